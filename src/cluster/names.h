@@ -1,0 +1,57 @@
+// The names of files and who may have which name. Built and parsed only here and in cluster/paths.h.
+//
+// A file is recognised by its known stream and the date pattern from the right, never by splitting
+// on '-': host and stream names may hold '-' (docs/spec: L7, 8.5).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/minute.h"
+#include "base/status.h"
+
+namespace databus {
+
+// Names of streams, collectors and clusters: letters, digits, '.', '_', '-'; 1 to kNameBytesMax
+// bytes; no leading '.'. So they are one path component everywhere and need no escaping. kInvalid
+// says which rule was broken.
+inline constexpr size_t kNameBytesMax = 100;
+Status ValidateStreamName(std::string_view name);
+Status ValidateCollectorName(std::string_view name);
+Status ValidateClusterName(std::string_view name);
+
+// `<stream>-YYYY-MM-DD-HH-MM_NNNNN[.gz]` below data/<stream>/<collector>/.
+struct DataFileName {
+  std::string stream;
+  Minute minute;          // when it was sealed
+  uint64_t sequence = 0;  // at least five digits when written; any number of digits when read
+  bool gzip = false;
+
+  std::string ToString() const;
+  // Nothing when `text` is not exactly such a name of `stream`.
+  static std::optional<DataFileName> Parse(std::string_view stream, std::string_view text);
+  friend bool operator==(const DataFileName&, const DataFileName&) = default;
+};
+
+// `<collector>-<stream>-YYYY-MM-DD-HH-MM_NNNNN.gz` in a minute directory of streams_local or streams.
+struct PublishedFileName {
+  std::string collector;
+  DataFileName data;  // data.gzip is always true
+
+  std::string ToString() const;
+  static std::optional<PublishedFileName> Parse(std::string_view stream, std::string_view text);
+  friend bool operator==(const PublishedFileName&, const PublishedFileName&) = default;
+};
+
+// Names in data/ that are no data: `*_current`, `scribe_stats` (any case), and names with a leading
+// '.' or '_' (a file somebody is still writing).
+bool IsIgnoredDataName(std::string_view name);
+
+// Any bytes as one printable word and back: everything but letters, digits and "._-/:+=@," becomes
+// %XX (upper case). For durable text formats and for messages about hostile names.
+std::string EscapeWord(std::string_view bytes);
+std::optional<std::string> UnescapeWord(std::string_view word);
+
+}  // namespace databus

@@ -1,0 +1,68 @@
+// The installation: streams, roles, clusters. From `databus.xml` in the form of 2012, unchanged.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+
+namespace databus {
+
+struct ClusterSpec {
+  std::string name;
+  std::string url;       // hdfsurl: file:///dir (hdfs:// and others: later)
+  std::string root_dir;  // without surrounding '/'
+  std::string job_tracker_url;  // jturl and jobqueuename: accepted, not used
+  std::string job_queue;
+  // url + "/" + root_dir: the prefix of queue lines, as the original wrote it.
+  std::string RootUrl() const;
+};
+
+struct SourceSpec {
+  std::string cluster;
+  std::chrono::hours retention{};
+};
+
+enum class Role : uint8_t { kPrimary, kMirror };
+
+struct DestinationSpec {
+  std::string cluster;
+  Role role = Role::kMirror;
+  std::chrono::hours retention{};
+};
+
+struct StreamSpec {
+  std::string name;
+  std::vector<SourceSpec> sources;
+  std::vector<DestinationSpec> destinations;
+
+  // Exactly one destination is primary (validated).
+  const std::string& Primary() const;
+  std::vector<std::string> Mirrors() const;
+  bool HasSource(std::string_view cluster) const;
+  std::optional<Role> RoleOf(std::string_view cluster) const;
+};
+
+struct Topology {
+  std::string file;  // where it was read from, for messages
+  std::vector<ClusterSpec> clusters;
+  std::vector<StreamSpec> streams;
+  std::chrono::hours default_retention{48};
+  std::chrono::hours trash_retention{24};
+
+  const ClusterSpec* FindCluster(std::string_view name) const;
+  const StreamSpec* FindStream(std::string_view name) const;
+  // How long `cluster` keeps the stream in streams_local (its source retention) and in streams (its
+  // destination retention); the default for streams that are not configured.
+  std::chrono::hours LocalRetention(std::string_view cluster, std::string_view stream) const;
+  std::chrono::hours MergedRetention(std::string_view cluster, std::string_view stream) const;
+};
+
+// kInvalid: the message has one line per problem, all of them at once, each
+// "FILE:LINE: KEY: found FOUND, expected EXPECTED".
+Result<Topology> ParseTopology(std::string_view xml, const std::string& file);
+
+}  // namespace databus

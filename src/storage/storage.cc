@@ -1,0 +1,35 @@
+#include "storage/storage.h"
+
+namespace databus {
+
+Status Storage::MakeDir(const std::string& path) { return MakeDirs({&path, 1}).front(); }
+
+Status Storage::Rename(const std::string& from, const std::string& to) {
+  const Move move{from, to};
+  return Renames({&move, 1}).front();
+}
+
+Status Storage::Remove(const std::string& path) { return Removes({&path, 1}).front(); }
+
+Status Storage::WriteFile(const std::string& path, std::string_view content) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer, Create(path));
+  DATABUS_RETURN_IF_ERROR(writer->Append(content));
+  return writer->Finish();
+}
+
+Result<std::string> Storage::ReadFile(const std::string& path, size_t most) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, Open(path));
+  std::string content;
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string part,
+                             reader->Read(content.size(), size_t{4} << 20));
+    if (part.empty()) return content;
+    content += part;
+    if (content.size() > most) {
+      return Status(Code::kInvalid, Describe() + ": " + path + ": longer than " +
+                                        std::to_string(most) + " bytes");
+    }
+  }
+}
+
+}  // namespace databus

@@ -1,0 +1,119 @@
+// What one cluster's file tree is, to the rest of the program: the seam between the protocol and
+// memory, a local directory, HDFS.
+//
+// Paths are relative to the tree's root (`<hdfsurl>/<rootdir>`), '/'-separated, without a leading or
+// trailing '/', and built by cluster/paths.h. "" is the root itself.
+//
+// Outcomes (base/status.h): every answer but kUnavailable is certain. kNotFound and kExists are the
+// cluster's own words; silence, a lost connection, or an answer nobody can classify is kUnavailable,
+// and the call may then have taken effect.
+//
+// Durability: a call that answered ok survives a power cut, the name in its directory included.
+//
+// No call creates missing parents: a missing parent is kNotFound. Re-making a directory that was
+// renamed away would lift the fence (docs/protocol.md, P5).
+//
+// Thread-safe. No call is noexcept; implementations of tests and of the simulator may throw to
+// stand for the death of the process, so callers must be correct under unwinding.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace databus {
+
+enum class NodeKind : uint8_t { kFile, kDirectory, kOther };
+
+struct NodeInfo {
+  NodeKind kind = NodeKind::kFile;
+  uint64_t length = 0;  // bytes; 0 for directories
+  WallTime modified;    // by the cluster's own clock
+};
+
+struct DirEntry {
+  std::string name;  // one path component
+  NodeInfo info;
+};
+
+struct Move {
+  std::string from;
+  std::string to;
+};
+
+// A file being written; not visible under any other name, and not durable before Finish. Dropping it
+// without Finish leaves a file of any prefix of the bytes. One thread at a time.
+class FileWriter {
+ public:
+  virtual ~FileWriter() = default;
+  virtual Status Append(std::string_view bytes) = 0;
+  // Makes content and name durable. Nothing may be called afterwards.
+  virtual Status Finish() = 0;
+};
+
+// A file being read. Goes on reading the same file when its name is renamed away. One thread at a
+// time.
+class FileReader {
+ public:
+  virtual ~FileReader() = default;
+  // Bytes [offset, offset + most) or less at the end of the file; empty at or past the end.
+  virtual Result<std::string> Read(uint64_t offset, size_t most) = 0;
+};
+
+class Storage {
+ public:
+  virtual ~Storage() = default;
+
+  // For messages: "file:///srv/dc1/databus".
+  virtual std::string Describe() const = 0;
+
+  // kNotFound: certainly not there.
+  virtual Result<NodeInfo> Stat(const std::string& path) = 0;
+
+  // The entries of a directory, in byte order of their names, current as of some moment during the
+  // call. kNotFound: no such directory. kRefused: not a directory.
+  virtual Result<std::vector<DirEntry>> List(const std::string& path) = 0;
+
+  // kNotFound: no such file. kRefused: not a regular file.
+  virtual Result<std::unique_ptr<FileReader>> Open(const std::string& path) = 0;
+
+  // Creates a file that did not exist. kExists: the name is taken. kNotFound: no parent.
+  virtual Result<std::unique_ptr<FileWriter>> Create(const std::string& path) = 0;
+
+  // Batches: the calls of one batch are independent, run in any order, and answered one by one in
+  // the order given. One batch costs one round of waiting (a sync per directory, a pipelined RPC).
+
+  // Makes empty directories. kExists: the name is taken (by anything). kNotFound: no parent.
+  virtual std::vector<Status> MakeDirs(std::span<const std::string> paths) = 0;
+
+  // Moves files or whole directories; a reader sees all of it or none, under one name.
+  //   kNotFound   `from`, or the parent of `to`, is not there; nothing moved.
+  //   kExists     `to` is taken, by anything, an empty directory included; nothing moved.
+  //   kUnavailable  may have happened. Settle with Stat(from) and Stat(to).
+  virtual std::vector<Status> Renames(std::span<const Move> moves) = 0;
+
+  // Removes files or empty directories. kNotFound: was not there. kRefused: directory not empty.
+  virtual std::vector<Status> Removes(std::span<const std::string> paths) = 0;
+
+  // Puts a small file in place whole, over whatever file has that name. For hints and heartbeats
+  // only (`system/status/`): nothing published is ever overwritten. kNotFound: no parent.
+  virtual Status Replace(const std::string& path, std::string_view content) = 0;
+
+  // Single forms of the above.
+  Status MakeDir(const std::string& path);
+  Status Rename(const std::string& from, const std::string& to);
+  Status Remove(const std::string& path);
+
+  // Creates a file with this content, durably.
+  Status WriteFile(const std::string& path, std::string_view content);
+  // The whole file. kInvalid when it is longer than `most`.
+  Result<std::string> ReadFile(const std::string& path, size_t most = size_t{64} << 20);
+};
+
+}  // namespace databus
