@@ -18,7 +18,8 @@ endif()
 
 add_compile_options(-Wall -Wextra -Wshadow -Wnon-virtual-dtor -Werror=return-type -Werror=switch)
 if(DATABUS_SANITIZE)
-  add_compile_options(-fsanitize=${DATABUS_SANITIZE} -fno-omit-frame-pointer)
+  add_compile_options(-fsanitize=${DATABUS_SANITIZE} -fno-omit-frame-pointer
+                      -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${DATABUS_SANITIZE})
 endif()
 if(DATABUS_SIM)
@@ -50,9 +51,9 @@ function(databus_precompile name)
 endfunction()
 
 set(DATABUS_COMMON_HEADERS
-  <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <cstring> <deque> <functional>
-  <map> <memory> <mutex> <optional> <set> <span> <sstream> <string> <string_view> <thread> <tuple>
-  <unordered_map> <unordered_set> <utility> <variant> <vector> <fmt/format.h>)
+  <algorithm> <array> <atomic> <chrono> <condition_variable> <cstdint> <cstring> <deque>
+  <functional> <map> <memory> <mutex> <optional> <set> <span> <sstream> <string> <string_view>
+  <thread> <tuple> <unordered_map> <unordered_set> <utility> <variant> <vector> <fmt/format.h>)
 databus_precompile(databus_pch HEADERS ${DATABUS_COMMON_HEADERS} LINKS Threads::Threads fmt::fmt)
 if(DATABUS_TESTS)
   databus_precompile(databus_test_pch
@@ -69,9 +70,10 @@ function(databus_area name)
   target_precompile_headers(databus_${name} REUSE_FROM databus_pch)
 endfunction()
 
-# databus_test(NAME SOURCES a_test.cc ... LINKS lib ... [TIMEOUT seconds]): one test program.
+# databus_test(NAME SOURCES a_test.cc ... LINKS lib ... [TIMEOUT seconds] [LABELS nightly]): one
+# test program. With the label `nightly` only `./run nightly` runs it.
 function(databus_test name)
-  cmake_parse_arguments(TEST "" "TIMEOUT" "SOURCES;LINKS" ${ARGN})
+  cmake_parse_arguments(TEST "" "TIMEOUT;LABELS" "SOURCES;LINKS" ${ARGN})
   if(NOT DATABUS_TESTS)
     return()
   endif()
@@ -86,5 +88,6 @@ function(databus_test name)
   # program in which no test ran proves nothing and fails.
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES
-    TIMEOUT ${TEST_TIMEOUT} FAIL_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests")
+    TIMEOUT ${TEST_TIMEOUT} LABELS "${TEST_LABELS}"
+    FAIL_REGULAR_EXPRESSION "\\[  PASSED  \\] 0 tests")
 endfunction()

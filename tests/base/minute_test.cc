@@ -59,7 +59,8 @@ TEST(MinuteTest, WhatIsNotExactlyAMinuteIsRefused) {
         "2031-05-06T10:60Z", "1969-12-31T23:59Z", "-031-05-06T10:04Z", "2031-05-06T10:+4Z"}) {
     EXPECT_EQ(Minute::ParseIso(text), std::nullopt) << text;
   }
-  for (const char* text : {"2031/05/06/10", "2031-05-06-10-04", "2031/05/06/10/04/", "2031/02/30/0/4"}) {
+  for (const char* text :
+       {"2031/05/06/10", "2031-05-06-10-04", "2031/05/06/10/04/", "2031/02/30/0/4"}) {
     EXPECT_EQ(Minute::ParsePath(text), std::nullopt) << text;
   }
   EXPECT_EQ(Minute::ParseDashed("2031/05/06/10/04"), std::nullopt);
