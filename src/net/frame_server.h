@@ -59,8 +59,7 @@ class FrameHandler {
   }
 
   // All complete frames, at least one, that one read of `connection` brought, in order. Each is to
-  // be answered, in the same order, by one Reply (or Release): until then its bytes count as
-  // pending.
+  // be answered, in the same order, by one Reply (or Release).
   virtual void OnFrames(ConnectionId connection, std::vector<Frame> frames) = 0;
 
   // A frame of `length` bytes was announced, more than frame_bytes_max. `head` is what has come of
@@ -93,15 +92,16 @@ struct ListenOptions {
   // Reading a connection stops while this much of it is unanswered, or while this much of its
   // answers waits for a peer that does not read.
   uint64_t connection_pending_bytes_max = 32u << 20;
-  // Reading stops altogether while this much is unanswered; unfinished large frames may take as much
-  // again. So the memory of a server is at most about twice this, plus 16 KiB for each connection
-  // with an unfinished frame.
+  // Reading stops altogether while the handler holds this much (Frames that still exist); unfinished
+  // large frames may take as much again. So the memory of a server is at most about twice this, plus
+  // one receive buffer (256 KiB) for each connection with an unfinished frame.
   uint64_t total_pending_bytes_max = 256u << 20;
 };
 
 // Counts since the start, except where it says "now".
 struct FrameServerStats {
   uint64_t connections_now = 0;
+  // Bytes of the Frames that still exist.
   uint64_t pending_bytes_now = 0;
   uint64_t connections_accepted = 0;
   // Over connections_max, or by the handler.
