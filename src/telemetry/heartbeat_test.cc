@@ -1,0 +1,76 @@
+#include "telemetry/heartbeat.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace databus {
+namespace {
+
+using testing::HasSubstr;
+
+Heartbeat Sample() {
+  Heartbeat heartbeat;
+  heartbeat.process = "worker-dc1";
+  heartbeat.kind = "worker";
+  heartbeat.host = "h1";
+  heartbeat.pid = 812;
+  heartbeat.cluster = "dc1";
+  heartbeat.written = WallTime(Milliseconds(1'935'828'245'678));
+  heartbeat.interval = Milliseconds(5000);
+  heartbeat.state = "standby";
+  heartbeat.waiting_on = "lease held by worker-b";
+  heartbeat.problems.push_back({"stream clicks is parked", WallTime{}, "tried again at 10:05"});
+  heartbeat.facts["spool_bytes"] = 12;
+  heartbeat.facts["address"] = "h1:1463";
+  return heartbeat;
+}
+
+TEST(HeartbeatTest, WhatWasWrittenIsReadBack) {
+  const auto read = DecodeHeartbeat(EncodeHeartbeat(Sample()), "x.json");
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->process, "worker-dc1");
+  EXPECT_EQ(read->pid, 812);
+  EXPECT_EQ(read->written, Sample().written);
+  EXPECT_EQ(read->interval, Milliseconds(5000));
+  EXPECT_EQ(read->waiting_on, "lease held by worker-b");
+  ASSERT_EQ(read->problems.size(), 1u);
+  EXPECT_EQ(read->problems[0].next, "tried again at 10:05");
+  EXPECT_EQ(read->facts, Sample().facts);
+}
+
+TEST(HeartbeatTest, TheVersionComesFirstAndTheFactsLastInTheirOrder) {
+  const std::string text = EncodeHeartbeat(Sample());
+  EXPECT_THAT(text, testing::StartsWith("{\n \"version\": 1,\n \"process\""));
+  EXPECT_LT(text.find("\"problems\""), text.find("\"spool_bytes\""));
+  EXPECT_LT(text.find("\"spool_bytes\""), text.find("\"address\""));
+}
+
+TEST(HeartbeatTest, ANewerVersionIsRefusedByName) {
+  const auto read = DecodeHeartbeat(R"({"version":2})", "system/status/x.json");
+  EXPECT_EQ(read.code(), Code::kInvalid);
+  EXPECT_EQ(read.status().message(),
+            "system/status/x.json: heartbeat of version 2; this program reads up to version 1");
+}
+
+TEST(HeartbeatTest, WhatIsNoHeartbeatIsRefusedWithoutHarm) {
+  for (const char* text : {"", "{", "[]", "null", "{}", R"({"version":"1"})", "\xff\xfe"}) {
+    EXPECT_EQ(DecodeHeartbeat(text, "x.json").code(), Code::kCorrupt) << text;
+  }
+  EXPECT_TRUE(DecodeHeartbeat(R"({"version":1,"pid":"x","problems":[3,{"what":4}]})", "x").ok());
+  EXPECT_TRUE(DecodeHeartbeat(R"({"version":1,"problems":3})", "x").ok());
+}
+
+TEST(HeartbeatTest, HostileBytesDoNotStopAHeartbeat) {
+  Heartbeat heartbeat = Sample();
+  heartbeat.problems[0].what = "stream \xff\xfe\n";
+  EXPECT_TRUE(DecodeHeartbeat(EncodeHeartbeat(heartbeat), "x.json").ok());
+}
+
+TEST(HeartbeatTest, AFactCannotReplaceAFieldOfItsOwn) {
+  Heartbeat heartbeat = Sample();
+  heartbeat.facts["pid"] = 1;
+  EXPECT_EQ(DecodeHeartbeat(EncodeHeartbeat(heartbeat), "x")->pid, 812);
+}
+
+}  // namespace
+}  // namespace databus
