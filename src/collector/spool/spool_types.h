@@ -1,0 +1,117 @@
+// The values that go in and out of a spool (collector/spool/spool.h).
+#pragma once
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "net/batch_id.h"
+
+namespace databus {
+
+struct SpoolIdentity {
+  // P17: 16 lower-case hex digits, made when the spool was created.
+  std::string incarnation;
+  std::string collector;
+  // P1: empty until RememberCluster.
+  std::string cluster_id;
+};
+
+// The records of one segment that begin in [begin, end), offsets in bytes. Both are record
+// boundaries.
+struct SpoolRange {
+  uint64_t segment = 0;
+  uint64_t begin = 0;
+  uint64_t end = 0;
+  friend auto operator<=>(const SpoolRange&, const SpoolRange&) = default;
+};
+
+enum class SpoolAge : uint8_t {
+  kLive,     // of a segment begun since the spool was opened
+  kBacklog,  // left by an earlier run
+};
+
+struct UnsealedRange {
+  SpoolRange range;
+  // Not later than the acceptance of anything in the range.
+  WallTime accepted;
+  SpoolAge age = SpoolAge::kLive;
+};
+
+// One call's messages, read back.
+struct SpoolRecord {
+  // Its own bytes in the segment.
+  SpoolRange range;
+  WallTime accepted;
+  uint32_t count = 0;
+  // number 0: none.
+  uint64_t sender = 0;
+  uint64_t number = 0;
+  // Raw list<LogEntry>.
+  std::string_view entries;
+};
+
+// An entry that no stream can take, and why.
+struct RejectedEntry {
+  std::string stream;
+  std::string message;
+  std::string reason;
+};
+
+// P20: a sealed file that is staged durably and is to be renamed.
+struct SpoolIntent {
+  // Never used twice in one spool.
+  uint64_t id = 0;
+  std::string stream;
+  std::string staged_path;
+  std::string final_path;
+  // Whatever the delivering part wants to find again after a restart.
+  std::string note;
+  friend bool operator==(const SpoolIntent&, const SpoolIntent&) = default;
+};
+
+struct SpoolCut {
+  uint64_t id = 0;
+  std::vector<SpoolRange> ranges;
+  std::vector<SpoolIntent> intents;
+  friend bool operator==(const SpoolCut&, const SpoolCut&) = default;
+};
+
+struct BatchMark {
+  uint64_t sender = 0;
+  uint64_t number = 0;
+  // When its last batch came.
+  WallTime seen;
+};
+
+struct SpoolStats {
+  // Accepted and not yet on disk.
+  uint64_t queued_bytes = 0;
+  uint64_t unsealed_bytes = 0;
+  // Under a cut with open intents.
+  uint64_t sealed_bytes = 0;
+  uint64_t segments = 0;
+  uint64_t open_intents = 0;
+  // Not later than the acceptance of the oldest message that is under no cut.
+  std::optional<WallTime> oldest_unsealed;
+  // Files in damaged/, torn tails of killed runs included.
+  uint64_t damaged_files = 0;
+  // As last asked.
+  uint64_t free_bytes = 0;
+  // Since the spool was opened:
+  uint64_t kept_batches = 0;
+  uint64_t kept_bytes = 0;
+  uint64_t repeats = 0;
+  uint64_t flushes = 0;
+  uint64_t failed_flushes = 0;
+  // Why nothing can be written any more (P21); empty while all is well.
+  std::string retired;
+  // Why TRY_LATER is answered at present; empty while all is well.
+  std::string refusing;
+};
+
+}  // namespace databus
