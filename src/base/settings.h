@@ -42,7 +42,7 @@ std::string_view SettingPlaceName(SettingPlace place);
 struct SettingSpec {
   std::string_view name;
   std::string_view sentence;       // what it does, for an operator
-  std::string_view default_value;  // as it would be written; empty: none
+  std::string_view default_value = {};  // as it would be written; empty: none
   SettingKind kind = SettingKind::kText;
   bool required = false;
   int64_t min = 0;

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <chrono>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/settings.h"
 #include "base/status.h"
 
 namespace databus {
@@ -30,5 +32,8 @@ struct WorkerConfig {
 // As ParseTopology: all problems at once, file, line, key, found, expected; unknown keys are refused
 // with the nearest known name. enablezk true or absent is refused with the line to add.
 Result<WorkerConfig> ParseWorkerConfig(std::string_view text, const std::string& file);
+
+// Every key that databus.cfg may hold. The prefix com.inmobi.conduit. is read as com.inmobi.databus.
+std::span<const SettingSpec> WorkerSettings();
 
 }  // namespace databus
