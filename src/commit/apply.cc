@@ -1,0 +1,459 @@
+#include "commit/apply.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "base/crc32c.h"
+#include "base/planted.h"
+#include "cluster/names.h"
+#include "commit/cluster_id.h"
+
+namespace databus {
+namespace {
+
+// Unknown outcomes are settled by looking; a store that goes on losing answers is left alone after
+// this many rounds, until the next run.
+constexpr int kRoundsMax = 4;
+
+struct FileSum {
+  uint64_t length = 0;
+  uint32_t crc32c = 0;
+  friend bool operator==(const FileSum&, const FileSum&) = default;
+};
+
+Result<FileSum> SumFile(Storage& storage, const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, storage.Open(path));
+  FileSum sum;
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(sum.length, size_t{4} << 20));
+    if (part.empty()) return sum;
+    sum.length += part.size();
+    sum.crc32c = Crc32c(part, sum.crc32c);
+  }
+}
+
+// Makes what is missing above `path`: hours of a view, directories of `system/`. A minute directory
+// is made in staging and renamed into place (P14), never by mkdir.
+Status EnsureParent(StagingArea& own, const std::string& path) {
+  Storage& storage = own.storage();
+  const std::string parent(paths::Parent(path));
+  const auto minute = paths::ParseMinutePath(parent);
+  if (!minute || !minute->file.empty()) {
+    const auto in_view = paths::ParseMinutePath(path);
+    const std::string base = in_view ? paths::ViewRoot(in_view->view)
+                                     : std::string(paths::Parent(paths::Tmp()));
+    return EnsureDirsBelow(storage, base, parent);
+  }
+  DATABUS_RETURN_IF_ERROR(EnsureParent(own, parent));
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> dirs, own.StageDirs(1));
+  const std::string staged_dir = own.PathOf(dirs.front());
+  const Status placed = storage.Rename(staged_dir, parent);
+  if (placed.code() != Code::kExists) return placed;
+  return storage.Remove(staged_dir);
+}
+
+// P18: the name of a file whose own name is taken by another one.
+std::string NameBesideOther(const RecordedMove& move) {
+  return paths::Join(paths::Parent(move.to),
+                     fmt::format("other-{:08x}-{}", move.crc32c, paths::BaseName(move.to)));
+}
+
+class Applier {
+ public:
+  Applier(ApplyContext context, std::string dir, Record record, Sources sources)
+      : context_(context), storage_(context.own.storage()), dir_(std::move(dir)),
+        record_(std::move(record)), sources_(sources), done_(record_.moves.size(), Done::kNo) {}
+
+  Result<Applied> Run() {
+    if (sources_ == Sources::kFound) {
+      DATABUS_RETURN_IF_ERROR(SkipGone());
+      DATABUS_RETURN_IF_ERROR(VerifyFound());
+    }
+    for (const MoveKind kind : {MoveKind::kMinuteDir, MoveKind::kFile, MoveKind::kManifest,
+                                MoveKind::kQueueEntry}) {
+      DATABUS_RETURN_IF_ERROR(ApplyKind(kind));
+    }
+    DATABUS_RETURN_IF_ERROR(CleanUpSources());
+    DATABUS_RETURN_IF_ERROR(RemoveRecord());
+    return Applied{std::move(record_), std::move(pending_)};
+  }
+
+ private:
+  enum class Done : uint8_t { kNo, kYes };
+  // A move that cannot be made as recorded.
+  struct Change {
+    size_t index;
+    std::string to;      // empty: the move is dropped
+    std::string reason;
+  };
+
+  std::string Source(size_t i) const { return paths::Join(dir_, record_.moves[i].staged); }
+
+  // P9: a step is done when its source is gone.
+  Status SkipGone() {
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage_.List(dir_));
+    std::set<std::string> there;
+    for (const DirEntry& entry : entries) there.insert(entry.name);
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      if (there.contains(record_.moves[i].staged)) continue;
+      context_.rows.Hit(RecoveryRow::kMoveDone);
+      done_[i] = Done::kYes;
+    }
+    return context_.own.CheckOurs();
+  }
+
+  // P10: only what the record vouches for is published from a directory taken over.
+  Status VerifyFound() {
+    std::vector<Change> changes;
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      const RecordedMove& move = record_.moves[i];
+      if (done_[i] == Done::kYes || move.kind == MoveKind::kMinuteDir) continue;
+      DATABUS_ASSIGN_OR_RETURN(const FileSum sum, SumFile(storage_, Source(i)));
+      if (sum == FileSum{move.length, move.crc32c}) continue;
+      context_.rows.Hit(RecoveryRow::kRecordedFileDamaged);
+      changes.push_back({i, QuarantinePath(context_.own, move.staged, move.to),
+                         fmt::format("{} has length {} and checksum {:08x}, its commit record says "
+                                     "{} and {:08x}", move.staged, sum.length, sum.crc32c,
+                                     move.length, move.crc32c)});
+    }
+    return Amend(changes);
+  }
+
+  Status ApplyKind(MoveKind kind) {
+    Status last;
+    for (int round = 0; round < kRoundsMax; ++round) {
+      std::vector<size_t> due;
+      std::vector<Move> moves;
+      for (size_t i = 0; i < record_.moves.size(); ++i) {
+        if (record_.moves[i].kind != kind || done_[i] == Done::kYes) continue;
+        due.push_back(i);
+        moves.push_back({Source(i), record_.moves[i].to});
+      }
+      if (due.empty()) return Status::Ok();
+      const std::vector<Status> answers = storage_.Renames(moves);
+      std::vector<Change> changes;
+      for (size_t k = 0; k < due.size(); ++k) {
+        DATABUS_RETURN_IF_ERROR(Settle(due[k], answers[k], changes));
+        if (!answers[k].ok()) last = answers[k];
+      }
+      DATABUS_RETURN_IF_ERROR(Amend(changes));
+    }
+    if (AllDone(kind)) return Status::Ok();
+    return {Code::kUnavailable, fmt::format("{}: moves did not settle: {}", storage_.Describe(),
+                                            last.ToString())};
+  }
+
+  bool AllDone(MoveKind kind) const {
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      if (record_.moves[i].kind == kind && done_[i] == Done::kNo) return false;
+    }
+    return true;
+  }
+
+  // Decides one move by its answer: done, to be tried again (neither), or a change.
+  Status Settle(size_t i, const Status& answer, std::vector<Change>& changes) {
+    const RecordedMove& move = record_.moves[i];
+    switch (answer.code()) {
+      case Code::kOk:
+        context_.rows.Hit(RecoveryRow::kMoveDue);
+        done_[i] = Done::kYes;
+        return Status::Ok();
+      case Code::kNoSpace: return answer;
+      case Code::kNotFound:
+      case Code::kExists:
+      case Code::kUnavailable: break;
+      default: return Refuse(i, answer.ToString(), changes);
+    }
+    if (answer.unknown()) context_.rows.Hit(RecoveryRow::kMoveUnknown);
+    const auto source = storage_.Stat(Source(i));
+    if (source.code() == Code::kNotFound) {
+      DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
+      context_.rows.Hit(RecoveryRow::kMoveDone);
+      done_[i] = Done::kYes;
+      return Status::Ok();
+    }
+    if (!source.ok()) return source.status();
+    if (answer.code() == Code::kNotFound) return RaiseParent(i, changes);
+    if (answer.code() == Code::kExists) return SettleExisting(i, move, changes);
+    return Status::Ok();
+  }
+
+  Status RaiseParent(size_t i, std::vector<Change>& changes) {
+    const Status made = EnsureParent(context_.own, record_.moves[i].to);
+    if (made.ok() || made.unknown() || made.code() == Code::kNoSpace ||
+        made.code() == Code::kStale) {
+      return made;
+    }
+    return Refuse(i, made.ToString(), changes);
+  }
+
+  Status SettleExisting(size_t i, const RecordedMove& move, std::vector<Change>& changes) {
+    const auto there = storage_.Stat(move.to);
+    if (!there.ok()) return there.code() == Code::kNotFound ? Status::Ok() : there.status();
+    if (move.kind == MoveKind::kMinuteDir) {
+      if (there->kind != NodeKind::kDirectory) {
+        return Refuse(i, "something that is no directory has its name", changes);
+      }
+      context_.rows.Hit(RecoveryRow::kMinuteDirThere);
+      return DropSource(i);
+    }
+    Result<FileSum> sum(Code::kNotFound, "not a file");
+    if (there->kind == NodeKind::kFile) sum = SumFile(storage_, move.to);
+    if (sum.unknown()) return sum.status();
+    if (sum.ok() && *sum == FileSum{move.length, move.crc32c}) {
+      context_.rows.Hit(RecoveryRow::kMoveSourceAndSameThere);
+      return DropSource(i);
+    }
+    if (move.kind != MoveKind::kFile) {
+      return {Code::kRefused, fmt::format("{}: {} is taken by something else; move it away",
+                                          storage_.Describe(), move.to)};
+    }
+    context_.rows.Hit(RecoveryRow::kMoveSourceAndOtherThere);
+    const std::string beside = NameBesideOther(move);
+    if (paths::BaseName(move.to).starts_with("other-") ||
+        paths::BaseName(beside).size() > 255) {
+      return Refuse(i, "its name is taken by another file", changes);
+    }
+    changes.push_back({i, beside, fmt::format("{} is taken by another file", move.to)});
+    return Status::Ok();
+  }
+
+  Status DropSource(size_t i) {
+    const Status removed = storage_.Remove(Source(i));
+    if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
+    if (removed.code() == Code::kNotFound) {
+      DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
+    }
+    done_[i] = Done::kYes;
+    return Status::Ok();
+  }
+
+  // P11: a definite refusal is settled, not retried for ever.
+  Status Refuse(size_t i, const std::string& reason, std::vector<Change>& changes) {
+    const RecordedMove& move = record_.moves[i];
+    context_.rows.Hit(RecoveryRow::kMoveRefused);
+    if (move.kind == MoveKind::kMinuteDir) {
+      // The files that were to go there follow, one by one, into quarantine.
+      changes.push_back({i, "", reason});
+      return Status::Ok();
+    }
+    const bool last_resort = move.to.starts_with(paths::Parent(paths::Parent(
+        QuarantinePath(context_.own, move.staged, move.to))));
+    if (move.kind != MoveKind::kFile || last_resort) {
+      return {Code::kRefused, fmt::format("{}: {}: {}", storage_.Describe(), move.to, reason)};
+    }
+    changes.push_back({i, QuarantinePath(context_.own, move.staged, move.to), reason});
+    return Status::Ok();
+  }
+
+  // Writes the record anew with the changes made, as its next amendment.
+  Status Amend(const std::vector<Change>& changes) {
+    if (changes.empty()) return Status::Ok();
+    std::map<std::string, std::string> redirected;
+    for (const Change& change : changes) {
+      RecordedMove& move = record_.moves[change.index];
+      if (change.to.empty()) {
+        DATABUS_RETURN_IF_ERROR(DropSource(change.index));
+        redirected[move.to] = "";
+        context_.incidents.push_back({fmt::format("{}: {} cannot be made: {}",
+                                                  storage_.Describe(), move.to, change.reason)});
+        continue;
+      }
+      const bool into_quarantine = !paths::ParseMinutePath(change.to);
+      if (into_quarantine) {
+        DATABUS_RETURN_IF_ERROR(PrepareQuarantine(context_.own, change.to, change.reason));
+      }
+      redirected[move.to] = into_quarantine ? "" : change.to;
+      context_.incidents.push_back({fmt::format("{}: {}: {}; it is now {}", storage_.Describe(),
+                                                move.to, change.reason, change.to)});
+      move.to = change.to;
+    }
+    DATABUS_RETURN_IF_ERROR(RedirectQueueLines(redirected));
+    ++record_.amendment;
+    DATABUS_ASSIGN_OR_RETURN(const std::string staged_name,
+                             context_.own.StageText(record_.Encode()));
+    return Place(staged_name, staged::RecordName(record_.number, record_.amendment));
+  }
+
+  // From the own staging directory to a name in the record's directory.
+  Status Place(const std::string& staged_name, const std::string& name) {
+    const std::string from = context_.own.PathOf(staged_name);
+    const Status placed = storage_.Rename(from, paths::Join(dir_, name));
+    if (!placed.unknown()) return placed;
+    const auto still = storage_.Stat(from);
+    if (still.code() != Code::kNotFound) return placed;
+    return context_.own.CheckOurs();
+  }
+
+  // P24: an entry never names a file that is not there.
+  Status RedirectQueueLines(const std::map<std::string, std::string>& redirected) {
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      RecordedMove& entry = record_.moves[i];
+      if (entry.kind != MoveKind::kQueueEntry || done_[i] == Done::kYes) continue;
+      DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
+      std::string changed;
+      for (size_t at = 0; at < text.size();) {
+        const size_t end = std::min(text.find('\n', at), text.size());
+        std::string line = text.substr(at, end - at);
+        for (const auto& [from, to] : redirected) {
+          if (!line.ends_with(from)) continue;
+          line = to.empty() ? "" : line.substr(0, line.size() - from.size()) + to;
+          break;
+        }
+        if (!line.empty()) changed += line + "\n";
+        at = end + 1;
+      }
+      if (changed == text) continue;
+      DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(changed));
+      if (dir_ != context_.own.dir()) DATABUS_RETURN_IF_ERROR(Place(name, name));
+      entry.staged = name;
+      entry.length = changed.size();
+      entry.crc32c = Crc32c(changed);
+    }
+    return Status::Ok();
+  }
+
+  Status CleanUpSources() {
+    DATABUS_ASSIGN_OR_RETURN(std::vector<CleanUp> left, DoCleanUps(context_, record_.clean_ups));
+    if (left.empty()) return Status::Ok();
+    Record pending;
+    pending.clean_ups = std::move(left);
+    DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(pending.Encode()));
+    pending_ = staged::PendingName(context_.own.NextNumber());
+    const Status placed =
+        storage_.Rename(context_.own.PathOf(name), context_.own.PathOf(pending_));
+    return placed.WithContext("pending clean-ups");
+  }
+
+  Status RemoveRecord() {
+    std::vector<std::string> names;
+    for (uint64_t a = 0; a <= record_.amendment; ++a) {
+      names.push_back(paths::Join(dir_, staged::RecordName(record_.number, a)));
+    }
+    for (const Status& removed : storage_.Removes(names)) {
+      if (!removed.ok() && removed.code() != Code::kNotFound) {
+        return removed.WithContext("removing the commit record");
+      }
+    }
+    return Status::Ok();
+  }
+
+ public:
+  // Answers the clean-ups that could not be done now.
+  static Result<std::vector<CleanUp>> DoCleanUps(ApplyContext& context,
+                                                 const std::vector<CleanUp>& clean_ups);
+
+ private:
+  ApplyContext context_;
+  Storage& storage_;
+  const std::string dir_;
+  Record record_;
+  const Sources sources_;
+  std::vector<Done> done_;
+  std::string pending_;
+};
+
+// Renames a source into the trash of the own cluster.
+Status MoveToTrash(StagingArea& own, const CleanUp& clean_up) {
+  Storage& storage = own.storage();
+  std::string to = clean_up.trash;
+  for (int round = 0; round < kRoundsMax; ++round) {
+    const Status moved = storage.Rename(clean_up.remove, to);
+    if (moved.ok()) return moved;
+    const auto source = storage.Stat(clean_up.remove);
+    if (source.code() == Code::kNotFound) return Status::Ok();
+    if (!source.ok()) return source.status();
+    if (moved.code() == Code::kNotFound) {
+      DATABUS_RETURN_IF_ERROR(EnsureDirsBelow(storage, paths::TrashRoot(),
+                                              std::string(paths::Parent(to))));
+    } else if (moved.code() == Code::kExists) {
+      to = fmt::format("{}.{}-{}", clean_up.trash, own.epoch(), own.NextNumber());
+    } else if (!moved.unknown()) {
+      return moved;
+    }
+  }
+  return {Code::kUnavailable, "moving to trash did not settle: " + clean_up.remove};
+}
+
+Result<std::vector<CleanUp>> Applier::DoCleanUps(ApplyContext& context,
+                                                 const std::vector<CleanUp>& clean_ups) {
+  std::vector<CleanUp> left;
+  std::map<std::string, std::vector<const CleanUp*>> by_cluster;
+  for (const CleanUp& clean_up : clean_ups) {
+    if (clean_up.trash.empty()) {
+      by_cluster[clean_up.cluster].push_back(&clean_up);
+    } else if (!MoveToTrash(context.own, clean_up).ok()) {
+      left.push_back(clean_up);
+    }
+  }
+  for (const auto& [cluster, due] : by_cluster) {
+    Storage* storage = cluster.empty() ? &context.own.storage() : context.find_cluster(cluster);
+    std::vector<std::string> names;
+    for (const CleanUp* clean_up : due) names.push_back(clean_up->remove);
+    const std::vector<Status> answers =
+        storage == nullptr ? std::vector<Status>(due.size(), Status(Code::kUnavailable, "away"))
+                           : storage->Removes(names);
+    for (size_t i = 0; i < due.size(); ++i) {
+      if (answers[i].ok() || answers[i].code() == Code::kNotFound) {
+        context.rows.Hit(RecoveryRow::kCleanUpDone);
+        continue;
+      }
+      context.rows.Hit(RecoveryRow::kCleanUpAway);
+      left.push_back(*due[i]);
+    }
+  }
+  return left;
+}
+
+}  // namespace
+
+Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record record,
+                            Sources sources) {
+  return Applier(context, dir, std::move(record), sources).Run();
+}
+
+Status RetryPending(ApplyContext context, std::set<std::string>& pending) {
+  Storage& storage = context.own.storage();
+  for (auto it = pending.begin(); it != pending.end();) {
+    const std::string path = context.own.PathOf(*it);
+    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage.ReadFile(path));
+    DATABUS_ASSIGN_OR_RETURN(const Record record, Record::Decode(text, path));
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<CleanUp> left,
+                             Applier::DoCleanUps(context, record.clean_ups));
+    // A list that is done in part is tried again whole: what is gone stays gone.
+    if (!left.empty()) {
+      ++it;
+      continue;
+    }
+    const Status removed = storage.Remove(path);
+    if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
+    it = pending.erase(it);
+  }
+  return Status::Ok();
+}
+
+std::string QuarantinePath(const StagingArea& own, std::string_view staged_name,
+                           std::string_view to) {
+  const auto minute = paths::ParseMinutePath(to);
+  const std::string stream = minute ? minute->stream : "unknown";
+  const std::string base(minute ? paths::BaseName(to) : staged_name);
+  std::string name = fmt::format("{}-{}-{}", own.epoch(), staged_name.substr(0, staged_name.find('~')),
+                                 base);
+  constexpr size_t kNameMax = 240;  // leaves room for ".reason"
+  if (name.size() > kNameMax) name = name.substr(name.size() - kNameMax);
+  return paths::Join(paths::Quarantine(own.view(), stream), name);
+}
+
+Status PrepareQuarantine(StagingArea& own, const std::string& quarantine_path,
+                         std::string_view reason) {
+  Storage& storage = own.storage();
+  DATABUS_RETURN_IF_ERROR(EnsureDir(storage, std::string(paths::Parent(quarantine_path))));
+  DATABUS_ASSIGN_OR_RETURN(const std::string name, own.StageText(std::string(reason) + "\n"));
+  const Status placed = storage.Rename(own.PathOf(name), quarantine_path + ".reason");
+  if (placed.code() != Code::kExists) return placed;
+  return storage.Remove(own.PathOf(name));
+}
+
+}  // namespace databus

@@ -1,0 +1,62 @@
+// Applying a commit record: moves, then queue entries, then clean-ups (P8), each step idempotent, so
+// that a record may be applied again from any point by anyone who holds the lease. The decisions are
+// the rows of commit/recovery_table.h.
+#pragma once
+
+#include <functional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "commit/record.h"
+#include "commit/recovery_table.h"
+#include "commit/staging_area.h"
+
+namespace databus {
+
+// The storage of a cluster by name, or null while it cannot be reached.
+using FindCluster = std::function<Storage*(const std::string& cluster)>;
+
+// What happened that somebody should hear of.
+struct Incident {
+  std::string what;  // one line: which file, why, where it is now
+};
+
+struct ApplyContext {
+  StagingArea& own;
+  const FindCluster& find_cluster;
+  RecoveryRows& rows;
+  std::vector<Incident>& incidents;
+};
+
+// How much is known about the staged sources of a record.
+enum class Sources : uint8_t {
+  kJustStaged,  // by this holder, a moment ago: all there, verified
+  kFound,       // in a directory taken over: some may be gone, and what is there is verified (P10)
+};
+
+struct Applied {
+  Record record;        // as it stands after amendments: where each file went
+  std::string pending;  // the name of the list of clean-ups that could not be done; or empty
+};
+
+// Applies `record`, which lies with its staged files in `dir` (the own staging directory or one taken
+// over into it), and removes it at the end. Clean-ups whose cluster is away become a pending list.
+//   kStale        fenced; stop.
+//   kUnavailable, kNoSpace  not finished; the record stands; apply it again later.
+Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record record,
+                            Sources sources);
+
+// Tries the pending lists in the own staging directory again. `pending` is the names of those that
+// are left.
+Status RetryPending(ApplyContext context, std::set<std::string>& pending);
+
+// The path in quarantine for a staged file that was to get the path `to`.
+std::string QuarantinePath(const StagingArea& own, std::string_view staged_name,
+                           std::string_view to);
+// Makes the quarantine directory and leaves the reason beside the file.
+Status PrepareQuarantine(StagingArea& own, const std::string& quarantine_path,
+                         std::string_view reason);
+
+}  // namespace databus

@@ -1,0 +1,102 @@
+#include "commit/epoch.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/planted.h"
+#include "commit/cluster_id.h"
+
+namespace databus {
+namespace {
+
+struct Listing {
+  std::vector<uint64_t> live;    // ascending
+  std::vector<uint64_t> fenced;  // ascending
+  std::vector<std::string> unnamed;  // directories of takers that have not got a number (yet)
+
+  uint64_t Highest() const {
+    return std::max(live.empty() ? 0 : live.back(), fenced.empty() ? 0 : fenced.back());
+  }
+};
+
+constexpr std::string_view kUnnamedPrefix = "new-";
+
+Result<Listing> ListEpochs(Storage& storage, View view, Group group) {
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries,
+                           storage.List(paths::Staging(view, group)));
+  Listing listing;
+  for (const DirEntry& entry : entries) {
+    if (const auto name = paths::ParseStagingName(entry.name)) {
+      (name->fenced ? listing.fenced : listing.live).push_back(name->epoch);
+    } else if (entry.name.starts_with(kUnnamedPrefix)) {
+      listing.unnamed.push_back(paths::Join(paths::Staging(view, group), entry.name));
+    }
+  }
+  std::sort(listing.live.begin(), listing.live.end());
+  std::sort(listing.fenced.begin(), listing.fenced.end());
+  return listing;
+}
+
+// A directory of one's own under the next free number.
+Result<uint64_t> MakeOwn(Storage& storage, Random& random, View view, Group group) {
+  const std::string base = paths::Staging(view, group);
+  DATABUS_RETURN_IF_ERROR(
+      EnsureDirsBelow(storage, std::string(paths::Parent(paths::Parent(base))), base));
+  const std::string unnamed = paths::Join(base, std::string(kUnnamedPrefix) + random.Hex(16));
+  DATABUS_RETURN_IF_ERROR(storage.MakeDir(unnamed));
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(const Listing listing, ListEpochs(storage, view, group));
+    const uint64_t epoch = listing.Highest() + 1;
+    const Status named = storage.Rename(unnamed, paths::EpochStaging(view, group, epoch));
+    if (named.ok()) return epoch;
+    if (named.code() == Code::kExists) continue;  // another taker got this number
+    if (!named.unknown()) return named.WithContext("taking an epoch");
+    // The name is unique, so if it is gone it was renamed, and only to the number just asked for.
+    const auto still = storage.Stat(unnamed);
+    if (still.code() == Code::kNotFound) return epoch;
+    if (!still.ok()) return still.status();
+  }
+}
+
+Status FenceLower(Storage& storage, View view, Group group, const Listing& listing,
+                  uint64_t epoch) {
+  std::vector<Move> moves;
+  for (const uint64_t lower : listing.live) {
+    if (lower >= epoch || PLANTED("commit.skip_fence")) continue;
+    moves.push_back({paths::EpochStaging(view, group, lower),
+                     paths::FencedStaging(view, group, lower)});
+  }
+  if (moves.empty()) return Status::Ok();
+  for (const Status& fenced : storage.Renames(moves)) {
+    // kNotFound: another taker has fenced it; the next listing tells.
+    if (!fenced.ok() && fenced.code() != Code::kNotFound) return fenced.WithContext("fencing");
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+Result<TakenEpoch> TakeEpoch(Storage& storage, Random& random, View view, Group group) {
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t epoch, MakeOwn(storage, random, view, group));
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(const Listing listing, ListEpochs(storage, view, group));
+    const bool own_is_live =
+        std::binary_search(listing.live.begin(), listing.live.end(), epoch);
+    if (listing.Highest() > epoch || !own_is_live) {
+      return Status(Code::kStale, fmt::format("{}: epoch {} of {} group {} was overtaken by {}",
+                                              storage.Describe(), epoch, ViewName(view), group,
+                                              listing.Highest()));
+    }
+    if (listing.live.size() == 1 || PLANTED("commit.skip_fence")) {
+      // Takers that died before they got a number. One that is only slow fails, and starts again.
+      for (const Status& removed : storage.Removes(listing.unnamed)) {
+        if (removed.unknown()) return removed;
+      }
+      return TakenEpoch{epoch, listing.fenced};
+    }
+    DATABUS_RETURN_IF_ERROR(FenceLower(storage, view, group, listing, epoch));
+  }
+}
+
+}  // namespace databus

@@ -1,0 +1,331 @@
+#include "commit/group_writer.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/crc32c.h"
+#include "cluster/names.h"
+#include "commit/cluster_id.h"
+#include "commit/epoch.h"
+
+namespace databus {
+namespace {
+
+// P18: a name of its own for a file whose name is taken by one that is not the same.
+std::string NameBeside(const NewFile& file) {
+  if (!file.facts.identity) return fmt::format("other-{:08x}-{}", file.facts.crc32c, file.name);
+  return fmt::format("{}-{}-{}", file.facts.identity->cluster, file.facts.identity->incarnation,
+                     file.name);
+}
+
+}  // namespace
+
+GroupWriter::GroupWriter(const Options& options, uint64_t epoch)
+    : options_(options), staging_(options.storage, options.view, options.group, epoch) {}
+
+ApplyContext GroupWriter::Context() {
+  return {staging_, options_.find_cluster, options_.rows, incidents_};
+}
+
+Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
+  DATABUS_ASSIGN_OR_RETURN(
+      const TakenEpoch taken,
+      TakeEpoch(options.storage, options.random, options.view, options.group));
+  std::unique_ptr<GroupWriter> writer(new GroupWriter(options, taken.epoch));
+  DATABUS_ASSIGN_OR_RETURN(writer->recovered_, Recover(writer->Context(), taken.fenced));
+  DATABUS_RETURN_IF_ERROR(writer->Load());
+  return writer;
+}
+
+Status GroupWriter::Load() {
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries,
+                           options_.storage.List(paths::ViewRoot(options_.view)));
+  std::map<std::string, std::vector<std::string>> streams;  // by primary
+  streams[""];
+  for (const DirEntry& entry : entries) {
+    if (!ValidateStreamName(entry.name).ok() || entry.info.kind != NodeKind::kDirectory) continue;
+    if (GroupOf(entry.name, options_.groups) != options_.group) continue;
+    const auto primary = options_.rules.PrimaryOf(options_.view, entry.name);
+    if (primary) streams[*primary].push_back(entry.name);
+  }
+  for (const auto& [primary, names] : streams) {
+    DATABUS_ASSIGN_OR_RETURN(ledgers_[primary], LoadLedger(options_.storage, options_.view,
+                                                           options_.group, primary, names));
+  }
+  return Status::Ok();
+}
+
+std::string GroupWriter::Line(const std::string& path) const {
+  return paths::Join(options_.root_url, path) + "\n";
+}
+
+Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> files) {
+  std::vector<Claim> claims;
+  std::vector<Move> moves;
+  for (const DataFileRef& file : files) {
+    claims.push_back({staged::ClaimName(staging_.NextNumber(), file.collector, file.name),
+                      file.collector, file.name});
+    moves.push_back({paths::DataFile(file.stream, file.collector, file.name),
+                     staging_.PathOf(claims.back().staged)});
+  }
+  if (moves.empty()) return claims;
+  const std::vector<Status> answers = options_.storage.Renames(moves);
+  std::vector<Claim> taken;
+  for (size_t i = 0; i < claims.size(); ++i) {
+    if (answers[i].code() == Code::kNotFound) {
+      DATABUS_RETURN_IF_ERROR(staging_.CheckOurs());  // else the file is gone: announced twice
+      continue;
+    }
+    if (answers[i].unknown()) {
+      const auto there = options_.storage.Stat(moves[i].to);
+      if (there.code() == Code::kNotFound) continue;  // not taken; the next scan finds it
+      if (!there.ok()) return there.status();
+    } else if (!answers[i].ok()) {
+      incidents_.push_back({fmt::format("{}: {}: cannot be taken: {}", options_.storage.Describe(),
+                                        moves[i].from, answers[i].ToString())});
+      continue;
+    }
+    taken.push_back(std::move(claims[i]));
+  }
+  return taken;
+}
+
+Result<CommitReport> GroupWriter::Publish(CommitRequest request, Minute now) {
+  Ledger& ledger = LedgerOf("");
+  const Minute minute = ledger.open ? std::max(now, *ledger.open) : now;
+  DATABUS_RETURN_IF_ERROR(CloseBefore(minute));
+  return Commit(ledger, minute, std::move(request));
+}
+
+Status GroupWriter::CloseBefore(Minute now) {
+  Ledger& ledger = LedgerOf("");
+  while (ledger.open && *ledger.open < now) {
+    DATABUS_RETURN_IF_ERROR(CloseOpenMinute(ledger));
+  }
+  return Status::Ok();
+}
+
+Result<CommitReport> GroupWriter::PublishCopies(const std::string& primary, Minute minute,
+                                                CommitRequest request) {
+  Ledger& ledger = LedgerOf(primary);
+  ledger.primary = primary;
+  if (ledger.open && *ledger.open != minute) {
+    return Status(Code::kRefused, fmt::format("minute {} is not the open one ({})", minute.ToIso(),
+                                              ledger.open->ToIso()));
+  }
+  return Commit(ledger, minute, std::move(request));
+}
+
+Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRequest request) {
+  CommitReport report;
+  report.minute = minute;
+  if (request.Empty()) return report;
+  Record record;
+  std::map<std::string, std::string> queue_texts;
+  std::map<std::string, const NewFile*> by_destination;
+  std::set<std::string> streams;
+  std::map<std::string, std::set<std::string>> names;  // taken in this commit, by stream
+  for (NewFile& file : request.files) {
+    const auto known = ledger.streams.find(file.stream);
+    std::set<std::string>& taken = names[file.stream];
+    const auto is_taken = [&](const std::string& name) {
+      return taken.contains(name) || (known != ledger.streams.end() && known->second.newest == minute &&
+                                      known->second.open_files.contains(name));
+    };
+    if (is_taken(file.name)) {
+      const std::string beside = NameBeside(file);
+      incidents_.push_back({fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
+                                        options_.storage.Describe(), file.stream, file.name,
+                                        minute.ToIso(), beside)});
+      file.name = beside;
+    }
+    taken.insert(file.name);
+    streams.insert(file.stream);
+    const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);
+    record.moves.push_back({MoveKind::kFile, file.staged, to, file.facts.length,
+                            file.facts.crc32c});
+    by_destination[file.staged] = &file;
+    for (const std::string& queue : options_.rules.QueuesOf(options_.view, file.stream)) {
+      queue_texts[queue] += Line(to);
+    }
+  }
+  for (const RefusedFile& file : request.refused) {
+    const std::string to = QuarantinePath(
+        staging_, file.staged, paths::MinuteFile(options_.view, file.stream, minute, file.name));
+    DATABUS_RETURN_IF_ERROR(PrepareQuarantine(staging_, to, file.reason));
+    record.moves.push_back({MoveKind::kFile, file.staged, to, file.length, file.crc32c});
+    incidents_.push_back({fmt::format("{}: {} {}: {}; it is now {}", options_.storage.Describe(),
+                                      file.stream, file.name, file.reason, to)});
+  }
+  std::vector<std::pair<std::string, Minute>> dirs;
+  for (const std::string& stream : streams) {
+    const auto known = ledger.streams.find(stream);
+    if (known == ledger.streams.end() || known->second.newest != minute) {
+      dirs.emplace_back(stream, minute);
+    }
+  }
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
+  DATABUS_RETURN_IF_ERROR(AddQueueEntries(queue_texts, record));
+  record.clean_ups = std::move(request.clean_ups);
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(record)));
+  if (!streams.empty()) ledger.open = minute;
+  for (const RecordedMove& move : applied.record.moves) {
+    const auto file = by_destination.find(move.staged);
+    const auto place = paths::ParseMinutePath(move.to);
+    if (file == by_destination.end() || !place) continue;
+    StreamMinutes& minutes = ledger.streams[place->stream];
+    minutes.newest = minute;
+    minutes.open_files[place->file] = file->second->facts;
+    report.published.push_back({place->stream, place->file, file->second->facts});
+  }
+  return report;
+}
+
+Status GroupWriter::AddMinuteDirs(const std::vector<std::pair<std::string, Minute>>& dirs,
+                                  Record& record) {
+  if (dirs.empty()) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> names, staging_.StageDirs(dirs.size()));
+  for (size_t i = 0; i < dirs.size(); ++i) {
+    record.moves.push_back({MoveKind::kMinuteDir, names[i],
+                            paths::MinuteDir(options_.view, dirs[i].first, dirs[i].second), 0, 0});
+  }
+  return Status::Ok();
+}
+
+Status GroupWriter::AddQueueEntries(const std::map<std::string, std::string>& texts,
+                                    Record& record) {
+  for (const auto& [queue, text] : texts) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
+    const paths::QueueEntryName entry{options_.group, staging_.epoch(), staging_.NextNumber()};
+    record.moves.push_back({MoveKind::kQueueEntry, name, paths::Join(queue, entry.ToString()),
+                            text.size(), Crc32c(text)});
+  }
+  return Status::Ok();
+}
+
+Status GroupWriter::AddManifest(const Ledger& ledger, Record& record) {
+  Manifest manifest;
+  manifest.view = options_.view;
+  manifest.group = options_.group;
+  manifest.minute = *ledger.open;
+  manifest.primary = ledger.primary;
+  for (const auto& [stream, minutes] : ledger.streams) {
+    if (minutes.newest) manifest.streams[stream] = minutes.open_files;
+  }
+  const std::string text = manifest.Encode();
+  DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
+  record.moves.push_back({MoveKind::kManifest, name,
+                          paths::Manifest(options_.view, options_.group, *ledger.open,
+                                          ledger.primary),
+                          text.size(), Crc32c(text)});
+  return Status::Ok();
+}
+
+Result<Applied> GroupWriter::WriteAndApply(Record record) {
+  // Applied in the order of kinds, whatever the order of building.
+  std::stable_sort(record.moves.begin(), record.moves.end(),
+                   [](const RecordedMove& a, const RecordedMove& b) { return a.kind < b.kind; });
+  record.number = staging_.NextNumber();
+  DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(record.Encode()));
+  const Status placed = options_.storage.Rename(
+      staging_.PathOf(name), staging_.PathOf(staged::RecordName(record.number, 0)));
+  if (placed.code() == Code::kNotFound) {
+    DATABUS_RETURN_IF_ERROR(staging_.CheckOurs());
+  }
+  DATABUS_RETURN_IF_ERROR(placed.WithContext("writing the commit record"));
+  DATABUS_ASSIGN_OR_RETURN(Applied applied, ApplyRecord(Context(), staging_.dir(),
+                                                        std::move(record), Sources::kJustStaged));
+  if (!applied.pending.empty()) recovered_.pending.insert(applied.pending);
+  return applied;
+}
+
+Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
+  const Minute minute = *ledger.open;
+  Record record;
+  std::vector<std::pair<std::string, Minute>> dirs;
+  std::map<std::string, std::string> queue_texts;
+  for (const auto& [stream, minutes] : ledger.streams) {
+    if (!minutes.newest) continue;
+    for (Minute m = minutes.newest->Next(); m <= minute; m = m.Next()) {
+      dirs.emplace_back(stream, m);
+      for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
+        // The merge has no use for empty minutes of the local view; the original queued none.
+        if (options_.view == View::kLocal) continue;
+        queue_texts[queue] += Line(paths::MinuteDir(options_.view, stream, m));
+      }
+    }
+  }
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
+  DATABUS_RETURN_IF_ERROR(AddManifest(ledger, record));
+  DATABUS_RETURN_IF_ERROR(AddQueueEntries(queue_texts, record));
+  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
+  ledger.closed = minute;
+  ledger.open = minute.Next();
+  for (auto& [stream, minutes] : ledger.streams) {
+    if (minutes.newest) minutes.newest = minute;
+    minutes.open_files.clear();
+  }
+  return Status::Ok();
+}
+
+Status GroupWriter::CloseCopy(const Manifest& manifest) {
+  Ledger& ledger = LedgerOf(manifest.primary);
+  ledger.primary = manifest.primary;
+  if (ledger.open && *ledger.open != manifest.minute) {
+    return {Code::kRefused, fmt::format("minute {} is not the open one ({})",
+                                        manifest.minute.ToIso(), ledger.open->ToIso())};
+  }
+  for (const auto& [stream, files] : manifest.streams) {
+    const auto here = ledger.streams.find(stream);
+    const MinuteFiles none;
+    const MinuteFiles& ours = here == ledger.streams.end() ? none : here->second.open_files;
+    if (Digest(ours) != Digest(files)) {
+      return {Code::kRefused, fmt::format("{} {}: {} of {} files are here, or they differ", stream,
+                                          manifest.minute.ToIso(), ours.size(), files.size())};
+    }
+  }
+  ledger.open = manifest.minute;
+  Record record;
+  std::vector<std::pair<std::string, Minute>> dirs;
+  for (const auto& [stream, files] : manifest.streams) {
+    if (ledger.streams[stream].newest != manifest.minute) dirs.emplace_back(stream, manifest.minute);
+    ledger.streams[stream].newest = manifest.minute;
+  }
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
+  const std::string text = manifest.Encode();
+  DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
+  record.moves.push_back({MoveKind::kManifest, name,
+                          paths::Manifest(options_.view, options_.group, manifest.minute,
+                                          manifest.primary),
+                          text.size(), Crc32c(text)});
+  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
+  ledger.closed = manifest.minute;
+  ledger.open = manifest.minute.Next();
+  for (auto& [stream, minutes] : ledger.streams) minutes.open_files.clear();
+  return Status::Ok();
+}
+
+Status GroupWriter::RemoveHour(const std::string& stream, Minute hour) {
+  const std::string from = paths::Hour(options_.view, stream, hour);
+  const std::string taken_out = staging_.PathOf(staged::PurgedName(staging_.NextNumber()));
+  const Status moved = options_.storage.Rename(from, taken_out);
+  if (moved.code() == Code::kNotFound) return staging_.CheckOurs();
+  DATABUS_RETURN_IF_ERROR(moved.WithContext("removing " + from));
+  DATABUS_RETURN_IF_ERROR(RemoveTree(options_.storage, taken_out));
+  // Day, month and year go when this was their last hour.
+  std::string_view above = paths::Parent(from);
+  for (int level = 0; level < 3; ++level, above = paths::Parent(above)) {
+    const Status removed = options_.storage.Remove(std::string(above));
+    if (removed.unknown()) return removed;
+    if (!removed.ok()) break;
+  }
+  return Status::Ok();
+}
+
+Status GroupWriter::RetryCleanUps() {
+  if (recovered_.pending.empty()) return Status::Ok();
+  return RetryPending(Context(), recovered_.pending);
+}
+
+}  // namespace databus

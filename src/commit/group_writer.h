@@ -1,0 +1,163 @@
+// The one door through which anything becomes visible in a view (design: "Commit and fencing"). A
+// GroupWriter is one epoch of one (cluster, view, group): it takes the epoch, fences and recovers
+// what older ones left, and commits.
+//
+// Error handling is one rule: after any answer that is not ok the writer must be dropped and opened
+// again; the new epoch finds what the old one had staged, claimed and recorded, and finishes or
+// undoes it. Only codes that say so leave the writer usable.
+//
+// One thread at a time. Before a call that publishes, the caller makes sure it still holds the lease;
+// that it did not after all is caught by the fence.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/minute.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "commit/apply.h"
+#include "commit/ledger.h"
+#include "commit/manifest.h"
+#include "commit/recover.h"
+#include "commit/staging_area.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+// What the topology says about this cluster's part in a stream.
+class StreamRules {
+ public:
+  virtual ~StreamRules() = default;
+  // Whose minutes the view holds: empty, this cluster publishes it by its own clock; a cluster's
+  // name, this is a copy of that cluster's; nothing: the stream is none of this cluster's business.
+  virtual std::optional<std::string> PrimaryOf(View view, const std::string& stream) const = 0;
+  // The queue directories that are told of every file that becomes visible, and of empty minutes.
+  virtual std::vector<std::string> QueuesOf(View view, const std::string& stream) const = 0;
+};
+
+// A staged file that is to become visible.
+struct NewFile {
+  std::string stream;
+  std::string staged;  // its name in the staging area
+  std::string name;    // the name it wants in the minute directory
+  ManifestFile facts;
+};
+
+// A staged file that must not be published.
+struct RefusedFile {
+  std::string stream;
+  std::string staged;
+  std::string name;
+  uint64_t length = 0;
+  uint32_t crc32c = 0;
+  std::string reason;
+};
+
+struct CommitRequest {
+  std::vector<NewFile> files;
+  std::vector<RefusedFile> refused;
+  std::vector<CleanUp> clean_ups;  // done when all of the above is durable (G7)
+
+  bool Empty() const { return files.empty() && refused.empty() && clean_ups.empty(); }
+};
+
+struct PublishedFile {
+  std::string stream;
+  std::string name;
+  ManifestFile facts;
+};
+
+struct CommitReport {
+  Minute minute;
+  std::vector<PublishedFile> published;
+};
+
+// A file in data/.
+struct DataFileRef {
+  std::string stream;
+  std::string collector;
+  std::string name;
+};
+
+class GroupWriter {
+ public:
+  struct Options {
+    Storage& storage;
+    Random& random;
+    const StreamRules& rules;
+    FindCluster find_cluster;
+    RecoveryRows& rows;
+    View view = View::kLocal;
+    Group group = 0;
+    Group groups = kGroupsDefault;
+    std::string root_url;  // the prefix of queue lines
+  };
+
+  static Result<std::unique_ptr<GroupWriter>> Open(const Options& options);
+
+  StagingArea& staging() { return staging_; }
+
+  // Data files that an older holder had taken and not published. Each is published by the caller's
+  // next commit. Empty at the second call.
+  std::vector<Claim> TakeRecoveredClaims() { return std::move(recovered_.claims); }
+
+  // Takes sealed files out of data/ by renaming them into staging. Files that are gone are left out.
+  Result<std::vector<Claim>> ClaimFiles(std::span<const DataFileRef> files);
+
+  // Publishes into the minute of `now` by this cluster's own clock, or a later one if the tree is
+  // ahead of it (P13), closing the minutes before.
+  Result<CommitReport> Publish(CommitRequest request, Minute now);
+  // Closes every minute before `now`: idle streams get their empty directories, then the manifest
+  // (P14, P15). Cheap when there is nothing to close.
+  Status CloseBefore(Minute now);
+
+  // Copies of `primary`'s files into its own minute (P16). REQUIRES: `minute` is the open minute of
+  // CopyLedger(primary), or that has none yet.
+  Result<CommitReport> PublishCopies(const std::string& primary, Minute minute,
+                                     CommitRequest request);
+  // Closes the open minute as a copy of `manifest`. kRefused, and the writer stays usable: what is
+  // here is not equal to it; the message names the first difference.
+  Status CloseCopy(const Manifest& manifest);
+
+  // The minutes that close by the own clock, and those that are copied from a primary.
+  const Ledger& OwnLedger() { return LedgerOf(""); }
+  const Ledger& CopyLedger(const std::string& primary) { return LedgerOf(primary); }
+
+  // Takes an hour of a stream out of the view and removes it (P26 decides whether).
+  Status RemoveHour(const std::string& stream, Minute hour);
+
+  // P12. The number of clean-up lists that still wait for their cluster.
+  Status RetryCleanUps();
+  size_t PendingCleanUps() const { return recovered_.pending.size(); }
+
+  // What was set aside or renamed since the last call.
+  std::vector<Incident> TakeIncidents() { return std::exchange(incidents_, {}); }
+
+ private:
+  GroupWriter(const Options& options, uint64_t epoch);
+  Status Load();
+  Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
+  Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
+  Status CloseOpenMinute(Ledger& ledger);
+  Status AddMinuteDirs(const std::vector<std::pair<std::string, Minute>>& dirs, Record& record);
+  Status AddQueueEntries(const std::map<std::string, std::string>& texts, Record& record);
+  Status AddManifest(const Ledger& ledger, Record& record);
+  Result<Applied> WriteAndApply(Record record);
+  std::string Line(const std::string& path) const;
+  ApplyContext Context();
+
+  const Options options_;
+  StagingArea staging_;
+  Recovered recovered_;
+  std::map<std::string, Ledger> ledgers_;  // by primary
+  std::vector<Incident> incidents_;
+};
+
+}  // namespace databus

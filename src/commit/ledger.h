@@ -1,0 +1,42 @@
+// What a publisher knows of the minutes of one group: which is the newest closed one, which is open,
+// and what lies in the open one. Rebuilt from the tree at every take-over.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/minute.h"
+#include "base/status.h"
+#include "commit/manifest.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+struct StreamMinutes {
+  std::optional<Minute> newest;  // the newest minute directory
+  MinuteFiles open_files;        // what is in the ledger's open minute
+};
+
+struct Ledger {
+  // Who decides when these minutes close: empty, this cluster's own clock; else the primary whose
+  // minutes are copied here.
+  std::string primary;
+  std::optional<Minute> closed;  // the newest manifest
+  std::optional<Minute> open;    // the only minute that may get files; nothing before the first
+  std::map<std::string, StreamMinutes> streams;
+};
+
+// Reads a file's length, checksum, and what its sealed header says.
+Result<ManifestFile> ReadFacts(Storage& storage, const std::string& path);
+
+// The files of a minute directory with their facts. kNotFound: no such directory.
+Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir);
+
+// `streams`: the streams of this group and primary that have a directory in the view.
+Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::string& primary,
+                          const std::vector<std::string>& streams);
+
+}  // namespace databus

@@ -1,0 +1,59 @@
+// What a closed minute holds: one small file per group and minute, left by the publisher when the
+// minute closes (P15). Equality of two sites, retention and `verify` compare manifests; a minute
+// without one is open, except in trees of the original system.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/minute.h"
+#include "base/status.h"
+#include "cluster/paths.h"
+#include "cluster/sealed_header.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+struct ManifestFile {
+  uint64_t length = 0;
+  uint32_t crc32c = 0;     // of the whole file
+  uint64_t messages = 0;   // 0 for foreign files
+  std::optional<FileIdentity> identity;  // nothing: a foreign file, known by name, length, checksum
+  friend bool operator==(const ManifestFile&, const ManifestFile&) = default;
+};
+
+// The files of one stream's minute directory, by name. Empty: the directory exists and is empty.
+using MinuteFiles = std::map<std::string, ManifestFile>;
+
+struct Manifest {
+  View view = View::kLocal;
+  Group group = 0;
+  Minute minute;
+  std::string primary;  // empty: closed by this cluster's own clock; else: a copy of that cluster's
+  std::map<std::string, MinuteFiles> streams;
+
+  std::string Encode() const;
+  static Result<Manifest> Decode(std::string_view text, std::string_view where);
+};
+
+// A checksum over names, lengths and checksums: equal digests, equal minutes.
+uint32_t Digest(const MinuteFiles& files);
+
+// kNotFound: the minute is not closed, or its manifest is purged.
+Result<Manifest> ReadManifest(Storage& storage, View view, Group group, Minute minute,
+                              std::string_view primary);
+
+// The minutes for which there is a manifest, ascending, of [from, to]. Lists only the directories
+// that overlap the range.
+Result<std::vector<Minute>> ListManifests(Storage& storage, View view, Group group,
+                                          std::string_view primary, Minute from, Minute to);
+// The newest one, or the oldest one. Nothing: there is none.
+Result<std::optional<Minute>> NewestManifest(Storage& storage, View view, Group group,
+                                             std::string_view primary);
+Result<std::optional<Minute>> OldestManifest(Storage& storage, View view, Group group,
+                                             std::string_view primary);
+
+}  // namespace databus

@@ -1,0 +1,199 @@
+#include "commit/recover.h"
+
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "cluster/text_format.h"
+
+namespace databus {
+namespace {
+
+// "r<epoch>": a directory taken over.
+std::string AdoptedName(uint64_t epoch) { return fmt::format("r{}", epoch); }
+
+std::optional<uint64_t> ParseAdoptedName(std::string_view name) {
+  if (!name.starts_with("r")) return std::nullopt;
+  const auto epoch = ParseNumber(name.substr(1));
+  if (!epoch.ok()) return std::nullopt;
+  return *epoch;
+}
+
+// Ok where the call was done, or had been done before (the source is gone and the fence is not ours).
+Status SettledRename(StagingArea& own, const std::string& from, const std::string& to) {
+  const Status moved = own.storage().Rename(from, to);
+  if (moved.ok()) return moved;
+  const auto source = own.storage().Stat(from);
+  if (source.code() != Code::kNotFound) return moved;
+  return own.CheckOurs();
+}
+
+class Recovery {
+ public:
+  explicit Recovery(ApplyContext context)
+      : context_(context), own_(context.own), storage_(context.own.storage()) {}
+
+  Result<Recovered> Run(const std::vector<uint64_t>& fenced) {
+    for (const uint64_t epoch : fenced) {
+      DATABUS_RETURN_IF_ERROR(
+          SettledRename(own_, paths::FencedStaging(own_.view(), own_.group(), epoch),
+                        own_.PathOf(AdoptedName(epoch))));
+    }
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> adopted, Flatten());
+    for (const uint64_t epoch : adopted) {
+      DATABUS_RETURN_IF_ERROR(RecoverDir(own_.PathOf(AdoptedName(epoch))));
+    }
+    return std::move(recovered_);
+  }
+
+ private:
+  // A recovery that was itself overtaken leaves r<old> inside r<newer>; bring all to one level.
+  // Answers the epochs, ascending: the order in which they committed.
+  Result<std::vector<uint64_t>> Flatten() {
+    std::vector<uint64_t> epochs;
+    std::vector<std::string> open = {own_.dir()};
+    while (!open.empty()) {
+      const std::string dir = open.back();
+      open.pop_back();
+      DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage_.List(dir));
+      for (const DirEntry& entry : entries) {
+        const auto epoch = ParseAdoptedName(entry.name);
+        own_.SkipPast(staged::Parse(entry.name).number);
+        if (!epoch || entry.info.kind != NodeKind::kDirectory) continue;
+        const std::string flat = own_.PathOf(entry.name);
+        if (dir != own_.dir()) {
+          DATABUS_RETURN_IF_ERROR(SettledRename(own_, paths::Join(dir, entry.name), flat));
+        }
+        epochs.push_back(*epoch);
+        open.push_back(flat);
+      }
+    }
+    std::sort(epochs.begin(), epochs.end());
+    return epochs;
+  }
+
+  Status RecoverDir(const std::string& dir) {
+    DATABUS_RETURN_IF_ERROR(ApplyRecords(dir));
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage_.List(dir));
+    for (const DirEntry& entry : entries) {
+      DATABUS_RETURN_IF_ERROR(RecoverEntry(dir, entry));
+    }
+    context_.rows.Hit(RecoveryRow::kFencedDirEmpty);
+    const Status removed = storage_.Remove(dir);
+    // Not empty: a write that was under way when its holder was fenced has just ended here. The next
+    // take-over sweeps it.
+    if (removed.code() == Code::kRefused || removed.code() == Code::kNotFound) return Status::Ok();
+    return removed;
+  }
+
+  Status ApplyRecords(const std::string& dir) {
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage_.List(dir));
+    std::map<uint64_t, std::map<uint64_t, std::string>> records;  // number, amendment, name
+    for (const DirEntry& entry : entries) {
+      const staged::Name name = staged::Parse(entry.name);
+      if (name.kind != staged::Kind::kRecord) continue;
+      records[name.number][name.amendment] = entry.name;
+    }
+    for (const auto& [number, amendments] : records) {
+      DATABUS_RETURN_IF_ERROR(ApplyNewest(dir, amendments));
+    }
+    return Status::Ok();
+  }
+
+  Status ApplyNewest(const std::string& dir, const std::map<uint64_t, std::string>& amendments) {
+    if (amendments.size() > 1) context_.rows.Hit(RecoveryRow::kRecordSuperseded);
+    const std::string& newest = amendments.rbegin()->second;
+    const std::string path = paths::Join(dir, newest);
+    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
+    Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
+    if (record.code() == Code::kInvalid) return record.status();  // of a newer version: not ours to judge
+    if (!record.ok()) {
+      context_.rows.Hit(RecoveryRow::kRecordDamaged);
+      return SetAside(dir, newest, record.status().ToString());
+    }
+    context_.rows.Hit(RecoveryRow::kRecordFound);
+    return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
+  }
+
+  Status RecoverEntry(const std::string& dir, const DirEntry& entry) {
+    const staged::Name name = staged::Parse(entry.name);
+    const std::string path = paths::Join(dir, entry.name);
+    switch (name.kind) {
+      case staged::Kind::kRecord: return Status::Ok();  // one of a damaged lot; gone by the next sweep
+      case staged::Kind::kPending: {
+        context_.rows.Hit(RecoveryRow::kPendingFound);
+        const std::string own_name = staged::PendingName(own_.NextNumber());
+        recovered_.pending.insert(own_name);
+        return SettledRename(own_, path, own_.PathOf(own_name));
+      }
+      case staged::Kind::kClaim: {
+        context_.rows.Hit(RecoveryRow::kClaimWithoutRecord);
+        const std::string own_name =
+            staged::ClaimName(own_.NextNumber(), name.collector, name.data_name);
+        recovered_.claims.push_back({own_name, name.collector, name.data_name});
+        return SettledRename(own_, path, own_.PathOf(own_name));
+      }
+      case staged::Kind::kFile:
+        context_.rows.Hit(RecoveryRow::kFileWithoutRecord);
+        return RemoveSettled(path);
+      case staged::Kind::kMinuteDir:
+        context_.rows.Hit(RecoveryRow::kMinuteDirWithoutRecord);
+        return RemoveSettled(path);
+      case staged::Kind::kPurged:
+        context_.rows.Hit(RecoveryRow::kPurgedHour);
+        return RemoveTree(storage_, path);
+      case staged::Kind::kUnknown:
+        context_.rows.Hit(RecoveryRow::kUnknownName);
+        return SetAside(dir, entry.name, "not a name that Databus gives in a staging directory");
+    }
+    __builtin_unreachable();
+  }
+
+  Status RemoveSettled(const std::string& path) {
+    const Status removed = storage_.Remove(path);
+    return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+  }
+
+  Status SetAside(const std::string& dir, const std::string& name, const std::string& reason) {
+    const std::string to = QuarantinePath(own_, name, "");
+    DATABUS_RETURN_IF_ERROR(PrepareQuarantine(own_, to, reason));
+    context_.incidents.push_back({fmt::format("{}: {}: {}; it is now {}", storage_.Describe(),
+                                              paths::Join(dir, name), reason, to)});
+    return SettledRename(own_, paths::Join(dir, name), to);
+  }
+
+  ApplyContext context_;
+  StagingArea& own_;
+  Storage& storage_;
+  Recovered recovered_;
+};
+
+}  // namespace
+
+Result<Recovered> Recover(ApplyContext context, const std::vector<uint64_t>& fenced) {
+  return Recovery(context).Run(fenced);
+}
+
+Status RemoveTree(Storage& storage, const std::string& path) {
+  auto listed = storage.List(path);
+  if (listed.code() == Code::kNotFound) return Status::Ok();
+  if (listed.code() == Code::kRefused) return storage.Remove(path);
+  if (!listed.ok()) return listed.status();
+  std::vector<std::string> files;
+  for (const DirEntry& entry : *listed) {
+    const std::string below = paths::Join(path, entry.name);
+    if (entry.info.kind == NodeKind::kDirectory) {
+      DATABUS_RETURN_IF_ERROR(RemoveTree(storage, below));
+    } else {
+      files.push_back(below);
+    }
+  }
+  for (const Status& removed : storage.Removes(files)) {
+    if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
+  }
+  const Status removed = storage.Remove(path);
+  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+}
+
+}  // namespace databus

@@ -1,0 +1,35 @@
+// Taking over what older epochs left (P6, P9, P10). Each fenced directory is renamed whole into the
+// own staging directory, as `r<epoch>`, and finished from there: so also what a recovery makes
+// visible leaves the holder's own staging, and a recovery that is overtaken is fenced with it
+// (docs/decisions/0004).
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "commit/apply.h"
+#include "commit/epoch.h"
+
+namespace databus {
+
+// A sealed data file that was renamed from data/ into staging to be published.
+struct Claim {
+  std::string staged;     // the name in the own staging directory
+  std::string collector;
+  std::string data_name;  // a DataFileName; its stream is the name up to the date
+};
+
+struct Recovered {
+  std::vector<Claim> claims;      // taken, not yet published
+  std::set<std::string> pending;  // names of pending clean-up lists in the own staging directory
+};
+
+// Finishes or undoes everything in the fenced directories. Not ok: nothing may be committed in this
+// epoch; take another one, which finds all that this one had adopted in its fenced directory.
+Result<Recovered> Recover(ApplyContext context, const std::vector<uint64_t>& fenced);
+
+// Removes a directory with all that is in it, file by file.
+Status RemoveTree(Storage& storage, const std::string& path);
+
+}  // namespace databus
