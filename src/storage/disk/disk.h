@@ -34,6 +34,9 @@ class DiskFile {
   virtual Result<uint64_t> Size() = 0;
 };
 
+// The entry that LockDir leaves behind.
+inline constexpr std::string_view kDiskLockName = "lock";
+
 class Disk {
  public:
   virtual ~Disk() = default;
@@ -53,7 +56,8 @@ class Disk {
   // Bytes that an ordinary user may still write on the disk that holds `path`.
   virtual Result<uint64_t> FreeBytes(const std::string& path) = 0;
   // Exclusive use of a directory by this process until the lock is dropped or the process dies.
-  // kRefused, naming the holder where known, when another process has it.
+  // kRefused, naming the holder where known, when another process has it. Leaves an entry
+  // kDiskLockName in the directory.
   class Lock {
    public:
     virtual ~Lock() = default;
