@@ -1,0 +1,55 @@
+// What the parts of delivery share.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "collector/deliver/problems.h"
+#include "collector/seal/sealer.h"
+#include "collector/spool/spool.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+struct DeliverySettings {
+  std::string collector;
+  // Unsealed messages are sealed in this rhythm, or as soon as there are `cut_bytes` of them.
+  std::chrono::milliseconds rotate_period{60'000};
+  uint64_t cut_bytes = 64u << 20;
+  // Between attempts while the cluster is away, give or take half of the range.
+  std::chrono::milliseconds retry_interval{300'000};
+  std::chrono::milliseconds retry_interval_range{60'000};
+  // At most so many cuts of backlog per interval. Live data is never bounded.
+  int64_t backlog_cuts = 1;
+  std::chrono::milliseconds backlog_interval{5'000};
+  // How files of a stream look.
+  std::function<SealFormat(std::string_view stream)> format;
+};
+
+// All must outlive the deliverer.
+struct DeliverySeams {
+  Storage& cluster;
+  Spool& spool;
+  const Clock& clock;
+  Random& random;
+  Problems& problems;
+};
+
+// Counts since the start. Read from any thread.
+struct DeliveryCounts {
+  std::atomic<uint64_t> files{0};
+  std::atomic<uint64_t> messages{0};
+  std::atomic<uint64_t> bytes{0};
+  std::atomic<uint64_t> cuts{0};
+  std::atomic<uint64_t> collisions{0};    // final names that were taken by another file
+  std::atomic<uint64_t> malformed{0};     // records of the spool with entries that cannot be read
+  std::atomic<uint64_t> failed_attempts{0};
+};
+
+}  // namespace databus

@@ -1,0 +1,103 @@
+#include "collector/deliver/stager.h"
+
+#include <utility>
+
+#include "cluster/names.h"
+#include "cluster/paths.h"
+
+namespace databus {
+
+std::string StagedPrefix(const SpoolIdentity& identity) { return identity.incarnation + "."; }
+
+Result<std::vector<SpoolRange>> Stager::Read(const std::vector<SpoolRange>& ranges,
+                                             Regrouped& regrouped) {
+  std::vector<SpoolRange> read;
+  uint64_t bytes = 0;
+  for (const SpoolRange& range : ranges) {
+    if (bytes >= settings_.cut_bytes) break;
+    auto part = seams_.spool.Read(
+        range, settings_.cut_bytes - bytes, [&](const SpoolRecord& record) {
+          const Status added = regrouped.Add(record.entries, record.accepted);
+          if (added.ok()) return;
+          ++counts_.malformed;
+          seams_.problems.Report("malformed", "spool: a record cannot be read: " + added.message(),
+                                 "nothing: what can be read of it is delivered");
+        });
+    const std::string key = "segment " + std::to_string(range.segment);
+    if (!part.ok()) {
+      // The other segments go on (G11).
+      seams_.problems.Report(key, "spool: " + key + ": " + part.status().ToString(),
+                             "read again with the next cut");
+      continue;
+    }
+    seams_.problems.Solved(key);
+    bytes += part->end - part->begin;
+    read.push_back(*part);
+  }
+  return read;
+}
+
+Result<SpoolCut> Stager::Cut(const std::vector<SpoolRange>& ranges) {
+  Regrouped regrouped;
+  DATABUS_ASSIGN_OR_RETURN(std::vector<SpoolRange> read, Read(ranges, regrouped));
+  if (read.empty()) return SpoolCut{};
+  std::vector<Plan> plans;
+  std::vector<std::string> names;
+  for (const StreamMessages* stream : regrouped.Streams()) {
+    const SealFormat format = settings_.format(stream->stream);
+    for (size_t next = 0; next < stream->messages.size();) {
+      plans.push_back({stream, NextRange(*stream, next, format), format});
+      names.push_back(stream->stream);
+      next = plans.back().range.last;
+    }
+  }
+  std::vector<uint64_t> counters;
+  if (!names.empty()) {
+    DATABUS_ASSIGN_OR_RETURN(counters, seams_.spool.NextCounters(names));
+  }
+  const SpoolIdentity identity = seams_.spool.identity();
+  std::vector<SpoolIntent> intents;
+  for (size_t i = 0; i < plans.size(); ++i) {
+    DATABUS_ASSIGN_OR_RETURN(SpoolIntent intent, Stage(plans[i], counters[i], identity));
+    intents.push_back(std::move(intent));
+  }
+  Result<SpoolCut> cut = seams_.spool.AddCut(std::move(read), std::move(intents));
+  if (cut.unknown()) return Status(Code::kStopped, cut.status().message());
+  if (cut.ok()) ++counts_.cuts;
+  return cut;
+}
+
+Result<SpoolIntent> Stager::Stage(const Plan& plan, uint64_t counter,
+                                  const SpoolIdentity& identity) {
+  const std::string& stream = plan.stream->stream;
+  const Sealer::Origin origin{{identity.cluster_id, identity.incarnation, counter},
+                              settings_.collector};
+  const SealedFile file = sealer_.Seal(*plan.stream, plan.range, plan.format, origin);
+  const std::string name = DataFileName{.stream = stream,
+                                        .minute = Minute::Of(seams_.clock.Wall()),
+                                        .sequence = counter,
+                                        .gzip = plan.format.compression == Compression::kGzip}
+                               .ToString();
+  SpoolIntent intent;
+  intent.stream = stream;
+  intent.staged_path =
+      paths::Join(paths::CollectorStaging(settings_.collector), StagedPrefix(identity) + name);
+  intent.final_path = paths::DataFile(stream, settings_.collector, name);
+  intent.note = EncodeIntentNote({.counter = counter,
+                                  .length = file.length(),
+                                  .crc32c = file.crc32c,
+                                  .messages = file.header.messages,
+                                  .first_accepted = file.header.first_accepted});
+  const auto write = [&]() -> Status {
+    DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
+                             seams_.cluster.Create(intent.staged_path));
+    if (!file.head.empty()) DATABUS_RETURN_IF_ERROR(writer->Append(file.head));
+    DATABUS_RETURN_IF_ERROR(writer->Append(file.body));
+    return writer->Finish();
+  };
+  const Status written = write();
+  if (!written.ok()) return written.WithContext("stage " + intent.staged_path);
+  return intent;
+}
+
+}  // namespace databus
