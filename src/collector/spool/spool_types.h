@@ -100,6 +100,9 @@ struct SpoolStats {
   std::optional<WallTime> oldest_unsealed;
   // Files in damaged/, torn tails of killed runs included.
   uint64_t damaged_files = 0;
+  // Bytes found behind the last whole record when the spool was opened: of a write that was never
+  // acknowledged, or damage.
+  uint64_t torn_tail_bytes = 0;
   // As last asked.
   uint64_t free_bytes = 0;
   // Since the spool was opened:
@@ -112,6 +115,8 @@ struct SpoolStats {
   std::string retired;
   // Why TRY_LATER is answered at present; empty while all is well.
   std::string refusing;
+  // Why freed segments are still there; empty while all is well.
+  std::string cleanup_error;
 };
 
 }  // namespace databus

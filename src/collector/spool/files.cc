@@ -1,0 +1,123 @@
+#include "collector/spool/files.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace databus {
+namespace {
+
+constexpr std::string_view kTemporary = ".tmp";
+
+// A new file under a temporary name; a leftover of that name goes first.
+Result<std::unique_ptr<DiskFile>> CreateTemporary(Disk& disk, const std::string& path) {
+  Result<std::unique_ptr<DiskFile>> file = disk.Create(path);
+  if (file.code() != Code::kExists) return file;
+  DATABUS_RETURN_IF_ERROR(disk.Remove(path));
+  return disk.Create(path);
+}
+
+Status SyncAndName(Disk& disk, DiskFile& file, const std::string& dir, const std::string& name) {
+  DATABUS_RETURN_IF_ERROR(file.Sync());
+  const std::string path = dir + "/" + name;
+  DATABUS_RETURN_IF_ERROR(disk.Rename(path + std::string(kTemporary), path));
+  const Status synced = disk.SyncDir(dir);
+  if (synced.ok()) return synced;
+  return {Code::kUnavailable, "sync of " + dir + ": " + synced.message()};
+}
+
+// The piece of `bytes` at `offset`, bounded by kReadBytes.
+Result<std::string> ReadPiece(DiskFile& from, const Interval& bytes, uint64_t offset) {
+  const size_t most = std::min<uint64_t>(kReadBytes, bytes.end - offset);
+  std::string piece;
+  DATABUS_RETURN_IF_ERROR(from.ReadAt(offset, most, piece));
+  if (piece.empty()) return {Code::kCorrupt, "file is shorter than it was"};
+  return piece;
+}
+
+}  // namespace
+
+std::string SegmentPath(const std::string& dir, uint64_t segment) {
+  return dir + "/segment-" + std::to_string(segment);
+}
+
+std::string JournalPath(const std::string& dir, uint64_t number) {
+  return dir + "/journal-" + std::to_string(number);
+}
+
+std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix) {
+  if (!name.starts_with(prefix)) return std::nullopt;
+  name.remove_prefix(prefix.size());
+  if (name.empty() || name.front() == '0') return std::nullopt;
+  uint64_t number = 0;
+  const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+  if (error != std::errc() || end != name.data() + name.size()) return std::nullopt;
+  return number;
+}
+
+Result<std::vector<uint64_t>> ListNumbered(Disk& disk, const std::string& dir,
+                                           std::string_view prefix) {
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> names, disk.List(dir));
+  std::vector<uint64_t> numbers;
+  for (const std::string& name : names) {
+    if (const auto number = NumberInName(name, prefix)) numbers.push_back(*number);
+  }
+  std::sort(numbers.begin(), numbers.end());
+  return numbers;
+}
+
+Result<std::string> ReadWholeFile(Disk& disk, const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk.Open(path));
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
+  std::string all;
+  while (all.size() < size) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(*file, {0, size}, all.size()));
+    all += piece;
+  }
+  return all;
+}
+
+Status MakeDirsDurably(Disk& disk, const std::string& path) {
+  std::vector<std::string> missing;
+  for (std::string at = path; disk.List(at).code() == Code::kNotFound;) {
+    const size_t slash = at.rfind('/');
+    if (slash == std::string::npos || slash == 0) break;
+    at.resize(slash);
+    missing.push_back(at);
+  }
+  DATABUS_RETURN_IF_ERROR(disk.MakeDirs(path));
+  for (const std::string& parent : missing) DATABUS_RETURN_IF_ERROR(disk.SyncDir(parent));
+  return Status::Ok();
+}
+
+Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& name,
+                        std::string_view content) {
+  const std::string path = dir + "/" + name + std::string(kTemporary);
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
+  const std::string_view parts[] = {content};
+  DATABUS_RETURN_IF_ERROR(file->Append(parts));
+  return SyncAndName(disk, *file, dir, name);
+}
+
+Result<uint64_t> SetAside(Disk& disk, DiskFile& from, const Interval& bytes,
+                          const std::pair<std::string, std::string>& dir_and_name) {
+  const auto& [dir, name] = dir_and_name;
+  bool zero = true;
+  for (uint64_t at = bytes.begin; zero && at < bytes.end;) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));
+    zero = piece.find_first_not_of('\0') == std::string::npos;
+    at += piece.size();
+  }
+  if (zero) return uint64_t{0};
+  const std::string path = dir + "/" + name + std::string(kTemporary);
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
+  for (uint64_t at = bytes.begin; at < bytes.end;) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));
+    const std::string_view parts[] = {piece};
+    DATABUS_RETURN_IF_ERROR(file->Append(parts));
+    at += piece.size();
+  }
+  DATABUS_RETURN_IF_ERROR(SyncAndName(disk, *file, dir, name));
+  return bytes.end - bytes.begin;
+}
+
+}  // namespace databus

@@ -1,0 +1,43 @@
+// Small steps on the spool's directory that are needed in several places.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "collector/spool/intervals.h"
+#include "storage/disk/disk.h"
+
+namespace databus {
+
+// Reads are done in pieces of this size.
+inline constexpr size_t kReadBytes = 4u << 20;
+
+std::string SegmentPath(const std::string& dir, uint64_t segment);
+std::string JournalPath(const std::string& dir, uint64_t number);
+// The number in `<prefix><number>`; nothing for any other name.
+std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix);
+// All such numbers in a directory, ascending.
+Result<std::vector<uint64_t>> ListNumbered(Disk& disk, const std::string& dir,
+                                           std::string_view prefix);
+
+Result<std::string> ReadWholeFile(Disk& disk, const std::string& path);
+
+// Makes the directory and its parents, durably.
+Status MakeDirsDurably(Disk& disk, const std::string& path);
+
+// A file that is there completely or not at all. Replaces what had the name. kUnavailable: unknown.
+Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& name,
+                        std::string_view content);
+
+// Copies bytes of a file, durably, to `dir`/`name`. Nothing is done when all of them are zero.
+// Returns how many bytes were copied.
+Result<uint64_t> SetAside(Disk& disk, DiskFile& from, const Interval& bytes,
+                          const std::pair<std::string, std::string>& dir_and_name);
+
+}  // namespace databus

@@ -1,0 +1,164 @@
+#include "collector/spool/format.h"
+
+#include <array>
+
+#include "base/crc32c.h"
+
+namespace databus {
+namespace {
+
+constexpr uint32_t kSegmentMagic = 0x47534244;  // "DBSG"
+constexpr uint32_t kRecordMagic = 0x43524244;   // "DBRC"
+constexpr uint32_t kVersion = 1;
+constexpr size_t kSegmentCrcOffset = kSegmentHeaderBytes - 4;
+constexpr size_t kRecordCrcOffset = kRecordHeaderBytes - 4;
+
+uint32_t HeaderCrc(std::string_view bytes, const SegmentId& id) {
+  std::string seed;
+  PutU64(seed, id.incarnation);
+  return Crc32c(bytes, Crc32c(seed));
+}
+
+}  // namespace
+
+void PutU32(std::string& out, uint32_t value) {
+  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(value >> shift));
+}
+
+void PutU64(std::string& out, uint64_t value) {
+  PutU32(out, static_cast<uint32_t>(value));
+  PutU32(out, static_cast<uint32_t>(value >> 32));
+}
+
+void PutText(std::string& out, std::string_view text) {
+  PutU32(out, static_cast<uint32_t>(text.size()));
+  out += text;
+}
+
+uint64_t FieldReader::Number(size_t bytes) {
+  if (left_.size() < bytes) {
+    ok_ = false;
+    left_ = {};
+    return 0;
+  }
+  uint64_t value = 0;
+  for (size_t i = 0; i < bytes; ++i) {
+    value |= uint64_t{static_cast<unsigned char>(left_[i])} << (8 * i);
+  }
+  left_.remove_prefix(bytes);
+  return value;
+}
+
+std::string FieldReader::Text() {
+  const uint32_t size = U32();
+  if (size > left_.size()) {
+    ok_ = false;
+    left_ = {};
+    return {};
+  }
+  std::string text(left_.substr(0, size));
+  left_.remove_prefix(size);
+  return text;
+}
+
+std::string EncodeSegmentHeader(const SegmentId& id) {
+  std::string out;
+  PutU32(out, kSegmentMagic);
+  PutU32(out, kVersion);
+  PutU64(out, id.segment);
+  PutU64(out, id.incarnation);
+  PutU32(out, 0);
+  PutU32(out, Crc32c(out));
+  return out;
+}
+
+Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id) {
+  FieldReader fields(bytes);
+  const uint32_t magic = fields.U32();
+  const uint32_t version = fields.U32();
+  const uint64_t segment = fields.U64();
+  const uint64_t incarnation = fields.U64();
+  fields.U32();
+  const uint32_t crc = fields.U32();
+  if (!fields.ok() || magic != kSegmentMagic || crc != Crc32c(bytes.substr(0, kSegmentCrcOffset))) {
+    return {Code::kCorrupt, "segment header damaged"};
+  }
+  if (version > kVersion) {
+    return {Code::kInvalid, "segment of version " + std::to_string(version) +
+                                "; this program reads up to version " + std::to_string(kVersion)};
+  }
+  if (segment != id.segment || incarnation != id.incarnation) {
+    return {Code::kInvalid, "segment belongs to another spool or has another number"};
+  }
+  return Status::Ok();
+}
+
+void AppendRecordHeader(std::string& out, const SegmentId& id, const RecordHeader& header) {
+  const size_t start = out.size();
+  PutU32(out, kRecordMagic);
+  PutU32(out, header.entries_bytes);
+  PutU64(out, id.segment);
+  PutU64(out, header.offset);
+  PutU64(out, static_cast<uint64_t>(header.accepted_ms));
+  PutU64(out, header.sender);
+  PutU64(out, header.number);
+  PutU32(out, header.count);
+  PutU32(out, header.rejected_bytes);
+  PutU32(out, header.body_crc32c);
+  PutU32(out, HeaderCrc(std::string_view(out).substr(start), id));
+}
+
+std::optional<RecordHeader> DecodeRecordHeader(std::string_view bytes, const SegmentId& id,
+                                               uint64_t offset) {
+  if (bytes.size() < kRecordHeaderBytes) return std::nullopt;
+  FieldReader fields(bytes.substr(0, kRecordHeaderBytes));
+  if (fields.U32() != kRecordMagic) return std::nullopt;
+  RecordHeader header;
+  header.entries_bytes = fields.U32();
+  const uint64_t segment = fields.U64();
+  header.offset = fields.U64();
+  if (segment != id.segment || header.offset != offset) return std::nullopt;
+  header.accepted_ms = static_cast<int64_t>(fields.U64());
+  header.sender = fields.U64();
+  header.number = fields.U64();
+  header.count = fields.U32();
+  header.rejected_bytes = fields.U32();
+  header.body_crc32c = fields.U32();
+  if (fields.U32() != HeaderCrc(bytes.substr(0, kRecordCrcOffset), id)) return std::nullopt;
+  return header;
+}
+
+size_t FindRecordMagic(std::string_view bytes, size_t from) {
+  static const std::string magic = [] {
+    std::string text;
+    PutU32(text, kRecordMagic);
+    return text;
+  }();
+  const size_t found = bytes.find(magic, from);
+  return found == std::string_view::npos ? bytes.size() : found;
+}
+
+std::string EncodeRejected(std::span<const RejectedEntry> entries) {
+  std::string out;
+  for (const RejectedEntry& entry : entries) {
+    PutText(out, entry.stream);
+    PutText(out, entry.reason);
+    PutText(out, entry.message);
+  }
+  return out;
+}
+
+std::vector<RejectedEntry> DecodeRejected(std::string_view bytes) {
+  std::vector<RejectedEntry> entries;
+  FieldReader fields(bytes);
+  while (fields.ok() && !fields.AtEnd()) {
+    RejectedEntry entry;
+    entry.stream = fields.Text();
+    entry.reason = fields.Text();
+    entry.message = fields.Text();
+    if (fields.ok()) entries.push_back(std::move(entry));
+  }
+  return entries;
+}
+
+}  // namespace databus

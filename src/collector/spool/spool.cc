@@ -1,0 +1,366 @@
+#include "collector/spool/spool.h"
+
+#include <utility>
+
+#include "base/crc32c.h"
+#include "collector/spool/files.h"
+#include "collector/spool/spool_impl.h"
+
+namespace databus {
+namespace {
+
+constexpr std::chrono::hours kForgetEvery{1};
+constexpr std::chrono::hours kForgetAfter{7 * 24};
+
+// What a group costs while it waits.
+uint64_t QueuedBytes(const std::vector<SpoolBatch>& batches) {
+  uint64_t bytes = 0;
+  for (const SpoolBatch& batch : batches) {
+    bytes += kRecordHeaderBytes + batch.frame.bytes().size();
+    for (const RejectedEntry& entry : batch.rejected) bytes += entry.message.size();
+  }
+  return bytes;
+}
+
+}  // namespace
+
+// Everything about one write and sync.
+struct SpoolImpl::Flush {
+  // One outcome of those below that depends on the write.
+  struct Pending {
+    SpoolOutcome* outcome = nullptr;
+    SpoolAnswer if_kept = SpoolAnswer::kKept;
+  };
+  struct Accepted {
+    const QueuedGroup* group = nullptr;
+    const SpoolBatch* batch = nullptr;
+  };
+  std::deque<QueuedGroup> groups;
+  std::vector<std::vector<SpoolOutcome>> outcomes;
+  std::vector<Pending> pending;
+  std::vector<Accepted> accepted;
+  uint64_t repeats = 0;
+
+  uint64_t begin = 0;  // where the records go
+  uint64_t end = 0;
+  std::string headers;
+  std::deque<std::string> rejected;
+  std::vector<std::string_view> parts;
+};
+
+SpoolImpl::SpoolImpl(const Seams& seams, const SpoolOptions& options)
+    : disk_(seams.disk),
+      clock_(seams.clock),
+      random_(seams.random),
+      options_(options),
+      marks_(options.senders_max) {}
+
+SpoolImpl::~SpoolImpl() {
+  {
+    MutexLock lock(mutex_);
+    queue_.clear();
+    running_ = Running::kStopping;
+    queued_.NotifyAll();
+  }
+  flusher_.Join();
+}
+
+void SpoolImpl::Start() {
+  {
+    MutexLock lock(mutex_);
+    running_ = Running::kThread;
+  }
+  flusher_ = Thread("spool", [this] {
+    while (true) {
+      {
+        MutexLock lock(mutex_);
+        while (queue_.empty() && running_ == Running::kThread) queued_.Wait(lock);
+        if (queue_.empty()) return;
+      }
+      FlushOnce();
+    }
+  });
+}
+
+void SpoolImpl::Stop() {
+  {
+    MutexLock lock(mutex_);
+    running_ = Running::kStopping;
+    queued_.NotifyAll();
+  }
+  flusher_.Join();
+  while (true) {
+    while (FlushOnce()) {
+    }
+    MutexLock lock(mutex_);
+    if (!queue_.empty()) continue;
+    running_ = Running::kStopped;
+    return;
+  }
+}
+
+void SpoolImpl::Append(std::vector<SpoolBatch> batches, Done done) {
+  const WallTime now = clock_.Wall();
+  const uint64_t bytes = QueuedBytes(batches);
+  MutexLock lock(mutex_);
+  QueuedGroup group{std::move(batches), std::move(done), now, bytes, {}};
+  if (running_ == Running::kStopping || running_ == Running::kStopped) {
+    group.refused = "stopping";
+  } else if (stats_.queued_bytes + bytes > options_.queued_bytes_max) {
+    group.refused = "too much is waiting for the disk";
+  }
+  if (!group.refused.empty()) {
+    // Its memory is given back now; only the number of outcomes is kept.
+    group.bytes = 0;
+    for (SpoolBatch& batch : group.batches) batch = SpoolBatch{Frame(nullptr, {}), {}, 0, {}, {}};
+  }
+  if (running_ == Running::kStopped) {
+    lock.Unlock();
+    const SpoolOutcome refused{SpoolAnswer::kTryLater, group.refused};
+    group.done(std::vector<SpoolOutcome>(group.batches.size(), refused));
+    return;
+  }
+  stats_.queued_bytes += group.bytes;
+  queue_.push_back(std::move(group));
+  queued_.NotifyOne();
+}
+
+std::deque<QueuedGroup> SpoolImpl::TakeGroups() {
+  std::deque<QueuedGroup> groups;
+  uint64_t bytes = 0;
+  MutexLock lock(mutex_);
+  while (!queue_.empty()) {
+    bytes += queue_.front().bytes;
+    if (!groups.empty() && bytes > options_.flush_bytes_max) break;
+    groups.push_back(std::move(queue_.front()));
+    queue_.pop_front();
+  }
+  return groups;
+}
+
+bool SpoolImpl::FlushOnce() {
+  Flush flush;
+  flush.groups = TakeGroups();
+  if (flush.groups.empty()) return false;
+  ForgetMarks();
+  Judge(flush);
+  SpoolOutcome fate;
+  if (!flush.accepted.empty()) fate = Write(flush);
+  Finish(flush, fate);
+  for (size_t i = 0; i < flush.groups.size(); ++i) flush.groups[i].done(flush.outcomes[i]);
+  return true;
+}
+
+void SpoolImpl::Judge(Flush& flush) {
+  MutexLock lock(mutex_);
+  for (const QueuedGroup& group : flush.groups) {
+    std::vector<SpoolOutcome>& outcomes = flush.outcomes.emplace_back(group.batches.size());
+    for (size_t i = 0; i < outcomes.size(); ++i) {
+      if (!group.refused.empty()) {
+        outcomes[i] = {SpoolAnswer::kTryLater, group.refused};
+        continue;
+      }
+      const SpoolBatch& batch = group.batches[i];
+      const auto verdict = batch.id ? marks_.Judge(*batch.id) : MarkTable::Verdict::kAccept;
+      switch (verdict) {
+        case MarkTable::Verdict::kAccept:
+          flush.accepted.push_back({&group, &batch});
+          flush.pending.push_back({&outcomes[i], SpoolAnswer::kKept});
+          break;
+        case MarkTable::Verdict::kPendingRepeat:
+          flush.pending.push_back({&outcomes[i], SpoolAnswer::kRepeat});
+          break;
+        case MarkTable::Verdict::kRepeat:
+          outcomes[i].answer = SpoolAnswer::kRepeat;
+          ++flush.repeats;
+          break;
+        case MarkTable::Verdict::kGap:
+          outcomes[i] = {SpoolAnswer::kTryLater, "an earlier batch of this sender is missing"};
+          break;
+      }
+    }
+  }
+}
+
+void SpoolImpl::AddRecord(Flush& flush, const QueuedGroup& group, const SpoolBatch& batch) {
+  RecordHeader header;
+  header.offset = flush.end;
+  header.accepted_ms = group.accepted.time_since_epoch().count();
+  if (batch.id) {
+    header.sender = batch.id->sender;
+    header.number = batch.id->number;
+  }
+  header.count = batch.count;
+  header.entries_bytes = static_cast<uint32_t>(batch.entries.size());
+  header.body_crc32c = Crc32c(batch.entries);
+  const std::string& rejected = flush.rejected.emplace_back(EncodeRejected(batch.rejected));
+  header.rejected_bytes = static_cast<uint32_t>(rejected.size());
+  header.body_crc32c = Crc32c(rejected, header.body_crc32c);
+  const size_t start = flush.headers.size();
+  AppendRecordHeader(flush.headers, Id(open_.number), header);
+  flush.parts.push_back(std::string_view(flush.headers).substr(start));
+  if (!batch.entries.empty()) flush.parts.push_back(batch.entries);
+  if (!rejected.empty()) flush.parts.push_back(rejected);
+  flush.end = header.end();
+}
+
+SpoolOutcome SpoolImpl::Write(Flush& flush) {
+  {
+    MutexLock lock(mutex_);
+    if (!stats_.retired.empty()) return {SpoolAnswer::kTryLater, "disk retired: " + stats_.retired};
+  }
+  uint64_t bytes = 0;
+  for (const Flush::Accepted& item : flush.accepted) {
+    bytes += kRecordHeaderBytes + item.batch->entries.size();
+  }
+  Status room = CheckRoom(bytes);
+  if (room.ok()) room = EnsureSegment();
+  if (!room.ok()) return {SpoolAnswer::kTryLater, room.message()};
+
+  flush.begin = flush.end = open_.end;
+  flush.headers.reserve(flush.accepted.size() * kRecordHeaderBytes);  // views into it must stay
+  for (const Flush::Accepted& item : flush.accepted) AddRecord(flush, *item.group, *item.batch);
+  Status written = open_.file->Append(flush.parts);
+  if (written.ok()) written = open_.file->Sync();
+  if (!written.ok()) return Abandon(written);
+  unchecked_bytes_ += flush.end - flush.begin;
+  open_.end = flush.end;
+  return {};
+}
+
+void SpoolImpl::Finish(Flush& flush, const SpoolOutcome& fate) {
+  const bool kept = fate.answer == SpoolAnswer::kKept;
+  for (const Flush::Pending& pending : flush.pending) {
+    *pending.outcome = kept ? SpoolOutcome{pending.if_kept, {}} : fate;
+  }
+  MutexLock lock(mutex_);
+  for (const QueuedGroup& group : flush.groups) stats_.queued_bytes -= group.bytes;
+  stats_.repeats += flush.repeats;
+  if (flush.accepted.empty()) return;
+  ++stats_.flushes;
+  stats_.refusing = fate.reason;
+  if (!kept) {
+    ++stats_.failed_flushes;
+    marks_.RollBack();
+    return;
+  }
+  const WallTime accepted = flush.accepted.front().group->accepted;
+  table_.Extend(open_.number, flush.end, accepted);
+  marks_.Commit(open_.number, clock_.Wall());
+  stats_.kept_batches += flush.accepted.size();
+  stats_.kept_bytes += flush.end - flush.begin;
+  stats_.repeats += flush.pending.size() - flush.accepted.size();
+}
+
+Status SpoolImpl::CheckRoom(uint64_t bytes) {
+  const auto low = [&](uint64_t free_bytes) {
+    return free_bytes < options_.disk_reserve_bytes + unchecked_bytes_ + bytes;
+  };
+  uint64_t free_bytes;
+  {
+    MutexLock lock(mutex_);
+    free_bytes = stats_.free_bytes;
+  }
+  if (!room_known_ || unchecked_bytes_ >= options_.free_check_bytes || low(free_bytes)) {
+    const Result<uint64_t> asked = disk_.FreeBytes(options_.dir);
+    if (!asked.ok()) return Status::Ok();  // the write itself will tell
+    free_bytes = *asked;
+    room_known_ = true;
+    unchecked_bytes_ = 0;
+    MutexLock lock(mutex_);
+    stats_.free_bytes = free_bytes;
+  }
+  if (low(free_bytes)) return {Code::kNoSpace, "the disk's reserve is reached"};
+  return Status::Ok();
+}
+
+Status SpoolImpl::EnsureSegment() {
+  if (open_.file != nullptr && open_.end < options_.segment_bytes) return Status::Ok();
+  open_ = {};
+  const uint64_t number = next_segment_++;
+  const Status created = CreateSegment(number);
+  if (!created.ok()) {
+    open_ = {};
+    disk_.Remove(SegmentPath(options_.dir, number)).ok();  // an empty one does no harm either
+    return created.WithContext("cannot begin a segment");
+  }
+  MutexLock lock(mutex_);
+  current_ = number;
+  table_.Add(number, SpoolAge::kLive);
+  return Status::Ok();
+}
+
+Status SpoolImpl::CreateSegment(uint64_t number) {
+  DATABUS_ASSIGN_OR_RETURN(open_.file, disk_.Create(SegmentPath(options_.dir, number)));
+  const std::string header = EncodeSegmentHeader(Id(number));
+  const std::string_view parts[] = {header};
+  DATABUS_RETURN_IF_ERROR(open_.file->Append(parts));
+  DATABUS_RETURN_IF_ERROR(open_.file->Sync());
+  DATABUS_RETURN_IF_ERROR(disk_.SyncDir(options_.dir));
+  open_.number = number;
+  open_.end = header.size();
+  return Status::Ok();
+}
+
+SpoolOutcome SpoolImpl::Abandon(const Status& why) {
+  SpoolChange change;
+  change.voids.push_back({open_.number, open_.end, kOffsetMax});
+  open_.file.reset();
+  const Status recorded = journal_->Commit(change);
+  MutexLock lock(mutex_);
+  current_ = 0;
+  if (recorded.ok()) return {SpoolAnswer::kTryLater, "write failed: " + why.message()};
+  stats_.retired = why.message() + "; then: " + recorded.message();
+  return {SpoolAnswer::kClose, "disk retired: " + stats_.retired};
+}
+
+void SpoolImpl::ForgetMarks() {
+  const BootTime now = clock_.Boot();
+  if (now < forget_at_) return;
+  forget_at_ = now + kForgetEvery;
+  const WallTime before = clock_.Wall() - kForgetAfter;
+  journal_->DropMarks(before);
+  MutexLock lock(mutex_);
+  marks_.Forget(before);
+}
+
+SpoolIdentity SpoolImpl::identity() const {
+  MutexLock lock(mutex_);
+  return identity_;
+}
+
+std::vector<BatchMark> SpoolImpl::Marks() const {
+  MutexLock lock(mutex_);
+  return marks_.All();
+}
+
+std::optional<uint64_t> SpoolImpl::MarkOf(uint64_t sender) const {
+  MutexLock lock(mutex_);
+  return marks_.Find(sender);
+}
+
+SpoolStats SpoolImpl::Stats() const {
+  SpoolStats stats;
+  std::vector<UnsealedRange> unsealed;
+  {
+    MutexLock lock(mutex_);
+    stats = stats_;
+    stats.segments = table_.size();
+    unsealed = table_.Unsealed();
+  }
+  for (const UnsealedRange& range : unsealed) {
+    stats.unsealed_bytes += range.range.end - range.range.begin;
+    if (!stats.oldest_unsealed || range.accepted < *stats.oldest_unsealed) {
+      stats.oldest_unsealed = range.accepted;
+    }
+  }
+  journal_->Look([&](const SpoolState& state) {
+    for (const auto& [id, cut] : state.cuts) {
+      stats.open_intents += cut.intents.size();
+      for (const SpoolRange& range : cut.ranges) stats.sealed_bytes += range.end - range.begin;
+    }
+  });
+  return stats;
+}
+
+}  // namespace databus

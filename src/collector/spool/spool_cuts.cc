@@ -1,0 +1,228 @@
+// Reading, cuts, counters and clean-up: what the delivering thread does.
+#include <algorithm>
+#include <map>
+#include <utility>
+
+#include "cluster/names.h"
+#include "collector/spool/files.h"
+#include "collector/spool/identity.h"
+#include "collector/spool/segment_reader.h"
+#include "collector/spool/spool_impl.h"
+#include "telemetry/iso_time.h"
+
+namespace databus {
+namespace {
+
+// Counters are reserved so many at a time.
+constexpr uint64_t kCounterBlock = 64;
+constexpr std::string_view kRejectedHead = "databus-rejected 1\n";
+
+WallTime Accepted(const RecordHeader& header) {
+  return WallTime(Milliseconds(header.accepted_ms));
+}
+
+void AppendRejected(std::string& text, const RecordHeader& header, std::string_view encoded) {
+  for (const RejectedEntry& entry : DecodeRejected(encoded)) {
+    text += ToIsoMs(Accepted(header));
+    for (const std::string* word : {&entry.reason, &entry.stream, &entry.message}) {
+      text += ' ';
+      text += word->empty() ? "%" : EscapeWord(*word);
+    }
+    text += '\n';
+  }
+}
+
+std::string NameOf(const SpoolRange& bytes) {
+  return "segment-" + std::to_string(bytes.segment) + "-" + std::to_string(bytes.begin);
+}
+
+}  // namespace
+
+Status SpoolImpl::Commit(const SpoolChange& change) {
+  const Status committed = journal_->Commit(change);
+  if (committed.unknown()) {
+    MutexLock lock(mutex_);
+    if (stats_.retired.empty()) stats_.retired = committed.message();
+  }
+  return committed;
+}
+
+Status SpoolImpl::RememberCluster(const std::string& cluster_id) {
+  SpoolIdentity changed = identity();
+  if (changed.cluster_id == cluster_id) return Status::Ok();
+  if (!changed.cluster_id.empty()) {
+    return {Code::kRefused, "spool " + options_.dir + " belongs to cluster " + changed.cluster_id +
+                                ", not to " + cluster_id};
+  }
+  changed.cluster_id = cluster_id;
+  DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, changed));
+  MutexLock lock(mutex_);
+  identity_ = changed;
+  return Status::Ok();
+}
+
+std::vector<UnsealedRange> SpoolImpl::UnsealedRanges() const {
+  MutexLock lock(mutex_);
+  return table_.Unsealed();
+}
+
+Result<SpoolRange> SpoolImpl::Read(const SpoolRange& range, uint64_t bytes_max,
+                                   const std::function<void(const SpoolRecord&)>& visit) {
+  {
+    MutexLock lock(mutex_);
+    DATABUS_RETURN_IF_ERROR(table_.CheckUnsealed({&range, 1}));
+  }
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file,
+                           disk_.Open(SegmentPath(options_.dir, range.segment)));
+  SpoolRange piece = range;
+  std::string rejected;
+  DATABUS_RETURN_IF_ERROR(ReadPiece(*file, piece, bytes_max, visit, rejected));
+  if (!rejected.empty()) {
+    // Named by where it begins: reading again, further or less far, replaces it.
+    DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, RejectedDir(), NameOf(piece),
+                                             std::string(kRejectedHead) + rejected));
+  }
+  return piece;
+}
+
+Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
+                            const std::function<void(const SpoolRecord&)>& visit,
+                            std::string& rejected) {
+  SegmentReader reader(file, Id(piece.segment), {piece.begin, piece.end}, ReadDepth::kBodies);
+  uint64_t at = piece.begin;
+  while (at < piece.end && at - piece.begin < bytes_max) {
+    DATABUS_ASSIGN_OR_RETURN(const auto found, reader.Next());
+    if (!found) break;
+    const SpoolRange bytes{piece.segment, found->bytes.begin, found->bytes.end};
+    if (found->header) {
+      const RecordHeader& header = *found->header;
+      visit({bytes, Accepted(header), header.count, header.sender, header.number,
+             found->body.substr(0, header.entries_bytes)});
+      AppendRejected(rejected, header, found->body.substr(header.entries_bytes));
+    } else {
+      DATABUS_RETURN_IF_ERROR(SetAsideDamage(file, bytes));
+    }
+    at = bytes.end;
+  }
+  piece.end = at;
+  return Status::Ok();
+}
+
+Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes) {
+  const std::string name = NameOf(bytes);
+  DATABUS_ASSIGN_OR_RETURN(
+      const uint64_t copied,
+      SetAside(disk_, file, {bytes.begin, bytes.end}, {DamagedDir(), name}));
+  if (copied == 0) return Status::Ok();
+  MutexLock lock(mutex_);
+  damaged_names_.insert(name);
+  stats_.damaged_files = damaged_names_.size();
+  return Status::Ok();
+}
+
+Result<std::vector<uint64_t>> SpoolImpl::NextCounters(std::span<const std::string> streams) {
+  std::map<std::string, uint64_t> wanted;
+  for (const std::string& stream : streams) ++wanted[stream];
+  SpoolChange change;
+  for (const auto& [stream, count] : wanted) {
+    auto [it, added] = counters_.try_emplace(stream);
+    if (added) {
+      const uint64_t reserved = journal_->Look([&](const SpoolState& state) {
+        const auto found = state.counters.find(stream);
+        return found == state.counters.end() ? 0 : found->second;
+      });
+      it->second = {reserved + 1, reserved};
+    }
+    const auto& [next, reserved] = it->second;
+    const uint64_t last = next + count - 1;
+    if (last > reserved) change.counters.emplace_back(stream, last + kCounterBlock - 1);
+  }
+  if (!change.counters.empty()) DATABUS_RETURN_IF_ERROR(Commit(change));
+  for (const auto& [stream, reserved] : change.counters) counters_[stream].second = reserved;
+  std::vector<uint64_t> numbers;
+  numbers.reserve(streams.size());
+  for (const std::string& stream : streams) numbers.push_back(counters_[stream].first++);
+  return numbers;
+}
+
+Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges,
+                                   std::vector<SpoolIntent> intents) {
+  {
+    MutexLock lock(mutex_);
+    DATABUS_RETURN_IF_ERROR(table_.CheckUnsealed(ranges));
+  }
+  SpoolCut cut{0, std::move(ranges), std::move(intents)};
+  uint64_t last_intent = 0;
+  journal_->Look([&](const SpoolState& state) {
+    cut.id = state.last_cut + 1;
+    last_intent = state.last_intent;
+  });
+  for (SpoolIntent& intent : cut.intents) intent.id = ++last_intent;
+  SpoolChange change;
+  change.cuts.push_back(cut);
+  DATABUS_RETURN_IF_ERROR(Commit(change));
+  {
+    MutexLock lock(mutex_);
+    for (const SpoolRange& range : cut.ranges) table_.Take(range);
+  }
+  if (cut.intents.empty()) RemoveFreed();
+  return cut;
+}
+
+Status SpoolImpl::Amend(const SpoolIntent& intent) {
+  for (const SpoolCut& cut : OpenCuts()) {
+    for (const SpoolIntent& open : cut.intents) {
+      if (open.id != intent.id) continue;
+      SpoolChange change;
+      change.amended.push_back(intent);
+      return Commit(change);
+    }
+  }
+  return {Code::kNotFound, "spool: intent " + std::to_string(intent.id) + " is not open"};
+}
+
+Status SpoolImpl::Settle(std::span<const uint64_t> intent_ids) {
+  SpoolChange change;
+  change.settled.assign(intent_ids.begin(), intent_ids.end());
+  DATABUS_RETURN_IF_ERROR(Commit(change));
+  RemoveFreed();
+  return Status::Ok();
+}
+
+std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
+  return journal_->Look([](const SpoolState& state) {
+    std::vector<SpoolCut> cuts;
+    for (const auto& [id, cut] : state.cuts) cuts.push_back(cut);
+    return cuts;
+  });
+}
+
+// The marks first: once the segment is gone, the journal alone knows them. That the ranges are freed
+// may be forgotten only when the removal is durable, else the segment could come back to life.
+void SpoolImpl::RemoveFreed() {
+  SpoolChange change;
+  std::vector<uint64_t> freed;
+  journal_->Look([&](const SpoolState& state) {
+    MutexLock lock(mutex_);
+    freed = table_.Removable(state, current_);
+    for (const uint64_t segment : freed) {
+      for (const BatchMark& mark : marks_.ProvedBy(segment)) change.marks.push_back(mark);
+    }
+  });
+  if (freed.empty()) return;
+  Status done = change.marks.empty() ? Status::Ok() : Commit(change);
+  for (size_t i = 0; done.ok() && i < freed.size(); ++i) {
+    done = disk_.Remove(SegmentPath(options_.dir, freed[i]));
+    if (done.code() == Code::kNotFound) done = Status::Ok();
+  }
+  if (done.ok()) done = disk_.SyncDir(options_.dir);
+  if (done.ok()) {
+    for (const uint64_t segment : freed) journal_->DropSegment(segment);
+  }
+  MutexLock lock(mutex_);
+  stats_.cleanup_error = done.ok() ? "" : done.message();
+  if (!done.ok()) return;
+  for (const uint64_t segment : freed) table_.Remove(segment);
+}
+
+}  // namespace databus

@@ -1,0 +1,138 @@
+// The spool itself. spool.cc: queue and flush; spool_cuts.cc: reading, cuts, clean-up; recovery.cc:
+// Open.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/sync.h"
+#include "collector/spool/format.h"
+#include "collector/spool/journal.h"
+#include "collector/spool/marks.h"
+#include "collector/spool/segment_reader.h"
+#include "collector/spool/segment_table.h"
+#include "collector/spool/spool.h"
+
+namespace databus {
+
+// One Append, waiting.
+struct QueuedGroup {
+  std::vector<SpoolBatch> batches;
+  Spool::Done done;
+  WallTime accepted;
+  uint64_t bytes = 0;
+  // Not empty: refused at the door, for this reason; the batches are kept for their number only.
+  std::string refused;
+};
+
+// The segment that is being written.
+struct OpenSegment {
+  uint64_t number = 0;
+  uint64_t end = 0;
+  std::unique_ptr<DiskFile> file;
+};
+
+class SpoolImpl final : public Spool {
+ public:
+  SpoolImpl(const Seams& seams, const SpoolOptions& options);
+  ~SpoolImpl() override;
+
+  // Recovers; called once, before anything else.
+  Status Recover();
+
+  void Start() override;
+  void Stop() override;
+  void Append(std::vector<SpoolBatch> batches, Done done) override;
+  bool FlushOnce() override;
+  SpoolIdentity identity() const override;
+  Status RememberCluster(const std::string& cluster_id) override;
+  std::vector<UnsealedRange> UnsealedRanges() const override;
+  Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
+                          const std::function<void(const SpoolRecord&)>& visit) override;
+  Result<std::vector<uint64_t>> NextCounters(std::span<const std::string> streams) override;
+  Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges,
+                          std::vector<SpoolIntent> intents) override;
+  Status Amend(const SpoolIntent& intent) override;
+  Status Settle(std::span<const uint64_t> intent_ids) override;
+  std::vector<SpoolCut> OpenCuts() const override;
+  std::vector<BatchMark> Marks() const override;
+  std::optional<uint64_t> MarkOf(uint64_t sender) const override;
+  SpoolStats Stats() const override;
+
+ private:
+  struct Flush;
+
+  // --- the flushing thread ---
+  std::deque<QueuedGroup> TakeGroups();
+  void Judge(Flush& flush);
+  void AddRecord(Flush& flush, const QueuedGroup& group, const SpoolBatch& batch);
+  // What becomes of the records of this flush.
+  SpoolOutcome Write(Flush& flush);
+  void Finish(Flush& flush, const SpoolOutcome& fate);
+  // Ok when there is room for so many bytes beyond the reserve.
+  Status CheckRoom(uint64_t bytes);
+  Status EnsureSegment();
+  Status CreateSegment(uint64_t number);
+  // P21. After a failed write or sync: kTryLater when the segment's end is recorded, else kClose.
+  SpoolOutcome Abandon(const Status& why);
+  void ForgetMarks();
+
+  // --- the delivering thread ---
+  Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
+                   const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
+  Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes);
+  void RemoveFreed();
+  Status Commit(const SpoolChange& change);
+
+  // --- recovery ---
+  Status OpenIdentity();
+  Status OpenJournal(const std::vector<uint64_t>& segments);
+  // The newest segment is read in full: only it can hold what was never synced.
+  Status RecoverSegment(uint64_t number, ReadDepth depth);
+  Status ScanHeaders(DiskFile& file, uint64_t number, const Interval& piece);
+  Status ScanBodies(DiskFile& file, uint64_t number, const Interval& piece, SpoolChange& voids);
+  void Restore(uint64_t segment, const RecordHeader& header);
+  void TakeKnownRanges();
+
+  SegmentId Id(uint64_t segment) const { return {incarnation_, segment}; }
+  std::string DamagedDir() const { return options_.dir + "/damaged"; }
+  std::string RejectedDir() const { return options_.dir + "/rejected"; }
+
+  Disk& disk_;
+  const Clock& clock_;
+  Random& random_;
+  const SpoolOptions options_;
+  std::unique_ptr<Disk::Lock> lock_;
+  uint64_t incarnation_ = 0;
+  std::unique_ptr<Journal> journal_;
+
+  // Of the flushing thread.
+  OpenSegment open_;  // no file: none is open
+  uint64_t next_segment_ = 1;
+  uint64_t unchecked_bytes_ = 0;  // written since the free space was asked for
+  bool room_known_ = false;
+  BootTime forget_at_;
+
+  // Of the delivering thread. Per stream: next number, last number reserved.
+  std::map<std::string, std::pair<uint64_t, uint64_t>> counters_;
+
+  mutable Mutex mutex_;  // guards what follows
+  CondVar queued_;
+  std::deque<QueuedGroup> queue_;
+  enum class Running : uint8_t { kByHand, kThread, kStopping, kStopped };
+  Running running_ = Running::kByHand;
+  SpoolIdentity identity_;
+  SegmentTable table_;
+  MarkTable marks_;
+  uint64_t current_ = 0;  // the open segment's number
+  SpoolStats stats_;
+  std::set<std::string> damaged_names_;
+
+  Thread flusher_;
+};
+
+}  // namespace databus

@@ -1,0 +1,66 @@
+// What a spool knows besides its segments, as a value, and how it changes. Pure: no I/O. Every change
+// goes to the journal first and is applied afterwards; replaying the journal gives the same state.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+#include "collector/spool/intervals.h"
+#include "collector/spool/spool_types.h"
+
+namespace databus {
+
+// One durable step. The parts are applied in the order of the members, all or none.
+struct SpoolChange {
+  // The highest number of a segment, a cut and an intent given so far.
+  uint64_t last_segment = 0;
+  uint64_t last_cut = 0;
+  uint64_t last_intent = 0;
+  // Bytes that count as if they were not there: after the end of a broken segment (P21), or set
+  // aside.
+  std::vector<SpoolRange> voids;
+  // Bytes whose messages are where they belong.
+  std::vector<SpoolRange> freed;
+  // P17: per stream, the last number that may be in use.
+  std::vector<std::pair<std::string, uint64_t>> counters;
+  // Of segments that are about to go.
+  std::vector<BatchMark> marks;
+  std::vector<SpoolCut> cuts;
+  // Only id, final_path and note count.
+  std::vector<SpoolIntent> amended;
+  std::vector<uint64_t> settled;
+};
+
+std::string EncodeChange(const SpoolChange& change);
+// Nothing when the bytes are none of ours.
+std::optional<SpoolChange> DecodeChange(std::string_view bytes);
+
+struct SpoolState {
+  uint64_t last_segment = 0;
+  uint64_t last_cut = 0;
+  uint64_t last_intent = 0;
+  std::map<uint64_t, IntervalSet> voids;
+  std::map<uint64_t, IntervalSet> freed;
+  std::map<std::string, uint64_t> counters;
+  std::map<uint64_t, BatchMark> marks;
+  // With the open intents only; a cut without one is freed and gone.
+  std::map<uint64_t, SpoolCut> cuts;
+
+  void Apply(const SpoolChange& change);
+  // The change that makes an empty state equal to this one.
+  SpoolChange Snapshot() const;
+  // The segment's file is gone for good: forget its intervals.
+  void DropSegment(uint64_t segment);
+
+ private:
+  void ApplyToIntents(const SpoolChange& change);
+  void Free(const SpoolCut& cut);
+};
+
+}  // namespace databus
