@@ -9,7 +9,7 @@
 namespace databus {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r\v\f";
+constexpr std::string_view kBlanks = " \t\r\n\v\f";
 constexpr size_t kQuotedBytesMax = 100;
 
 std::vector<std::string_view> Choices(std::string_view choices) {

@@ -61,7 +61,8 @@ Result<std::vector<TextLine>> ParseText(std::string_view kind, int version, std:
   }
   // "end XXXXXXXX\n" is the last line.
   constexpr size_t kEndBytes = 13;
-  if (text.size() < kEndBytes || text.substr(text.size() - kEndBytes, 4) != "end ") {
+  if (text.size() < kEndBytes || text.substr(text.size() - kEndBytes, 4) != "end " ||
+      text.back() != '\n') {
     return Damaged(where, "is cut short (no end line)");
   }
   const std::string_view body = text.substr(0, text.size() - kEndBytes);
@@ -92,7 +93,8 @@ std::string Hex32(uint32_t value) { return fmt::format("{:08x}", value); }
 Result<uint32_t> ParseHex32(std::string_view word) {
   uint32_t value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value, 16);
-  if (error != std::errc() || end != word.data() + word.size() || word.size() != 8) {
+  // Only as Hex32 writes it: a damaged checksum must not read as the same number.
+  if (error != std::errc() || end != word.data() + word.size() || Hex32(value) != word) {
     return Status(Code::kCorrupt, fmt::format("'{}' is not a checksum", EscapeWord(word)));
   }
   return value;

@@ -69,7 +69,8 @@ class TopologyParser {
     const auto parsed = document.load_buffer(xml_.data(), xml_.size(), pugi::parse_default,
                                              pugi::encoding_utf8);
     if (!parsed) {
-      problems_.Add(LineAt(parsed.offset), "", FoundInstead(parsed), "an XML document <databus>");
+      const int line = parsed.status == pugi::status_no_document_element ? 1 : LineAt(parsed.offset);
+      problems_.Add(line, "", FoundInstead(parsed), "an XML document <databus>");
       return problems_.ToStatus();
     }
     const pugi::xml_node root = document.document_element();
@@ -101,7 +102,7 @@ class TopologyParser {
   int LineOf(pugi::xml_node node) const { return LineAt(node.offset_debug()); }
 
   std::string FoundInstead(const pugi::xml_parse_result& parsed) const {
-    if (Trimmed(xml_).find_first_not_of('\n') == std::string_view::npos) return "an empty file";
+    if (Trimmed(xml_).empty()) return "an empty file";
     return fmt::format("something else ({})", parsed.description());
   }
 
