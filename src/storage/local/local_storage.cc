@@ -323,4 +323,20 @@ std::unique_ptr<Storage> OpenLocalStorage(std::string root) {
   return std::make_unique<LocalStorage>(std::move(root));
 }
 
+Status CreateLocalRoot(const std::string& root) {
+  for (size_t slash = root.find('/', 1);; slash = root.find('/', slash + 1)) {
+    const std::string directory = root.substr(0, slash);
+    if (::mkdir(directory.c_str(), kDirectoryMode) == 0) {
+      const size_t last = directory.rfind('/');
+      DATABUS_RETURN_IF_ERROR(posix::SyncDirectory(last == 0 ? "/" : directory.substr(0, last)));
+    } else if (errno != EEXIST) {
+      return posix::ErrnoStatus(errno, "make directory", directory);
+    }
+    if (slash == std::string::npos) break;
+  }
+  struct stat info {};
+  if (::stat(root.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Status::Ok();
+  return Status(Code::kRefused, root + ": not a directory");
+}
+
 }  // namespace databus

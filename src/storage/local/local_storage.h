@@ -21,4 +21,7 @@ namespace databus {
 // `root` is an absolute path without a trailing '/'. Touches nothing.
 std::unique_ptr<Storage> OpenLocalStorage(std::string root);
 
+// Makes the root and its missing parents, durably; ok when it is there.
+Status CreateLocalRoot(const std::string& root);
+
 }  // namespace databus

@@ -1,0 +1,22 @@
+// From the URL of a cluster to its Storage.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+// The tree at `url` + "/" + `root_dir`. Supported: file:///dir, with `root_dir` below it. kInvalid,
+// saying what is supported, for anything else. Touches nothing: whether the tree is there shows at
+// the first call.
+Result<std::unique_ptr<Storage>> OpenStorage(const std::string& url, const std::string& root_dir);
+
+// Makes the root of that tree, with missing parents, durably; ok when it is there. Only for the
+// first initialisation of a cluster: doing it at any other time would turn an unmounted disk into an
+// empty tree (docs/protocol.md, P1).
+Status CreateRoot(const std::string& url, const std::string& root_dir);
+
+}  // namespace databus
