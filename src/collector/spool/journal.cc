@@ -172,7 +172,7 @@ Journal::Rotation Journal::Rotate(Status& why) {
       place, EncodeChange(Look([](const SpoolState& state) { return state.Snapshot(); })));
   const std::string path = JournalPath(options_.dir, next);
   const std::string temporary = path + ".tmp";
-  disk_.Remove(temporary).ok();  // a leftover, normally absent
+  static_cast<void>(disk_.Remove(temporary));  // a leftover, normally absent
   Result<std::unique_ptr<DiskFile>> file = disk_.Create(temporary);
   why = file.status();
   if (!why.ok()) return Rotation::kUnchanged;
@@ -184,7 +184,8 @@ Journal::Rotation Journal::Rotate(Status& why) {
   if (!why.ok()) return why.unknown() ? Rotation::kUnknown : Rotation::kUnchanged;
   why = disk_.SyncDir(options_.dir);
   if (!why.ok()) return Rotation::kUnknown;
-  if (number_ != 0) disk_.Remove(JournalPath(options_.dir, number_)).ok();  // else at the next Open
+  // Should this fail, the next Open does it.
+  if (number_ != 0) static_cast<void>(disk_.Remove(JournalPath(options_.dir, number_)));
   file_ = std::move(*file);
   number_ = next;
   sequence_ = 1;
@@ -199,7 +200,7 @@ void Journal::RemoveOthers() {
   for (const std::string& name : *names) {
     const std::string path = options_.dir + "/" + name;
     if (name.starts_with(kPrefix) && path != JournalPath(options_.dir, number_)) {
-      disk_.Remove(path).ok();  // tried again at the next Open
+      static_cast<void>(disk_.Remove(path));  // tried again at the next Open
     }
   }
 }

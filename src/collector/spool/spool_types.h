@@ -66,7 +66,7 @@ struct RejectedEntry {
 struct SpoolIntent {
   // Never used twice in one spool.
   uint64_t id = 0;
-  std::string stream;
+  std::string stream{};
   std::string staged_path;
   std::string final_path;
   // Whatever the delivering part wants to find again after a restart.
