@@ -16,12 +16,35 @@ using std::chrono::milliseconds;
 
 const WallTime kStart{std::chrono::sys_days(std::chrono::year(2031) / 5 / 6)};
 
+// Stands still, and says when somebody has looked at it.
+class WatchedClock final : public Clock {
+ public:
+  WallTime Wall() const override { return kStart; }
+  BootTime Boot() const override {
+    MutexLock lock(mutex_);
+    seen_ = true;
+    changed_.NotifyAll();
+    return BootTime(hours(1));
+  }
+  void WaitUntilSeen() {
+    MutexLock lock(mutex_);
+    while (!seen_) changed_.Wait(lock);
+  }
+
+ private:
+  mutable Mutex mutex_;
+  mutable CondVar changed_;
+  mutable bool seen_ = false;
+};
+
+// The flag is locked from the sleeper's look at the clock until it sleeps, so Stop comes after
+// that.
 TEST(StopFlagTest, StopWakesASleeperLongBeforeItsDeadline) {
   StopFlag stop;
+  WatchedClock clock;
   std::atomic<bool> woken_by_stop{false};
-  Thread sleeper("sleeper", [&] {
-    woken_by_stop = stop.SleepUntil(SystemClock(), SystemClock().Boot() + hours(24));
-  });
+  Thread sleeper("sleeper", [&] { woken_by_stop = stop.SleepUntil(clock, BootTime(hours(25))); });
+  clock.WaitUntilSeen();
   stop.Stop();
   sleeper.Join();
   EXPECT_TRUE(woken_by_stop);
@@ -52,14 +75,16 @@ TEST(CondVarTest, NotifyEndsAWaitWithoutDeadline) {
   Mutex mutex;
   CondVar changed;
   bool ready = false;
+  // Locked before the setter starts, so that it can only notify somebody who waits.
+  MutexLock lock(mutex);
   Thread setter("setter", [&] {
-    MutexLock lock(mutex);
+    MutexLock own(mutex);
     ready = true;
     changed.NotifyAll();
   });
-  MutexLock lock(mutex);
   while (!ready) changed.Wait(lock);
   EXPECT_TRUE(ready);
+  lock.Unlock();
 }
 
 TEST(CondVarTest, WaitUntilSaysThatTheDeadlineHasPassed) {
