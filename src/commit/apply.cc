@@ -72,7 +72,7 @@ class Applier {
       DATABUS_RETURN_IF_ERROR(VerifyFound());
     }
     for (const MoveKind kind : {MoveKind::kMinuteDir, MoveKind::kFile, MoveKind::kManifest,
-                                MoveKind::kQueueEntry}) {
+                                MoveKind::kQueueEntry, MoveKind::kTrash}) {
       DATABUS_RETURN_IF_ERROR(ApplyKind(kind));
     }
     DATABUS_RETURN_IF_ERROR(CleanUpSources());
@@ -110,6 +110,7 @@ class Applier {
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       const RecordedMove& move = record_.moves[i];
       if (done_[i] == Done::kYes || move.kind == MoveKind::kMinuteDir) continue;
+      if (move.kind == MoveKind::kTrash) continue;  // may have grown: an old collector's open file
       DATABUS_ASSIGN_OR_RETURN(const FileSum sum, SumFile(storage_, Source(i)));
       if (sum == FileSum{move.length, move.crc32c}) continue;
       context_.rows.Hit(RecoveryRow::kRecordedFileDamaged);

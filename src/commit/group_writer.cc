@@ -42,7 +42,7 @@ Status GroupWriter::Load() {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries,
                            options_.storage.List(paths::ViewRoot(options_.view)));
   std::map<std::string, std::vector<std::string>> streams;  // by primary
-  streams[""];
+  for (const std::string& primary : options_.rules.Primaries(options_.view)) streams[primary];
   for (const DirEntry& entry : entries) {
     if (!ValidateStreamName(entry.name).ok() || entry.info.kind != NodeKind::kDirectory) continue;
     if (GroupOf(entry.name, options_.groups) != options_.group) continue;
@@ -157,6 +157,9 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     record.moves.push_back({MoveKind::kFile, file.staged, to, file.length, file.crc32c});
     incidents_.push_back({fmt::format("{}: {} {}: {}; it is now {}", options_.storage.Describe(),
                                       file.stream, file.name, file.reason, to)});
+  }
+  for (const TrashedFile& file : request.trashed) {
+    record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
   }
   std::vector<std::pair<std::string, Minute>> dirs;
   for (const std::string& stream : streams) {

@@ -40,6 +40,8 @@ class StreamRules {
   virtual std::optional<std::string> PrimaryOf(View view, const std::string& stream) const = 0;
   // The queue directories that are told of every file that becomes visible, and of empty minutes.
   virtual std::vector<std::string> QueuesOf(View view, const std::string& stream) const = 0;
+  // All that PrimaryOf may answer, and the empty name.
+  virtual std::set<std::string> Primaries(View view) const = 0;
 };
 
 // A staged file that is to become visible.
@@ -60,12 +62,21 @@ struct RefusedFile {
   std::string reason;
 };
 
+// The staged original of a file that is published as a copy.
+struct TrashedFile {
+  std::string staged;
+  std::string to;  // below system/trash/
+};
+
 struct CommitRequest {
   std::vector<NewFile> files;
   std::vector<RefusedFile> refused;
+  std::vector<TrashedFile> trashed;
   std::vector<CleanUp> clean_ups;  // done when all of the above is durable (G7)
 
-  bool Empty() const { return files.empty() && refused.empty() && clean_ups.empty(); }
+  bool Empty() const {
+    return files.empty() && refused.empty() && trashed.empty() && clean_ups.empty();
+  }
 };
 
 struct PublishedFile {

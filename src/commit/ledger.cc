@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "base/crc32c.h"
 #include "commit/minute_tree.h"
 
@@ -40,21 +42,49 @@ Status LoadWithoutManifest(Storage& storage, View view, const std::vector<std::s
 
 }  // namespace
 
-Result<ManifestFile> ReadFacts(Storage& storage, const std::string& path) {
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, storage.Open(path));
-  ManifestFile facts;
-  while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(facts.length, size_t{4} << 20));
-    if (part.empty()) return facts;
-    if (facts.length == 0) {
-      const auto header = DecodeSealedHeader(part);
-      if (header.ok()) {
-        facts.messages = header->header.messages;
-        facts.identity = header->header.identity;
-      }
+void FactsOfBytes::Append(std::string_view bytes) {
+  if (file_.length == 0) {
+    auto header = DecodeSealedHeader(bytes);
+    if (header.ok()) {
+      header_ = std::move(*header);
+      file_.messages = header_->header.messages;
+      file_.identity = header_->header.identity;
+    } else if (header.code() != Code::kNotFound) {
+      damage_ = header.status().ToString();
     }
-    facts.length += part.size();
-    facts.crc32c = Crc32c(part, facts.crc32c);
+  }
+  if (header_) {
+    const size_t payload_at =
+        file_.length >= header_->header_bytes ? 0 : header_->header_bytes - file_.length;
+    if (payload_at < bytes.size()) {
+      payload_crc32c_ = Crc32c(bytes.substr(payload_at), payload_crc32c_);
+    }
+  }
+  file_.length += bytes.size();
+  file_.crc32c = Crc32c(bytes, file_.crc32c);
+}
+
+FileFacts FactsOfBytes::Finish() const {
+  FileFacts facts{file_, damage_};
+  if (header_ && file_.length != header_->header_bytes + header_->header.payload_bytes) {
+    facts.damage = fmt::format("is {} bytes long, its header says {}", file_.length,
+                               header_->header_bytes + header_->header.payload_bytes);
+  } else if (header_ && payload_crc32c_ != header_->header.payload_crc32c) {
+    facts.damage = fmt::format("has checksum {:08x}, its header says {:08x}", payload_crc32c_,
+                               header_->header.payload_crc32c);
+  }
+  return facts;
+}
+
+Result<FileFacts> ReadFacts(Storage& storage, const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, storage.Open(path));
+  FactsOfBytes facts;
+  uint64_t offset = 0;
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(offset, size_t{4} << 20));
+    if (part.empty()) return facts.Finish();
+    offset += part.size();
+    facts.Append(part);
   }
 }
 
@@ -64,8 +94,9 @@ Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_
   for (const DirEntry& entry : entries) {
     // Names with a leading '_' or '.' are invisible to every reader of these trees.
     if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.') continue;
-    DATABUS_ASSIGN_OR_RETURN(files[entry.name],
+    DATABUS_ASSIGN_OR_RETURN(FileFacts facts,
                              ReadFacts(storage, paths::Join(minute_dir, entry.name)));
+    files[entry.name] = std::move(facts.file);
   }
   return files;
 }

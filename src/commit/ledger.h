@@ -29,8 +29,27 @@ struct Ledger {
   std::map<std::string, StreamMinutes> streams;
 };
 
-// Reads a file's length, checksum, and what its sealed header says.
-Result<ManifestFile> ReadFacts(Storage& storage, const std::string& path);
+struct FileFacts {
+  ManifestFile file;
+  std::string damage;  // empty, or how the content contradicts its own sealed header
+};
+
+// Reads a whole file: its length, checksum, what its sealed header says and whether that is true.
+Result<FileFacts> ReadFacts(Storage& storage, const std::string& path);
+
+// The same for somebody who sees the bytes pass, as in a copy.
+class FactsOfBytes {
+ public:
+  // The first call brings at least kSealedHeaderBytesMax bytes, or all.
+  void Append(std::string_view bytes);
+  FileFacts Finish() const;
+
+ private:
+  ManifestFile file_;
+  std::optional<DecodedHeader> header_;
+  std::string damage_;
+  uint32_t payload_crc32c_ = 0;
+};
 
 // The files of a minute directory with their facts. kNotFound: no such directory.
 Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir);

@@ -12,7 +12,8 @@ namespace {
 constexpr int kVersion = 1;
 constexpr std::string_view kKind = "record";
 
-constexpr std::array<std::string_view, 4> kMoveNames = {"minute-dir", "file", "manifest", "queue"};
+constexpr std::array<std::string_view, 5> kMoveNames = {"minute-dir", "file", "manifest", "queue",
+                                                        "trash"};
 
 std::optional<MoveKind> ParseMoveKind(std::string_view name) {
   for (size_t i = 0; i < kMoveNames.size(); ++i) {

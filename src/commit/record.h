@@ -19,6 +19,7 @@ enum class MoveKind : uint8_t {
   kFile,        // a file into a minute directory, or into quarantine
   kManifest,    // closes a minute: after all files of it
   kQueueEntry,  // tells a downstream: after the files it names
+  kTrash,       // the original of a published copy, out of staging into the trash
 };
 
 struct RecordedMove {
@@ -26,7 +27,7 @@ struct RecordedMove {
   std::string staged;  // the name within the staging directory
   std::string to;      // the path it gets
   uint64_t length = 0;
-  uint32_t crc32c = 0;  // of files; P10
+  uint32_t crc32c = 0;  // of what is published; P10
   friend bool operator==(const RecordedMove&, const RecordedMove&) = default;
 };
 

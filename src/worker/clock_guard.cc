@@ -1,0 +1,56 @@
+#include "worker/clock_guard.h"
+
+#include <fmt/format.h>
+
+namespace databus {
+namespace {
+
+int64_t Seconds(Milliseconds duration) {
+  return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
+}
+
+bool Far(Milliseconds apart) { return std::chrono::abs(apart) > ClockGuard::kTolerance; }
+
+}  // namespace
+
+void ClockGuard::Compare(WallTime before, WallTime modified) {
+  const WallTime after = clock_.Wall();
+  Milliseconds apart{0};
+  if (modified < before) apart = before - modified;
+  if (modified > after) apart = after - modified;
+  MutexLock lock(mutex_);
+  against_cluster_ =
+      Far(apart) ? Status(Code::kRefused,
+                          fmt::format("this machine's clock is {} s ahead of the cluster's; nothing "
+                                      "is published until they agree", Seconds(apart)))
+                 : Status::Ok();
+}
+
+Status ClockGuard::Check() {
+  const BootTime boot = clock_.Boot();
+  const Milliseconds offset =
+      clock_.Wall().time_since_epoch() -
+      std::chrono::duration_cast<Milliseconds>(boot.time_since_epoch());
+  MutexLock lock(mutex_);
+  if (!offset_) offset_ = offset;
+  if (!Far(offset - *offset_)) {
+    offset_ = offset;
+    stepped_to_.reset();
+    return against_cluster_;
+  }
+  if (!stepped_to_ || Far(offset - *stepped_to_)) {
+    stepped_to_ = offset;
+    stepped_at_ = boot;
+  }
+  if (boot - stepped_at_ >= kConfirmation) {
+    offset_ = offset;
+    stepped_to_.reset();
+    return against_cluster_;
+  }
+  return {Code::kRefused,
+          fmt::format("the clock stepped by {} s; nothing is published until it has gone on steadily "
+                      "for {} minutes, or the worker is restarted",
+                      Seconds(offset - *offset_), kConfirmation.count())};
+}
+
+}  // namespace databus

@@ -1,0 +1,38 @@
+// P13: whether the clock may be believed. Minutes are named by it, and a minute once named is there
+// for ever, so a wrong clock stops publishing rather than inventing minutes.
+#pragma once
+
+#include <optional>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/sync.h"
+
+namespace databus {
+
+// Thread-safe.
+class ClockGuard {
+ public:
+  // More than this apart from the cluster's clock, or in one step: not believed.
+  static constexpr std::chrono::minutes kTolerance{2};
+  // A step is believed when the clock has gone on steadily for so long after it.
+  static constexpr std::chrono::minutes kConfirmation{5};
+
+  explicit ClockGuard(const Clock& clock) : clock_(clock) {}
+
+  // `modified`: the cluster's own time of something written between `before` and now.
+  void Compare(WallTime before, WallTime modified);
+  // Ok, or why nothing may be published now.
+  Status Check();
+
+ private:
+  const Clock& clock_;
+  Mutex mutex_;
+  Status against_cluster_;
+  // Wall clock minus boot clock: constant but for steps.
+  std::optional<Milliseconds> offset_;
+  std::optional<Milliseconds> stepped_to_;
+  BootTime stepped_at_;
+};
+
+}  // namespace databus

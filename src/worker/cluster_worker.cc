@@ -1,0 +1,300 @@
+#include "worker/cluster_worker.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "commit/cluster_id.h"
+#include "storage/probe.h"
+#include "telemetry/heartbeat.h"
+#include "telemetry/log.h"
+
+namespace databus {
+namespace {
+
+constexpr std::chrono::seconds kBeatInterval{2};
+
+}  // namespace
+
+// The services of one cluster and the writers they share. One thread uses the local ones, another
+// the merged ones.
+struct ClusterWorker::Services {
+  Services(ClusterWorker& worker, Storage& storage, Group groups)
+      : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
+        merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
+        local({storage, worker.options_.clock, local_writers, worker.problems_, worker.stats_,
+               worker.options_.cluster, worker.options_.config.full_scan_interval,
+               worker.options_.config.foreign_idle_timeout}),
+        merge({worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
+               worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
+               worker.options_.config.copy_threads}),
+        mirror({worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
+                worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
+                worker.options_.config.copy_threads}),
+        local_purge(PurgeOf(worker, local_writers)), merged_purge(PurgeOf(worker, merged_writers)) {}
+
+  static Writers::Options WritersOf(ClusterWorker& worker, Storage& storage, View view,
+                                    Group groups) {
+    const FindCluster find = [clusters = &worker.options_.clusters](const std::string& name) {
+      return clusters->Find(name);
+    };
+    return {storage, worker.options_.random, worker.rules_, find, worker.rows_, *worker.lease_,
+            worker.problems_, view, groups,
+            worker.options_.topology.FindCluster(worker.options_.cluster)->RootUrl(),
+            fmt::format("{} {}", worker.options_.cluster, ViewName(view))};
+  }
+
+  static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers) {
+    const WorkerConfig& config = worker.options_.config;
+    return {worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
+            worker.options_.clock, writers, worker.problems_,
+            config.retention_limit_action == "drop" ? LimitAction::kDrop : LimitAction::kKeep,
+            config.retention_limit_percent};
+  }
+
+  // Whether `last` is a purge interval ago, or never; if so it is now.
+  static bool PurgeDue(ClusterWorker& worker, std::optional<BootTime>& last) {
+    const BootTime now = worker.options_.clock.Boot();
+    if (last && now - *last < worker.options_.config.purge_interval) return false;
+    last = now;
+    return true;
+  }
+
+  Writers local_writers;
+  Writers merged_writers;
+  LocalService local;
+  MergeService merge;
+  MirrorService mirror;
+  PurgeService local_purge;
+  PurgeService merged_purge;
+  std::optional<BootTime> local_purged;
+  std::optional<BootTime> merged_purged;
+};
+
+ClusterWorker::ClusterWorker(Options options)
+    : options_(std::move(options)),
+      label_(fmt::format("worker-{}@{}:{}", options_.cluster, options_.identity.host,
+                         options_.identity.pid)),
+      rules_(options_.topology, options_.cluster), problems_(options_.clock),
+      guard_(options_.clock) {}
+
+ClusterWorker::~ClusterWorker() = default;
+
+Status ClusterWorker::Prepare() {
+  {
+    MutexLock lock(mutex_);
+    if (services_ != nullptr) return Status::Ok();
+  }
+  Storage* storage = options_.clusters.Any(options_.cluster);
+  Status status = storage == nullptr ? Status(Code::kInvalid, options_.clusters.WhyAway(options_.cluster))
+                                     : PrepareTree(*storage);
+  MutexLock lock(mutex_);
+  prepared_ = status;
+  if (!status.ok()) return status;
+  lease_ = std::make_unique<TreeLease>(*storage, options_.clock, options_.random,
+                                       TreeLease::Options{label_, options_.config.lease_timeout});
+  services_ = std::make_unique<Services>(*this, *storage,
+                                         options_.clusters.IdentityOf(options_.cluster).groups);
+  return status;
+}
+
+Status ClusterWorker::PrepareTree(Storage& storage) {
+  RememberFromHeartbeats();
+  options_.clusters.CheckOne(options_.cluster);
+  if (options_.clusters.Find(options_.cluster) == nullptr) {
+    if (options_.clusters.KnownIds().contains(options_.cluster)) {
+      return {Code::kUnavailable, options_.clusters.WhyAway(options_.cluster)};
+    }
+    DATABUS_RETURN_IF_ERROR(InitializeEmpty(storage));
+    options_.clusters.CheckOne(options_.cluster);
+    if (options_.clusters.Find(options_.cluster) == nullptr) {
+      return {Code::kUnavailable, options_.clusters.WhyAway(options_.cluster)};
+    }
+  }
+  DATABUS_RETURN_IF_ERROR(EnsureServiceDirs(storage));
+  for (const ClusterSpec& other : options_.topology.clusters) {
+    DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Consumers(other.name)));
+    DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Mirrors(other.name)));
+  }
+  return ProbeStorage(storage, options_.random);
+}
+
+// P1: only an empty tree that nobody remembers is initialised.
+Status ClusterWorker::InitializeEmpty(Storage& storage) {
+  const ClusterSpec* spec = options_.topology.FindCluster(options_.cluster);
+  DATABUS_RETURN_IF_ERROR(options_.create_root(*spec));
+  const auto id = ReadClusterId(storage);
+  if (id.code() != Code::kNotFound) return id.status();
+  DATABUS_ASSIGN_OR_RETURN(const TreeState state, LookAtTree(storage));
+  if (state == TreeState::kForeign && options_.adopt_tree == AdoptTree::kNo) {
+    return {Code::kRefused,
+            fmt::format("{}: holds files but no system/cluster-id. If it is a tree of the original "
+                        "Databus, start the worker once with --init; if not, is the right disk "
+                        "mounted?", storage.Describe())};
+  }
+  Group groups = kGroupsDefault;
+  for (const ClusterSpec& other : options_.topology.clusters) {
+    options_.clusters.CheckOne(other.name);
+    const Group theirs = options_.clusters.IdentityOf(other.name).groups;
+    if (theirs != 0) groups = theirs;
+  }
+  DATABUS_ASSIGN_OR_RETURN(const ClusterIdentity made,
+                           InitializeTree(storage, options_.random, groups));
+  LogInfo("worker", "cluster initialised",
+          {{"cluster", options_.cluster}, {"tree", storage.Describe()}, {"id", made.id}});
+  return Status::Ok();
+}
+
+// Workers tell in their heartbeats which ids they have seen.
+void ClusterWorker::RememberFromHeartbeats() {
+  for (const ClusterSpec& other : options_.topology.clusters) {
+    if (other.name == options_.cluster) continue;
+    Storage* storage = options_.clusters.Any(other.name);
+    if (storage == nullptr) continue;
+    const auto entries = storage->List(paths::StatusRoot());
+    if (!entries.ok()) continue;
+    for (const DirEntry& entry : *entries) {
+      if (!entry.name.starts_with("worker-")) continue;
+      const auto text = storage->ReadFile(paths::Join(paths::StatusRoot(), entry.name));
+      if (!text.ok()) continue;
+      const auto beat = DecodeHeartbeat(*text, entry.name);
+      if (!beat.ok() || !beat->facts.contains("cluster_ids")) continue;
+      for (const auto& [name, id] : beat->facts["cluster_ids"].items()) {
+        if (id.is_string()) options_.clusters.Remember(name, id.get<std::string>());
+      }
+    }
+  }
+}
+
+void ClusterWorker::LeaseStep() {
+  TreeLease* lease = nullptr;
+  {
+    MutexLock lock(mutex_);
+    lease = lease_.get();
+  }
+  if (lease == nullptr) return;
+  const std::string topic = options_.cluster + " lease";
+  const Status status = lease->Tick();
+  if (status.ok()) {
+    problems_.Clear(topic);
+  } else {
+    problems_.Raise(topic, status.ToString(), "tried again");
+  }
+}
+
+ClusterWorker::Services* ClusterWorker::Running() {
+  MutexLock lock(mutex_);
+  return services_.get();
+}
+
+// Publishing needs a lease, and a clock that may be believed.
+bool ClusterWorker::MayPublish(View view) {
+  if (!lease_->Held(view, 0)) return false;
+  const std::string topic = options_.cluster + " clock";
+  const Status clock = guard_.Check();
+  if (clock.ok()) {
+    problems_.Clear(topic);
+    return true;
+  }
+  problems_.Raise(topic, clock.message(), "set the clock right; events wait and are not lost");
+  return false;
+}
+
+void ClusterWorker::LocalStep() {
+  Services* services = Running();
+  if (services == nullptr) return;
+  options_.clusters.CheckOne(options_.cluster);
+  if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kLocal)) {
+    services->local_writers.Drop();
+    return;
+  }
+  services->local.RunOnce(Minute::Of(options_.clock.Wall()));
+  if (Services::PurgeDue(*this, services->local_purged)) services->local_purge.RunOnce();
+}
+
+void ClusterWorker::StreamsStep() {
+  Services* services = Running();
+  if (services == nullptr) return;
+  options_.clusters.Check();
+  if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kMerged)) {
+    services->merged_writers.Drop();
+    return;
+  }
+  services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
+  services->mirror.RunOnce();
+  if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();
+}
+
+Status ClusterWorker::Ready() const {
+  MutexLock lock(mutex_);
+  return prepared_;
+}
+
+// The holder's heartbeat has the cluster's name; a standby's also its host's, so that they do not
+// overwrite each other.
+std::string ClusterWorker::BeatName(const std::string& holder) const {
+  const std::string name = "worker-" + options_.cluster;
+  if (holder == label_) return name;
+  return fmt::format("{}-standby-{}-{}", name, options_.identity.host, options_.identity.pid);
+}
+
+void ClusterWorker::BeatStep() {
+  Storage* storage = options_.clusters.Find(options_.cluster);
+  if (Running() == nullptr || storage == nullptr) return;
+  const std::string holder = lease_->Holder();
+  Heartbeat beat;
+  beat.process = BeatName(holder);
+  beat.kind = "worker";
+  beat.host = options_.identity.host;
+  beat.pid = options_.identity.pid;
+  beat.cluster = options_.cluster;
+  beat.written = options_.clock.Wall();
+  beat.interval = kBeatInterval;
+  beat.state = holder == label_ ? "running" : "standby";
+  if (holder != label_) beat.waiting_on = "the lease, held by " + holder;
+  beat.problems = problems_.List();
+  beat.facts["lease_holder"] = holder;
+  beat.facts["cluster_ids"] = options_.clusters.KnownIds();
+  for (const auto& [key, hop] : stats_.Hops()) {
+    auto& fact = beat.facts["hops"][key.first][key.second];
+    fact["files"] = hop.files;
+    fact["messages"] = hop.messages;
+    fact["bytes"] = hop.bytes;
+    fact["duplicates"] = hop.duplicates;
+    fact["newest_ms"] = hop.newest.time_since_epoch().count();
+  }
+  for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
+  const std::string path = paths::StatusFile(beat.process);
+  const Status written = storage->Replace(path, EncodeHeartbeat(beat));
+  const std::string topic = options_.cluster + " heartbeat";
+  if (!written.ok()) {
+    problems_.Raise(topic, written.ToString(), "tried again");
+    return;
+  }
+  problems_.Clear(topic);
+  const auto info = storage->Stat(path);
+  if (info.ok()) guard_.Compare(beat.written, info->modified);
+  if (last_beat_ != path && !last_beat_.empty()) {
+    // Promoted or demoted: the other name is nobody's now, if it was this process's own.
+    const Status removed = last_beat_.find("-standby-") != std::string::npos
+                               ? storage->Remove(last_beat_) : Status::Ok();
+    if (removed.unknown()) LogWarning("worker", "old heartbeat not removed", {{"path", last_beat_}});
+  }
+  last_beat_ = path;
+}
+
+void ClusterWorker::Finish() {
+  TreeLease* lease = nullptr;
+  {
+    MutexLock lock(mutex_);
+    lease = lease_.get();
+  }
+  if (lease == nullptr) return;
+  const Status released = lease->Release();
+  if (!released.ok()) {
+    LogInfo("worker", "lease not released; a standby takes it after its timeout",
+            {{"cluster", options_.cluster}, {"why", released}});
+  }
+}
+
+}  // namespace databus

@@ -1,0 +1,97 @@
+// Everything that a worker does for one cluster: prepares its tree, holds its lease, runs local,
+// merge, mirror and purge, and says how it goes. Made of steps that somebody else schedules: threads
+// in worker.cc, a test or the simulator by hand.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "cluster/topology.h"
+#include "cluster/worker_config.h"
+#include "lease/lease.h"
+#include "worker/clock_guard.h"
+#include "worker/clusters.h"
+#include "worker/local_service.h"
+#include "worker/merge_service.h"
+#include "worker/mirror_service.h"
+#include "worker/purge_service.h"
+#include "worker/stream_rules.h"
+
+namespace databus {
+
+// Whether a tree that holds data but no system/cluster-id (one of the original system) may be given
+// one.
+enum class AdoptTree : uint8_t { kNo, kYes };
+
+struct WorkerIdentity {
+  std::string host;
+  int64_t pid = 0;
+};
+
+// The steps of one kind are called by one thread at a time: Local*, Streams*, Lease*, Beat*.
+class ClusterWorker {
+ public:
+  struct Options {
+    const Topology& topology;
+    const WorkerConfig& config;
+    std::string cluster;
+    Clusters& clusters;
+    Clock& clock;
+    Random& random;
+    std::function<Status(const ClusterSpec&)> create_root;
+    WorkerIdentity identity;
+    AdoptTree adopt_tree = AdoptTree::kNo;
+  };
+  explicit ClusterWorker(Options options);
+  ~ClusterWorker();
+
+  // Makes sure that the tree is there and is this cluster's: initialises an empty one that nobody
+  // remembers (P1), makes the service directories, probes the store. Cheap once it has succeeded.
+  //   kRefused, kInvalid  an operator must act; the message says how
+  //   kUnavailable        the cluster does not answer; call again
+  Status Prepare();
+
+  void LeaseStep();
+  void LocalStep();
+  void StreamsStep();  // merge, mirror, purge
+  void BeatStep();     // writes the heartbeat, compares the clocks
+
+  // Gives up the lease. After the last step.
+  void Finish();
+
+  // Ok while this worker publishes or stands by; else what it waits for.
+  Status Ready() const;
+  const std::string& cluster() const { return options_.cluster; }
+  const RunStats& stats() const { return stats_; }
+  const RecoveryRows& rows() const { return rows_; }
+  std::vector<Problem> ListProblems() const { return problems_.List(); }
+
+ private:
+  struct Services;
+  Status PrepareTree(Storage& storage);
+  Status InitializeEmpty(Storage& storage);
+  void RememberFromHeartbeats();
+  Services* Running();
+  bool MayPublish(View view);
+  std::string BeatName(const std::string& holder) const;
+
+  const Options options_;
+  const std::string label_;  // unique to this process: "worker-dc1@host:4711"
+  TopologyRules rules_;
+  ProblemBoard problems_;
+  RunStats stats_;
+  RecoveryRows rows_;
+  ClockGuard guard_;
+
+  mutable Mutex mutex_;  // guards what follows, but not what the pointers point to
+  std::unique_ptr<TreeLease> lease_;
+  std::unique_ptr<Services> services_;
+  Status prepared_{Code::kUnavailable, "not prepared yet"};
+  std::string last_beat_;  // of the heartbeat's thread
+};
+
+}  // namespace databus

@@ -1,0 +1,28 @@
+// Copies files from one cluster into another's staging, several at a time, with length and checksum
+// taken from the bytes that passed and checked against what the file says of itself.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "commit/ledger.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+struct CopyJob {
+  Storage* source = nullptr;
+  std::string from;  // a path at the source
+  std::string to;    // a path in staging that does not exist
+};
+
+struct CopyOutcome {
+  // kNotFound: the source says that there is no such file. Others: not copied; try again later.
+  Status status;
+  FileFacts facts;
+};
+
+// In the order of the jobs. Blocks until all are done.
+std::vector<CopyOutcome> CopyFiles(Storage& target, const std::vector<CopyJob>& jobs, int threads);
+
+}  // namespace databus

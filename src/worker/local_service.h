@@ -1,0 +1,62 @@
+// The local stream: takes sealed files out of data/ and publishes them in streams_local, minute by
+// minute, telling the merge of each stream's primary (design sections 3 and 7).
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "audit/announcement.h"
+#include "audit/gzip.h"
+#include "base/clock.h"
+#include "worker/run_stats.h"
+#include "worker/writers.h"
+
+namespace databus {
+
+// One thread at a time.
+class LocalService {
+ public:
+  struct Options {
+    Storage& storage;
+    const Clock& clock;
+    Writers& writers;  // of View::kLocal
+    ProblemBoard& problems;
+    RunStats& stats;
+    std::string cluster;
+    std::chrono::nanoseconds full_scan_interval;
+    // P25: the newest file of a collector that never announces is open until it has been idle so
+    // long.
+    Milliseconds foreign_idle_timeout;
+  };
+  explicit LocalService(Options options) : options_(std::move(options)) {}
+
+  // Publishes what is announced and, from time to time, what a scan of data/ finds; closes the
+  // minutes before `now`.
+  void RunOnce(Minute now);
+
+ private:
+  struct Work {
+    std::vector<DataFileRef> files;
+    std::vector<std::string> announcements;  // paths, removed with the commit
+  };
+  using WorkByGroup = std::map<Group, Work>;
+
+  void ReadAnnouncements(WorkByGroup& work);
+  void ReadAnnouncement(const std::string& path, Group group, WorkByGroup& work);
+  void ScanData(WorkByGroup& work);
+  void ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
+  Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
+  Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);
+  Status AddUncompressed(GroupWriter& writer, const Claim& claim, const NewFile& file,
+                         CommitRequest& request);
+
+  const Options options_;
+  std::map<std::string, AnnouncedFile> announced_;  // by path, of the run under way
+  std::set<std::string> announcers_;                // collectors with a directory of announcements
+  std::optional<BootTime> scanned_;
+  GzipCompressor compressor_;
+};
+
+}  // namespace databus

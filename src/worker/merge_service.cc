@@ -1,0 +1,228 @@
+#include "worker/merge_service.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/crc32c.h"
+#include "cluster/names.h"
+#include "commit/minute_tree.h"
+
+namespace databus {
+namespace {
+
+// How many files one commit fetches at most.
+constexpr size_t kFilesPerCommitMax = 1000;
+
+std::string PathOf(const paths::MinutePath& line) {
+  return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
+}
+
+}  // namespace
+
+MergeService::MergeService(Options options) : options_(std::move(options)) {
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (stream.Primary() != options_.cluster) continue;
+    for (const SourceSpec& source : stream.sources) {
+      queues_.try_emplace(source.cluster, paths::Consumers(options_.cluster),
+                          options_.writers.groups());
+    }
+  }
+  // P31: "no source" steers collectors only; late spools of any cluster are merged.
+  if (queues_.empty()) return;
+  for (const ClusterSpec& cluster : options_.topology.clusters) {
+    queues_.try_emplace(cluster.name, paths::Consumers(options_.cluster),
+                        options_.writers.groups());
+  }
+}
+
+void MergeService::RunOnce(Minute now) {
+  RefreshQueues();
+  std::set<Group> groups = options_.writers.ActiveGroups();
+  for (const auto& [source, queue] : queues_) groups.merge(queue.Groups());
+  for (const Group group : groups) {
+    const bool ended_well = options_.writers.With(
+        group, "merge", [&](GroupWriter& writer) { return MergeGroup(writer, group, now); });
+    if (ended_well) continue;
+    for (auto& [source, queue] : queues_) queue.Unsettle(group);
+  }
+}
+
+// The number of groups is the same in the whole installation (P1).
+Status MergeService::CheckGroups(const std::string& source) const {
+  const Group theirs = options_.clusters.IdentityOf(source).groups;
+  if (theirs == options_.writers.groups()) return Status::Ok();
+  return {Code::kInvalid, fmt::format("cluster {} was initialised with {} groups, {} with {}", source,
+                                      theirs, options_.cluster, options_.writers.groups())};
+}
+
+void MergeService::RefreshQueues() {
+  for (auto& [source, queue] : queues_) {
+    const std::string topic = fmt::format("{} merge from {}", options_.cluster, source);
+    Storage* storage = options_.clusters.Find(source);
+    Status status = storage == nullptr
+                        ? Status(Code::kUnavailable, options_.clusters.WhyAway(source))
+                        : CheckGroups(source);
+    if (status.ok()) status = queue.Refresh(*storage);
+    if (status.ok()) {
+      options_.problems.Clear(topic);
+    } else {
+      options_.problems.Raise(topic, status.ToString(), "its events wait there; tried again");
+    }
+    options_.stats.SetQueue(fmt::format("consumers/{} at {}", options_.cluster, source),
+                            queue.size());
+  }
+}
+
+Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
+  Index& index = indexes_[group];
+  if (index.epoch == writer.staging().epoch()) return &index.index;
+  Storage& storage = writer.staging().storage();
+  IdentityIndex fresh;
+  DATABUS_ASSIGN_OR_RETURN(
+      const std::vector<Minute> minutes,
+      ListManifests(storage, View::kMerged, group, "", kFirstMinute, kLastMinute));
+  for (const Minute minute : minutes) {
+    DATABUS_ASSIGN_OR_RETURN(const Manifest manifest,
+                             ReadManifest(storage, View::kMerged, group, minute, ""));
+    for (const auto& [stream, files] : manifest.streams) fresh.AddAll(stream, files);
+  }
+  for (const auto& [stream, open] : writer.OwnLedger().streams) {
+    fresh.AddAll(stream, open.open_files);
+  }
+  index.index = std::move(fresh);
+  index.epoch = writer.staging().epoch();
+  return &index.index;
+}
+
+Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
+  DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
+  while (true) {
+    const std::vector<Wanted> wanted = Select(group);
+    CommitRequest request;
+    in_request_ = {};
+    DATABUS_RETURN_IF_ERROR(Fetch(writer, wanted, request));
+    AddCleanUps(group, request);
+    if (request.Empty()) break;
+    const bool progress = !request.files.empty() || !request.refused.empty();
+    DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
+    for (const PublishedFile& file : report.published) {
+      index->Add(file.stream, file.name, file.facts);
+      options_.stats.AddFile("merge", file.stream, file.facts.messages, file.facts.length,
+                             options_.clock.Wall());
+    }
+    if (!progress || wanted.size() < kFilesPerCommitMax) break;
+  }
+  DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
+  return writer.RetryCleanUps();
+}
+
+std::vector<MergeService::Wanted> MergeService::Select(Group group) {
+  std::vector<Wanted> wanted;
+  for (auto& [source, queue] : queues_) {
+    if (options_.clusters.Find(source) == nullptr) continue;
+    for (QueueEntry* entry : queue.OfGroup(group)) {
+      for (size_t i = 0; i < entry->lines.size(); ++i) {
+        const paths::MinutePath& line = entry->lines[i];
+        if (entry->settled.contains(i) || wanted.size() >= kFilesPerCommitMax) continue;
+        if (GroupOf(line.stream, options_.writers.groups()) != group) continue;
+        wanted.push_back({source, entry, i});
+      }
+    }
+  }
+  return wanted;
+}
+
+Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted,
+                           CommitRequest& request) {
+  StagingArea& staging = writer.staging();
+  std::vector<CopyJob> jobs;
+  std::vector<const Wanted*> of_job;
+  std::vector<std::string> staged_names;
+  for (const Wanted& want : wanted) {
+    const paths::MinutePath& line = want.entry->lines[want.line];
+    const StreamSpec* stream = options_.topology.FindStream(line.stream);
+    const bool ours = stream != nullptr && stream->Primary() == options_.cluster &&
+                      line.view == View::kLocal && !line.file.empty();
+    if (!ours) {
+      options_.problems.Report(
+          fmt::format("{}: {} names {}, which is not merged at {}", want.source, want.entry->path,
+                      PathOf(line), options_.cluster),
+          "the line is skipped; the file stays where it is");
+      want.entry->settled.insert(want.line);
+      continue;
+    }
+    staged_names.push_back(staged::FileName(staging.NextNumber()));
+    jobs.push_back({options_.clusters.Find(want.source), PathOf(line),
+                    staging.PathOf(staged_names.back())});
+    of_job.push_back(&want);
+  }
+  const std::vector<CopyOutcome> outcomes =
+      CopyFiles(staging.storage(), jobs, options_.copy_threads);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    DATABUS_RETURN_IF_ERROR(Judge(writer, *of_job[i], staged_names[i], outcomes[i], request));
+  }
+  return Status::Ok();
+}
+
+Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std::string& staged,
+                           const CopyOutcome& outcome, CommitRequest& request) {
+  const paths::MinutePath& line = wanted.entry->lines[wanted.line];
+  const std::string topic = fmt::format("{} merge {} {}", options_.cluster, wanted.source,
+                                        line.stream);
+  if (outcome.status.code() == Code::kNotFound) {
+    // P24: set aside and reported, not dropped.
+    const std::string text = PathOf(line) + "\n";
+    DATABUS_ASSIGN_OR_RETURN(const std::string name, writer.staging().StageText(text));
+    request.refused.push_back({line.stream, name, "queue-line-" + line.file, text.size(),
+                               Crc32c(text), fmt::format("{} names this file, which is not there at {}",
+                                                         wanted.entry->path, wanted.source)});
+    wanted.entry->settled.insert(wanted.line);
+    return Status::Ok();
+  }
+  if (outcome.status.code() == Code::kNoSpace || outcome.status.code() == Code::kStale) {
+    return outcome.status;
+  }
+  if (!outcome.status.ok()) {
+    // The source's trouble, or the way's: this file waits, the others go on.
+    options_.problems.Raise(topic, outcome.status.ToString(), "tried again at the next run");
+    return Status::Ok();
+  }
+  options_.problems.Clear(topic);
+  wanted.entry->settled.insert(wanted.line);
+  const FileFacts& facts = outcome.facts;
+  if (!facts.damage.empty()) {
+    request.refused.push_back({line.stream, staged, line.file, facts.file.length, facts.file.crc32c,
+                               fmt::format("copied from {}: {}", wanted.source, facts.damage)});
+    return Status::Ok();
+  }
+  DATABUS_ASSIGN_OR_RETURN(
+      IdentityIndex * index,
+      IndexOf(writer, GroupOf(line.stream, options_.writers.groups())));
+  if (index->Contains(line.stream, line.file, facts.file) ||
+      !in_request_.Add(line.stream, line.file, facts.file)) {
+    options_.stats.AddDuplicate("merge", line.stream);
+    const Status removed = writer.staging().storage().Remove(writer.staging().PathOf(staged));
+    return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+  }
+  request.files.push_back({line.stream, staged, line.file, facts.file});
+  return Status::Ok();
+}
+
+void MergeService::AddCleanUps(Group group, CommitRequest& request) {
+  for (auto& [source, queue] : queues_) {
+    if (options_.clusters.Find(source) == nullptr) continue;
+    for (QueueEntry* entry : queue.OfGroup(group)) {
+      for (const std::string& line : std::exchange(entry->odd_lines, {})) {
+        options_.problems.Report(fmt::format("{}: {} holds the line '{}', which names no file of a "
+                                             "stream", source, entry->path, EscapeWord(line)),
+                                 "the line is skipped");
+      }
+      if (!entry->Settled() || entry->cleaned == QueueEntry::Cleaned::kYes) continue;
+      entry->cleaned = QueueEntry::Cleaned::kYes;
+      request.clean_ups.push_back({source, entry->path, ""});
+    }
+  }
+}
+
+}  // namespace databus

@@ -1,0 +1,46 @@
+// What a worker counts.
+#pragma once
+
+#include <array>
+#include <string_view>
+
+#include "telemetry/metrics.h"
+
+namespace databus {
+
+inline constexpr std::string_view kByHop[] = {"cluster", "hop", "stream"};
+inline constexpr std::string_view kByQueue[] = {"cluster", "queue"};
+inline constexpr std::string_view kByWorkerCluster[] = {"cluster"};
+
+inline constexpr MetricSpec kPublishedFilesTotal{
+    .name = "databus_worker_files_total",
+    .doc = "Files made visible; the hop is local, merge or mirror.",
+    .labels = kByHop};
+inline constexpr MetricSpec kPublishedMessagesTotal{
+    .name = "databus_worker_messages_total",
+    .doc = "Messages in the files made visible, by their headers.",
+    .labels = kByHop};
+inline constexpr MetricSpec kPublishedBytesTotal{
+    .name = "databus_worker_bytes_total",
+    .doc = "Bytes (compressed) of the files made visible.",
+    .labels = kByHop};
+inline constexpr MetricSpec kDuplicateFilesTotal{
+    .name = "databus_worker_duplicate_files_total",
+    .doc = "Files that a queue named and that were already there; they were not published again.",
+    .labels = kByHop};
+inline constexpr MetricSpec kQueueEntries{
+    .name = "databus_worker_queue_entries",
+    .doc = "Entries waiting in a queue directory at the last run.",
+    .kind = MetricKind::kGauge,
+    .labels = kByQueue};
+inline constexpr MetricSpec kProblems{
+    .name = "databus_worker_problems",
+    .doc = "Problems that `databus status` lists for this cluster now.",
+    .kind = MetricKind::kGauge,
+    .labels = kByWorkerCluster};
+
+inline constexpr std::array kWorkerMetrics = {kPublishedFilesTotal, kPublishedMessagesTotal,
+                                              kPublishedBytesTotal, kDuplicateFilesTotal,
+                                              kQueueEntries, kProblems};
+
+}  // namespace databus

@@ -1,0 +1,240 @@
+#include "worker/mirror_service.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "commit/minute_tree.h"
+
+namespace databus {
+namespace {
+
+// How many minutes one run of one group advances at most, so that the other groups get their turn.
+constexpr int kMinutesPerRunMax = 120;
+
+std::string FilePath(const std::string& stream, Minute minute, const std::string& name) {
+  return paths::MinuteFile(View::kMerged, stream, minute, name);
+}
+
+bool IsHere(const Ledger& ledger, const std::string& stream, const std::string& name) {
+  const auto found = ledger.streams.find(stream);
+  return found != ledger.streams.end() && found->second.open_files.contains(name);
+}
+
+}  // namespace
+
+MirrorService::MirrorService(Options options) : options_(std::move(options)) {
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (stream.RoleOf(options_.cluster) != Role::kMirror) continue;
+    const std::string& primary = stream.Primary();
+    queues_.try_emplace(primary, paths::Mirrors(options_.cluster), options_.writers.groups());
+    streams_[primary][GroupOf(stream.name, options_.writers.groups())].push_back(stream.name);
+  }
+}
+
+void MirrorService::RunOnce() {
+  for (auto& [primary, queue] : queues_) {
+    const std::string topic = fmt::format("{} mirror of {}", options_.cluster, primary);
+    Storage* source = options_.clusters.Find(primary);
+    const Status status =
+        source == nullptr ? Status(Code::kUnavailable, options_.clusters.WhyAway(primary))
+                          : queue.Refresh(*source);
+    options_.stats.SetQueue(fmt::format("mirrors/{} at {}", options_.cluster, primary),
+                            queue.size());
+    if (!status.ok()) {
+      options_.problems.Raise(topic, status.ToString(), "its minutes wait there; tried again");
+      continue;
+    }
+    options_.problems.Clear(topic);
+    for (const auto& [group, streams] : streams_[primary]) {
+      const Flow flow{primary, group, *source, queue, streams};
+      const bool ended_well =
+          options_.writers.With(group, "mirror of " + primary, [&](GroupWriter& writer) {
+            return MirrorGroup(writer, flow);
+          });
+      if (!ended_well) queue.Unsettle(group);
+    }
+  }
+}
+
+Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
+  for (int i = 0; i < kMinutesPerRunMax; ++i) {
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> minute, OpenMinute(writer, flow));
+    if (!minute) return Status::Ok();
+    DATABUS_ASSIGN_OR_RETURN(std::optional<Manifest> manifest, ClosedMinute(flow, *minute));
+    DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
+    if (!manifest) break;
+    const Status closed = writer.CloseCopy(*manifest);
+    const std::string topic = fmt::format("{} mirror of {} group {} minute", options_.cluster,
+                                          flow.primary, flow.group);
+    if (closed.code() == Code::kRefused) {
+      options_.problems.Raise(topic, closed.message(), "its files are fetched again");
+      break;
+    }
+    DATABUS_RETURN_IF_ERROR(closed);
+    options_.problems.Clear(topic);
+  }
+  DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow));
+  return writer.RetryCleanUps();
+}
+
+Result<std::optional<Minute>> MirrorService::OpenMinute(GroupWriter& writer, const Flow& flow) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  if (ledger.open) return ledger.open;
+  DATABUS_ASSIGN_OR_RETURN(std::optional<Minute> oldest,
+                           OldestManifest(flow.source, View::kMerged, flow.group, ""));
+  for (const std::string& stream : flow.streams) {
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> first,
+                             OldestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+    if (first && (!oldest || *first < *oldest)) oldest = first;
+  }
+  return oldest;
+}
+
+Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Minute minute) {
+  auto manifest = ReadManifest(flow.source, View::kMerged, flow.group, minute, "");
+  if (manifest.code() == Code::kNotFound) {
+    // Open, or a minute of the original system, from before there were manifests.
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> first,
+                             OldestManifest(flow.source, View::kMerged, flow.group, ""));
+    if (first && *first < minute) return std::optional<Manifest>();
+    return ClosedByListing(flow, minute);
+  }
+  if (!manifest.ok()) return manifest.status();
+  // Other streams of the group may be mirrored elsewhere, or not at all.
+  std::erase_if(manifest->streams, [&](const auto& stream) {
+    return std::find(flow.streams.begin(), flow.streams.end(), stream.first) == flow.streams.end();
+  });
+  manifest->primary = flow.primary;
+  return std::optional<Manifest>(std::move(*manifest));
+}
+
+// As the original's readers knew it: a minute is closed when the next one exists.
+Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow, Minute minute) {
+  Manifest manifest;
+  manifest.view = View::kMerged;
+  manifest.group = flow.group;
+  manifest.minute = minute;
+  manifest.primary = flow.primary;
+  for (const std::string& stream : flow.streams) {
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
+                             NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+    if (!newest) continue;
+    auto files = ReadMinuteFiles(flow.source, paths::MinuteDir(View::kMerged, stream, minute));
+    if (files.code() == Code::kNotFound) continue;  // began later, or a hole of the original
+    if (!files.ok()) return files.status();
+    if (*newest <= minute) return std::optional<Manifest>();
+    manifest.streams[stream] = std::move(*files);
+  }
+  if (manifest.streams.empty()) {
+    // Nobody has this minute: go on only where a later one proves that it is over.
+    bool later = false;
+    for (const std::string& stream : flow.streams) {
+      DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
+                               NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+      later = later || (newest && *newest > minute);
+    }
+    if (!later) return std::optional<Manifest>();
+  }
+  return std::optional<Manifest>(std::move(manifest));
+}
+
+Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
+                                 const Manifest* manifest) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  std::set<std::pair<std::string, std::string>> wanted;  // stream, name
+  for (const QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
+    for (const paths::MinutePath& line : entry->lines) {
+      const bool due = line.view == View::kMerged && line.minute == minute && !line.file.empty() &&
+                       std::find(flow.streams.begin(), flow.streams.end(), line.stream) !=
+                           flow.streams.end();
+      if (due && !IsHere(ledger, line.stream, line.file)) wanted.emplace(line.stream, line.file);
+    }
+  }
+  if (manifest != nullptr) {
+    for (const auto& [stream, files] : manifest->streams) {
+      for (const auto& [name, file] : files) {
+        if (!IsHere(ledger, stream, name)) wanted.emplace(stream, name);
+      }
+      // A line that the closed minute does not know names nothing that will ever be there.
+      std::erase_if(wanted, [&, s = stream, known = &files](const auto& want) {
+        return want.first == s && !known->contains(want.second);
+      });
+    }
+  }
+  if (wanted.empty()) return Status::Ok();
+  StagingArea& staging = writer.staging();
+  std::vector<CopyJob> jobs;
+  std::vector<NewFile> files;
+  for (const auto& [stream, name] : wanted) {
+    NewFile file;
+    file.stream = stream;
+    file.name = name;
+    file.staged = staged::FileName(staging.NextNumber());
+    jobs.push_back({&flow.source, FilePath(stream, minute, name), staging.PathOf(file.staged)});
+    files.push_back(std::move(file));
+  }
+  const std::vector<CopyOutcome> outcomes =
+      CopyFiles(staging.storage(), jobs, options_.copy_threads);
+  CommitRequest request;
+  Status trouble;
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const Status& status = outcomes[i].status;
+    if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
+    if (!status.ok()) {
+      trouble = status.WithContext(jobs[i].from);
+      continue;
+    }
+    files[i].facts = outcomes[i].facts.file;
+    const ManifestFile* promised = nullptr;
+    if (manifest != nullptr) promised = &manifest->streams.at(files[i].stream).at(files[i].name);
+    if (promised != nullptr && *promised != files[i].facts) {
+      trouble = Status(Code::kCorrupt, fmt::format("{}: differs from the manifest", jobs[i].from));
+      continue;
+    }
+    // A primary may hold a foreign file that contradicts its own header; a mirror has it too.
+    request.files.push_back(std::move(files[i]));
+  }
+  const std::string topic = fmt::format("{} mirror of {} group {} copy", options_.cluster,
+                                        flow.primary, flow.group);
+  if (trouble.ok()) {
+    options_.problems.Clear(topic);
+  } else {
+    options_.problems.Raise(topic, trouble.ToString(), "tried again at the next run");
+  }
+  if (request.Empty()) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const CommitReport report,
+                           writer.PublishCopies(flow.primary, minute, std::move(request)));
+  for (const PublishedFile& file : report.published) {
+    options_.stats.AddFile("mirror", file.stream, file.facts.messages, file.facts.length,
+                           options_.clock.Wall());
+  }
+  return Status::Ok();
+}
+
+Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  if (!ledger.open) return Status::Ok();
+  CommitRequest request;
+  for (QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
+    for (size_t i = 0; i < entry->lines.size(); ++i) {
+      const paths::MinutePath& line = entry->lines[i];
+      if (GroupOf(line.stream, options_.writers.groups()) != flow.group) continue;
+      // A closed minute equals the primary's; in the open one a file counts when it is here.
+      const bool here = line.minute < *ledger.open ||
+                        (line.minute == *ledger.open && IsHere(ledger, line.stream, line.file));
+      const bool stranger = line.view != View::kMerged ||
+                            std::find(flow.streams.begin(), flow.streams.end(), line.stream) ==
+                                flow.streams.end();
+      if (here || stranger) entry->settled.insert(i);
+    }
+    entry->odd_lines.clear();
+    if (!entry->Settled() || entry->cleaned == QueueEntry::Cleaned::kYes) continue;
+    entry->cleaned = QueueEntry::Cleaned::kYes;
+    request.clean_ups.push_back({flow.primary, entry->path, ""});
+  }
+  if (request.Empty()) return Status::Ok();
+  return writer.PublishCopies(flow.primary, *ledger.open, std::move(request)).status();
+}
+
+}  // namespace databus

@@ -1,0 +1,65 @@
+// A mirror: copies the merged streams of other clusters' primaries into `streams`, path for path
+// (G6), minute after minute: the next one begins only when the primary's is closed and this one
+// equals it (P16). The queue is a hint that says where to look first; the manifests are the truth.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "cluster/topology.h"
+#include "worker/clusters.h"
+#include "worker/copier.h"
+#include "worker/queue.h"
+#include "worker/run_stats.h"
+#include "worker/writers.h"
+
+namespace databus {
+
+// One thread at a time.
+class MirrorService {
+ public:
+  struct Options {
+    const Topology& topology;
+    std::string cluster;
+    Clusters& clusters;
+    const Clock& clock;
+    Writers& writers;  // of View::kMerged
+    ProblemBoard& problems;
+    RunStats& stats;
+    int copy_threads = 4;
+  };
+  explicit MirrorService(Options options);
+
+  // Copies what every primary that answers has more. A primary that is away delays only its own
+  // streams.
+  void RunOnce();
+
+ private:
+  // One primary and one group of its streams.
+  struct Flow {
+    const std::string& primary;
+    Group group;
+    Storage& source;
+    QueueReader& queue;
+    std::vector<std::string> streams;  // of this group and primary, mirrored here
+  };
+  Status MirrorGroup(GroupWriter& writer, const Flow& flow);
+  // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
+  Result<std::optional<Minute>> OpenMinute(GroupWriter& writer, const Flow& flow);
+  // What the primary's minute holds, once it is closed there. Nothing: it is open.
+  Result<std::optional<Manifest>> ClosedMinute(const Flow& flow, Minute minute);
+  Result<std::optional<Manifest>> ClosedByListing(const Flow& flow, Minute minute);
+  // Copies the files of `minute` that are named by the queue or by `manifest` and not here.
+  Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
+                    const Manifest* manifest);
+  Status CleanQueue(GroupWriter& writer, const Flow& flow);
+
+  const Options options_;
+  std::map<std::string, QueueReader> queues_;                      // by primary
+  std::map<std::string, std::map<Group, std::vector<std::string>>> streams_;  // by primary
+};
+
+}  // namespace databus

@@ -1,0 +1,57 @@
+// Reading a queue directory of another cluster: `system/consumers/<dest>/` or
+// `system/mirrors/<mirror>/`. Names are never used twice, so an entry is read once and kept until it
+// is gone.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "cluster/paths.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+struct QueueEntry {
+  std::string path;                      // at the source
+  std::vector<paths::MinutePath> lines;
+  std::vector<std::string> odd_lines;    // lines that name no path of a view: set aside, reported
+  std::set<size_t> settled;              // lines that are done with; the entry goes when all are
+  // Whether its removal is part of a commit already.
+  enum class Cleaned : uint8_t { kNo, kYes } cleaned = Cleaned::kNo;
+  bool Settled() const { return settled.size() == lines.size() && odd_lines.empty(); }
+};
+
+// One queue of one source. One thread at a time.
+class QueueReader {
+ public:
+  QueueReader(std::string directory, Group groups)
+      : directory_(std::move(directory)), groups_(groups) {}
+
+  // Lists the directory (one call) and reads what is new. Entries that are gone are forgotten.
+  Status Refresh(Storage& source);
+
+  size_t size() const { return entries_.size(); }
+  // The entries that hold lines of a group, oldest first. An entry of the original, or one that an
+  // operator collapsed, may hold lines of several (P23).
+  std::vector<QueueEntry*> OfGroup(Group group);
+  std::set<Group> Groups() const;
+  // Forgets what was settled of a group: its commit failed, and nobody knows how far it came.
+  void Unsettle(Group group);
+
+ private:
+  struct Kept {
+    QueueEntry entry;
+    std::set<Group> groups;
+  };
+  Kept Parse(const std::string& path, const std::string& text) const;
+
+  const std::string directory_;
+  const Group groups_;
+  std::map<std::string, Kept> entries_;  // by name
+};
+
+}  // namespace databus

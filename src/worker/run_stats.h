@@ -1,0 +1,60 @@
+// What the services of a worker did, for heartbeat, metrics and tests.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "base/clock.h"
+#include "base/sync.h"
+#include "cluster/paths.h"
+
+namespace databus {
+
+// One hop of one stream: "local", "merge", "mirror".
+struct HopStats {
+  uint64_t files = 0;
+  uint64_t messages = 0;
+  uint64_t bytes = 0;
+  uint64_t duplicates = 0;  // files that were already there and were not published again
+  WallTime newest;          // when the newest file became visible
+};
+
+// Thread-safe.
+class RunStats {
+ public:
+  void AddFile(const std::string& hop, const std::string& stream, uint64_t messages,
+               uint64_t bytes, WallTime now) {
+    MutexLock lock(mutex_);
+    HopStats& stats = hops_[{hop, stream}];
+    ++stats.files;
+    stats.messages += messages;
+    stats.bytes += bytes;
+    stats.newest = now;
+  }
+  void AddDuplicate(const std::string& hop, const std::string& stream) {
+    MutexLock lock(mutex_);
+    ++hops_[{hop, stream}].duplicates;
+  }
+  void SetQueue(const std::string& queue, uint64_t entries) {
+    MutexLock lock(mutex_);
+    queues_[queue] = entries;
+  }
+
+  using Key = std::pair<std::string, std::string>;  // hop, stream
+  std::map<Key, HopStats> Hops() const {
+    MutexLock lock(mutex_);
+    return hops_;
+  }
+  std::map<std::string, uint64_t> Queues() const {
+    MutexLock lock(mutex_);
+    return queues_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  std::map<Key, HopStats> hops_;
+  std::map<std::string, uint64_t> queues_;
+};
+
+}  // namespace databus

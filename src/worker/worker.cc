@@ -1,0 +1,125 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "telemetry/log.h"
+#include "worker/metrics.h"
+
+namespace databus {
+namespace {
+
+constexpr std::chrono::seconds kBeatInterval{2};
+
+}  // namespace
+
+Worker::Worker(WorkerSeams seams, WorkerConfig config, Topology topology)
+    : seams_(std::move(seams)), config_(std::move(config)), topology_(std::move(topology)),
+      clusters_(std::make_unique<Clusters>(topology_, seams_.open_storage)) {}
+
+Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig config,
+                                               Topology topology, WorkerIdentity identity,
+                                               AdoptTree adopt_tree) {
+  std::unique_ptr<Worker> worker(
+      new Worker(std::move(seams), std::move(config), std::move(topology)));
+  std::vector<std::string> names = worker->config_.clusters;
+  if (worker->config_.all_clusters) {
+    names.clear();
+    for (const ClusterSpec& spec : worker->topology_.clusters) names.push_back(spec.name);
+  }
+  for (const std::string& name : names) {
+    if (worker->topology_.FindCluster(name) == nullptr) {
+      return Status(Code::kInvalid,
+                    fmt::format("{}: com.inmobi.databus.clusters: found '{}', expected a cluster of "
+                                "{}", worker->config_.file, name, worker->topology_.file));
+    }
+    worker->workers_.push_back(std::make_unique<ClusterWorker>(ClusterWorker::Options{
+        worker->topology_, worker->config_, name, *worker->clusters_, worker->seams_.clock,
+        worker->seams_.random, worker->seams_.create_root, identity, adopt_tree}));
+  }
+  return worker;
+}
+
+Worker::~Worker() { Stop(); }
+
+Status Worker::Start() {
+  for (const auto& worker : workers_) {
+    const Status prepared = worker->Prepare();
+    if (prepared.code() == Code::kRefused || prepared.code() == Code::kInvalid) return prepared;
+    if (!prepared.ok()) {
+      LogWarning("worker", "cluster does not answer; trying on",
+                 {{"cluster", worker->cluster()}, {"why", prepared}});
+    }
+  }
+  for (const auto& worker : workers_) StartThreads(*worker);
+  return Status::Ok();
+}
+
+void Worker::StartThreads(ClusterWorker& worker) {
+  const std::string& name = worker.cluster();
+  lease_threads_.emplace_back("lease " + name, [this, &worker] {
+    do {
+      worker.LeaseStep();
+    } while (!stop_lease_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
+  });
+  threads_.emplace_back("local " + name, [this, &worker] {
+    Loop(config_.run_interval, [&worker] {
+      if (worker.Prepare().ok()) worker.LocalStep();
+    });
+  });
+  threads_.emplace_back("streams " + name, [this, &worker] {
+    Loop(config_.run_interval, [&worker] { worker.StreamsStep(); });
+  });
+  threads_.emplace_back("beat " + name, [this, &worker] {
+    Loop(kBeatInterval, [&worker] { worker.BeatStep(); });
+  });
+}
+
+// At a steady pace; a step that takes longer than the interval is followed by the next one at once.
+void Worker::Loop(std::chrono::nanoseconds interval, const std::function<void()>& step) {
+  BootTime next = seams_.clock.Boot();
+  do {
+    step();
+    next = std::max(next + interval, seams_.clock.Boot());
+  } while (!stop_.SleepUntil(seams_.clock, next));
+}
+
+void Worker::Stop() {
+  stop_.Stop();
+  for (Thread& thread : threads_) thread.Join();
+  threads_.clear();
+  stop_lease_.Stop();
+  for (Thread& thread : lease_threads_) thread.Join();
+  if (!lease_threads_.empty()) {
+    for (const auto& worker : workers_) worker->Finish();
+  }
+  lease_threads_.clear();
+}
+
+Status Worker::Ready() const {
+  for (const auto& worker : workers_) {
+    const Status ready = worker->Ready();
+    if (!ready.ok()) return ready.WithContext(worker->cluster());
+  }
+  return Status::Ok();
+}
+
+void Worker::Expose(Metrics& metrics) const {
+  for (const auto& worker : workers_) {
+    const std::string& cluster = worker->cluster();
+    for (const auto& [key, hop] : worker->stats().Hops()) {
+      const auto& [name, stream] = key;
+      metrics.CountUpTo(kPublishedFilesTotal, {cluster, name, stream}, hop.files);
+      metrics.CountUpTo(kPublishedMessagesTotal, {cluster, name, stream}, hop.messages);
+      metrics.CountUpTo(kPublishedBytesTotal, {cluster, name, stream}, hop.bytes);
+      metrics.CountUpTo(kDuplicateFilesTotal, {cluster, name, stream}, hop.duplicates);
+    }
+    for (const auto& [queue, entries] : worker->stats().Queues()) {
+      metrics.Set(kQueueEntries, {cluster, queue}, static_cast<double>(entries));
+    }
+    metrics.Set(kProblems, {cluster}, static_cast<double>(worker->ListProblems().size()));
+  }
+}
+
+}  // namespace databus

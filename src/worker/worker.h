@@ -1,0 +1,62 @@
+// A worker process: one ClusterWorker per cluster it works for, and the threads that drive them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/sync.h"
+#include "telemetry/metrics.h"
+#include "worker/cluster_worker.h"
+
+namespace databus {
+
+// What a worker needs of the outside world.
+struct WorkerSeams {
+  Clock& clock;
+  Random& random;
+  OpenClusterStorage open_storage;
+  std::function<Status(const ClusterSpec&)> create_root;
+};
+
+class Worker {
+ public:
+  // kInvalid: the configuration names a cluster that the topology does not have.
+  static Result<std::unique_ptr<Worker>> Create(WorkerSeams seams, WorkerConfig config,
+                                                Topology topology, WorkerIdentity identity,
+                                                AdoptTree adopt_tree);
+  // Stops, if Stop was not called.
+  ~Worker();
+
+  // Prepares every cluster once. kRefused or kInvalid, which an operator must see, are answered; a
+  // cluster that does not answer is tried again by its thread.
+  Status Start();
+  // Ends the steps under way, joins the threads, gives up the leases.
+  void Stop();
+
+  // Ok when every cluster is prepared.
+  Status Ready() const;
+  // Brings the metrics (worker/metrics.h) up to date.
+  void Expose(Metrics& metrics) const;
+
+  // For tests and the simulator, which drive the steps themselves instead of calling Start.
+  const std::vector<std::unique_ptr<ClusterWorker>>& clusters() const { return workers_; }
+
+ private:
+  Worker(WorkerSeams seams, WorkerConfig config, Topology topology);
+  void StartThreads(ClusterWorker& worker);
+  void Loop(std::chrono::nanoseconds interval, const std::function<void()>& step);
+
+  const WorkerSeams seams_;
+  const WorkerConfig config_;
+  const Topology topology_;
+  std::unique_ptr<Clusters> clusters_;
+  std::vector<std::unique_ptr<ClusterWorker>> workers_;
+  StopFlag stop_;
+  StopFlag stop_lease_;  // after the others: the lease outlives the last commit
+  std::vector<Thread> threads_;
+  std::vector<Thread> lease_threads_;
+};
+
+}  // namespace databus

@@ -1,0 +1,63 @@
+#include "worker/writers.h"
+
+#include <fmt/format.h>
+
+#include "cluster/names.h"
+
+namespace databus {
+
+Result<GroupWriter*> Writers::Get(Group group) {
+  active_.insert(group);
+  const auto found = open_.find(group);
+  if (found != open_.end()) return found->second.get();
+  const GroupWriter::Options options{options_.storage, options_.random,  options_.rules,
+                                     options_.find_cluster, options_.rows, options_.view,
+                                     group,            options_.groups, options_.root_url};
+  DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
+  return (open_[group] = std::move(writer)).get();
+}
+
+bool Writers::With(Group group, const std::string& what,
+                   const std::function<Status(GroupWriter&)>& work) {
+  if (!options_.leases.Held(options_.view, group)) {
+    Drop();
+    return false;
+  }
+  const std::string topic = fmt::format("{} group {} {}", options_.label, group, what);
+  Result<GroupWriter*> writer = Get(group);
+  Status status = writer.ok() ? work(**writer) : writer.status();
+  if (writer.ok()) {
+    for (const Incident& incident : (*writer)->TakeIncidents()) {
+      options_.problems.Report(incident.what, "look at it, and publish it by hand or delete it");
+    }
+  }
+  if (!status.ok()) {
+    open_.erase(group);
+    options_.problems.Raise(topic, status.ToString(), "tried again at the next run");
+    return false;
+  }
+  options_.problems.Clear(topic);
+  return true;
+}
+
+std::set<Group> Writers::ActiveGroups() {
+  if (scanned_ == Scanned::kNo) {
+    const auto entries = options_.storage.List(paths::ViewRoot(options_.view));
+    if (!entries.ok()) return active_;
+    for (const DirEntry& entry : *entries) {
+      if (!ValidateStreamName(entry.name).ok()) continue;
+      if (options_.rules.PrimaryOf(options_.view, entry.name)) {
+        active_.insert(GroupOf(entry.name, options_.groups));
+      }
+    }
+    scanned_ = Scanned::kYes;
+  }
+  return active_;
+}
+
+void Writers::Drop() {
+  open_.clear();
+  scanned_ = Scanned::kNo;
+}
+
+}  // namespace databus

@@ -1,0 +1,58 @@
+// The group writers of one view of one cluster: opened when first needed, dropped at any error and
+// opened again, with a new epoch, at the next run.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+
+#include "commit/group_writer.h"
+#include "lease/lease.h"
+#include "worker/problem_board.h"
+
+namespace databus {
+
+// One thread at a time.
+class Writers {
+ public:
+  struct Options {
+    Storage& storage;
+    Random& random;
+    const StreamRules& rules;
+    FindCluster find_cluster;
+    RecoveryRows& rows;
+    Leases& leases;
+    ProblemBoard& problems;
+    View view = View::kLocal;
+    Group groups = kGroupsDefault;
+    std::string root_url;
+    std::string label;  // for problems: "dc1 local"
+  };
+  explicit Writers(Options options) : options_(std::move(options)) {}
+
+  Group groups() const { return options_.groups; }
+  View view() const { return options_.view; }
+
+  // Runs `work` with the group's writer, if the lease is held and the writer opens. Whatever goes
+  // wrong is raised as a problem of this group and stops no other. True when `work` ended well.
+  bool With(Group group, const std::string& what, const std::function<Status(GroupWriter&)>& work);
+
+  // The groups that need attention even when there is nothing new: those opened, and those of
+  // streams that have a directory in the view (found at the first call).
+  std::set<Group> ActiveGroups();
+
+  // Drops all, when the lease is lost.
+  void Drop();
+
+ private:
+  Result<GroupWriter*> Get(Group group);
+
+  const Options options_;
+  std::map<Group, std::unique_ptr<GroupWriter>> open_;
+  std::set<Group> active_;
+  enum class Scanned : uint8_t { kNo, kYes } scanned_ = Scanned::kNo;
+};
+
+}  // namespace databus
