@@ -181,19 +181,15 @@ TEST(ScribeCodecTest, MutatedFramesAreReadAsGeneratedCodeReadsThemOrRefused) {
       continue;
     }
     ++accepted;
+    // Thrift 0.17 minds the element type of an empty list; older ones, and their clients, do not.
+    if (read->count == 0) continue;
     const auto protocol = Protocol(BufferOf(mutated), HeaderStyle::kStrict);
     std::string name;
     TMessageType type;
     int32_t seqid;
     protocol->readMessageBegin(name, type, seqid);
     scribe_thrift::scribe_Log_args args;
-    try {
-      args.read(protocol.get());
-    } catch (const apache::thrift::protocol::TProtocolException&) {
-      // Thrift 0.17 minds the element type of an empty list; older ones, and their clients, do not.
-      EXPECT_EQ(read->count, 0u);
-      continue;
-    }
+    args.read(protocol.get());
     Entries expected;
     for (const auto& entry : args.messages) expected.emplace_back(entry.category, entry.message);
     ASSERT_EQ(ReadEntries(read->entries), expected) << "mutation " << i;
