@@ -105,6 +105,9 @@ class TidyTest(unittest.TestCase):
     def test_tests_may_join_paths(self):
         test = {"src/worker/a_test.cc": 'a = b + "/c";\n'}
         self.assertEqual(self.offences(test | {"src/worker/CMakeLists.txt": "a_test.cc\n"}), [])
+        for helper in ("src/worker/test_world.cc", "src/worker/queue_test_world.cc"):
+            self.assert_clean(helper, 'a = b + "/c";\n')
+        self.assertEqual(self.one("src/worker/contest.cc", 'a = b + "/c";\n'), [("path-join", 1)])
 
     def test_catch_all_must_rethrow(self):
         bad = "try {\n  F();\n} catch (...) {\n  G();\n}\n"
