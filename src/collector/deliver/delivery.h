@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "collector/deliver/problems.h"
+#include "collector/deliver/problem_list.h"
 #include "collector/seal/sealer.h"
 #include "collector/spool/spool.h"
 #include "storage/storage.h"
@@ -38,7 +38,7 @@ struct DeliverySeams {
   Spool& spool;
   const Clock& clock;
   Random& random;
-  Problems& problems;
+  ProblemList& problems;
 };
 
 // Counts since the start. Read from any thread.

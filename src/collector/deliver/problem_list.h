@@ -12,9 +12,9 @@
 
 namespace databus {
 
-class Problems {
+class ProblemList {
  public:
-  explicit Problems(const Clock& clock) : clock_(clock) {}
+  explicit ProblemList(const Clock& clock) : clock_(clock) {}
 
   // Keeps the time of the first report of `key`; logs when the problem is new or says something
   // else.

@@ -1,4 +1,4 @@
-#include "collector/deliver/problems.h"
+#include "collector/deliver/problem_list.h"
 
 #include <algorithm>
 #include <utility>
@@ -7,7 +7,7 @@
 
 namespace databus {
 
-void Problems::Report(const std::string& key, std::string what, std::string next) {
+void ProblemList::Report(const std::string& key, std::string what, std::string next) {
   MutexLock lock(mutex_);
   auto [at, fresh] = problems_.try_emplace(key, Problem{.what = {}, .since = clock_.Wall(), .next = {}});
   if (at->second.what == what) return;
@@ -16,7 +16,7 @@ void Problems::Report(const std::string& key, std::string what, std::string next
   at->second.next = std::move(next);
 }
 
-void Problems::Solved(const std::string& key) {
+void ProblemList::Solved(const std::string& key) {
   MutexLock lock(mutex_);
   const auto at = problems_.find(key);
   if (at == problems_.end()) return;
@@ -24,7 +24,7 @@ void Problems::Solved(const std::string& key) {
   problems_.erase(at);
 }
 
-std::vector<Problem> Problems::List() const {
+std::vector<Problem> ProblemList::List() const {
   std::vector<Problem> list;
   {
     MutexLock lock(mutex_);

@@ -1,0 +1,91 @@
+// A collector: the Scribe server, the spool and delivery, put together from seams.
+//
+//   network thread     frames -> ScribeHandler -> Spool::Append
+//   spool's thread     group commit -> answers
+//   delivering thread  Deliverer::Step, and a heartbeat every few seconds
+//
+// Life: Open recovers the spool; Start begins; Stop ends cleanly. Destroyed without Stop it ends as
+// if killed: nothing that was acknowledged is lost.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "collector/config/scribe_conf.h"
+#include "net/network.h"
+#include "storage/disk/disk.h"
+#include "storage/storage.h"
+#include "telemetry/heartbeat.h"
+#include "telemetry/metrics.h"
+
+namespace databus {
+
+// All must outlive the collector.
+struct CollectorSeams {
+  Clock& clock;
+  Random& random;
+  Disk& disk;
+  Network& network;
+  Storage& cluster;  // the tree at CollectorCluster(config)
+};
+
+// The process around it.
+struct CollectorProcessInfo {
+  std::string host;
+  int64_t pid = 0;
+  // fb303's wishes: to stop, to read the configuration again. Called on the network's thread, must
+  // not block. May be empty.
+  std::function<void()> on_shutdown;
+  std::function<void()> on_reload;
+};
+
+// Who drives a collector: threads of its own, or the caller, by FlushOnce and Step. The second is for
+// tests: everything then happens in an order they choose.
+enum class Drive : uint8_t { kThreads, kByHand };
+
+// The URL of the one cluster tree that all stores deliver into. kInvalid, naming file and line: they
+// differ, or a store delivers elsewhere.
+Result<std::string> CollectorCluster(const CollectorConfig& config);
+// Its name, by the configuration's rule. kInvalid: it cannot be a collector's name.
+Result<std::string> CollectorName(const CollectorConfig& config, const std::string& host);
+
+class Collector {
+ public:
+  // Opens the spool and recovers it. Errors as of Spool::Open, CollectorCluster and CollectorName.
+  static Result<std::unique_ptr<Collector>> Open(const CollectorSeams& seams,
+                                                 CollectorConfig config,
+                                                 CollectorProcessInfo process);
+  virtual ~Collector() = default;
+
+  // Listens and begins to work. Waits up to NameGuard::kWatch when a heartbeat of another collector
+  // with this name has to be watched, unless driven by hand.
+  //   kRefused   another collector with this name is alive on this cluster: names host and process
+  //   others     of Network::Listen
+  virtual Status Start(Drive drive = Drive::kThreads) = 0;
+
+  // Stops accepting, answers what was handed in, flushes, then delivers what it can; waits at most
+  // until `deadline` for each. Ok: all is delivered; else the rest stays in the spool. May be called
+  // from any thread, once.
+  virtual Status Stop(BootTime deadline) = 0;
+
+  // One round of the delivering thread. Returns when the next is due. For kByHand.
+  virtual BootTime Step() = 0;
+  // One group commit; false when nothing was waiting. For kByHand.
+  virtual bool FlushOnce() = 0;
+
+  // After Start.
+  virtual uint16_t port() const = 0;
+  virtual std::string name() const = 0;
+  // What it says about itself: state, problems, spool, lag, counts. Any thread.
+  virtual Heartbeat Describe() const = 0;
+  // Brings the metrics of collector/service/metrics.h up to date. Any thread.
+  virtual void Export(Metrics& metrics) const = 0;
+};
+
+}  // namespace databus
