@@ -23,7 +23,8 @@ std::vector<std::string_view> Choices(std::string_view choices) {
 }
 
 std::string BoundsOf(const SettingSpec& spec) {
-  if (spec.kind == SettingKind::kChoice) return fmt::format("{}", fmt::join(Choices(spec.choices), " or "));
+  if (spec.kind == SettingKind::kChoice)
+    return fmt::format("{}", fmt::join(Choices(spec.choices), " or "));
   if (spec.kind == SettingKind::kText) return "some text";
   if (spec.max == std::numeric_limits<int64_t>::max()) {
     return fmt::format("a whole number, at least {}", spec.min);

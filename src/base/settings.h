@@ -1,6 +1,6 @@
 // Settings: each is declared once, completely, in a table, and everything else follows from the
-// table: parsing, checking, defaults, `databus settings` and docs/settings.md. So what is documented
-// is what is read.
+// table: parsing, checking, defaults, `databus settings` and docs/settings.md. So what is
+// documented is what is read.
 //
 // The table of a config struct T is an array of BoundSetting<T>: what the setting is, and where its
 // value goes. ApplySettings reads a file's lines against it and reports every problem at once.
@@ -41,7 +41,7 @@ std::string_view SettingPlaceName(SettingPlace place);
 
 struct SettingSpec {
   std::string_view name;
-  std::string_view sentence;       // what it does, for an operator
+  std::string_view sentence = {};       // what it does, for an operator
   std::string_view default_value = {};  // as it would be written; empty: none
   SettingKind kind = SettingKind::kText;
   bool required = false;

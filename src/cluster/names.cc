@@ -29,8 +29,8 @@ Status ValidateName(std::string_view what, std::string_view name) {
   };
   if (name.empty()) return refuse("is empty");
   if (name.size() > kNameBytesMax) {
-    return refuse(fmt::format("is {} bytes long, at most {} are allowed", name.size(),
-                              kNameBytesMax));
+    return refuse(
+        fmt::format("is {} bytes long, at most {} are allowed", name.size(), kNameBytesMax));
   }
   if (name.front() == '.') return refuse("begins with '.'");
   if (!std::ranges::all_of(name, IsNameByte)) {

@@ -1,4 +1,5 @@
-// The names of files and who may have which name. Built and parsed only here and in cluster/paths.h.
+// The names of files and who may have which name. Built and parsed only here and in
+// cluster/paths.h.
 //
 // A file is recognised by its known stream and the date pattern from the right, never by splitting
 // on '-': host and stream names may hold '-' (docs/spec: L7, 8.5).
@@ -35,7 +36,8 @@ struct DataFileName {
   friend bool operator==(const DataFileName&, const DataFileName&) = default;
 };
 
-// `<collector>-<stream>-YYYY-MM-DD-HH-MM_NNNNN.gz` in a minute directory of streams_local or streams.
+// `<collector>-<stream>-YYYY-MM-DD-HH-MM_NNNNN.gz` in a minute directory of streams_local or
+// streams.
 struct PublishedFileName {
   std::string collector;
   DataFileName data;  // data.gzip is always true

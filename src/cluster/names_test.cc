@@ -75,8 +75,7 @@ RC_GTEST_PROP(DataFileName, ComesBackFromItsText, ()) {
 }
 
 TEST(PublishedFileName, IsFoundByItsStreamWhateverDashesItHolds) {
-  const auto name =
-      PublishedFileName::Parse("a-b", "web-a-b-01-a-b-2031-05-06-10-04_00012.gz");
+  const auto name = PublishedFileName::Parse("a-b", "web-a-b-01-a-b-2031-05-06-10-04_00012.gz");
   ASSERT_TRUE(name);
   EXPECT_EQ(name->collector, "web-a-b-01");
   EXPECT_EQ(name->data, (DataFileName{"a-b", At("2031-05-06T10:04Z"), 12, true}));
@@ -84,10 +83,10 @@ TEST(PublishedFileName, IsFoundByItsStreamWhateverDashesItHolds) {
 
 TEST(PublishedFileName, NeedsCollectorStreamAndGzip) {
   for (const std::string_view text :
-       {"s-2031-05-06-10-04_00001.gz", "-s-2031-05-06-10-04_00001.gz",
-        "c-s-2031-05-06-10-04_00001", "c-t-2031-05-06-10-04_00001.gz",
-        "a/c-s-2031-05-06-10-04_00001.gz", "..-s-2031-05-06-10-04_00001.gz",
-        "c s-s-2031-05-06-10-04_00001.gz", "c_s-2031-05-06-10-04_00001.gz", "", "_"}) {
+       {"s-2031-05-06-10-04_00001.gz", "-s-2031-05-06-10-04_00001.gz", "c-s-2031-05-06-10-04_00001",
+        "c-t-2031-05-06-10-04_00001.gz", "a/c-s-2031-05-06-10-04_00001.gz",
+        "..-s-2031-05-06-10-04_00001.gz", "c s-s-2031-05-06-10-04_00001.gz",
+        "c_s-2031-05-06-10-04_00001.gz", "", "_"}) {
     EXPECT_FALSE(PublishedFileName::Parse("s", text)) << text;
   }
 }

@@ -12,13 +12,14 @@
 
 namespace databus {
 
-// kLocal: what this cluster's collectors delivered (`streams_local`). kMerged: the merged stream, or
-// the mirror of it (`streams`). In our own paths the views are called "local" and "streams".
+// kLocal: what this cluster's collectors delivered (`streams_local`). kMerged: the merged stream,
+// or the mirror of it (`streams`). In our own paths the views are called "local" and "streams".
 enum class View : uint8_t { kLocal, kMerged };
 std::string_view ViewName(View view);
 std::optional<View> ParseViewName(std::string_view name);
 
-// The bucket of streams that is leased, closed and queued together: CRC32C of the name mod `groups`.
+// The bucket of streams that is leased, closed and queued together: CRC32C of the name mod
+// `groups`.
 using Group = uint32_t;
 inline constexpr Group kGroupsDefault = 16;
 Group GroupOf(std::string_view stream, Group groups);
@@ -30,15 +31,15 @@ std::string_view Parent(std::string_view path);    // "" for a top-level name
 std::string_view BaseName(std::string_view path);  // the last component
 
 // data/
-std::string Data();                                                     // data
-std::string DataStream(std::string_view stream);                        // data/<stream>
+std::string Data();                               // data
+std::string DataStream(std::string_view stream);  // data/<stream>
 std::string DataCollector(std::string_view stream, std::string_view collector);
 std::string DataFile(std::string_view stream, std::string_view collector, std::string_view name);
 
 // streams_local/ and streams/
-std::string ViewRoot(View view);                                        // streams_local | streams
+std::string ViewRoot(View view);  // streams_local | streams
 std::string Stream(View view, std::string_view stream);
-std::string Hour(View view, std::string_view stream, Minute minute);    // .../YYYY/MM/DD/HH
+std::string Hour(View view, std::string_view stream, Minute minute);  // .../YYYY/MM/DD/HH
 std::string MinuteDir(View view, std::string_view stream, Minute minute);
 std::string MinuteFile(View view, std::string_view stream, Minute minute, std::string_view name);
 
@@ -57,9 +58,9 @@ std::optional<MinutePath> ParseMinutePath(std::string_view path);
 std::optional<MinutePath> ParseQueueLine(std::string_view line);
 
 // system/
-std::string ClusterId();                                                // system/cluster-id
-std::string Consumers(std::string_view destination);                    // system/consumers/<c>
-std::string Mirrors(std::string_view mirror);                           // system/mirrors/<c>
+std::string ClusterId();                              // system/cluster-id
+std::string Consumers(std::string_view destination);  // system/consumers/<c>
+std::string Mirrors(std::string_view mirror);         // system/mirrors/<c>
 // Queue entries and announcements of ours are per group. `<group>.<epoch>.<n>`
 struct QueueEntryName {
   Group group = 0;
@@ -70,20 +71,21 @@ struct QueueEntryName {
   friend bool operator==(const QueueEntryName&, const QueueEntryName&) = default;
 };
 
-std::string Tmp();                                                      // system/tmp
-std::string Staging(View view, Group group);                            // system/tmp/<view>/<group>
-std::string EpochStaging(View view, Group group, uint64_t epoch);       // .../<epoch>
-std::string FencedStaging(View view, Group group, uint64_t epoch);      // .../<epoch>.fenced
+std::string Tmp();                                                  // system/tmp
+std::string Staging(View view, Group group);                        // system/tmp/<view>/<group>
+std::string EpochStaging(View view, Group group, uint64_t epoch);   // .../<epoch>
+std::string FencedStaging(View view, Group group, uint64_t epoch);  // .../<epoch>.fenced
 struct StagingName {
   uint64_t epoch = 0;
   bool fenced = false;
 };
-std::optional<StagingName> ParseStagingName(std::string_view name);     // "<epoch>" or "<epoch>.fenced"
-std::string CollectorStaging(std::string_view collector);               // system/tmp/data/<collector>
+std::optional<StagingName> ParseStagingName(
+    std::string_view name);                                // "<epoch>" or "<epoch>.fenced"
+std::string CollectorStaging(std::string_view collector);  // system/tmp/data/<collector>
 
-std::string SealedRoot();                                               // system/sealed
-std::string Sealed(std::string_view collector);                         // system/sealed/<collector>
-struct AnnouncementName {                                               // `<group>.<n>`
+std::string SealedRoot();                        // system/sealed
+std::string Sealed(std::string_view collector);  // system/sealed/<collector>
+struct AnnouncementName {                        // `<group>.<n>`
   Group group = 0;
   uint64_t number = 0;
   std::string ToString() const;
@@ -91,16 +93,16 @@ struct AnnouncementName {                                               // `<gro
   friend bool operator==(const AnnouncementName&, const AnnouncementName&) = default;
 };
 
-std::string Quarantine(View view, std::string_view stream);             // system/quarantine/<view>/<s>
-std::string StatusRoot();                                               // system/status
-std::string StatusFile(std::string_view process);                       // system/status/<process>.json
-std::string Leases();                                                   // system/leases
+std::string Quarantine(View view, std::string_view stream);  // system/quarantine/<view>/<s>
+std::string StatusRoot();                                    // system/status
+std::string StatusFile(std::string_view process);            // system/status/<process>.json
+std::string Leases();                                        // system/leases
 // system/manifests/<view>/<group>/YYYY/MM/DD/HH/MM, or .../MM-<primary> for what a mirror closed as
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);
 std::string Manifest(View view, Group group, Minute minute, std::string_view primary);
-std::string TrashRoot();                                                // system/trash
-std::string TrashHour(WallTime now);                                    // system/trash/YYYY-MM-DD/HH
+std::string TrashRoot();              // system/trash
+std::string TrashHour(WallTime now);  // system/trash/YYYY-MM-DD/HH
 
 }  // namespace paths
 }  // namespace databus

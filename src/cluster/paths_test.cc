@@ -111,10 +111,10 @@ TEST(QueueLine, WithoutMinutePathIsNothing) {
 
 // Half of the lines are a correct one with some bytes replaced, so that some are nearly right.
 RC_GTEST_PROP(QueueLine, AnyBytesAreParsedOrRefused, ()) {
-  std::string line = *rc::gen::oneOf(rc::gen::arbitrary<std::string>(),
-                                     rc::gen::map(MinutePathGen(), TextOf));
-  for (const auto& [at, byte] : *rc::gen::resize(3, rc::gen::arbitrary<
-                                     std::vector<std::pair<size_t, char>>>())) {
+  std::string line =
+      *rc::gen::oneOf(rc::gen::arbitrary<std::string>(), rc::gen::map(MinutePathGen(), TextOf));
+  for (const auto& [at, byte] :
+       *rc::gen::resize(3, rc::gen::arbitrary<std::vector<std::pair<size_t, char>>>())) {
     if (!line.empty()) line[at % line.size()] = byte;
   }
   const auto parsed = paths::ParseQueueLine(line);

@@ -92,7 +92,8 @@ Result<SealedHeader> DecodeField(std::string_view field) {
   if (version > kVersion) {
     return Status(Code::kInvalid,
                   fmt::format("sealed file header: written by a newer Databus (version {}, this "
-                              "program reads up to {})", version, kVersion));
+                              "program reads up to {})",
+                              version, kVersion));
   }
   SealedHeader header;
   header.identity.cluster = reader.Word();
@@ -140,7 +141,8 @@ std::string EncodeSealedHeader(const SealedHeader& header) {
 Result<DecodedHeader> DecodeSealedHeader(std::string_view first_bytes) {
   const Status foreign(Code::kNotFound, "not a sealed file: no Databus gzip header");
   if (first_bytes.size() < kExtraStart) {
-    const bool cut = !first_bytes.empty() && kFixed.starts_with(first_bytes.substr(0, kFixed.size()));
+    const bool cut =
+        !first_bytes.empty() && kFixed.starts_with(first_bytes.substr(0, kFixed.size()));
     return cut ? Damaged("is cut short") : foreign;
   }
   if (!first_bytes.starts_with(kFixed.substr(0, kMagicBytes)) ||

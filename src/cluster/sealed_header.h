@@ -1,6 +1,7 @@
-// A sealed file describes itself: the extra field of its gzip header (RFC 1952, 2.3.1.1, subfield id
-// "DB") says what is in it and who made it, so that every hop knows identity, counts, latency and
-// checksum from the first bytes, without decompressing. Other readers skip it. Pure bytes, no I/O.
+// A sealed file describes itself: the extra field of its gzip header (RFC 1952, 2.3.1.1, subfield
+// id "DB") says what is in it and who made it, so that every hop knows identity, counts, latency
+// and checksum from the first bytes, without decompressing. Other readers skip it. Pure bytes, no
+// I/O.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,9 @@ struct SealedHeader {
   uint64_t messages = 0;
   WallTime first_accepted;
   WallTime last_accepted;
-  uint64_t raw_bytes = 0;      // uncompressed length
-  uint64_t payload_bytes = 0;  // length of all that follows the gzip header
-  uint32_t payload_crc32c = 0; // CRC-32C of the same
+  uint64_t raw_bytes = 0;       // uncompressed length
+  uint64_t payload_bytes = 0;   // length of all that follows the gzip header
+  uint32_t payload_crc32c = 0;  // CRC-32C of the same
   friend bool operator==(const SealedHeader&, const SealedHeader&) = default;
 };
 
@@ -46,7 +47,8 @@ struct DecodedHeader {
   size_t header_bytes = 0;  // where the payload starts
 };
 // From the first bytes of a file. kNotFound: not gzip, or gzip without our field (a foreign file).
-// kCorrupt: our field is there and damaged, or the bytes end too early. kInvalid: written by a newer version, named.
+// kCorrupt: our field is there and damaged, or the bytes end too early. kInvalid: written by a
+// newer version, named.
 Result<DecodedHeader> DecodeSealedHeader(std::string_view first_bytes);
 
 }  // namespace databus

@@ -75,7 +75,10 @@ TEST(SealedHeader, ForeignFilesAreNotFound) {
   const std::string plain_gzip("\x1f\x8b\x08\0\0\0\0\0\0\x03 data data", 20);
   const std::string named("\x1f\x8b\x08\x08\0\0\0\0\0\x03name\0 data", 20);
   const std::string other_field("\x1f\x8b\x08\x04\0\0\0\0\0\x03\x06\0XY\x02\0ab rest", 23);
-  const std::string long_field("\x1f\x8b\x08\x04\0\0\0\0\0\x03\xff\xff" "DB\x02\0ab rest", 23);
+  const std::string long_field(
+      "\x1f\x8b\x08\x04\0\0\0\0\0\x03\xff\xff"
+      "DB\x02\0ab rest",
+      23);
   const std::string bad_field("\x1f\x8b\x08\x04\0\0\0\0\0\x03\x05\0XY\xff\0ab rest", 22);
   for (const std::string& bytes : {std::string(), std::string("x"), std::string("plain text, long"),
                                    plain_gzip, named, other_field, long_field, bad_field}) {
@@ -117,8 +120,9 @@ TEST(SealedHeader, NoFlippedBitGoesUnnoticed) {
 TEST(SealedHeader, OfANewerVersionIsRefusedByName) {
   const auto decoded = DecodeSealedHeader(WithVersion(EncodeSealedHeader(Example()), 2));
   EXPECT_EQ(decoded.code(), Code::kInvalid);
-  EXPECT_EQ(decoded.status().message(),
-            "sealed file header: written by a newer Databus (version 2, this program reads up to 1)");
+  EXPECT_EQ(
+      decoded.status().message(),
+      "sealed file header: written by a newer Databus (version 2, this program reads up to 1)");
 }
 
 TEST(SealedHeader, ImpossibleNamesAreCorruptThoughTheChecksumIsRight) {

@@ -14,9 +14,7 @@ namespace databus {
 inline rc::Gen<std::string> NameGen() {
   constexpr std::string_view kFirst = "abzAZ09_-";
   constexpr std::string_view kBytes = "abzAZ09_-.--__";
-  const auto one_of = [](std::string_view bytes) {
-    return rc::gen::elementOf(std::string(bytes));
-  };
+  const auto one_of = [](std::string_view bytes) { return rc::gen::elementOf(std::string(bytes)); };
   return rc::gen::map(
       rc::gen::pair(one_of(kFirst),
                     rc::gen::resize(30, rc::gen::container<std::string>(one_of(kBytes)))),

@@ -57,7 +57,8 @@ Result<std::vector<TextLine>> ParseText(std::string_view kind, int version, std:
   if (!found.ok()) return Damaged(where, "has no version");
   if (*found > static_cast<uint64_t>(version)) {
     return Status(Code::kInvalid, fmt::format("{}: written by a newer Databus (databus-{} {}, this "
-                                              "program reads up to {})", where, kind, *found, version));
+                                              "program reads up to {})",
+                                              where, kind, *found, version));
   }
   // "end XXXXXXXX\n" is the last line.
   constexpr size_t kEndBytes = 13;

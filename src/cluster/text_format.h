@@ -1,9 +1,10 @@
-// The shape of every small durable text of ours (cluster-id, lease, record, manifest, announcement):
+// The shape of every small durable text of ours (cluster-id, lease, record, manifest,
+// announcement):
 //   databus-<kind> <version>
 //   word word ...
 //   end <crc32c of all before this line, 8 hex digits>
-// Words are escaped by EscapeWord; an empty word is written "%". Version N reads N-1 and refuses N+1
-// by name.
+// Words are escaped by EscapeWord; an empty word is written "%". Version N reads N-1 and refuses
+// N+1 by name.
 #pragma once
 
 #include <cstdint>

@@ -16,26 +16,10 @@ namespace databus {
 namespace {
 
 constexpr int64_t kRetentionHoursMax = 1'000'000;  // a century, far from overflow
-constexpr std::array<std::string_view, 4> kUrlSchemes = {"file", "hdfs", "webhdfs", "swebhdfs"};
 
 using Names = std::span<const std::string_view>;
 
 std::string_view TextOf(pugi::xml_node node) { return Trimmed(node.child_value()); }
-
-// "hdfsurl" without trailing slashes; nothing when it is no URL of a cluster.
-std::optional<std::string> ParseClusterUrl(std::string_view url) {
-  const size_t colon = url.find("://");
-  if (colon == std::string_view::npos || url.find_first_of(" \t\n?#%") != std::string_view::npos) {
-    return std::nullopt;
-  }
-  const std::string_view scheme = url.substr(0, colon);
-  const std::string_view rest = url.substr(colon + 3);
-  if (std::ranges::count(kUrlSchemes, scheme) == 0 || rest.empty()) return std::nullopt;
-  // A local directory has no host, every other cluster has one.
-  if ((scheme == "file") != (rest.front() == '/')) return std::nullopt;
-  while (url.size() > colon + 3 && url.back() == '/') url.remove_suffix(1);
-  return std::string(url);
-}
 
 // A directory path without surrounding and doubled slashes; nothing when it has none or odd parts.
 std::optional<std::string> ParseRootDir(std::string_view path) {
@@ -66,10 +50,11 @@ class TopologyParser {
 
   Result<Topology> Parse() {
     pugi::xml_document document;
-    const auto parsed = document.load_buffer(xml_.data(), xml_.size(), pugi::parse_default,
-                                             pugi::encoding_utf8);
+    const auto parsed =
+        document.load_buffer(xml_.data(), xml_.size(), pugi::parse_default, pugi::encoding_utf8);
     if (!parsed) {
-      const int line = parsed.status == pugi::status_no_document_element ? 1 : LineAt(parsed.offset);
+      const int line =
+          parsed.status == pugi::status_no_document_element ? 1 : LineAt(parsed.offset);
       problems_.Add(line, "", FoundInstead(parsed), "an XML document <databus>");
       return problems_.ToStatus();
     }
@@ -82,7 +67,8 @@ class TopologyParser {
     // Defaults first, wherever they stand: the other elements refer to them.
     ReadDefaults(root);
     ReadAll(root, root_name);
-    if (topology_.clusters.empty()) problems_.Add(LineOf(root), "cluster", "nothing", "at least one");
+    if (topology_.clusters.empty())
+      problems_.Add(LineOf(root), "cluster", "nothing", "at least one");
     CheckReferences();
     DATABUS_RETURN_IF_ERROR(problems_.ToStatus());
     return std::move(topology_);
@@ -212,7 +198,8 @@ class TopologyParser {
     if (const Status valid = validate(name); !valid.ok()) {
       problems_.Add(LineOf(node), fmt::format("{} name", key), Quoted(name),
                     fmt::format("a name of 1 to {} letters, digits, '.', '_', '-', not beginning "
-                                "with '.'", kNameBytesMax));
+                                "with '.'",
+                                kNameBytesMax));
       return "";
     }
     const auto [first, is_new] = seen.emplace(name, LineOf(node));
@@ -247,9 +234,11 @@ class TopologyParser {
     }
     if (const pugi::xml_attribute url = node.attribute("hdfsurl")) {
       const auto parsed = ParseClusterUrl(url.value());
-      if (parsed) cluster.url = *parsed;
-      else problems_.Add(LineOf(node), key + " hdfsurl", Quoted(url.value()),
-                         "file:///DIRECTORY or hdfs://HOST:PORT");
+      if (parsed)
+        cluster.url = *parsed;
+      else
+        problems_.Add(LineOf(node), key + " hdfsurl", Quoted(url.value()),
+                      "file:///DIRECTORY or hdfs://HOST:PORT");
       RequireValue(node, key, "readUrl", url.value());
     }
     cluster.job_tracker_url = node.attribute("jturl").value();
@@ -257,8 +246,9 @@ class TopologyParser {
     cluster.root_dir = RootDir(node, key);
     const auto [first, is_new] = tree_owners_.emplace(cluster.RootUrl(), cluster.name);
     if (!is_new && first->second != cluster.name && !cluster.url.empty()) {
-      problems_.Add(LineOf(node), key, fmt::format("{}, the tree of cluster {}",
-                                                   Quoted(cluster.RootUrl()), Quoted(first->second)),
+      problems_.Add(LineOf(node), key,
+                    fmt::format("{}, the tree of cluster {}", Quoted(cluster.RootUrl()),
+                                Quoted(first->second)),
                     "a tree of its own");
     }
     topology_.clusters.push_back(std::move(cluster));
@@ -335,8 +325,8 @@ class TopologyParser {
     RequireValue(node, key, "isenabled", "true");
     SourceSpec source;
     source.cluster = ReadReference(node, key, seen);
-    source.retention = Hours(node, Named(key, source.cluster), "retentioninhours",
-                             topology_.default_retention);
+    source.retention =
+        Hours(node, Named(key, source.cluster), "retentioninhours", topology_.default_retention);
     stream.sources.push_back(std::move(source));
   }
 
@@ -354,7 +344,8 @@ class TopologyParser {
       std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
       if (text == "true") destination.role = Role::kPrimary;
       if (text != "true" && text != "false") {
-        problems_.Add(LineOf(primary), named + " primary", Quoted(TextOf(primary)), "true or false");
+        problems_.Add(LineOf(primary), named + " primary", Quoted(TextOf(primary)),
+                      "true or false");
       }
     }
     stream.destinations.push_back(std::move(destination));
@@ -383,6 +374,21 @@ class TopologyParser {
 };
 
 }  // namespace
+
+std::optional<std::string> ParseClusterUrl(std::string_view url) {
+  constexpr std::array<std::string_view, 4> kSchemes = {"file", "hdfs", "webhdfs", "swebhdfs"};
+  const size_t colon = url.find("://");
+  if (colon == std::string_view::npos || url.find_first_of(" \t\n?#%") != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view scheme = url.substr(0, colon);
+  const std::string_view rest = url.substr(colon + 3);
+  if (std::ranges::count(kSchemes, scheme) == 0 || rest.empty()) return std::nullopt;
+  // A local directory has no host, every other cluster has one.
+  if ((scheme == "file") != (rest.front() == '/')) return std::nullopt;
+  while (url.size() > colon + 3 && url.back() == '/') url.remove_suffix(1);
+  return std::string(url);
+}
 
 std::string ClusterSpec::RootUrl() const { return fmt::format("{}/{}", url, root_dir); }
 

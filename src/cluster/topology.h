@@ -11,10 +11,14 @@
 
 namespace databus {
 
+// A cluster's URL (file:///DIRECTORY, hdfs://HOST:PORT, ...) without trailing slashes; nothing when
+// `url` is none.
+std::optional<std::string> ParseClusterUrl(std::string_view url);
+
 struct ClusterSpec {
   std::string name;
-  std::string url;       // hdfsurl: file:///dir (hdfs:// and others: later)
-  std::string root_dir;  // without surrounding '/'
+  std::string url;              // hdfsurl: file:///dir (hdfs:// and others: later)
+  std::string root_dir;         // without surrounding '/'
   std::string job_tracker_url;  // jturl and jobqueuename: accepted, not used
   std::string job_queue;
   // url + "/" + root_dir: the prefix of queue lines, as the original wrote it.

@@ -32,18 +32,18 @@ std::string Errors(const std::string& xml) {
 
 // A correct file, line by line, to be damaged in one place.
 std::string Correct() {
-  return "<databus>\n"                                                                      // 1
-         "<defaults><rootdir>/databus</rootdir></defaults>\n"                               // 2
-         "<streams><stream name=\"s\">\n"                                                   // 3
-         "<sources><source><name>c1</name></source></sources>\n"                            // 4
-         "<destinations>\n"                                                                 // 5
-         "<destination><name>c1</name><primary>true</primary></destination>\n"              // 6
-         "<destination><name>c2</name></destination>\n"                                     // 7
-         "</destinations></stream></streams>\n"                                             // 8
-         "<clusters>\n"                                                                     // 9
-         "<cluster name=\"c1\" hdfsurl=\"file:///c1\" jturl=\"j\" jobqueuename=\"q\"/>\n"   // 10
+  return "<databus>\n"                                                                     // 1
+         "<defaults><rootdir>/databus</rootdir></defaults>\n"                              // 2
+         "<streams><stream name=\"s\">\n"                                                  // 3
+         "<sources><source><name>c1</name></source></sources>\n"                           // 4
+         "<destinations>\n"                                                                // 5
+         "<destination><name>c1</name><primary>true</primary></destination>\n"             // 6
+         "<destination><name>c2</name></destination>\n"                                    // 7
+         "</destinations></stream></streams>\n"                                            // 8
+         "<clusters>\n"                                                                    // 9
+         "<cluster name=\"c1\" hdfsurl=\"file:///c1\" jturl=\"j\" jobqueuename=\"q\"/>\n"  // 10
          "<cluster name=\"c2\" hdfsurl=\"hdfs://c2:8020/\" jturl=\"j\" jobqueuename=\"q\"/>\n"
-         "</clusters>\n"                                                                    // 12
+         "</clusters>\n"  // 12
          "</databus>\n";
 }
 
@@ -151,11 +151,11 @@ constexpr std::string_view kNameRule =
     "a name of 1 to 100 letters, digits, '.', '_', '-', not beginning with '.'";
 
 INSTANTIATE_TEST_SUITE_P(
-    All, TopologyErrors,
+    Defaults, TopologyErrors,
     testing::Values(
-        ErrorCase{"NoDefaults", "<defaults><rootdir>/databus</rootdir></defaults>",
-                  "", "t.xml:1: defaults rootdir: found nothing, expected "
-                      "<defaults><rootdir>/DIRECTORY</rootdir></defaults>"},
+        ErrorCase{"NoDefaults", "<defaults><rootdir>/databus</rootdir></defaults>", "",
+                  "t.xml:1: defaults rootdir: found nothing, expected "
+                  "<defaults><rootdir>/DIRECTORY</rootdir></defaults>"},
         ErrorCase{"NoRootDir", "<rootdir>/databus</rootdir>", "",
                   "t.xml:2: defaults rootdir: found nothing, expected "
                   "<defaults><rootdir>/DIRECTORY</rootdir></defaults>"},
@@ -170,23 +170,32 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"TwoRootDirs", "/databus</rootdir>", "/a</rootdir><rootdir>/b</rootdir>",
                   "t.xml:2: defaults: found a second <rootdir> (the first is in line 2), expected "
                   "one"},
-        ErrorCase{"BadRetention", "</rootdir>", "</rootdir><retentioninhours>2d</retentioninhours>",
-                  "t.xml:2: defaults retentioninhours: found '2d', expected a whole number of hours "
-                  "from 0 to 1000000"},
+        ErrorCase{
+            "BadRetention", "</rootdir>", "</rootdir><retentioninhours>2d</retentioninhours>",
+            "t.xml:2: defaults retentioninhours: found '2d', expected a whole number of hours "
+            "from 0 to 1000000"},
         ErrorCase{"NegativeRetention", "c1</name></source>",
                   "c1</name><retentioninhours>-1</retentioninhours></source>",
                   "t.xml:4: stream 's' source 'c1' retentioninhours: found '-1', expected a whole "
                   "number of hours from 0 to 1000000"},
-        ErrorCase{"HugeRetention", "c2</name></destination>",
-                  "c2</name><retentioninhours>99999999999999999999</retentioninhours></destination>",
-                  "t.xml:7: stream 's' destination 'c2' retentioninhours: found "
-                  "'99999999999999999999', expected a whole number of hours from 0 to 1000000"},
-        ErrorCase{"UnknownSource", "<source><name>c1", "<source><name>c3",
-                  "t.xml:4: stream 's' source name: found unknown cluster 'c3', expected one of c1, "
-                  "c2"},
-        ErrorCase{"UnknownDestination", "<destination><name>c2", "<destination><name>c3",
-                  "t.xml:7: stream 's' destination name: found unknown cluster 'c3', expected one of "
-                  "c1, c2"},
+        ErrorCase{
+            "HugeRetention", "c2</name></destination>",
+            "c2</name><retentioninhours>99999999999999999999</retentioninhours></destination>",
+            "t.xml:7: stream 's' destination 'c2' retentioninhours: found "
+            "'99999999999999999999', expected a whole number of hours from 0 to 1000000"}),
+    [](const auto& param_info) { return std::string(param_info.param.name); });
+
+INSTANTIATE_TEST_SUITE_P(
+    Streams, TopologyErrors,
+    testing::Values(
+        ErrorCase{
+            "UnknownSource", "<source><name>c1", "<source><name>c3",
+            "t.xml:4: stream 's' source name: found unknown cluster 'c3', expected one of c1, "
+            "c2"},
+        ErrorCase{
+            "UnknownDestination", "<destination><name>c2", "<destination><name>c3",
+            "t.xml:7: stream 's' destination name: found unknown cluster 'c3', expected one of "
+            "c1, c2"},
         ErrorCase{"NoPrimary", "<primary>true</primary>", "",
                   "t.xml:3: stream 's' destinations: found no primary, expected one <destination> "
                   "with <primary>true</primary>"},
@@ -197,9 +206,10 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"BadPrimary", "<primary>true", "<primary>true</primary><primary>yes",
                   "t.xml:6: stream 's' destination 'c1': found a second <primary> (the first is in "
                   "line 6), expected one"},
-        ErrorCase{"NotTrueNorFalse", "c2</name></destination>",
-                  "c2</name><primary>yes</primary></destination>",
-                  "t.xml:7: stream 's' destination 'c2' primary: found 'yes', expected true or false"},
+        ErrorCase{
+            "NotTrueNorFalse", "c2</name></destination>",
+            "c2</name><primary>yes</primary></destination>",
+            "t.xml:7: stream 's' destination 'c2' primary: found 'yes', expected true or false"},
         ErrorCase{"DuplicateSource", "c1</name></source>",
                   "c1</name></source><source><name>c1</name></source>",
                   "t.xml:4: stream 's' source 'c1': found a second one (the first is in line 4), "
@@ -221,9 +231,10 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"SourceDisabled", "<source>", "<source isenabled=\"false\">",
                   "t.xml:4: stream 's' source isenabled: found 'false', expected 'true', nothing "
                   "else is supported"},
-        ErrorCase{"HCatalog", "<stream name=\"s\">", "<stream name=\"s\" hcatenabled=\"true\">",
-                  "t.xml:3: stream 's' hcatenabled: found 'true', expected 'false', nothing else is "
-                  "supported"}),
+        ErrorCase{
+            "HCatalog", "<stream name=\"s\">", "<stream name=\"s\" hcatenabled=\"true\">",
+            "t.xml:3: stream 's' hcatenabled: found 'true', expected 'false', nothing else is "
+            "supported"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(
@@ -236,18 +247,21 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"BadUrl", "file:///c1", "/c1",
                   "t.xml:10: cluster 'c1' hdfsurl: found '/c1', expected file:///DIRECTORY or "
                   "hdfs://HOST:PORT"},
-        ErrorCase{"FileUrlWithHost", "file:///c1", "file://c1",
-                  "t.xml:10: cluster 'c1' hdfsurl: found 'file://c1', expected file:///DIRECTORY or "
-                  "hdfs://HOST:PORT"},
-        ErrorCase{"OtherReadUrl", "hdfsurl=\"file:///c1\"",
-                  "hdfsurl=\"file:///c1\" readUrl=\"file:///x\"",
-                  "t.xml:10: cluster 'c1' readUrl: found 'file:///x', expected 'file:///c1', nothing "
-                  "else is supported"},
-        ErrorCase{"NoName", "cluster name=\"c2\"", "cluster name=\"c1\"",
-                  "t.xml:7: stream 's' destination name: found unknown cluster 'c2', expected one of "
-                  "c1, c1\n"
-                  "t.xml:11: cluster 'c1': found a second one (the first is in line 10), expected "
-                  "one"},
+        ErrorCase{
+            "FileUrlWithHost", "file:///c1", "file://c1",
+            "t.xml:10: cluster 'c1' hdfsurl: found 'file://c1', expected file:///DIRECTORY or "
+            "hdfs://HOST:PORT"},
+        ErrorCase{
+            "OtherReadUrl", "hdfsurl=\"file:///c1\"",
+            "hdfsurl=\"file:///c1\" readUrl=\"file:///x\"",
+            "t.xml:10: cluster 'c1' readUrl: found 'file:///x', expected 'file:///c1', nothing "
+            "else is supported"},
+        ErrorCase{
+            "NoName", "cluster name=\"c2\"", "cluster name=\"c1\"",
+            "t.xml:7: stream 's' destination name: found unknown cluster 'c2', expected one of "
+            "c1, c1\n"
+            "t.xml:11: cluster 'c1': found a second one (the first is in line 10), expected "
+            "one"},
         ErrorCase{"SameTree", "hdfs://c2:8020/", "file:///c1/",
                   "t.xml:11: cluster 'c2': found 'file:///c1/databus', the tree of cluster 'c1', "
                   "expected a tree of its own"}),
@@ -261,16 +275,18 @@ TEST(TopologyError, InvalidNames) {
             "t.xml:3: stream name: found nothing, expected a name");
   EXPECT_EQ(Errors(Damaged("<source><name>c1", "<source><name>..")),
             "t.xml:4: stream 's' source name: found '..', expected " + rule);
-  EXPECT_EQ(Errors(Damaged("</clusters>", "<cluster name=\"c&#233;\" hdfsurl=\"file:///x\" jturl=\"\" "
-                                          "jobqueuename=\"\"/></clusters>")),
+  EXPECT_EQ(Errors(Damaged("</clusters>",
+                           "<cluster name=\"c&#233;\" hdfsurl=\"file:///x\" jturl=\"\" "
+                           "jobqueuename=\"\"/></clusters>")),
             "t.xml:12: cluster name: found 'c\\xc3\\xa9', expected " + rule);
 }
 
 TEST(TopologyError, DuplicateStream) {
-  EXPECT_EQ(Errors(Damaged("</streams>",
-                           "<stream name=\"s\"><destinations><destination><name>c1</name>"
-                           "<primary>true</primary></destination></destinations></stream></streams>")),
-            "t.xml:8: stream 's': found a second one (the first is in line 3), expected one");
+  EXPECT_EQ(
+      Errors(Damaged("</streams>",
+                     "<stream name=\"s\"><destinations><destination><name>c1</name>"
+                     "<primary>true</primary></destination></destinations></stream></streams>")),
+      "t.xml:8: stream 's': found a second one (the first is in line 3), expected one");
 }
 
 TEST(TopologyError, NoClusters) {

@@ -119,18 +119,19 @@ constexpr std::array kSettings = {
               c.lease_timeout = std::chrono::milliseconds(v.number);
               return true;
             }},
-    Setting{{.name = "databus.worker.full_scan_interval_s",
-             .sentence = "Time between full scans of data/, which find what no collector announced.",
-             .default_value = "600",
-             .kind = SettingKind::kNumber,
-             .min = 1,
-             .max = 86'400,
-             .unit = "s",
-             .example = "600"},
-            [](WorkerConfig& c, const SettingValue& v) {
-              c.full_scan_interval = std::chrono::seconds(v.number);
-              return true;
-            }},
+    Setting{
+        {.name = "databus.worker.full_scan_interval_s",
+         .sentence = "Time between full scans of data/, which find what no collector announced.",
+         .default_value = "600",
+         .kind = SettingKind::kNumber,
+         .min = 1,
+         .max = 86'400,
+         .unit = "s",
+         .example = "600"},
+        [](WorkerConfig& c, const SettingValue& v) {
+          c.full_scan_interval = std::chrono::seconds(v.number);
+          return true;
+        }},
     Setting{{.name = "databus.worker.foreign_idle_timeout_s",
              .sentence = "The newest file of an old Scribe collector is taken after this time "
                          "without a change.",

@@ -106,12 +106,13 @@ TEST(WorkerConfig, AllMeansEveryCluster) {
 }
 
 TEST(WorkerConfigError, MissingKeysAllAtOnceWithTheLineToAdd) {
-  EXPECT_EQ(Errors(""),
-            "w.cfg: com.inmobi.databus.clusters: found nothing, expected cluster names separated by "
-            "commas, each once, or ALL\n"
-            "w.cfg: com.inmobi.databus.cfg: found nothing, expected the path of databus.xml\n"
-            "w.cfg: com.inmobi.databus.enablezk: found nothing, expected the line "
-            "com.inmobi.databus.enablezk=false, because ZooKeeper is not supported yet");
+  EXPECT_EQ(
+      Errors(""),
+      "w.cfg: com.inmobi.databus.clusters: found nothing, expected cluster names separated by "
+      "commas, each once, or ALL\n"
+      "w.cfg: com.inmobi.databus.cfg: found nothing, expected the path of databus.xml\n"
+      "w.cfg: com.inmobi.databus.enablezk: found nothing, expected the line "
+      "com.inmobi.databus.enablezk=false, because ZooKeeper is not supported yet");
 }
 
 TEST(WorkerConfigError, ZooKeeperOn) {
@@ -142,9 +143,10 @@ TEST(WorkerConfigError, NoKeyAndValue) {
 }
 
 TEST(WorkerConfigError, ValuesOutOfBounds) {
-  EXPECT_EQ(ErrorsWith("databus.worker.run_interval_ms=999\n"),
-            "w.cfg:4: databus.worker.run_interval_ms: found '999', expected a whole number from 1000 "
-            "to 60000 (ms)");
+  EXPECT_EQ(
+      ErrorsWith("databus.worker.run_interval_ms=999\n"),
+      "w.cfg:4: databus.worker.run_interval_ms: found '999', expected a whole number from 1000 "
+      "to 60000 (ms)");
   EXPECT_EQ(ErrorsWith("databus.worker.run_interval_ms=60001\n"),
             "w.cfg:4: databus.worker.run_interval_ms: found '60001', expected a whole number from "
             "1000 to 60000 (ms)");

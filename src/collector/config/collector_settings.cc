@@ -123,18 +123,19 @@ constexpr std::array kGlobalSettings = {
             .example = "yes",
             .place = SettingPlace::kScribeGlobal},
            Accept<CollectorConfig>},
-    Global{{.name = "databus.collector.compress",
-            .sentence = "Compress files while sealing. With no, the data directory holds plain text "
-                        "for consumers that read it directly.",
-            .default_value = "yes",
-            .kind = SettingKind::kChoice,
-            .choices = "yes|no",
-            .example = "yes",
-            .place = SettingPlace::kScribeGlobal},
-           [](CollectorConfig& c, const SettingValue& v) {
-             c.compress = v.IsYes();
-             return true;
-           }},
+    Global{
+        {.name = "databus.collector.compress",
+         .sentence = "Compress files while sealing. With no, the data directory holds plain text "
+                     "for consumers that read it directly.",
+         .default_value = "yes",
+         .kind = SettingKind::kChoice,
+         .choices = "yes|no",
+         .example = "yes",
+         .place = SettingPlace::kScribeGlobal},
+        [](CollectorConfig& c, const SettingValue& v) {
+          c.compress = v.IsYes();
+          return true;
+        }},
     Global{{.name = "databus.collector.stream_quota_bytes",
             .sentence = "What one stream may have in the spool; above it producers of that stream "
                         "are told TRY_LATER; 0 is no limit.",
@@ -172,20 +173,21 @@ constexpr std::array kGlobalSettings = {
              c.frame_bytes_max = v.number;
              return true;
            }},
-    Global{{.name = "databus.collector.message_bytes_max",
-            .sentence = "The longest message that is delivered; a longer one is set aside under the "
-                        "spool's rejected/. At most frame_bytes_max.",
-            .default_value = "16777216",
-            .kind = SettingKind::kNumber,
-            .min = 1,
-            .max = 1'073'741'824,
-            .unit = "bytes",
-            .example = "1048576",
-            .place = SettingPlace::kScribeGlobal},
-           [](CollectorConfig& c, const SettingValue& v) {
-             c.message_bytes_max = v.number;
-             return true;
-           }},
+    Global{
+        {.name = "databus.collector.message_bytes_max",
+         .sentence = "The longest message that is delivered; a longer one is set aside under the "
+                     "spool's rejected/. At most frame_bytes_max.",
+         .default_value = "16777216",
+         .kind = SettingKind::kNumber,
+         .min = 1,
+         .max = 1'073'741'824,
+         .unit = "bytes",
+         .example = "1048576",
+         .place = SettingPlace::kScribeGlobal},
+        [](CollectorConfig& c, const SettingValue& v) {
+          c.message_bytes_max = v.number;
+          return true;
+        }},
     Global{{.name = "databus.collector.connections_max",
             .sentence = "Connections at the same time; further ones are closed at once.",
             .default_value = "10000",
@@ -248,19 +250,20 @@ constexpr std::array kStoreSettings = {
             s.retry_interval = seconds(v.number);
             return true;
           }},
-    Store{{.name = "retry_interval_range",
-           .sentence = "The interval is drawn from retry_interval, give or take half of this; never "
-                       "more than retry_interval.",
-           .default_value = "60",
-           .kind = SettingKind::kNumber,
-           .max = 86'400,
-           .unit = "s",
-           .example = "5",
-           .place = SettingPlace::kScribeStore},
-          [](StoreSpec& s, const SettingValue& v) {
-            s.retry_interval_range = seconds(v.number);
-            return true;
-          }},
+    Store{
+        {.name = "retry_interval_range",
+         .sentence = "The interval is drawn from retry_interval, give or take half of this; never "
+                     "more than retry_interval.",
+         .default_value = "60",
+         .kind = SettingKind::kNumber,
+         .max = 86'400,
+         .unit = "s",
+         .example = "5",
+         .place = SettingPlace::kScribeStore},
+        [](StoreSpec& s, const SettingValue& v) {
+          s.retry_interval_range = seconds(v.number);
+          return true;
+        }},
     Store{{.name = "buffer_send_rate",
            .sentence = "Spool segments of backlog drained per check_interval at most; live data is "
                        "not bounded by it.",
@@ -317,18 +320,19 @@ constexpr std::array kPrimaryFileSettings = {
                  .example = "file",
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
-    PrimaryFile{{.name = "fs_type",
-                 .sentence = "hdfs: file_path is a cluster's URL, whatever its scheme. std: it is a "
-                             "local directory.",
-                 .default_value = "std",
-                 .kind = SettingKind::kChoice,
-                 .choices = "std|hdfs",
-                 .example = "hdfs",
-                 .place = SettingPlace::kScribePrimaryFile},
-                [](PrimaryFileSection& s, const SettingValue& v) {
-                  s.fs_type = v.text;
-                  return true;
-                }},
+    PrimaryFile{
+        {.name = "fs_type",
+         .sentence = "hdfs: file_path is a cluster's URL, whatever its scheme. std: it is a "
+                     "local directory.",
+         .default_value = "std",
+         .kind = SettingKind::kChoice,
+         .choices = "std|hdfs",
+         .example = "hdfs",
+         .place = SettingPlace::kScribePrimaryFile},
+        [](PrimaryFileSection& s, const SettingValue& v) {
+          s.fs_type = v.text;
+          return true;
+        }},
     PrimaryFile{{.name = "file_path",
                  .sentence = "The cluster's data directory: hdfsurl, rootdir and /data.",
                  .required = true,
@@ -430,13 +434,14 @@ constexpr std::array kPrimaryFileSettings = {
                  .example = "yes",
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
-    PrimaryFile{{.name = "write_stats",
-                 .sentence = "Accepted, not used: counts are in the files' headers and in /metrics.",
-                 .kind = SettingKind::kChoice,
-                 .choices = "yes|no",
-                 .example = "yes",
-                 .place = SettingPlace::kScribePrimaryFile},
-                Accept<PrimaryFileSection>},
+    PrimaryFile{
+        {.name = "write_stats",
+         .sentence = "Accepted, not used: counts are in the files' headers and in /metrics.",
+         .kind = SettingKind::kChoice,
+         .choices = "yes|no",
+         .example = "yes",
+         .place = SettingPlace::kScribePrimaryFile},
+        Accept<PrimaryFileSection>},
 };
 
 using PrimaryNetwork = BoundSetting<NetworkPrimary>;

@@ -1,7 +1,6 @@
 #include "collector/config/scribe_conf.h"
 
 #include <algorithm>
-#include <array>
 #include <optional>
 #include <utility>
 
@@ -9,6 +8,7 @@
 
 #include "cluster/names.h"
 #include "cluster/paths.h"
+#include "cluster/topology.h"
 #include "collector/config/collector_settings.h"
 
 namespace databus {
@@ -82,27 +82,15 @@ class BlockReader {
 
 // The tree's URL, "/data" cut off; nothing when it is no data directory of a cluster.
 std::optional<std::string> ParseRootUrl(const PrimaryFileSection& section) {
-  constexpr std::array<std::string_view, 4> kSchemes = {"file", "hdfs", "webhdfs", "swebhdfs"};
-  constexpr std::string_view kLocal = "file://";
-  const std::string url = section.fs_type == "std" ? fmt::format("{}{}", kLocal, section.file_path)
-                                                   : section.file_path;
-  std::string_view root = url;
-  while (root.ends_with('/')) root.remove_suffix(1);
-  if (paths::BaseName(root) != paths::Data()) return std::nullopt;
-  root = paths::Parent(root);
-  while (root.ends_with('/')) root.remove_suffix(1);
-  const size_t colon = root.find("://");
-  if (colon == std::string_view::npos) return std::nullopt;
-  const std::string_view scheme = root.substr(0, colon);
-  const std::string_view rest = root.substr(colon + 3);
-  if (std::ranges::count(kSchemes, scheme) == 0 || rest.empty()) return std::nullopt;
-  // A local directory has no host, every other cluster has one, and a tree is below its top.
-  const bool local = scheme == "file";
-  if (local != (rest.front() == '/') || rest.find('/') == std::string_view::npos) {
-    return std::nullopt;
-  }
-  if (root.find_first_of(" \t?#%") != std::string_view::npos) return std::nullopt;
-  return std::string(root);
+  const bool local = section.fs_type == "std";
+  std::string_view path = section.file_path;
+  while (path.ends_with('/')) path.remove_suffix(1);
+  if (local != path.starts_with('/') || paths::BaseName(path) != paths::Data()) return std::nullopt;
+  const auto root =
+      ParseClusterUrl(fmt::format("{}{}", local ? "file://" : "", paths::Parent(path)));
+  // A tree is below the top of its cluster: a host alone has no root directory.
+  if (!root || root->find('/', root->find("://") + 3) == std::string::npos) return std::nullopt;
+  return root;
 }
 
 class ConfReader {
@@ -114,13 +102,15 @@ class ConfReader {
     ApplySettings(GlobalSettings(), top.settings, 0, config_, problems_);
     if (config_.message_bytes_max > config_.frame_bytes_max) {
       constexpr std::string_view kKey = "databus.collector.message_bytes_max";
-      problems_.Add(top.LineOf(kKey), kKey, fmt::format("{}", config_.message_bytes_max),
-                    fmt::format("at most databus.collector.frame_bytes_max ({})",
-                                config_.frame_bytes_max));
+      problems_.Add(
+          top.LineOf(kKey), kKey, fmt::format("{}", config_.message_bytes_max),
+          fmt::format("at most databus.collector.frame_bytes_max ({})", config_.frame_bytes_max));
     }
     for (const Block& block : top.children) {
-      if (block.name == "store") ReadStore(block);
-      else RefuseBlock(block, "<store>");
+      if (block.name == "store")
+        ReadStore(block);
+      else
+        RefuseBlock(block, "<store>");
     }
     if (std::ranges::count(top.children, "store", &Block::name) == 0) {
       problems_.Add(0, "store", "nothing", "at least one <store>");
@@ -143,8 +133,9 @@ class ConfReader {
       if (only == nullptr) {
         only = &child;
       } else {
-        problems_.Add(child.line, "", fmt::format("a second <{}> (the first is in line {})", name,
-                                                  only->line), "one");
+        problems_.Add(child.line, "",
+                      fmt::format("a second <{}> (the first is in line {})", name, only->line),
+                      "one");
       }
     }
     if (only == nullptr) {
@@ -161,7 +152,8 @@ class ConfReader {
     ApplySettings(StoreSettings(), block.settings, block.line, store, problems_);
     store.retry_interval_range = std::min(store.retry_interval_range, store.retry_interval);
     if (block.Value("category").empty() && block.Value("categories").empty()) {
-      problems_.Add(block.line, "category", "nothing", "default, a stream's name, or a prefix and *");
+      problems_.Add(block.line, "category", "nothing",
+                    "default, a stream's name, or a prefix and *");
     }
     CheckCategories(store);
     for (const Block& child : block.children) {
@@ -177,7 +169,8 @@ class ConfReader {
   // Two stores for one stream would each deliver a copy.
   void CheckCategories(const StoreSpec& store) {
     for (const CategoryPattern& pattern : store.categories) {
-      const auto same = std::ranges::find(patterns_, pattern, &std::pair<CategoryPattern, int>::first);
+      const auto same =
+          std::ranges::find(patterns_, pattern, &std::pair<CategoryPattern, int>::first);
       if (same == patterns_.end()) {
         patterns_.emplace_back(pattern, store.line);
         continue;
@@ -235,10 +228,10 @@ class ConfReader {
       config_.name_rule = rule;
       config_.name = std::move(name);
     } else if (rule != config_.name_rule || name != config_.name) {
-      problems_.Add(block.LineOf("sub_directory"), "sub_directory",
-                    "another collector name than in the <primary> of line " +
-                        std::to_string(name_line_),
-                    "the same sub_directory or use_hostname_sub_directory in all stores");
+      problems_.Add(
+          block.LineOf("sub_directory"), "sub_directory",
+          "another collector name than in the <primary> of line " + std::to_string(name_line_),
+          "the same sub_directory or use_hostname_sub_directory in all stores");
     }
   }
 
@@ -267,10 +260,10 @@ class ConfReader {
     if (config_.name_rule != CollectorNameRule::kSpoolDirectory) return;
     config_.name = paths::BaseName(config_.spool_directory);
     if (config_.name.empty() || ValidateCollectorName(config_.name).ok()) return;
-    problems_.Add(spool_line_, "file_path",
-                  fmt::format("{}, whose last part is the collector's name",
-                              Quoted(config_.spool_directory)),
-                  "a last part of letters, digits, '.', '_', '-'; or sub_directory");
+    problems_.Add(
+        spool_line_, "file_path",
+        fmt::format("{}, whose last part is the collector's name", Quoted(config_.spool_directory)),
+        "a last part of letters, digits, '.', '_', '-'; or sub_directory");
   }
 
   CollectorConfig config_;

@@ -29,9 +29,10 @@ struct CategoryPattern {
 
 // Delivery into a cluster: sealed files below <root_url>/data.
 struct ClusterPrimary {
-  std::string root_url;  // the cluster's tree, `file_path` without "/data": "file:///mnt/dc1/databus"
+  std::string
+      root_url;  // the cluster's tree, `file_path` without "/data": "file:///mnt/dc1/databus"
   std::chrono::milliseconds rotate_period{60'000};  // seal after this time
-  int64_t seal_bytes = 1'000'000'000;               // or this size (uncompressed), whichever is first
+  int64_t seal_bytes = 1'000'000'000;  // or this size (uncompressed), whichever is first
   bool add_newlines = false;
   bool encode_base64 = false;
   friend bool operator==(const ClusterPrimary&, const ClusterPrimary&) = default;
@@ -46,7 +47,7 @@ struct NetworkPrimary {
 };
 
 struct StoreSpec {
-  int line = 0;  // where <store> stands, for messages
+  int line = 0;                             // where <store> stands, for messages
   std::vector<CategoryPattern> categories;  // at least one
   std::variant<ClusterPrimary, NetworkPrimary> primary;
   // Between attempts while the primary is away: retry_interval, give or take half of the range.
@@ -70,16 +71,16 @@ struct CollectorConfig {
   int64_t max_queue_bytes = 5'000'000;  // per stream: accepted and not yet on disk
   CollectorNameRule name_rule = CollectorNameRule::kSpoolDirectory;
   std::string name;
-  std::string spool_directory;                // of all stores
-  int64_t segment_bytes = 1'000'000'000;      // size of one spool segment
-  bool compress = true;                       // databus.collector.compress
-  int64_t stream_quota_bytes = 0;             // databus.collector.stream_quota_bytes; 0: none
-  int64_t disk_reserve_bytes = 268'435'456;   // databus.collector.disk_reserve_bytes
-  int64_t frame_bytes_max = 67'108'864;       // databus.collector.frame_bytes_max
-  int64_t message_bytes_max = 16'777'216;     // databus.collector.message_bytes_max
-  int connections_max = 10'000;               // databus.collector.connections_max
-  int http_port = 0;                          // databus.http_port; 0: off
-  std::vector<StoreSpec> stores;              // at least one
+  std::string spool_directory;               // of all stores
+  int64_t segment_bytes = 1'000'000'000;     // size of one spool segment
+  bool compress = true;                      // databus.collector.compress
+  int64_t stream_quota_bytes = 0;            // databus.collector.stream_quota_bytes; 0: none
+  int64_t disk_reserve_bytes = 268'435'456;  // databus.collector.disk_reserve_bytes
+  int64_t frame_bytes_max = 67'108'864;      // databus.collector.frame_bytes_max
+  int64_t message_bytes_max = 16'777'216;    // databus.collector.message_bytes_max
+  int connections_max = 10'000;              // databus.collector.connections_max
+  int http_port = 0;                         // databus.http_port; 0: off
+  std::vector<StoreSpec> stores;             // at least one
 
   // The store that takes `stream`: by exact name, else the shortest prefix that fits, else the
   // default store. Null: none, the entry is to be rejected.

@@ -37,21 +37,21 @@ std::string FilledExample(const std::string& name) {
 
 // A correct file, line by line, to be damaged in one place.
 std::string Correct() {
-  return "port=1463\n"                       // 1
-         "<store>\n"                         // 2
-         "category=default\n"                // 3
-         "type=buffer\n"                     // 4
-         "<primary>\n"                       // 5
-         "type=file\n"                       // 6
-         "fs_type=hdfs\n"                    // 7
-         "file_path=file:///c1/d/data\n"     // 8
-         "sub_directory=web1\n"              // 9
-         "</primary>\n"                      // 10
-         "<secondary>\n"                     // 11
-         "type=file\n"                       // 12
-         "file_path=/spool/x\n"              // 13
-         "</secondary>\n"                    // 14
-         "</store>\n";                       // 15
+  return "port=1463\n"                    // 1
+         "<store>\n"                      // 2
+         "category=default\n"             // 3
+         "type=buffer\n"                  // 4
+         "<primary>\n"                    // 5
+         "type=file\n"                    // 6
+         "fs_type=hdfs\n"                 // 7
+         "file_path=file:///c1/d/data\n"  // 8
+         "sub_directory=web1\n"           // 9
+         "</primary>\n"                   // 10
+         "<secondary>\n"                  // 11
+         "type=file\n"                    // 12
+         "file_path=/spool/x\n"           // 13
+         "</secondary>\n"                 // 14
+         "</store>\n";                    // 15
 }
 
 std::string Damaged(std::string_view from, std::string_view to) {
@@ -142,7 +142,8 @@ TEST(ScribeConf, OurOwnKeysReachTheirFields) {
       "databus.collector.compress=no\ndatabus.collector.stream_quota_bytes=1\n"
       "databus.collector.disk_reserve_bytes=2\ndatabus.collector.frame_bytes_max=3000\n"
       "databus.collector.message_bytes_max=2999\ndatabus.collector.connections_max=5\n"
-      "databus.http_port=6\n" + Correct());
+      "databus.http_port=6\n" +
+      Correct());
   EXPECT_FALSE(config.compress);
   EXPECT_EQ(config.stream_quota_bytes, 1);
   EXPECT_EQ(config.disk_reserve_bytes, 2);
@@ -154,16 +155,16 @@ TEST(ScribeConf, OurOwnKeysReachTheirFields) {
 
 TEST(ScribeConf, RotatePeriodsAreScribes) {
   const std::vector<std::pair<std::string, milliseconds>> periods = {
-      {"1s", seconds(1)},          {"90s", seconds(90)},           {"5m", seconds(300)},
-      {"2h", seconds(7200)},       {"hourly", seconds(3600)},      {"daily", seconds(86'400)},
-      {"3d", seconds(3 * 86'400)}, {"1w", seconds(7 * 86'400)},    {"366d", seconds(366 * 86'400)}};
+      {"1s", seconds(1)},          {"90s", seconds(90)},        {"5m", seconds(300)},
+      {"2h", seconds(7200)},       {"hourly", seconds(3600)},   {"daily", seconds(86'400)},
+      {"3d", seconds(3 * 86'400)}, {"1w", seconds(7 * 86'400)}, {"366d", seconds(366 * 86'400)}};
   for (const auto& [text, period] : periods) {
     const auto config = Parsed(Damaged("type=file\n", "type=file\nrotate_period=" + text + "\n"));
     ASSERT_EQ(config.stores.size(), 1u) << text;
     EXPECT_EQ(std::get<ClusterPrimary>(config.stores[0].primary).rotate_period, period) << text;
   }
-  for (const std::string text : {"never", "0s", "1", "s", "-1s", "1.5h", "367d", "1y", "1 s",
-                                 "99999999999999999999s"}) {
+  for (const std::string text :
+       {"never", "0s", "1", "s", "-1s", "1.5h", "367d", "1y", "1 s", "99999999999999999999s"}) {
     EXPECT_EQ(Errors(Damaged("type=file\n", "type=file\nrotate_period=" + text + "\n")),
               "s.conf:7: rotate_period: found '" + text +
                   "', expected hourly, daily, or a number and s, m, h, d or w (at most 366d)");
@@ -188,8 +189,8 @@ TEST(ScribeConf, ALocalDirectoryIsAClusterOfItsOwn) {
 }
 
 TEST(ScribeConf, TheNameIsTheHostsElseTheSubDirectoryElseTheSpools) {
-  CollectorConfig config = Parsed(Damaged("sub_directory=web1",
-                                          "sub_directory=web1\nuse_hostname_sub_directory=yes"));
+  CollectorConfig config =
+      Parsed(Damaged("sub_directory=web1", "sub_directory=web1\nuse_hostname_sub_directory=yes"));
   EXPECT_EQ(config.name_rule, CollectorNameRule::kHostname);
   EXPECT_EQ(config.name, "");
   config = Parsed(Damaged("sub_directory=web1\n", ""));
@@ -198,15 +199,16 @@ TEST(ScribeConf, TheNameIsTheHostsElseTheSubDirectoryElseTheSpools) {
 }
 
 TEST(ScribeConf, CommentsBlanksCrlfAndByteOrderMarkAreFine) {
-  const std::string text = Replaced(Damaged("port=1463", "# top\n\n port = 1463 # last"), "\n",
-                                    " \t\r\n");
+  const std::string text =
+      Replaced(Damaged("port=1463", "# top\n\n port = 1463 # last"), "\n", " \t\r\n");
   EXPECT_EQ(Parsed("\xef\xbb\xbf" + text).port, 1463);
 }
 
 TEST(ScribeConf, ScribesOtherHarmlessKeysAreAccepted) {
   Parsed("num_thrift_server_threads=3\nnew_thread_per_category=yes\ncheck_interval=0\n" +
-         Damaged("type=file\n", "type=file\ncreate_symlink=yes\nmax_write_size=40960\n"
-                                "min_file_name=yes\nrotate_on_reopen=yes\nwrite_stats=yes\n"));
+         Damaged("type=file\n",
+                 "type=file\ncreate_symlink=yes\nmax_write_size=40960\n"
+                 "min_file_name=yes\nrotate_on_reopen=yes\nwrite_stats=yes\n"));
 }
 
 TEST(ScribeConf, CheckIntervalZeroIsOneAsInScribe) {
@@ -220,15 +222,16 @@ TEST(ScribeConf, RetryRangeIsAtMostTheInterval) {
 }
 
 TEST(ScribeConf, AStreamGoesToItsNameElseTheShortestPrefixElseTheDefault) {
-  std::string text = SecondStore("a* abc*", kPrimary, kSecondary);
-  text += Replaced(SecondStore("", kPrimary, kSecondary).substr(Correct().size()), "category=",
-                   "categories=abcd  orders ab*");
-  text = Replaced(text, "category=a* abc*", "categories=a* abc*");
-  const CollectorConfig config = Parsed(text);
+  const auto store = [](std::string_view categories) {
+    const std::string text = SecondStore("", kPrimary, kSecondary).substr(Correct().size());
+    return Replaced(text, "category=", "categories=" + std::string(categories));
+  };
+  const CollectorConfig config = Parsed(Correct() + store("ab* x*") + store("a* xy* abcd  orders"));
   ASSERT_EQ(config.stores.size(), 3u);
   EXPECT_EQ(config.FindStore("orders"), &config.stores[2]);
   EXPECT_EQ(config.FindStore("abcd"), &config.stores[2]);
-  EXPECT_EQ(config.FindStore("abcde"), &config.stores[1]);
+  EXPECT_EQ(config.FindStore("abcde"), &config.stores[2]);
+  EXPECT_EQ(config.FindStore("xyz"), &config.stores[1]);
   EXPECT_EQ(config.FindStore("other"), &config.stores[0]);
   const CollectorConfig named = Parsed(Damaged("category=default", "category=clicks"));
   EXPECT_EQ(named.FindStore("clicks2"), nullptr);
@@ -246,10 +249,10 @@ TEST(ScribeConfError, StoresMustShareSpoolAndName) {
             "of a collector share one spool\n"
             "s.conf:28: max_size: found 4096, expected 1000000000 as in line 11: all stores of a "
             "collector share one spool");
-  EXPECT_EQ(Errors(SecondStore("orders", Replaced(std::string(kPrimary), "web1", "web2"),
-                               kSecondary)),
-            "s.conf:23: sub_directory: found another collector name than in the <primary> of line 5, "
-            "expected the same sub_directory or use_hostname_sub_directory in all stores");
+  EXPECT_EQ(
+      Errors(SecondStore("orders", Replaced(std::string(kPrimary), "web1", "web2"), kSecondary)),
+      "s.conf:23: sub_directory: found another collector name than in the <primary> of line 5, "
+      "expected the same sub_directory or use_hostname_sub_directory in all stores");
 }
 
 TEST(ScribeConfError, ACategoryTwice) {
@@ -288,9 +291,10 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"NoStoreType", "type=buffer\n", "",
                   "s.conf:2: type: found nothing, expected buffer, with a <primary> and a "
                   "<secondary>"},
-        ErrorCase{"NoCategory", "category=default\n", "",
-                  "s.conf:2: category: found nothing, expected default, a stream's name, or a prefix "
-                  "and *"},
+        ErrorCase{
+            "NoCategory", "category=default\n", "",
+            "s.conf:2: category: found nothing, expected default, a stream's name, or a prefix "
+            "and *"},
         ErrorCase{"BadCategory", "category=default", "category=a/b",
                   "s.conf:3: category: found 'a/b', expected default, a stream's name, or a prefix "
                   "and *"},
@@ -300,9 +304,10 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"ReplayBufferNo", "type=buffer", "type=buffer\nreplay_buffer=no",
                   "s.conf:5: replay_buffer: found 'no', expected yes, because anything else would "
                   "lose data"},
-        ErrorCase{"MinFileNameNo", "type=file", "type=file\nmin_file_name=no",
-                  "s.conf:7: min_file_name: found 'no', expected yes, because workers know no other "
-                  "file name"},
+        ErrorCase{
+            "MinFileNameNo", "type=file", "type=file\nmin_file_name=no",
+            "s.conf:7: min_file_name: found 'no', expected yes, because workers know no other "
+            "file name"},
         ErrorCase{"PrimaryType", "type=file", "type=thriftfile",
                   "s.conf:6: type: found 'thriftfile', expected file or network"},
         ErrorCase{"NoPrimaryType", "type=file\n", "",
@@ -313,9 +318,10 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"NotADataDirectory", "/d/data", "/d/dat",
                   "s.conf:8: file_path: found 'file:///c1/d/dat', expected a cluster's data "
                   "directory, as file:///mnt/dc1/databus/data"},
-        ErrorCase{"NoUrl", "file:///c1/d/data", "/c1/d/data",
-                  "s.conf:8: file_path: found '/c1/d/data', expected a cluster's data directory, as "
-                  "file:///mnt/dc1/databus/data"},
+        ErrorCase{
+            "NoUrl", "file:///c1/d/data", "/c1/d/data",
+            "s.conf:8: file_path: found '/c1/d/data', expected a cluster's data directory, as "
+            "file:///mnt/dc1/databus/data"},
         ErrorCase{"UrlWithoutTree", "file:///c1/d/data", "hdfs://nn:8020/data",
                   "s.conf:8: file_path: found 'hdfs://nn:8020/data', expected a cluster's data "
                   "directory, as file:///mnt/dc1/databus/data"},
@@ -325,7 +331,8 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{"BadName", "sub_directory=web1", "sub_directory=../web1",
                   "s.conf:9: sub_directory: found '../web1', expected a name of letters, digits, "
                   "'.', '_', '-', not beginning with '.'"},
-        ErrorCase{"SpoolOnHdfs", "type=file\nfile_path=/spool", "type=file\nfs_type=hdfs\nfile_path=/spool",
+        ErrorCase{"SpoolOnHdfs", "type=file\nfile_path=/spool",
+                  "type=file\nfs_type=hdfs\nfile_path=/spool",
                   "s.conf:13: fs_type: found 'hdfs', expected std"},
         ErrorCase{"RelativeSpool", "file_path=/spool/x", "file_path=spool/x",
                   "s.conf:13: file_path: found 'spool/x', expected an absolute path"},
@@ -346,8 +353,9 @@ INSTANTIATE_TEST_SUITE_P(
                   "s.conf:5: 'retry_intervall': found an unknown key, expected retry_interval"},
         ErrorCase{"UnknownPrimaryKey", "type=file", "type=file\nrotate_periode=5",
                   "s.conf:7: 'rotate_periode': found an unknown key, expected rotate_period"},
-        ErrorCase{"RepeatedKey", "type=buffer", "type=buffer\ncategory=clicks",
-                  "s.conf:5: category: found a second value (the first is in line 3), expected one"},
+        ErrorCase{
+            "RepeatedKey", "type=buffer", "type=buffer\ncategory=clicks",
+            "s.conf:5: category: found a second value (the first is in line 3), expected one"},
         ErrorCase{"NoEquals", "port=1463", "port=1463\nport 1464",
                   "s.conf:2: found 'port 1464', expected key=value, <block> or </block>"},
         ErrorCase{"UnknownBlock", "<store>\n", "<shop>\n</shop>\n<store>\n",
@@ -358,8 +366,8 @@ INSTANTIATE_TEST_SUITE_P(
                   "s.conf:7: found unknown block <bucket>, expected no block here"},
         ErrorCase{"NoPrimary",
                   "<primary>\ntype=file\nfs_type=hdfs\nfile_path=file:///c1/d/data\n"
-                  "sub_directory=web1\n</primary>\n", "",
-                  "s.conf:2: store: found no <primary>, expected <primary>"},
+                  "sub_directory=web1\n</primary>\n",
+                  "", "s.conf:2: store: found no <primary>, expected <primary>"},
         ErrorCase{"NoSecondary", "<secondary>\ntype=file\nfile_path=/spool/x\n</secondary>\n", "",
                   "s.conf:2: store: found no <secondary>, expected <secondary>"},
         ErrorCase{"TwoSecondaries", "</store>", "<secondary>\n</secondary>\n</store>",
@@ -375,10 +383,11 @@ INSTANTIATE_TEST_SUITE_P(
 TEST(ScribeConfError, NetworkPrimary) {
   const std::string network = Replaced(FilledExample("scribe-redirect.conf"), "remote_port=1464",
                                        "remote_port=x\nignore_network_error=yes");
-  EXPECT_EQ(Errors(network),
-            "s.conf:14: remote_port: found 'x', expected a whole number from 1 to 65535\n"
-            "s.conf:15: ignore_network_error: found 'yes', expected no, because anything else would "
-            "lose data");
+  EXPECT_EQ(
+      Errors(network),
+      "s.conf:14: remote_port: found 'x', expected a whole number from 1 to 65535\n"
+      "s.conf:15: ignore_network_error: found 'yes', expected no, because anything else would "
+      "lose data");
 }
 
 TEST(ScribeConfError, SpoolNameThatIsNoCollectorsName) {
@@ -388,8 +397,8 @@ TEST(ScribeConfError, SpoolNameThatIsNoCollectorsName) {
 }
 
 TEST(ScribeConfError, AllAtOnce) {
-  const std::string errors = Errors(Replaced(Replaced(Correct(), "port=1463", "prot=1463"),
-                                             "file_path", "path"));
+  const std::string errors =
+      Errors(Replaced(Replaced(Correct(), "port=1463", "prot=1463"), "file_path", "path"));
   EXPECT_EQ(std::count(errors.begin(), errors.end(), '\n') + 1, 6) << errors;
 }
 

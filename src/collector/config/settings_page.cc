@@ -14,7 +14,8 @@ std::string RenderSettingsPage() {
       "\n"
       "Made from the tables that the programs read their files against; `databus settings` prints "
       "the same.\n"
-      "Unknown keys, repeated keys and values out of bounds are refused, all at once, with file and "
+      "Unknown keys, repeated keys and values out of bounds are refused, all at once, with file "
+      "and "
       "line.\n";
   std::vector<SettingSpec> all(WorkerSettings().begin(), WorkerSettings().end());
   all.insert(all.end(), CollectorSettings().begin(), CollectorSettings().end());
