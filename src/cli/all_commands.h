@@ -1,0 +1,19 @@
+// The commands, each defined in the file of its name.
+#pragma once
+
+#include "cli/command.h"
+
+namespace databus {
+
+extern const Command kCat;
+extern const Command kCollector;
+extern const Command kCompletion;
+extern const Command kHelp;
+extern const Command kLs;
+extern const Command kProduce;
+extern const Command kSettings;
+extern const Command kStatus;
+extern const Command kVerify;
+extern const Command kWorker;
+
+}  // namespace databus

@@ -1,0 +1,178 @@
+#include "cli/cluster_report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/installation.h"
+#include "cluster/names.h"
+#include "commit/cluster_id.h"
+#include "commit/record.h"
+
+namespace databus {
+namespace {
+
+constexpr size_t kSmallFileMax = size_t{16} << 20;
+
+void Earliest(std::optional<WallTime>& oldest, WallTime time) {
+  if (!oldest || time < *oldest) oldest = time;
+}
+
+class Observer {
+ public:
+  Observer(Storage& storage, const Topology& topology, ClusterReport& report)
+      : storage_(storage), topology_(topology), report_(report) {}
+
+  void Run() {
+    Heartbeats();
+    for (const ClusterSpec& peer : topology_.clusters) {
+      Queue(peer.name, View::kLocal, paths::Consumers(peer.name));
+      Queue(peer.name, View::kMerged, paths::Mirrors(peer.name));
+    }
+    Backlog();
+    for (const View view : {View::kLocal, View::kMerged}) {
+      Views(view);
+      Staging(view);
+    }
+    Quarantine();
+  }
+
+ private:
+  // The entries of a directory; absent or unreadable: none, and the latter is noted.
+  std::vector<DirEntry> Entries(const std::string& path) {
+    auto entries = ListIfThere(storage_, path);
+    if (entries.ok()) return std::move(entries).value();
+    Note(entries.status());
+    return {};
+  }
+  void Note(const Status& status) { report_.unreadable.push_back(status.ToString()); }
+
+  void Heartbeats() {
+    for (const DirEntry& entry : Entries(paths::StatusRoot())) {
+      if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
+      const std::string path = paths::Join(paths::StatusRoot(), entry.name);
+      const auto text = storage_.ReadFile(path, kSmallFileMax);
+      if (text.code() == Code::kNotFound) continue;
+      auto heartbeat = text.ok() ? DecodeHeartbeat(*text, path) : Result<Heartbeat>(text.status());
+      if (!heartbeat.ok()) {
+        Note(heartbeat.status());
+        continue;
+      }
+      if (heartbeat->process.empty()) heartbeat->process = entry.name;
+      report_.processes.push_back(std::move(heartbeat).value());
+    }
+  }
+
+  void Queue(const std::string& peer, View view, const std::string& directory) {
+    QueueReport queue{.from = report_.name, .to = peer, .view = view};
+    for (const DirEntry& entry : Entries(directory)) {
+      if (entry.info.kind != NodeKind::kFile || entry.name.starts_with('.')) continue;
+      const auto text = storage_.ReadFile(paths::Join(directory, entry.name), kSmallFileMax);
+      if (text.code() == Code::kNotFound) continue;  // taken while we looked
+      if (!text.ok()) {
+        Note(text.status());
+        continue;
+      }
+      ++queue.entries;
+      queue.lines += std::ranges::count(*text, '\n');
+      Earliest(queue.oldest, entry.info.modified);
+    }
+    if (queue.entries > 0) report_.queues.push_back(std::move(queue));
+  }
+
+  void Backlog() {
+    for (const DirEntry& stream : Entries(paths::Data())) {
+      if (stream.info.kind != NodeKind::kDirectory || !ValidateStreamName(stream.name).ok()) continue;
+      BacklogReport backlog{.stream = stream.name};
+      for (const DirEntry& collector : Entries(paths::DataStream(stream.name))) {
+        if (collector.info.kind != NodeKind::kDirectory) continue;
+        for (const DirEntry& file : Entries(paths::DataCollector(stream.name, collector.name))) {
+          if (file.info.kind != NodeKind::kFile || IsIgnoredDataName(file.name)) continue;
+          ++backlog.files;
+          backlog.bytes += file.info.length;
+          Earliest(backlog.oldest, file.info.modified);
+        }
+      }
+      if (backlog.files > 0) report_.backlog.push_back(std::move(backlog));
+    }
+  }
+
+  void Views(View view) {
+    for (const DirEntry& stream : Entries(paths::ViewRoot(view))) {
+      if (stream.info.kind != NodeKind::kDirectory) continue;
+      const auto newest = NewestMinute(storage_, paths::Stream(view, stream.name));
+      if (newest.ok()) {
+        report_.views.push_back({stream.name, view, *newest});
+      } else {
+        Note(newest.status());
+      }
+    }
+  }
+
+  void Staging(View view) {
+    StagingReport staging{.view = view};
+    const std::string root = paths::Join(paths::Tmp(), ViewName(view));
+    for (const DirEntry& group : Entries(root)) {
+      const std::string group_dir = paths::Join(root, group.name);
+      for (const DirEntry& epoch : Entries(group_dir)) {
+        if (!paths::ParseStagingName(epoch.name)) continue;
+        for (const DirEntry& file : Entries(paths::Join(group_dir, epoch.name))) {
+          const staged::Kind kind = staged::Parse(file.name).kind;
+          if (kind == staged::Kind::kRecord) ++staging.records;
+          if (kind == staged::Kind::kPending) ++staging.pending;
+          if (kind == staged::Kind::kRecord || kind == staged::Kind::kPending) {
+            Earliest(staging.oldest, file.info.modified);
+          }
+        }
+      }
+    }
+    if (staging.records + staging.pending > 0) report_.staging.push_back(staging);
+  }
+
+  void Quarantine() {
+    constexpr std::string_view kReason = ".reason";
+    for (const View view : {View::kLocal, View::kMerged}) {
+      const std::string root(paths::Parent(paths::Quarantine(view, "x")));
+      for (const DirEntry& stream : Entries(root)) {
+        const std::string directory = paths::Join(root, stream.name);
+        for (const DirEntry& file : Entries(directory)) {
+          if (file.name.ends_with(kReason)) continue;
+          ++report_.quarantined;
+          if (report_.quarantine.size() == kQuarantineMax) continue;
+          const std::string path = paths::Join(directory, file.name);
+          const auto reason = storage_.ReadFile(path + std::string(kReason), kSmallFileMax);
+          report_.quarantine.push_back({path, reason.ok() ? *reason : ""});
+        }
+      }
+    }
+  }
+
+  Storage& storage_;
+  const Topology& topology_;
+  ClusterReport& report_;
+};
+
+}  // namespace
+
+ClusterReport ObserveCluster(const ClusterSpec& cluster, const Topology& topology,
+                             const Result<Storage*>& storage) {
+  ClusterReport report;
+  report.name = cluster.name;
+  report.url = cluster.RootUrl();
+  if (!storage.ok()) {
+    report.away = storage.status().message();
+    return report;
+  }
+  const auto id = ReadClusterId(**storage);
+  if (id.code() == Code::kNotFound) {
+    report.away = "no system/cluster-id there: never started, or a disk that is not mounted";
+  } else if (!id.ok()) {
+    report.away = id.status().message();
+  } else {
+    report.id = id->id;
+    Observer(**storage, topology, report).Run();
+  }
+  return report;
+}
+
+}  // namespace databus

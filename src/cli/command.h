@@ -1,0 +1,59 @@
+// What a command of the program is, and how its body meets the world. One command, one file; the
+// list is in commands.cc, where adding a command is one line. Bodies get their streams and seams as
+// parameters, so that they are tested without a process.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <iosfwd>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+#include "cli/seams.h"
+
+namespace CLI {
+class App;
+}
+
+namespace databus {
+
+// The exit codes of every command.
+enum class Exit : uint8_t {
+  kDone = 0,
+  kFailed = 1,
+  kUsage = 2,        // wrong arguments, or a configuration that is refused
+  kNothingToDo = 3,
+  kUndecided = 4,    // verify: cannot be decided now
+};
+
+enum class Terminal : uint8_t { kNo, kYes };
+
+struct Io {
+  std::istream& in;
+  std::ostream& out;
+  std::ostream& err;
+  Terminal terminal = Terminal::kNo;  // whether `err` is one: progress is shown there, or not at all
+  // Waits for more of `in`, at most so long; false: none came. Empty: reading `in` never blocks.
+  std::function<bool(Milliseconds most)> wait_for_input = {};
+};
+
+// "databus: <message>" on `err`. kUsage for kInvalid (somebody has to change a file or an argument),
+// else kFailed.
+Exit Report(Io& io, const Status& status);
+
+using CommandBody = std::function<Exit(Io& io, Seams& seams)>;
+
+struct Command {
+  std::string_view name;
+  std::string_view summary;  // one sentence, without the command's name
+  std::string_view details;  // what else `--help` says: meaning of the output, exit codes
+  // Adds the command's options to `app`. What it answers runs the command after they are parsed.
+  CommandBody (*define)(CLI::App& app);
+};
+
+// All of them, in the order of `databus --help`.
+std::span<const Command* const> Commands();
+
+}  // namespace databus

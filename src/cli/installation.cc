@@ -1,0 +1,94 @@
+#include "cli/installation.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <sstream>
+
+namespace databus {
+namespace {
+
+void AddMinuteOption(CLI::App& app, const std::string& name, const std::string& help,
+                     Minute& minute) {
+  app.add_option_function<std::string>(
+         name,
+         [name, &minute](const std::string& text) {
+           const auto parsed = Minute::ParseIso(text);
+           if (!parsed) {
+             throw CLI::ValidationError(
+                 name, fmt::format("found '{}', expected a minute in UTC: YYYY-MM-DDTHH:MMZ", text));
+           }
+           minute = *parsed;
+         },
+         help)
+      ->type_name("T");
+}
+
+}  // namespace
+
+void AddTopologyOption(CLI::App& app, std::string& file) {
+  app.add_option("--topology", file, "databus.xml: which clusters and streams there are")
+      ->required()
+      ->type_name("FILE");
+}
+
+void AddRangeOptions(CLI::App& app, MinuteRange& range) {
+  AddMinuteOption(app, "--from", "First minute, YYYY-MM-DDTHH:MMZ (default: the oldest)",
+                  range.from);
+  AddMinuteOption(app, "--to", "Last minute, inclusive (default: the newest)", range.to);
+}
+
+Status CheckRange(const MinuteRange& range) {
+  if (range.from <= range.to) return Status::Ok();
+  return {Code::kInvalid,
+          fmt::format("--from {} is after --to {}", range.from.ToIso(), range.to.ToIso())};
+}
+
+Result<std::string> ReadTextFile(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  if (file) text << file.rdbuf();
+  if (!file || (text.fail() && file.peek() != EOF)) {
+    const int error = errno;
+    return Status(Code::kNotFound, fmt::format("{}: {}", path, std::strerror(error)));
+  }
+  return text.str();
+}
+
+Result<Topology> LoadTopology(const std::string& file) {
+  DATABUS_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file));
+  return ParseTopology(text, file);
+}
+
+Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topology,
+                                             const std::string& name) {
+  const ClusterSpec* cluster = topology.FindCluster(name);
+  if (cluster == nullptr) {
+    std::vector<std::string> names;
+    for (const ClusterSpec& known : topology.clusters) names.push_back(known.name);
+    return Status(Code::kInvalid, fmt::format("{} has no cluster '{}'; it has {}", topology.file,
+                                              name, fmt::join(names, ", ")));
+  }
+  return seams.open_storage(cluster->url, cluster->root_dir);
+}
+
+Result<std::vector<DirEntry>> ListIfThere(Storage& storage, const std::string& path) {
+  auto entries = storage.List(path);
+  if (entries.code() == Code::kNotFound) return std::vector<DirEntry>{};
+  return entries;
+}
+
+Result<std::vector<DirEntry>> ListMinuteFiles(Storage& storage, const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(std::vector<DirEntry> entries, storage.List(path));
+  std::erase_if(entries, [](const DirEntry& entry) {
+    return entry.info.kind != NodeKind::kFile || entry.name.starts_with('_') ||
+           entry.name.starts_with('.');
+  });
+  return entries;
+}
+
+}  // namespace databus

@@ -1,0 +1,48 @@
+// What commands about an installation have in common: the options that say which one and which
+// part, and the clusters' trees.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/minute.h"
+#include "base/status.h"
+#include "cli/seams.h"
+#include "cluster/paths.h"
+#include "cluster/topology.h"
+#include "commit/minute_tree.h"
+
+namespace CLI {
+class App;
+}
+
+namespace databus {
+
+struct MinuteRange {
+  Minute from = kFirstMinute;
+  Minute to = kLastMinute;  // inclusive
+  bool Holds(Minute minute) const { return from <= minute && minute <= to; }
+};
+
+// `--topology FILE`, required.
+void AddTopologyOption(CLI::App& app, std::string& file);
+// `--from T`, `--to T`: whole minutes, UTC, both inclusive.
+void AddRangeOptions(CLI::App& app, MinuteRange& range);
+Status CheckRange(const MinuteRange& range);
+
+// kInvalid for what cannot be understood, kNotFound naming the file when it cannot be read.
+Result<std::string> ReadTextFile(const std::string& path);
+Result<Topology> LoadTopology(const std::string& file);
+
+// kInvalid, naming those that exist, when there is no such cluster.
+Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topology,
+                                             const std::string& name);
+
+// The names in a directory; none when it is not there.
+Result<std::vector<DirEntry>> ListIfThere(Storage& storage, const std::string& path);
+// What readers see of a minute directory: regular files whose name starts with neither '.' nor '_'.
+Result<std::vector<DirEntry>> ListMinuteFiles(Storage& storage, const std::string& path);
+
+}  // namespace databus

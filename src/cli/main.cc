@@ -1,0 +1,47 @@
+#include <poll.h>
+#include <unistd.h>
+
+#include <array>
+#include <csignal>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "cli/app.h"
+#include "storage/open.h"
+
+namespace {
+
+std::string HostName() {
+  std::array<char, 256> name{};
+  if (gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  return name.data();
+}
+
+bool WaitForInput(databus::Milliseconds most) {
+  pollfd input{STDIN_FILENO, POLLIN, 0};
+  return poll(&input, 1, static_cast<int>(most.count())) != 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  std::ios::sync_with_stdio(false);
+  std::cin.tie(nullptr);
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of ours, not a death
+  databus::Io io{.in = std::cin,
+                 .out = std::cout,
+                 .err = std::cerr,
+                 .terminal = isatty(STDERR_FILENO) != 0 ? databus::Terminal::kYes
+                                                        : databus::Terminal::kNo,
+                 .wait_for_input = &WaitForInput};
+  databus::Seams seams{.clock = databus::SystemClock(),
+                       .random = databus::SystemRandom(),
+                       .disk = databus::LocalDisk(),
+                       .network = databus::TcpNetwork(),
+                       .open_storage = &databus::OpenStorage,
+                       .create_root = &databus::CreateRoot,
+                       .host = HostName(),
+                       .pid = getpid()};
+  return databus::RunProgram({argv + 1, argv + argc}, io, seams);
+}

@@ -1,0 +1,33 @@
+// Everything outside that a process may touch, in one value: main() fills in the machine's own, tests
+// and the simulator theirs.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "base/status.h"
+#include "net/network.h"
+#include "storage/disk/disk.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+struct Seams {
+  Clock& clock;
+  Random& random;
+  Disk& disk;
+  Network& network;
+  // A cluster's tree by `hdfsurl` and `rootdir`; creates nothing (storage/open.h).
+  std::function<Result<std::unique_ptr<Storage>>(const std::string& url, const std::string& root_dir)>
+      open_storage;
+  // Makes the root of a tree that does not exist yet, at the first start of an installation.
+  std::function<Status(const std::string& url, const std::string& root_dir)> create_root;
+  std::string host;
+  int64_t pid = 0;
+};
+
+}  // namespace databus

@@ -1,0 +1,86 @@
+// `databus verify`, the judgement: what was seen of one stream on all clusters, and what follows
+// from it, file by file. Pure; the facts come from cli/verify_observe.h.
+//
+// What must hold, by identity (P17, P18):
+//   every file of a local view is in the merged view of the stream's primary,
+//   every file of the merged view is in the local view of the cluster it came from,
+//   every mirror's minute has the files of the primary's minute (G6),
+//   no view shows an identity twice (G3), and every file is whole.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/minute.h"
+#include "cli/installation.h"
+#include "cluster/paths.h"
+
+namespace databus {
+
+enum class Verdict : uint8_t {
+  kLost,     // it should be in a view and is in none of the places where it may wait
+  kDoubled,  // it is visible more than once in one view
+  kPending,  // on its way, or set aside where somebody is told
+  kPurged,   // gone by retention
+  kUnknown,  // something that decides it cannot be read
+};
+std::string_view VerdictName(Verdict verdict);
+
+struct SeenFile {
+  std::string identity;  // of the header; of a foreign file: its name and length
+  std::string source;    // the cluster it came from; empty when only the name could tell
+  Minute minute;         // of its directory
+  Minute sealed;         // of its name
+  std::string name;
+  uint64_t messages = 0;
+  std::string damage;    // why it is not whole; empty: nothing found
+};
+
+// One view of the stream on one cluster. `files` are those from the first minute asked for on.
+struct SeenView {
+  std::string cluster;
+  View view = View::kLocal;
+  std::string unreadable;        // why; then nothing else is known
+  std::vector<SeenFile> files;
+  std::optional<Minute> newest;  // read before the files
+  Minute kept_from;              // retention may have removed older minutes
+  std::set<std::string> in_commit;  // names of files in commits that are not finished
+  std::set<std::string> set_aside;  // names in this view's quarantine
+};
+
+struct SeenStream {
+  std::string stream;
+  std::string primary;
+  std::vector<SeenView> views = {};  // locals, then the primary's merged one, then the mirrors'
+  // Paths in the queues, by (holder, destination).
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> queued = {};
+  std::map<std::string, uint64_t> delivered = {};  // files in data/ that are not published, by cluster
+
+  const SeenView* Find(std::string_view cluster, View view) const;
+};
+
+struct Finding {
+  Verdict verdict = Verdict::kUnknown;
+  std::string stream;
+  std::string cluster;  // where it is missing, doubled, damaged
+  View view = View::kLocal;
+  std::string path;     // of the file, where it is
+  uint64_t files = 1;
+  uint64_t messages = 0;
+  std::string reason;
+};
+
+// Judges the files of `range`.
+std::vector<Finding> Judge(const SeenStream& seen, const MinuteRange& range);
+
+// Lost and doubled are believed when two observations, one after the other, say the same: views
+// move while they are read. What only `second` says is pending.
+std::vector<Finding> Confirm(const std::vector<Finding>& first, std::vector<Finding> second);
+
+}  // namespace databus
