@@ -131,7 +131,7 @@ TEST(WorkerConfigError, UnknownKeyWithTheNearestName) {
 }
 
 TEST(WorkerConfigError, RepeatedKeyNamesBothLines) {
-  EXPECT_EQ(ErrorsWith("\ncom.inmobi.conduit.clusters=dc2\n"),
+  EXPECT_EQ(ErrorsWith("\ncom.inmobi.conduit.clusters=dc1\n"),
             "w.cfg:5: com.inmobi.databus.clusters: found a second value (the first is in line 1), "
             "expected one");
 }
