@@ -9,6 +9,7 @@
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
+#include "commit/manifest.h"
 
 namespace databus {
 namespace {
@@ -51,7 +52,8 @@ Status EnsureParent(StagingArea& own, const std::string& path) {
   const std::string staged_dir = own.PathOf(dirs.front());
   const Status placed = storage.Rename(staged_dir, parent);
   if (placed.code() != Code::kExists) return placed;
-  return storage.Remove(staged_dir);
+  DATABUS_RETURN_IF_ERROR(storage.Remove(staged_dir));
+  return CheckIsDirectory(storage, parent);
 }
 
 // P18: the name of a file whose own name is taken by another one.
@@ -183,10 +185,9 @@ class Applier {
 
   Status RaiseParent(size_t i, std::vector<Change>& changes) {
     const Status made = EnsureParent(context_.own, record_.moves[i].to);
-    if (made.ok() || made.unknown() || made.code() == Code::kNoSpace ||
-        made.code() == Code::kStale) {
-      return made;
-    }
+    // A parent that went away meanwhile is made again in the next round.
+    if (made.ok() || made.code() == Code::kNotFound) return Status::Ok();
+    if (made.unknown() || made.code() == Code::kNoSpace || made.code() == Code::kStale) return made;
     return Refuse(i, made.ToString(), changes);
   }
 
@@ -207,9 +208,8 @@ class Applier {
       context_.rows.Hit(RecoveryRow::kMoveSourceAndSameThere);
       return DropSource(i);
     }
-    if (move.kind != MoveKind::kFile) {
-      return {Code::kRefused, fmt::format("{}: {} is taken by something else; move it away",
-                                          storage_.Describe(), move.to)};
+    if (move.kind == MoveKind::kManifest || move.kind == MoveKind::kQueueEntry) {
+      return SetForeignAside(move);
     }
     context_.rows.Hit(RecoveryRow::kMoveSourceAndOtherThere);
     const std::string beside = NameBesideOther(move);
@@ -219,6 +219,27 @@ class Applier {
     }
     changes.push_back({i, beside, fmt::format("{} is taken by another file", move.to)});
     return Status::Ok();
+  }
+
+  // Something that is not ours has the name of a manifest or a queue entry. It leaves through the own
+  // staging directory, so that a stale holder cannot take away what its successor has put there.
+  Status SetForeignAside(const RecordedMove& move) {
+    if (move.kind == MoveKind::kManifest) {
+      const auto text = storage_.ReadFile(move.to);
+      if (text.unknown()) return text.status();
+      if (text.ok() && Manifest::Decode(*text, move.to).ok()) {
+        return {Code::kRefused, fmt::format("{}: {} closes the minute with other content; move it away",
+                                            storage_.Describe(), move.to)};
+      }
+    }
+    context_.rows.Hit(RecoveryRow::kForeignInTheWay);
+    const std::string name = fmt::format("foreign-{}", context_.own.NextNumber());
+    const std::string to = QuarantinePath(context_.own, name, "");
+    DATABUS_RETURN_IF_ERROR(PrepareQuarantine(context_.own, to, "was in the way at " + move.to));
+    DATABUS_RETURN_IF_ERROR(storage_.Rename(move.to, context_.own.PathOf(name)));
+    context_.incidents.push_back({fmt::format("{}: {} was taken by something that is not ours; it "
+                                              "is now {}", storage_.Describe(), move.to, to)});
+    return storage_.Rename(context_.own.PathOf(name), to);
   }
 
   Status DropSource(size_t i) {
@@ -242,7 +263,8 @@ class Applier {
     }
     const bool last_resort = move.to.starts_with(paths::Parent(paths::Parent(
         QuarantinePath(context_.own, move.staged, move.to))));
-    if (move.kind != MoveKind::kFile || last_resort) {
+    const bool may_go_elsewhere = move.kind == MoveKind::kFile || move.kind == MoveKind::kTrash;
+    if (!may_go_elsewhere || last_resort) {
       return {Code::kRefused, fmt::format("{}: {}: {}", storage_.Describe(), move.to, reason)};
     }
     changes.push_back({i, QuarantinePath(context_.own, move.staged, move.to), reason});

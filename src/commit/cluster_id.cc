@@ -88,7 +88,8 @@ Result<TreeState> LookAtTree(Storage& storage) {
     if (!entries.ok()) return entries.status();
     for (const DirEntry& entry : *entries) {
       const std::string path = dir.empty() ? entry.name : paths::Join(dir, entry.name);
-      const bool own_dir = std::find(ours.begin(), ours.end(), path) != ours.end();
+      const bool own_dir = entry.info.kind == NodeKind::kDirectory &&
+                           std::find(ours.begin(), ours.end(), path) != ours.end();
       if (!own_dir) {
         // A cluster-id that was staged and not renamed is ours too.
         if (dir == paths::Tmp() && entry.name.starts_with("cluster-id.")) continue;
@@ -100,16 +101,24 @@ Result<TreeState> LookAtTree(Storage& storage) {
   return TreeState::kEmpty;
 }
 
+Status CheckIsDirectory(Storage& storage, const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(const NodeInfo info, storage.Stat(path));
+  if (info.kind == NodeKind::kDirectory) return Status::Ok();
+  return {Code::kRefused, fmt::format("{}: {} is not a directory; move it away",
+                                      storage.Describe(), path)};
+}
+
 Status EnsureDir(Storage& storage, const std::string& path) {
   Status status = storage.MakeDir(path);
-  if (status.code() == Code::kExists) return Status::Ok();
+  if (status.code() == Code::kExists) return CheckIsDirectory(storage, path);
   return status.WithContext(storage.Describe() + ": " + path);
 }
 
 Status EnsureDirsBelow(Storage& storage, const std::string& base, const std::string& path) {
   // The usual case is that all but the last part exist.
   Status status = storage.MakeDir(path);
-  if (status.ok() || status.code() == Code::kExists) return Status::Ok();
+  if (status.code() == Code::kExists) return CheckIsDirectory(storage, path);
+  if (status.ok()) return status;
   if (status.code() != Code::kNotFound || paths::Parent(path) == base) {
     return status.WithContext(storage.Describe() + ": " + path);
   }

@@ -38,6 +38,8 @@ Result<ClusterIdentity> InitializeTree(Storage& storage, Random& random, Group g
 // Makes the service directories of `system/` that are missing, and the top of the views and of data.
 Status EnsureServiceDirs(Storage& storage);
 
+// kRefused, saying so, when something that is no directory has this name.
+Status CheckIsDirectory(Storage& storage, const std::string& path);
 // Makes one directory; there already is fine.
 Status EnsureDir(Storage& storage, const std::string& path);
 // Makes `path` and what is missing of its parents below the existing directory `base`.

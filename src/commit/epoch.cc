@@ -51,11 +51,9 @@ Result<uint64_t> MakeOwn(Storage& storage, Random& random, View view, Group grou
     const Status named = storage.Rename(unnamed, paths::EpochStaging(view, group, epoch));
     if (named.ok()) return epoch;
     if (named.code() == Code::kExists) continue;  // another taker got this number
-    if (!named.unknown()) return named.WithContext("taking an epoch");
-    // The name is unique, so if it is gone it was renamed, and only to the number just asked for.
-    const auto still = storage.Stat(unnamed);
-    if (still.code() == Code::kNotFound) return epoch;
-    if (!still.ok()) return still.status();
+    // Also when the answer was lost. That the unnamed directory is gone would not prove that the
+    // number is ours: another taker may have it, and have removed what it took for a dead one's.
+    return named.WithContext("taking an epoch");
   }
 }
 
@@ -68,7 +66,14 @@ Status FenceLower(Storage& storage, View view, Group group, const Listing& listi
                      paths::FencedStaging(view, group, lower)});
   }
   if (moves.empty()) return Status::Ok();
-  for (const Status& fenced : storage.Renames(moves)) {
+  const std::vector<Status> answers = storage.Renames(moves);
+  for (size_t i = 0; i < moves.size(); ++i) {
+    Status fenced = answers[i];
+    if (fenced.code() == Code::kExists) {
+      // This number is fenced already: a slow taker has got it a second time. It will find that it
+      // is overtaken, so its directory is empty and stays so.
+      fenced = storage.Remove(moves[i].from);
+    }
     // kNotFound: another taker has fenced it; the next listing tells.
     if (!fenced.ok() && fenced.code() != Code::kNotFound) return fenced.WithContext("fencing");
   }

@@ -79,7 +79,8 @@ Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> 
     }
     if (answers[i].unknown()) {
       const auto there = options_.storage.Stat(moves[i].to);
-      if (there.code() == Code::kNotFound) continue;  // not taken; the next scan finds it
+      // Not there yet is no proof: it may still come, and then nobody here would know of it.
+      if (there.code() == Code::kNotFound) return answers[i];
       if (!there.ok()) return there.status();
     } else if (!answers[i].ok()) {
       incidents_.push_back({fmt::format("{}: {}: cannot be taken: {}", options_.storage.Describe(),
@@ -117,66 +118,49 @@ Result<CommitReport> GroupWriter::PublishCopies(const std::string& primary, Minu
   return Commit(ledger, minute, std::move(request));
 }
 
+struct GroupWriter::Plan {
+  Record record;
+  MinuteDirs dirs;
+  std::map<std::string, std::string> queue_texts;
+  std::map<std::string, const NewFile*> by_staged;  // those that get a name of their own
+  std::map<std::string, MinuteFiles> names;         // taken in this minute, by stream
+};
+
 Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRequest request) {
   CommitReport report;
   report.minute = minute;
   if (request.Empty()) return report;
-  Record record;
-  std::map<std::string, std::string> queue_texts;
-  std::map<std::string, const NewFile*> by_destination;
-  std::set<std::string> streams;
-  std::map<std::string, std::set<std::string>> names;  // taken in this commit, by stream
-  for (NewFile& file : request.files) {
-    const auto known = ledger.streams.find(file.stream);
-    std::set<std::string>& taken = names[file.stream];
-    const auto is_taken = [&](const std::string& name) {
-      return taken.contains(name) || (known != ledger.streams.end() && known->second.newest == minute &&
-                                      known->second.open_files.contains(name));
-    };
-    if (is_taken(file.name)) {
-      const std::string beside = NameBeside(file);
-      incidents_.push_back({fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
-                                        options_.storage.Describe(), file.stream, file.name,
-                                        minute.ToIso(), beside)});
-      file.name = beside;
-    }
-    taken.insert(file.name);
-    streams.insert(file.stream);
-    const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);
-    record.moves.push_back({MoveKind::kFile, file.staged, to, file.facts.length,
-                            file.facts.crc32c});
-    by_destination[file.staged] = &file;
-    for (const std::string& queue : options_.rules.QueuesOf(options_.view, file.stream)) {
-      queue_texts[queue] += Line(to);
-    }
-  }
+  Plan plan;
+  for (NewFile& file : request.files) PlanFile(ledger, minute, file, plan);
   for (const RefusedFile& file : request.refused) {
     const std::string to = QuarantinePath(
         staging_, file.staged, paths::MinuteFile(options_.view, file.stream, minute, file.name));
     DATABUS_RETURN_IF_ERROR(PrepareQuarantine(staging_, to, file.reason));
-    record.moves.push_back({MoveKind::kFile, file.staged, to, file.length, file.crc32c});
+    plan.record.moves.push_back({MoveKind::kFile, file.staged, to, file.length, file.crc32c});
     incidents_.push_back({fmt::format("{}: {} {}: {}; it is now {}", options_.storage.Describe(),
                                       file.stream, file.name, file.reason, to)});
   }
   for (const TrashedFile& file : request.trashed) {
-    record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
+    plan.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
   }
-  std::vector<std::pair<std::string, Minute>> dirs;
-  for (const std::string& stream : streams) {
+  for (const auto& [stream, files] : plan.names) {
     const auto known = ledger.streams.find(stream);
-    if (known == ledger.streams.end() || known->second.newest != minute) {
-      dirs.emplace_back(stream, minute);
+    const bool is_new = known == ledger.streams.end() || !known->second.newest;
+    if (!is_new && ledger.primary.empty()) {
+      // G5: it may have stopped earlier than the others, in a tree of the original system.
+      AddMissingMinutes(stream, *known->second.newest, minute + (-1), plan.dirs, plan.queue_texts);
     }
+    if (is_new || known->second.newest != minute) plan.dirs.emplace_back(stream, minute);
   }
-  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
-  DATABUS_RETURN_IF_ERROR(AddQueueEntries(queue_texts, record));
-  record.clean_ups = std::move(request.clean_ups);
-  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(record)));
-  if (!streams.empty()) ledger.open = minute;
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(plan.dirs, plan.record));
+  DATABUS_RETURN_IF_ERROR(AddQueueEntries(plan.queue_texts, plan.record));
+  plan.record.clean_ups = std::move(request.clean_ups);
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(plan.record)));
+  if (!plan.names.empty()) ledger.open = minute;
   for (const RecordedMove& move : applied.record.moves) {
-    const auto file = by_destination.find(move.staged);
+    const auto file = plan.by_staged.find(move.staged);
     const auto place = paths::ParseMinutePath(move.to);
-    if (file == by_destination.end() || !place) continue;
+    if (file == plan.by_staged.end() || !place) continue;
     StreamMinutes& minutes = ledger.streams[place->stream];
     minutes.newest = minute;
     minutes.open_files[place->file] = file->second->facts;
@@ -185,8 +169,46 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   return report;
 }
 
-Status GroupWriter::AddMinuteDirs(const std::vector<std::pair<std::string, Minute>>& dirs,
-                                  Record& record) {
+void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, Plan& plan) {
+  const auto known = ledger.streams.find(file.stream);
+  const bool has_minute = known != ledger.streams.end() && known->second.newest == minute;
+  MinuteFiles& taken =
+      plan.names.try_emplace(file.stream, has_minute ? known->second.open_files : MinuteFiles())
+          .first->second;
+  const auto there = taken.find(file.name);
+  const bool is_same = there != taken.end() && there->second == file.facts;
+  if (there != taken.end() && !is_same) {
+    const std::string beside = NameBeside(file);
+    incidents_.push_back({fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
+                                      options_.storage.Describe(), file.stream, file.name,
+                                      minute.ToIso(), beside)});
+    file.name = beside;
+  }
+  const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);
+  plan.record.moves.push_back({MoveKind::kFile, file.staged, to, file.facts.length,
+                               file.facts.crc32c});
+  if (is_same) return;  // P18: the move will find it in place and drop this one
+  taken[file.name] = file.facts;
+  plan.by_staged[file.staged] = &file;
+  for (const std::string& queue : options_.rules.QueuesOf(options_.view, file.stream)) {
+    plan.queue_texts[queue] += Line(to);
+  }
+}
+
+void GroupWriter::AddMissingMinutes(const std::string& stream, Minute newest, Minute last,
+                                    MinuteDirs& dirs,
+                                    std::map<std::string, std::string>& queue_texts) const {
+  for (Minute minute = newest.Next(); minute <= last; minute = minute.Next()) {
+    dirs.emplace_back(stream, minute);
+    // The merge has no use for empty minutes of the local view; the original queued none.
+    if (options_.view == View::kLocal) continue;
+    for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
+      queue_texts[queue] += Line(paths::MinuteDir(options_.view, stream, minute));
+    }
+  }
+}
+
+Status GroupWriter::AddMinuteDirs(const MinuteDirs& dirs, Record& record) {
   if (dirs.empty()) return Status::Ok();
   DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> names, staging_.StageDirs(dirs.size()));
   for (size_t i = 0; i < dirs.size(); ++i) {
@@ -246,18 +268,10 @@ Result<Applied> GroupWriter::WriteAndApply(Record record) {
 Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   const Minute minute = *ledger.open;
   Record record;
-  std::vector<std::pair<std::string, Minute>> dirs;
+  MinuteDirs dirs;
   std::map<std::string, std::string> queue_texts;
   for (const auto& [stream, minutes] : ledger.streams) {
-    if (!minutes.newest) continue;
-    for (Minute m = minutes.newest->Next(); m <= minute; m = m.Next()) {
-      dirs.emplace_back(stream, m);
-      for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
-        // The merge has no use for empty minutes of the local view; the original queued none.
-        if (options_.view == View::kLocal) continue;
-        queue_texts[queue] += Line(paths::MinuteDir(options_.view, stream, m));
-      }
-    }
+    if (minutes.newest) AddMissingMinutes(stream, *minutes.newest, minute, dirs, queue_texts);
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
   DATABUS_RETURN_IF_ERROR(AddManifest(ledger, record));
@@ -288,9 +302,15 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
                                           manifest.minute.ToIso(), ours.size(), files.size())};
     }
   }
+  for (const auto& [stream, minutes] : ledger.streams) {
+    if (minutes.open_files.empty() || manifest.streams.contains(stream)) continue;
+    return {Code::kRefused, fmt::format("{} {}: {} files are here and none in {}", stream,
+                                        manifest.minute.ToIso(), minutes.open_files.size(),
+                                        manifest.primary)};
+  }
   ledger.open = manifest.minute;
   Record record;
-  std::vector<std::pair<std::string, Minute>> dirs;
+  MinuteDirs dirs;
   for (const auto& [stream, files] : manifest.streams) {
     if (ledger.streams[stream].newest != manifest.minute) dirs.emplace_back(stream, manifest.minute);
     ledger.streams[stream].newest = manifest.minute;

@@ -157,7 +157,14 @@ class GroupWriter {
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
-  Status AddMinuteDirs(const std::vector<std::pair<std::string, Minute>>& dirs, Record& record);
+  struct Plan;
+  // One file's move, and what goes with it.
+  void PlanFile(const Ledger& ledger, Minute minute, NewFile& file, Plan& plan);
+  using MinuteDirs = std::vector<std::pair<std::string, Minute>>;
+  // The empty minutes from the one after `newest` to `last`, and what the queues are told of them.
+  void AddMissingMinutes(const std::string& stream, Minute newest, Minute last, MinuteDirs& dirs,
+                         std::map<std::string, std::string>& queue_texts) const;
+  Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
   Status AddQueueEntries(const std::map<std::string, std::string>& texts, Record& record);
   Status AddManifest(const Ledger& ledger, Record& record);
   Result<Applied> WriteAndApply(Record record);

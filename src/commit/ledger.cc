@@ -108,9 +108,13 @@ Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::s
   DATABUS_ASSIGN_OR_RETURN(ledger.closed, NewestManifest(storage, view, group, primary));
   if (ledger.closed) {
     ledger.open = ledger.closed->Next();
-    DATABUS_ASSIGN_OR_RETURN(const Manifest manifest,
-                             ReadManifest(storage, view, group, *ledger.closed, primary));
-    DATABUS_RETURN_IF_ERROR(LoadAfterManifest(storage, manifest, streams, ledger));
+    Result<Manifest> manifest = ReadManifest(storage, view, group, *ledger.closed, primary);
+    if (manifest.code() == Code::kCorrupt) {
+      // That it is there says that the minute is closed; what it held is looked up in the tree.
+      manifest = Manifest{view, group, *ledger.closed, primary, {}};
+    }
+    if (!manifest.ok()) return manifest.status();
+    DATABUS_RETURN_IF_ERROR(LoadAfterManifest(storage, *manifest, streams, ledger));
   } else {
     DATABUS_RETURN_IF_ERROR(LoadWithoutManifest(storage, view, streams, ledger));
   }

@@ -42,7 +42,9 @@ Status DecodeHead(const TextLine& line, Manifest& manifest, std::string_view whe
 }
 
 // The name of this primary's manifest within the hour, as Manifest() builds it.
-std::optional<Minute> MinuteOfName(std::string_view name, std::string_view primary, Minute hour) {
+std::optional<Minute> MinuteOfEntry(const DirEntry& entry, std::string_view primary, Minute hour) {
+  if (entry.info.kind != NodeKind::kFile) return std::nullopt;
+  const std::string_view name = entry.name;
   const size_t dash = name.find('-');
   const std::string_view origin = dash == std::string_view::npos ? "" : name.substr(dash + 1);
   if (origin != primary || (dash != std::string_view::npos && origin.empty())) return std::nullopt;
@@ -54,7 +56,7 @@ Result<std::optional<Minute>> First(Storage& storage, const std::string& root,
   std::optional<Minute> found;
   DATABUS_RETURN_IF_ERROR(WalkHours(storage, root, kFirstMinute, kLastMinute, order,
                                     [&](Minute hour, const DirEntry& entry) {
-                                      found = MinuteOfName(entry.name, primary, hour);
+                                      found = MinuteOfEntry(entry, primary, hour);
                                       return found ? Walk::kStop : Walk::kContinue;
                                     }));
   return found;
@@ -127,7 +129,7 @@ Result<std::vector<Minute>> ListManifests(Storage& storage, View view, Group gro
   std::vector<Minute> minutes;
   DATABUS_RETURN_IF_ERROR(WalkHours(storage, paths::ManifestRoot(view, group), from, to,
                                     Order::kAscending, [&](Minute hour, const DirEntry& entry) {
-                                      const auto minute = MinuteOfName(entry.name, primary, hour);
+                                      const auto minute = MinuteOfEntry(entry, primary, hour);
                                       if (minute && *minute >= from && *minute <= to) {
                                         minutes.push_back(*minute);
                                       }

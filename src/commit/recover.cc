@@ -40,18 +40,24 @@ class Recovery {
           SettledRename(own_, paths::FencedStaging(own_.view(), own_.group(), epoch),
                         own_.PathOf(AdoptedName(epoch))));
     }
-    DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> adopted, Flatten());
-    for (const uint64_t epoch : adopted) {
-      DATABUS_RETURN_IF_ERROR(RecoverDir(own_.PathOf(AdoptedName(epoch))));
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<Adopted> adopted, Flatten());
+    for (const Adopted& one : adopted) {
+      DATABUS_RETURN_IF_ERROR(RecoverDir(one.dir));
     }
     return std::move(recovered_);
   }
 
  private:
-  // A recovery that was itself overtaken leaves r<old> inside r<newer>; bring all to one level.
-  // Answers the epochs, ascending: the order in which they committed.
-  Result<std::vector<uint64_t>> Flatten() {
-    std::vector<uint64_t> epochs;
+  struct Adopted {
+    uint64_t epoch;
+    std::string dir;
+  };
+
+  // A recovery that was itself overtaken leaves r<old> inside r<newer>; bring all to one level, so
+  // that paths do not grow. Answers them in the order in which they committed, which also empties
+  // what could not be brought up before what it lies in.
+  Result<std::vector<Adopted>> Flatten() {
+    std::vector<Adopted> adopted;
     std::vector<std::string> open = {own_.dir()};
     while (!open.empty()) {
       const std::string dir = open.back();
@@ -61,16 +67,24 @@ class Recovery {
         const auto epoch = ParseAdoptedName(entry.name);
         own_.SkipPast(staged::Parse(entry.name).number);
         if (!epoch || entry.info.kind != NodeKind::kDirectory) continue;
-        const std::string flat = own_.PathOf(entry.name);
+        std::string flat = own_.PathOf(entry.name);
         if (dir != own_.dir()) {
-          DATABUS_RETURN_IF_ERROR(SettledRename(own_, paths::Join(dir, entry.name), flat));
+          const std::string nested = paths::Join(dir, entry.name);
+          const Status moved = SettledRename(own_, nested, flat);
+          // A slow taker may have got the number of an epoch that was adopted before.
+          if (moved.code() == Code::kExists) {
+            flat = nested;
+          } else if (!moved.ok()) {
+            return moved;
+          }
         }
-        epochs.push_back(*epoch);
-        open.push_back(flat);
+        adopted.push_back({*epoch, flat});
+        open.push_back(std::move(flat));
       }
     }
-    std::sort(epochs.begin(), epochs.end());
-    return epochs;
+    std::stable_sort(adopted.begin(), adopted.end(),
+                     [](const Adopted& a, const Adopted& b) { return a.epoch < b.epoch; });
+    return adopted;
   }
 
   Status RecoverDir(const std::string& dir) {
@@ -92,7 +106,7 @@ class Recovery {
     std::map<uint64_t, std::map<uint64_t, std::string>> records;  // number, amendment, name
     for (const DirEntry& entry : entries) {
       const staged::Name name = staged::Parse(entry.name);
-      if (name.kind != staged::Kind::kRecord) continue;
+      if (name.kind != staged::Kind::kRecord || entry.info.kind != NodeKind::kFile) continue;
       records[name.number][name.amendment] = entry.name;
     }
     for (const auto& [number, amendments] : records) {
@@ -101,26 +115,36 @@ class Recovery {
     return Status::Ok();
   }
 
+  // The newest amendment that can be read: an older one leads to the same refusals again.
   Status ApplyNewest(const std::string& dir, const std::map<uint64_t, std::string>& amendments) {
     if (amendments.size() > 1) context_.rows.Hit(RecoveryRow::kRecordSuperseded);
-    const std::string& newest = amendments.rbegin()->second;
-    const std::string path = paths::Join(dir, newest);
-    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
-    Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
-    if (record.code() == Code::kInvalid) return record.status();  // of a newer version: not ours to judge
-    if (!record.ok()) {
+    for (auto at = amendments.rbegin(); at != amendments.rend(); ++at) {
+      const std::string path = paths::Join(dir, at->second);
+      DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
+      Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
+      // Of a newer version: not ours to judge.
+      if (record.code() == Code::kInvalid) return record.status();
+      if (record.ok()) {
+        context_.rows.Hit(RecoveryRow::kRecordFound);
+        return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
+      }
       context_.rows.Hit(RecoveryRow::kRecordDamaged);
-      return SetAside(dir, newest, record.status().ToString());
+      DATABUS_RETURN_IF_ERROR(SetAside(dir, at->second, record.status().ToString()));
     }
-    context_.rows.Hit(RecoveryRow::kRecordFound);
-    return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
+    return Status::Ok();
   }
 
   Status RecoverEntry(const std::string& dir, const DirEntry& entry) {
-    const staged::Name name = staged::Parse(entry.name);
+    const bool is_dir = entry.info.kind == NodeKind::kDirectory;
+    // What could not be brought up or emptied just now; the next take-over tries again.
+    if (is_dir && ParseAdoptedName(entry.name)) return Status::Ok();
+    staged::Name name = staged::Parse(entry.name);
+    const bool named_as_dir =
+        name.kind == staged::Kind::kMinuteDir || name.kind == staged::Kind::kPurged;
+    if (is_dir != named_as_dir) name.kind = staged::Kind::kUnknown;
     const std::string path = paths::Join(dir, entry.name);
     switch (name.kind) {
-      case staged::Kind::kRecord: return Status::Ok();  // one of a damaged lot; gone by the next sweep
+      case staged::Kind::kRecord: return Status::Ok();  // came after the sweep of the records
       case staged::Kind::kPending: {
         context_.rows.Hit(RecoveryRow::kPendingFound);
         const std::string own_name = staged::PendingName(own_.NextNumber());
@@ -139,7 +163,10 @@ class Recovery {
         return RemoveSettled(path);
       case staged::Kind::kMinuteDir:
         context_.rows.Hit(RecoveryRow::kMinuteDirWithoutRecord);
-        return RemoveSettled(path);
+        if (const Status removed = RemoveSettled(path); removed.code() != Code::kRefused) {
+          return removed;
+        }
+        return SetAside(dir, entry.name, "somebody put something into a staged empty directory");
       case staged::Kind::kPurged:
         context_.rows.Hit(RecoveryRow::kPurgedHour);
         return RemoveTree(storage_, path);

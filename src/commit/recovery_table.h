@@ -15,6 +15,7 @@ enum class RecoveryRow : uint8_t {
   kMoveDone,
   kMoveSourceAndSameThere,
   kMoveSourceAndOtherThere,
+  kForeignInTheWay,
   kMoveRefused,
   kMoveUnknown,
   kMinuteDirThere,
@@ -39,7 +40,7 @@ struct RecoveryRule {
   std::string_view done;
 };
 
-inline constexpr std::array<RecoveryRule, 20> kRecoveryTable = {{
+inline constexpr std::array<RecoveryRule, 21> kRecoveryTable = {{
     {RecoveryRow::kMoveDue, "a move's source is staged, nothing at its destination",
      "rename it into place"},
     {RecoveryRow::kMoveDone, "a move's source is gone",
@@ -48,6 +49,8 @@ inline constexpr std::array<RecoveryRule, 20> kRecoveryTable = {{
      "drop the source (P9)"},
     {RecoveryRow::kMoveSourceAndOtherThere, "source and destination both there, different content",
      "amend the record: the file gets a prefixed name beside the other (P18)"},
+    {RecoveryRow::kForeignInTheWay, "something foreign has the name of a manifest or a queue entry",
+     "quarantine it (P6) and make the move"},
     {RecoveryRow::kMoveRefused, "the move is definitely refused",
      "amend the record: the file goes to quarantine with the reason, its queue lines go (P11)"},
     {RecoveryRow::kMoveUnknown, "the answer to a move was lost",

@@ -59,6 +59,7 @@ Status TreeLease::Renew() {
     return renamed;
   }
   MutexLock lock(mutex_);
+  if (mine_ != mine) return Status::Ok();  // released meanwhile
   if (!renamed.ok()) {
     mine_ = 0;
     return {Code::kStale, fmt::format("lease on {} was taken over: {}", storage_.Describe(),
@@ -74,15 +75,17 @@ Result<std::vector<uint64_t>> TreeLease::ListRecords() {
   std::vector<uint64_t> numbers;
   for (const DirEntry& entry : entries) {
     const Result<uint64_t> number = ParseNumber(entry.name);
-    if (number.ok()) numbers.push_back(*number);
+    // "007" is nobody's record: ours has no other spelling.
+    if (number.ok() && std::to_string(*number) == entry.name) numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;
 }
 
 Status TreeLease::Watch() {
-  const BootTime now = clock_.Boot();
+  const BootTime asked = clock_.Boot();
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, ListRecords());
+  const BootTime answered = clock_.Boot();
   const uint64_t newest = numbers.empty() ? 0 : numbers.back();
   Seen seen;
   {
@@ -93,9 +96,12 @@ Status TreeLease::Watch() {
   if (seen.number != newest) {
     const auto text = storage_.ReadFile(RecordPath(newest), 4096);
     if (text.code() == Code::kNotFound) return Status::Ok();  // renewed meanwhile
-    if (!text.ok()) return text.status();
-    const auto lines = ParseText(kKind, kVersion, *text, RecordPath(newest));
-    Seen fresh{newest, lines.ok() && !lines->empty() ? lines->front().back() : "unreadable", now};
+    if (text.unknown()) return text.status();
+    // Whatever cannot be read is waited for like a holder that says nothing.
+    const auto lines = ParseText(kKind, kVersion, text.ok() ? *text : "", RecordPath(newest));
+    // The record is at least as old as the answer: the wait begins there.
+    const Seen fresh{newest, lines.ok() && !lines->empty() ? lines->front().back() : "unreadable",
+                     answered};
     const bool own = fresh.holder == options_.holder;
     const bool released = fresh.holder.empty();
     {
@@ -105,7 +111,7 @@ Status TreeLease::Watch() {
     // Our own, from a renewal or take-over whose answer was lost; or given up by its holder.
     return own || released ? Take(newest) : Status::Ok();
   }
-  if (now - seen.since < options_.timeout) return Status::Ok();
+  if (asked - seen.since < options_.timeout) return Status::Ok();
   return Take(newest);
 }
 
@@ -154,8 +160,11 @@ Status TreeLease::Release() {
   text.Line({"holder", ""});
   const std::string staged = paths::Join(paths::Tmp(), "lease." + random_.Hex(16));
   DATABUS_RETURN_IF_ERROR(storage_.WriteFile(staged, std::move(text).Finish()));
-  DATABUS_RETURN_IF_ERROR(storage_.Rename(staged, RecordPath(mine + 1)));
-  return storage_.Remove(RecordPath(mine));
+  const Status placed = storage_.Rename(staged, RecordPath(mine + 1));
+  // kExists: it was lost before it was given up.
+  if (!placed.ok() && placed.code() != Code::kExists) return placed;
+  const Status removed = storage_.Remove(placed.ok() ? RecordPath(mine) : staged);
+  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
 }
 
 }  // namespace databus
