@@ -4,7 +4,8 @@ namespace databus {
 
 std::span<const Command* const> Commands() {
   static constexpr const Command* kAll[] = {
-      &kLs, &kCat, &kStatus, &kVerify, &kHelp, &kCompletion,
+      &kCollector, &kWorker,   &kProduce, &kLs,         &kCat,
+      &kStatus,    &kVerify,   &kSettings, &kHelp, &kCompletion,
   };
   return kAll;
 }

@@ -7,7 +7,7 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
-#include <sstream>
+#include <iterator>
 
 namespace databus {
 namespace {
@@ -49,18 +49,16 @@ Status CheckRange(const MinuteRange& range) {
 }
 
 Result<std::string> ReadTextFile(const std::string& path) {
+  errno = 0;
   std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  if (file) text << file.rdbuf();
-  if (!file || (text.fail() && file.peek() != EOF)) {
-    const int error = errno;
-    return Status(Code::kNotFound, fmt::format("{}: {}", path, std::strerror(error)));
-  }
-  return text.str();
+  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  // Opening a directory works, reading it does not, and only errno tells.
+  if (errno != 0) return Status(Code::kNotFound, path + ": " + std::strerror(errno));
+  return text;
 }
 
-Result<Topology> LoadTopology(const std::string& file) {
-  DATABUS_ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file));
+Result<Topology> LoadTopology(const Seams& seams, const std::string& file) {
+  DATABUS_ASSIGN_OR_RETURN(const std::string text, seams.read_file(file));
   return ParseTopology(text, file);
 }
 

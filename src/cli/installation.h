@@ -32,9 +32,10 @@ void AddTopologyOption(CLI::App& app, std::string& file);
 void AddRangeOptions(CLI::App& app, MinuteRange& range);
 Status CheckRange(const MinuteRange& range);
 
-// kInvalid for what cannot be understood, kNotFound naming the file when it cannot be read.
+// kInvalid for what cannot be understood; else as Seams::read_file.
+Result<Topology> LoadTopology(const Seams& seams, const std::string& file);
+// The machine's own Seams::read_file.
 Result<std::string> ReadTextFile(const std::string& path);
-Result<Topology> LoadTopology(const std::string& file);
 
 // kInvalid, naming those that exist, when there is no such cluster.
 Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topology,

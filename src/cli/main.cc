@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/app.h"
+#include "cli/installation.h"
 #include "storage/open.h"
 
 namespace {
@@ -41,6 +42,7 @@ int main(int argc, char** argv) {
                        .network = databus::TcpNetwork(),
                        .open_storage = &databus::OpenStorage,
                        .create_root = &databus::CreateRoot,
+                       .read_file = &databus::ReadTextFile,
                        .host = HostName(),
                        .pid = getpid()};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);

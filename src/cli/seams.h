@@ -26,6 +26,8 @@ struct Seams {
       open_storage;
   // Makes the root of a tree that does not exist yet, at the first start of an installation.
   std::function<Status(const std::string& url, const std::string& root_dir)> create_root;
+  // A configuration file. kNotFound, naming the file and the reason, when it cannot be read.
+  std::function<Result<std::string>(const std::string& path)> read_file;
   std::string host;
   int64_t pid = 0;
 };

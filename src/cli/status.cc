@@ -56,7 +56,7 @@ Exit Show(const Topology& topology, const Options& options, Io& io, Seams& seams
 }
 
 Exit RunStatus(const Options& options, Io& io, Seams& seams) {
-  const auto topology = LoadTopology(options.topology_file);
+  const auto topology = LoadTopology(seams, options.topology_file);
   if (!topology.ok()) return Report(io, topology.status());
   if (options.watch_s == 0) return Show(*topology, options, io, seams);
   StopFlag never;  // ends with the process, or when nobody reads any more

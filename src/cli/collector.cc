@@ -1,0 +1,39 @@
+// `databus collector`: a collector in the foreground.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/all_commands.h"
+#include "cli/compose.h"
+#include "cli/service_options.h"
+#include "cli/signals.h"
+
+namespace databus {
+namespace {
+
+Exit RunInForeground(const ServiceOptions& options, Io& io, Seams& seams) {
+  if (const Status log = StartServiceLog(options); !log.ok()) return Report(io, log);
+  const auto text = seams.read_file(options.config_file);
+  if (!text.ok()) return Report(io, text.status());
+  StopFlag stop;
+  SignalWatch signals([&stop] { stop.Stop(); });
+  const Status run = RunCollector(seams, {options.config_file, *text}, stop);
+  return run.ok() ? Exit::kDone : Report(io, run);
+}
+
+CommandBody Define(CLI::App& app) {
+  auto options = std::make_shared<ServiceOptions>();
+  AddServiceOptions(app, "scribe.conf", *options);
+  return [options](Io& io, Seams& seams) { return RunInForeground(*options, io, seams); };
+}
+
+}  // namespace
+
+const Command kCollector{
+    .name = "collector",
+    .summary = "Run a collector: take messages over the Scribe protocol and deliver them.",
+    .details = "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; what is\n"
+               "accepted is safe either way. 'databus settings' lists what scribe.conf may hold.\n"
+               "Exit 2 when the configuration is refused.",
+    .define = &Define};
+
+}  // namespace databus

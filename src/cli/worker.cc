@@ -1,0 +1,48 @@
+// `databus worker`: a worker in the foreground.
+#include <CLI/CLI.hpp>
+#include <memory>
+
+#include "cli/all_commands.h"
+#include "cli/compose.h"
+#include "cli/service_options.h"
+#include "cli/signals.h"
+
+namespace databus {
+namespace {
+
+struct Options {
+  ServiceOptions service;
+  bool init = false;
+};
+
+Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
+  if (const Status log = StartServiceLog(options.service); !log.ok()) return Report(io, log);
+  const std::string& file = options.service.config_file;
+  const auto text = seams.read_file(file);
+  if (!text.ok()) return Report(io, text.status());
+  StopFlag stop;
+  SignalWatch signals([&stop] { stop.Stop(); });
+  const Status run =
+      RunWorker(seams, {file, *text}, options.init ? AdoptTree::kYes : AdoptTree::kNo, stop);
+  return run.ok() ? Exit::kDone : Report(io, run);
+}
+
+CommandBody Define(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  AddServiceOptions(app, "databus.cfg", options->service);
+  app.add_flag("--init", options->init,
+               "Take over a tree that holds files of the original Databus and no system/cluster-id");
+  return [options](Io& io, Seams& seams) { return RunInForeground(*options, io, seams); };
+}
+
+}  // namespace
+
+const Command kWorker{
+    .name = "worker",
+    .summary = "Run a worker: publish, merge, mirror and purge the streams of its clusters.",
+    .details = "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; nothing is\n"
+               "lost either way. A second worker on the same cluster stands by. 'databus settings'\n"
+               "lists what databus.cfg may hold. Exit 2 when the configuration is refused.",
+    .define = &Define};
+
+}  // namespace databus
