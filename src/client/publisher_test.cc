@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
-#include <set>
 
 #include "net/scribe_codec.h"
 
@@ -254,6 +254,24 @@ TEST(PublisherTest, WithoutACollectorItTakesWhatHasRoomAndSaysWhatIsUnconfirmed)
   EXPECT_THAT(closed.message(), HasSubstr("15 messages unconfirmed"));
   EXPECT_EQ(publisher.progress().unconfirmed(), taken);
   EXPECT_EQ(publisher.Publish("clicks", "m", Never()).code(), Code::kStopped);
+}
+
+TEST(PublisherTest, ATryLaterIsFollowedByAPause) {
+  std::atomic<int> calls = 0;
+  BadCollector collector([&calls] {
+    ++calls;
+    return Conduct::kTryLater;
+  });
+  const auto server = Serve(collector);
+  PublisherOptions options = OptionsFor(server->port());
+  options.pause_min = options.pause_max = 1h;
+  Publisher publisher(options, Seams());
+  PublishAll(publisher, {"one"});
+  while (publisher.progress().last_error.empty()) {
+    EXPECT_EQ(publisher.Flush(SystemClock().Boot() + 20ms).code(), Code::kUnavailable);
+  }
+  EXPECT_EQ(publisher.Flush(SystemClock().Boot() + 20ms).code(), Code::kUnavailable);
+  EXPECT_EQ(calls, 1);
 }
 
 TEST(PublisherTest, ASilentCollectorIsGivenUpAndTheBatchSentAgain) {
