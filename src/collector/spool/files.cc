@@ -76,16 +76,15 @@ Result<std::string> ReadWholeFile(Disk& disk, const std::string& path) {
   return all;
 }
 
-Status MakeDirsDurably(Disk& disk, const std::string& path) {
-  std::vector<std::string> missing;
-  for (std::string at = path; disk.List(at).code() == Code::kNotFound;) {
-    const size_t slash = at.rfind('/');
-    if (slash == std::string::npos || slash == 0) break;
-    at.resize(slash);
-    missing.push_back(at);
+Status SyncAncestors(Disk& disk, const std::string& path) {
+  for (std::string at = path; at.size() > 1;) {
+    at.resize(std::max<size_t>(at.rfind('/'), 1));  // the root's name is its slash
+    const Status synced = disk.SyncDir(at);
+    if (synced.ok()) continue;
+    // A directory that we may not even read was not made by us, nor anything above it.
+    if (synced.code() == Code::kRefused && disk.List(at).code() == Code::kRefused) break;
+    return synced;
   }
-  DATABUS_RETURN_IF_ERROR(disk.MakeDirs(path));
-  for (const std::string& parent : missing) DATABUS_RETURN_IF_ERROR(disk.SyncDir(parent));
   return Status::Ok();
 }
 

@@ -28,8 +28,8 @@ Result<std::vector<uint64_t>> ListNumbered(Disk& disk, const std::string& dir,
 
 Result<std::string> ReadWholeFile(Disk& disk, const std::string& path);
 
-// Makes the directory and its parents, durably.
-Status MakeDirsDurably(Disk& disk, const std::string& path);
+// Makes the name of `path` durable, in its parent and all directories above.
+Status SyncAncestors(Disk& disk, const std::string& path);
 
 // A file that is there completely or not at all. Replaces what had the name. kUnavailable: unknown.
 Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& name,

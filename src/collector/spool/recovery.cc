@@ -33,7 +33,7 @@ Result<std::unique_ptr<Spool>> Spool::Open(const Seams& seams, const SpoolOption
 }
 
 Status SpoolImpl::Recover() {
-  DATABUS_RETURN_IF_ERROR(MakeDirsDurably(disk_, options_.dir));
+  DATABUS_RETURN_IF_ERROR(disk_.MakeDirs(options_.dir));
   DATABUS_ASSIGN_OR_RETURN(lock_, disk_.LockDir(options_.dir));
   for (const std::string& dir : {DamagedDir(), RejectedDir()}) {
     DATABUS_RETURN_IF_ERROR(disk_.MakeDirs(dir));
@@ -70,6 +70,8 @@ Status SpoolImpl::OpenIdentity() {
                                     " is there"};
       }
     }
+    // Once there is an identity, the way to it is known to be durable.
+    DATABUS_RETURN_IF_ERROR(SyncAncestors(disk_, options_.dir));
     const SpoolIdentity made{random_.Hex(16), options_.collector, {}};
     DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, made));
     read = made;

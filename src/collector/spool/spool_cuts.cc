@@ -182,6 +182,7 @@ Status SpoolImpl::Amend(const SpoolIntent& intent) {
 }
 
 Status SpoolImpl::Settle(std::span<const uint64_t> intent_ids) {
+  if (intent_ids.empty()) return Status::Ok();
   SpoolChange change;
   change.settled.assign(intent_ids.begin(), intent_ids.end());
   DATABUS_RETURN_IF_ERROR(Commit(change));

@@ -39,7 +39,7 @@ struct SpoolWorld {
   SpoolWorld() { options.disk_reserve_bytes = 0; }
 
   Result<std::unique_ptr<Spool>> TryOpen() {
-    return Spool::Open({fault_disk, clock, *random}, options);
+    return Spool::Open({*machine, clock, *random}, options);
   }
   // Opens the spool again, as after a restart of the process.
   Spool& Open() {
@@ -98,6 +98,8 @@ struct SpoolWorld {
   MemoryDisk disk;
   FaultPlan plan;
   FaultDisk fault_disk{disk, plan};
+  // What the next spool is opened on: `disk` itself is one without faults.
+  Disk* machine = &fault_disk;
   ManualClock clock{WallTime(std::chrono::hours(24 * 365 * 60))};
   std::unique_ptr<Random> random = SeededRandom(7);
   SpoolOptions options{.dir = "/var/spool", .collector = "c1"};

@@ -67,10 +67,10 @@ struct SpoolIntent {
   // Never used twice in one spool.
   uint64_t id = 0;
   std::string stream{};
-  std::string staged_path;
-  std::string final_path;
+  std::string staged_path{};
+  std::string final_path{};
   // Whatever the delivering part wants to find again after a restart.
-  std::string note;
+  std::string note{};
   friend bool operator==(const SpoolIntent&, const SpoolIntent&) = default;
 };
 

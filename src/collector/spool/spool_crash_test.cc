@@ -1,0 +1,245 @@
+// One whole life of a spool, with senders that repeat what was not acknowledged and a delivery that
+// keeps the rules (P20), broken at every call of the disk in every way, with and without a power cut,
+// and then continued to the end. In the end every message lies at its destination exactly once, and
+// what was refused for certain is nowhere.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "collector/spool/spool_test_world.h"
+
+namespace databus {
+namespace {
+
+constexpr uint64_t kSender = 77;
+constexpr int kNumbered = 6;
+
+// What is outside the spool and survives everything.
+struct Outside {
+  // Staged files by path, and what was renamed into place.
+  std::map<std::string, std::vector<std::string>> staged;
+  std::multiset<std::string> delivered;
+  // Of the sender that numbers its batches.
+  uint64_t acknowledged = 0;
+  // Of the one that does not.
+  std::set<std::string> plain_acknowledged;
+  std::set<std::string> plain_refused;
+  std::set<uint64_t> numbers;
+  uint64_t files = 0;
+};
+
+class Life {
+ public:
+  Life() {
+    world.options.segment_bytes = 300;
+    world.options.journal_bytes = 900;
+  }
+
+  // A run of the process from its start; returns early where a process would stop.
+  void Run() {
+    ++run_;
+    world.spool.reset();
+    Result<std::unique_ptr<Spool>> opened = world.TryOpen();
+    if (!opened.ok()) return;
+    world.spool = *std::move(opened);
+    if (world.spool->identity().cluster_id.empty()) {
+      static_cast<void>(world.spool->RememberCluster("cluster"));
+    }
+    FinishOldCuts();
+    for (int step = 0; step < kNumbered; ++step) {
+      SendNumbered();
+      SendPlain("plain-" + std::to_string(step) + "-" + std::to_string(run_));
+      if (step % 2 == 1) Deliver();
+    }
+    Deliver();
+  }
+
+  // Without faults, to the end.
+  void Complete() {
+    while (outside.acknowledged < kNumbered) Run();
+    Run();
+    EXPECT_EQ(world.spool->Stats().unsealed_bytes, 0u);
+    EXPECT_EQ(world.spool->Stats().sealed_bytes, 0u);
+    EXPECT_TRUE(outside.staged.empty());
+  }
+
+  void Check() {
+    for (int i = 1; i <= kNumbered; ++i) {
+      EXPECT_EQ(outside.delivered.count("numbered-" + std::to_string(i)), 1u) << i;
+    }
+    for (const std::string& message : outside.plain_acknowledged) {
+      EXPECT_EQ(outside.delivered.count(message), 1u) << message;
+    }
+    for (const std::string& message : outside.plain_refused) {
+      EXPECT_EQ(outside.delivered.count(message), 0u) << message;
+    }
+    for (const std::string& message : outside.delivered) {
+      EXPECT_EQ(outside.delivered.count(message), 1u) << message;
+    }
+  }
+
+  SpoolWorld world;
+  Outside outside;
+
+ private:
+  void SendNumbered() {
+    const uint64_t number = outside.acknowledged + 1;
+    if (number > kNumbered) return;
+    const BatchId id{kSender, number, number};
+    const SpoolAnswer answer = world.Put("numbered-" + std::to_string(number), id);
+    if (answer == SpoolAnswer::kKept || answer == SpoolAnswer::kRepeat) ++outside.acknowledged;
+  }
+
+  void SendPlain(const std::string& message) {
+    const SpoolAnswer answer = world.Put(message);
+    if (answer == SpoolAnswer::kKept) outside.plain_acknowledged.insert(message);
+    if (answer == SpoolAnswer::kTryLater) outside.plain_refused.insert(message);
+  }
+
+  void Rename(const std::string& path) {
+    const auto staged = outside.staged.find(path);
+    if (staged == outside.staged.end()) return;  // done before
+    outside.delivered.insert(staged->second.begin(), staged->second.end());
+    outside.staged.erase(staged);
+  }
+
+  // What is staged under an intent is renamed, the rest of the staging is of no use.
+  void FinishOldCuts() {
+    std::set<std::string> known;
+    std::vector<uint64_t> ids;
+    for (const SpoolCut& cut : world.spool->OpenCuts()) {
+      for (const SpoolIntent& intent : cut.intents) {
+        known.insert(intent.staged_path);
+        ids.push_back(intent.id);
+      }
+    }
+    std::erase_if(outside.staged, [&](const auto& file) { return !known.contains(file.first); });
+    for (const std::string& path : known) Rename(path);
+    static_cast<void>(world.spool->Settle(ids));
+  }
+
+  void Deliver() {
+    for (const UnsealedRange& unsealed : world.spool->UnsealedRanges()) {
+      std::vector<std::string> messages;
+      const auto read = world.spool->Read(unsealed.range, 200, [&](const SpoolRecord& record) {
+        for (std::string& message : MessagesOf(record.entries)) {
+          messages.push_back(std::move(message));
+        }
+      });
+      if (!read.ok()) return;
+      const std::vector<std::string> stream{"clicks"};
+      const auto number = world.spool->NextCounters(stream);
+      if (!number.ok()) return;
+      EXPECT_TRUE(outside.numbers.insert(number->front()).second) << "counter used twice";
+      const std::string path = "staged-" + std::to_string(++outside.files);
+      outside.staged[path] = messages;
+      const auto cut = world.spool->AddCut(
+          {*read}, {{.stream = "clicks", .staged_path = path, .final_path = path}});
+      if (cut.unknown()) return;  // stays staged until a restart tells
+      if (!cut.ok()) {
+        outside.staged.erase(path);
+        continue;
+      }
+      Rename(path);
+      const uint64_t ids[] = {cut->intents[0].id};
+      static_cast<void>(world.spool->Settle(ids));
+    }
+  }
+
+  int run_ = 0;
+};
+
+enum class PowerCut : uint8_t { kNone, kAtOnce, kAfterTheNextRun };
+
+struct Ending {
+  uint64_t call = 0;
+  Fault fault;
+  PowerCut power_cut = PowerCut::kNone;
+  uint64_t seed = 0;
+};
+
+void CheckEnding(const Ending& ending) {
+  Life life;
+  life.world.plan.Add({.number = ending.call, .fault = ending.fault});
+  try {
+    life.Run();
+  } catch (const Crash&) {
+  }
+  life.world.spool.reset();
+  life.world.machine = &life.world.disk;
+  const auto random = SeededRandom(ending.seed);
+  if (ending.power_cut == PowerCut::kAfterTheNextRun) {
+    life.Run();
+    life.world.spool.reset();
+  }
+  if (ending.power_cut != PowerCut::kNone) life.world.disk.PowerCut(*random);
+  life.Complete();
+  life.Check();
+}
+
+uint64_t CallsOfALife() {
+  Life life;
+  life.Run();
+  life.Check();
+  return life.world.plan.calls();
+}
+
+// Every call of a life meets the fault, with every kind of end.
+void CheckEverywhere(const Fault& fault) {
+  const uint64_t calls = CallsOfALife();
+  const std::vector<std::pair<PowerCut, uint64_t>> ends{{PowerCut::kNone, 0},
+                                                        {PowerCut::kAtOnce, 1},
+                                                        {PowerCut::kAtOnce, 2},
+                                                        {PowerCut::kAtOnce, 3},
+                                                        {PowerCut::kAfterTheNextRun, 4}};
+  for (uint64_t call = 1; call <= calls; ++call) {
+    for (const auto& [power_cut, seed] : ends) {
+      SCOPED_TRACE("call " + std::to_string(call) + ", seed " + std::to_string(seed));
+      CheckEnding({call, fault, power_cut, seed});
+      if (::testing::Test::HasFailure()) return;
+    }
+  }
+}
+
+TEST(SpoolCrash, ALifeWithoutFaultsUsesEveryPartOfTheSpool) {
+  Life life;
+  life.Run();
+  life.Check();
+  std::map<Verb, int> verbs;
+  std::set<std::string> journals, segments;
+  for (const Call& call : life.world.plan.trace()) {
+    ++verbs[call.verb];
+    if (call.verb == Verb::kRename && call.to.find("/journal-") != call.to.npos) {
+      journals.insert(call.to);
+    }
+    if (call.verb == Verb::kRemove && call.path.find("/segment-") != call.path.npos) {
+      segments.insert(call.path);
+    }
+  }
+  EXPECT_GE(journals.size(), 3u);  // the journal is written anew in between
+  EXPECT_GE(segments.size(), 2u);
+  EXPECT_GE(life.world.plan.calls(), 150u);
+}
+
+TEST(SpoolCrash, DeathBeforeAnyCallLosesAndDoublesNothing) { CheckEverywhere(Fault::CrashBefore()); }
+TEST(SpoolCrash, DeathAfterAnyCallLosesAndDoublesNothing) { CheckEverywhere(Fault::CrashAfter()); }
+TEST(SpoolCrash, DeathInTheMiddleOfAWriteLosesAndDoublesNothing) {
+  for (const uint64_t bytes : {1, 40, 70, 100}) CheckEverywhere(Fault::CrashTorn(bytes));
+}
+TEST(SpoolCrash, ACallThatIsRefusedLosesAndDoublesNothing) {
+  CheckEverywhere(Fault::Refused(Code::kRefused));
+}
+TEST(SpoolCrash, AFullDiskAtAnyCallLosesAndDoublesNothing) { CheckEverywhere(Fault::Full()); }
+TEST(SpoolCrash, ACallWhoseAnswerIsLostLosesAndDoublesNothing) {
+  CheckEverywhere(Fault::AnswerLost());
+}
+TEST(SpoolCrash, ACallThatIsLostLosesAndDoublesNothing) { CheckEverywhere(Fault::RequestLost()); }
+TEST(SpoolCrash, ATornWriteLosesAndDoublesNothing) {
+  for (const uint64_t bytes : {1, 70, 100}) {
+    CheckEverywhere(Fault::Torn(bytes));
+    CheckEverywhere(Fault::Torn(bytes, Code::kNoSpace));
+  }
+}
+
+}  // namespace
+}  // namespace databus
