@@ -20,8 +20,8 @@ struct LogEntry {
   2: string message
 }
 
-// Batches of one sender are numbered from 1 without gaps. A receiver remembers the highest number it
-// has kept: a repeat is answered OK and not kept again, a gap is answered TRY_LATER.
+// Batches of one sender are numbered from 1 without gaps. A receiver remembers the highest number
+// it has kept: a repeat is answered OK and not kept again, a gap is answered TRY_LATER.
 struct BatchId {
   // One incarnation of a sender: 16 hexadecimal digits.
   1: string sender,

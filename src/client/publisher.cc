@@ -85,11 +85,11 @@ Status Publisher::PumpDownTo(size_t most, BootTime deadline) {
   while (batches_.size() > most) {
     if (interrupted_.Stopped()) return {Code::kStopped, "publish: interrupted"};
     if (seams_.clock.Boot() >= deadline) {
-      return {Code::kUnavailable,
-              fmt::format("publish to {}:{}: {} messages unconfirmed in time{}{}", options_.host,
-                          options_.port, progress_.unconfirmed(),
-                          progress_.last_error.empty() ? "" : "; last error: ",
-                          progress_.last_error)};
+      return {
+          Code::kUnavailable,
+          fmt::format("publish to {}:{}: {} messages unconfirmed in time{}{}", options_.host,
+                      options_.port, progress_.unconfirmed(),
+                      progress_.last_error.empty() ? "" : "; last error: ", progress_.last_error)};
     }
     Step(deadline, Patience::kWait);
   }
@@ -135,10 +135,10 @@ void Publisher::SendBatches(BootTime deadline) {
   const uint64_t base = batches_.front().number;
   for (Batch& batch : batches_) {
     if (batch.state != BatchState::kToSend) continue;
-    calls.push_back(EncodeLogCall({.header = {.style = HeaderStyle::kStrict,
-                                              .seqid = SeqidOf(batch.number)},
-                                   .entries = batch.entries.bytes(),
-                                   .batch = BatchId{sender_, batch.number, base}}));
+    calls.push_back(
+        EncodeLogCall({.header = {.style = HeaderStyle::kStrict, .seqid = SeqidOf(batch.number)},
+                       .entries = batch.entries.bytes(),
+                       .batch = BatchId{sender_, batch.number, base}}));
     if (std::exchange(batch.sent_before, true)) progress_.resent += batch.entries.count();
     batch.state = BatchState::kSent;
     owed_.push_back(batch.number);

@@ -1,6 +1,6 @@
-// Sends messages to a collector over the Scribe protocol, exactly once: batches carry an identity by
-// which the collector knows a repeat (P22), so after a lost answer a batch is simply sent again. A
-// collector of another make ignores the identity; towards it a lost answer may double a batch.
+// Sends messages to a collector over the Scribe protocol, exactly once: batches carry an identity
+// by which the collector knows a repeat (P22), so after a lost answer a batch is simply sent again.
+// A collector of another make ignores the identity; towards it a lost answer may double a batch.
 //
 //   Publisher publisher({.host = "collector1", .port = 1463}, {network, clock, random});
 //   Status status = publisher.Publish("clicks", line, deadline);
@@ -97,8 +97,8 @@ class Publisher {
   // Flush, then the end of the connection, whatever Flush says. Nothing is published after it.
   Status Close(BootTime deadline);
 
-  // Makes the running and all later calls return kStopped: at once in a pause, within a fraction of a
-  // second while they wait for answers, after the timeout while they connect. From any thread.
+  // Makes the running and all later calls return kStopped: at once in a pause, within a fraction of
+  // a second while they wait for answers, after the timeout while they connect. From any thread.
   void Interrupt();
 
   const PublisherProgress& progress() const { return progress_; }

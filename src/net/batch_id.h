@@ -14,8 +14,8 @@ struct BatchId {
   uint64_t sender = 0;
   // At least 1.
   uint64_t number = 0;
-  // The lowest number the sender has not yet seen acknowledged, 1 <= base <= number. A receiver that
-  // has lost its memory learns from it where to go on.
+  // The lowest number the sender has not yet seen acknowledged, 1 <= base <= number. A receiver
+  // that has lost its memory learns from it where to go on.
   uint64_t base = 0;
 
   friend bool operator==(const BatchId&, const BatchId&) = default;

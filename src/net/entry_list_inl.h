@@ -30,8 +30,8 @@ class EntryReader {
   static constexpr uint64_t kMessageTag = 0x0b0002;
 
   // An entry as every known client writes it: category, message, stop. Anything else is left
-  // untouched, to be looked at with more patience. A field's header is read as 8 bytes, which is why
-  // one byte more is asked for than it has: the stop, or what follows the category.
+  // untouched, to be looked at with more patience. A field's header is read as 8 bytes, which is
+  // why one byte more is asked for than it has: the stop, or what follows the category.
   bool NextUsual(std::string_view& category, std::string_view& message) {
     const char* at = at_;
     size_t left = static_cast<size_t>(end_ - at);

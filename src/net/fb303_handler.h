@@ -37,10 +37,10 @@ class Fb303Handler {
   virtual void Shutdown() = 0;
 };
 
-// Answers any call but `Log`: the payload of the reply frame, in the header style of the call; empty
-// when nothing is to be sent (oneway). Unknown methods and undecodable calls are answered with a
-// Thrift exception. Options (setOption, getOption, getOptions) and getCpuProfile answer empty: there
-// are none.
+// Answers any call but `Log`: the payload of the reply frame, in the header style of the call;
+// empty when nothing is to be sent (oneway). Unknown methods and undecodable calls are answered
+// with a Thrift exception. Options (setOption, getOption, getOptions) and getCpuProfile answer
+// empty: there are none.
 std::string AnswerFb303(std::string_view frame, Fb303Handler& handler);
 
 }  // namespace databus

@@ -92,9 +92,9 @@ struct ListenOptions {
   // Reading a connection stops while this much of it is unanswered, or while this much of its
   // answers waits for a peer that does not read.
   uint64_t connection_pending_bytes_max = 32u << 20;
-  // Reading stops altogether while the handler holds this much (Frames that still exist); unfinished
-  // large frames may take as much again. So the memory of a server is at most about twice this, plus
-  // one receive buffer (256 KiB) for each connection with an unfinished frame.
+  // Reading stops altogether while the handler holds this much (Frames that still exist);
+  // unfinished large frames may take as much again. So the memory of a server is at most about
+  // twice this, plus one receive buffer (256 KiB) for each connection with an unfinished frame.
   uint64_t total_pending_bytes_max = 256u << 20;
 };
 
@@ -136,9 +136,9 @@ class FrameServer {
 
   // New connections are refused by the system from now on.
   virtual void StopAccepting() = 0;
-  // Stops accepting and reading, waits until every frame handed out is answered and every answer has
-  // gone out, or until `deadline`, closes all connections (with OnClose) and ends the IO thread. No
-  // call of the handler is made after the return. Not to be called by the handler.
+  // Stops accepting and reading, waits until every frame handed out is answered and every answer
+  // has gone out, or until `deadline`, closes all connections (with OnClose) and ends the IO
+  // thread. No call of the handler is made after the return. Not to be called by the handler.
   virtual void Shutdown(BootTime deadline) = 0;
 
   virtual FrameServerStats Stats() const = 0;

@@ -406,8 +406,8 @@ TEST(FrameTransportTest, StopAcceptingRefusesNewConnectionsAndServesOldOnes) {
   test.server->StopAccepting();
   ASSERT_TRUE(SendFrames(*client, {"after"}).ok());
   EXPECT_EQ(ReceiveFrame(*client), "after");
-  const auto refused = TcpNetwork().Connect(
-      {.host = "127.0.0.1", .port = test.server->port(), .deadline = Never()});
+  const auto refused =
+      TcpNetwork().Connect({.host = "127.0.0.1", .port = test.server->port(), .deadline = Never()});
   EXPECT_EQ(refused.code(), Code::kUnavailable);
 }
 

@@ -3,9 +3,9 @@
 // the same in Thrift's language; the tests hold the two against each other. Every other method goes
 // through generated code (net/fb303_handler.h).
 //
-// Nothing here judges content: empty lists, categories and messages, NUL and bytes that are no UTF-8
-// all pass. What is judged is form: a hostile frame never makes the reader look outside it, allocate,
-// or take more than linear time; kInvalid says what is wrong and at which byte.
+// Nothing here judges content: empty lists, categories and messages, NUL and bytes that are no
+// UTF-8 all pass. What is judged is form: a hostile frame never makes the reader look outside it,
+// allocate, or take more than linear time; kInvalid says what is wrong and at which byte.
 //
 // A server's use:
 //   Result<CallHeader> header = DecodeCallHeader(frame);    // bad: close the connection

@@ -101,7 +101,9 @@ Result<LogCall> Decode(std::string_view frame) {
 }
 
 // Any bytes, NUL and what is no UTF-8 included; mostly short.
-rc::Gen<std::string> AnyBytes() { return rc::gen::container<std::string>(rc::gen::arbitrary<char>()); }
+rc::Gen<std::string> AnyBytes() {
+  return rc::gen::container<std::string>(rc::gen::arbitrary<char>());
+}
 
 rc::Gen<OracleCall> AnyCall() {
   return rc::gen::exec([] {
@@ -220,17 +222,18 @@ using namespace std::string_view_literals;
 
 TEST(ScribeCodecTest, FieldsMayBeMissingReversedOrUnknown) {
   const std::string frame = FrameWith(
-      "\x08\0\x09\0\0\0\x2a"                                     // 9: i32, unknown
-      "\x0f\0\x01\x0c\0\0\0\x03"                                 // 1: three entries
-      "\x0b\0\x02\0\0\0\x01m\x0b\0\x01\0\0\0\x01k\0"             // message first
-      "\x0b\0\x01\0\0\0\x01k\0"                                  // no message
+      "\x08\0\x09\0\0\0\x2a"                                           // 9: i32, unknown
+      "\x0f\0\x01\x0c\0\0\0\x03"                                       // 1: three entries
+      "\x0b\0\x02\0\0\0\x01m\x0b\0\x01\0\0\0\x01k\0"                   // message first
+      "\x0b\0\x01\0\0\0\x01k\0"                                        // no message
       "\x0c\0\x07\x0d\0\x01\x0b\x08\0\0\0\x01\0\0\0\x01z\0\0\0\x01\0"  // 7: {1: {"z": 1}}, unknown
-      "\x08\0\x02\0\0\0\x01"                                     // 2: of another type, skipped
-      "\x0b\0\x02\0\0\0\x01n\0"                                  // no category
+      "\x08\0\x02\0\0\0\x01"     // 2: of another type, skipped
+      "\x0b\0\x02\0\0\0\x01n\0"  // no category
       "\0"sv);
   const Result<LogCall> call = Decode(frame);
   ASSERT_TRUE(call.ok()) << call.status().ToString();
-  EXPECT_THAT(ReadEntries(call->entries), ElementsAre(Pair("k", "m"), Pair("k", ""), Pair("", "n")));
+  EXPECT_THAT(ReadEntries(call->entries),
+              ElementsAre(Pair("k", "m"), Pair("k", ""), Pair("", "n")));
   EXPECT_EQ(call->batch, std::nullopt);
 }
 
@@ -277,7 +280,9 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"type", "\x55\0\x09\0"sv, "an unknown type"},
         Hostile{"depth", kDeep, "nested too deep"},
         Hostile{"sender", "\x0c\0\x0f\x0b\0\x01\0\0\0\x01z\0\0"sv, "16 hexadecimal digits"},
-        Hostile{"numbers", "\x0c\0\x0f\x0b\0\x01\0\0\0\x10" "0123456789abcdef\0\0"sv,
+        Hostile{"numbers",
+                "\x0c\0\x0f\x0b\0\x01\0\0\0\x10"
+                "0123456789abcdef\0\0"sv,
                 "1 <= base <= number"}));
 
 TEST(ScribeCodecTest, RepliesAreReadByGeneratedCodeInTheStyleOfTheCall) {
@@ -391,8 +396,7 @@ class Fb303Test : public testing::TestWithParam<HeaderStyle> {
   FakeService service_;
   std::shared_ptr<TMemoryBuffer> sent_ = std::make_shared<TMemoryBuffer>();
   std::shared_ptr<TMemoryBuffer> received_ = std::make_shared<TMemoryBuffer>();
-  scribe_thrift::scribeClient client_{Protocol(received_, GetParam()),
-                                      Protocol(sent_, GetParam())};
+  scribe_thrift::scribeClient client_{Protocol(received_, GetParam()), Protocol(sent_, GetParam())};
 };
 
 TEST_P(Fb303Test, AnswersInTheStyleOfTheCall) {

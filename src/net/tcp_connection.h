@@ -1,5 +1,5 @@
-// One connection of the TCP server: its bytes and its state, without the loop around it. Used by the
-// server's IO thread only.
+// One connection of the TCP server: its bytes and its state, without the loop around it. Used by
+// the server's IO thread only.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ namespace databus {
 
 // How a connection ends:
 //   kOpen --peer's end, oversized, shutdown--> kAnswering --all answered--> kFlushing
-//   kOpen, kAnswering --CloseConnection--> kFlushing --all sent--> kLingering --peer's end--> closed
+//   kOpen, kAnswering --CloseConnection--> kFlushing
+//   kFlushing --all sent--> kLingering --peer's end, or time--> closed
 // Lingering (our direction is closed, what comes is thrown away) lets the last answers arrive: a
 // close with unread bytes would make the system reset the connection and drop them.
 enum class Phase : uint8_t { kOpen, kAnswering, kFlushing, kLingering };

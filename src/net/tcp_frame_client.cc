@@ -92,8 +92,8 @@ Result<std::unique_ptr<FrameClient>> TcpFrameClient::Connect(const ConnectOption
   for (const SocketAddress& address : addresses) {
     Result<Fd> fd = ConnectTo(address, clock, options.deadline);
     if (fd.ok()) {
-      return std::unique_ptr<FrameClient>(std::make_unique<TcpFrameClient>(
-          std::move(*fd), clock, options.frame_bytes_max));
+      return std::unique_ptr<FrameClient>(
+          std::make_unique<TcpFrameClient>(std::move(*fd), clock, options.frame_bytes_max));
     }
     last = fd.status();
   }

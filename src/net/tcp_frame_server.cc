@@ -58,8 +58,7 @@ Result<TcpFrameServer::Listening> Bind(const SocketAddress& address) {
 
 Result<std::unique_ptr<FrameServer>> TcpFrameServer::Listen(const ListenOptions& options,
                                                             const Clock& clock) {
-  DATABUS_ASSIGN_OR_RETURN(SocketAddress address,
-                           ParseAddress(options.bind_address, options.port));
+  DATABUS_ASSIGN_OR_RETURN(SocketAddress address, ParseAddress(options.bind_address, options.port));
   Fd probe(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (!probe.open() && options.bind_address == "::") {  // a machine without IPv6
     DATABUS_ASSIGN_OR_RETURN(address, ParseAddress("0.0.0.0", options.port));
@@ -139,7 +138,7 @@ FrameServerStats TcpFrameServer::Stats() const {
   return stats;
 }
 
-void TcpFrameServer::Count(uint64_t FrameServerStats::*field, uint64_t by) {
+void TcpFrameServer::Count(uint64_t FrameServerStats::* field, uint64_t by) {
   MutexLock lock(stats_mutex_);
   stats_.*field += by;
 }
@@ -167,8 +166,8 @@ void TcpFrameServer::Loop() {
 }
 
 int TcpFrameServer::WaitMs() const {
-  const bool later = lingering_ > 0 || accept_rests_ || !large_waiting_.empty() ||
-                     told_to_ == ToldTo::kShutDown;
+  const bool later =
+      lingering_ > 0 || accept_rests_ || !large_waiting_.empty() || told_to_ == ToldTo::kShutDown;
   if (!later) return -1;
   if (told_to_ != ToldTo::kShutDown) return kTickMs;
   const auto left = std::chrono::ceil<Milliseconds>(shutdown_deadline_ - clock_.Boot()).count();
@@ -350,8 +349,8 @@ TcpFrameServer::Outlook TcpFrameServer::SendTo(TcpConnection& connection) {
   uint64_t sent = 0;
   const TcpConnection::WriteOutcome outcome = connection.Write(sent);
   Count(&FrameServerStats::bytes_out, sent);
-  const bool over = outcome == TcpConnection::WriteOutcome::kAll &&
-                    connection.phase == Phase::kFlushing;
+  const bool over =
+      outcome == TcpConnection::WriteOutcome::kAll && connection.phase == Phase::kFlushing;
   if (outcome == TcpConnection::WriteOutcome::kBroken || (over && connection.peer_ended)) {
     Remove(connection);
     return Outlook::kGone;

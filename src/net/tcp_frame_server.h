@@ -77,7 +77,7 @@ class TcpFrameServer final : public FrameServer {
   void Watch(TcpConnection& connection);
   bool Full();
   void ResumeReading();
-  void Count(uint64_t FrameServerStats::*field, uint64_t by = 1);
+  void Count(uint64_t FrameServerStats::* field, uint64_t by = 1);
 
   const ListenOptions options_;
   const Clock& clock_;

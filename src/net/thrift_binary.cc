@@ -18,8 +18,8 @@ size_t FixedWidth(Type type) {
   }
 }
 
-// The fewest bytes that a value can take, so that a count can be checked against what is left before
-// anything is read; 0 for what is no type of a value.
+// The fewest bytes that a value can take, so that a count can be checked against what is left
+// before anything is read; 0 for what is no type of a value.
 size_t LeastWidth(Type type) {
   switch (type) {
     case Type::kStruct: return 1;
