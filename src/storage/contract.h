@@ -1,5 +1,5 @@
-// The contract suite of Storage: contract_test.cc holds the claims of storage.h, and a back end joins
-// by compiling it into a test program with
+// The contract suite of Storage: contract_test.cc holds the claims of storage.h, and a back end
+// joins by compiling it into a test program with
 //
 //   INSTANTIATE_TEST_SUITE_P(Hdfs, StorageContract, testing::Values(factory), FactoryName);
 #pragma once

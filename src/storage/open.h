@@ -15,8 +15,8 @@ namespace databus {
 Result<std::unique_ptr<Storage>> OpenStorage(const std::string& url, const std::string& root_dir);
 
 // Makes the root of that tree, with missing parents, durably; ok when it is there. Only for the
-// first initialisation of a cluster: doing it at any other time would turn an unmounted disk into an
-// empty tree (docs/protocol.md, P1).
+// first initialisation of a cluster: doing it at any other time would turn an unmounted disk into
+// an empty tree (docs/protocol.md, P1).
 Status CreateRoot(const std::string& url, const std::string& root_dir);
 
 }  // namespace databus

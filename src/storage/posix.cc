@@ -56,7 +56,9 @@ Result<Fd> OpenRegular(const std::string& path) {
   if (!fd.ok()) return ErrnoStatus(errno, "open", path);
   struct stat info {};
   if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
-  if (!S_ISREG(info.st_mode)) return Status(Code::kRefused, "open " + path + ": not a regular file");
+  if (!S_ISREG(info.st_mode)) {
+    return Status(Code::kRefused, "open " + path + ": not a regular file");
+  }
   return fd;
 }
 

@@ -1,12 +1,12 @@
 // What one cluster's file tree is, to the rest of the program: the seam between the protocol and
 // memory, a local directory, HDFS.
 //
-// Paths are relative to the tree's root (`<hdfsurl>/<rootdir>`), '/'-separated, without a leading or
-// trailing '/', and built by cluster/paths.h. "" is the root itself.
+// Paths are relative to the tree's root (`<hdfsurl>/<rootdir>`), '/'-separated, without a leading
+// or trailing '/', and built by cluster/paths.h. "" is the root itself. Malformed ones are kInvalid.
 //
 // Outcomes (base/status.h): every answer but kUnavailable is certain. kNotFound and kExists are the
-// cluster's own words; silence, a lost connection, or an answer nobody can classify is kUnavailable,
-// and the call may then have taken effect.
+// cluster's own words; silence, a lost connection, or an answer nobody can classify is
+// kUnavailable, and the call may then have taken effect.
 //
 // Durability: a call that answered ok survives a power cut, the name in its directory included.
 //
@@ -47,8 +47,8 @@ struct Move {
   std::string to;
 };
 
-// A file being written; not visible under any other name, and not durable before Finish. Dropping it
-// without Finish leaves a file of any prefix of the bytes. One thread at a time.
+// A file being written; not visible under any other name, and not durable before Finish. Dropping
+// it without Finish leaves a file of any prefix of the bytes. One thread at a time.
 class FileWriter {
  public:
   virtual ~FileWriter() = default;

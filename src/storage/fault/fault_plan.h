@@ -137,8 +137,8 @@ class FaultPlan {
   std::vector<Call> trace_;
 };
 
-// For the decorators: the answer to `call` under `plan`, where `run` makes the real call and answers
-// with a Status or a Result.
+// For the decorators: the answer to `call` under `plan`, where `run` makes the real call and
+// answers with a Status or a Result.
 struct FaultHelpers {
   std::function<void(uint64_t)> append{};  // appends so many bytes of what is being appended
   std::function<void(uint64_t)> flip{};    // flips a bit of what was read

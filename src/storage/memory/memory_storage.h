@@ -1,4 +1,5 @@
-// A cluster's tree in memory: the contract of storage.h without a disk, for tests and the simulator.
+// A cluster's tree in memory: the contract of storage.h without a disk, for tests and the
+// simulator.
 //
 // Every call that answered ok is durable for as long as the object lives. Times are those of the
 // clock it was made with, so a test can let the cluster's clock differ from its own. Thread-safe; a
