@@ -100,7 +100,9 @@ Status Deliverer::Reach() {
   DATABUS_RETURN_IF_ERROR(guard_.Check());
   if (!prepared_) DATABUS_RETURN_IF_ERROR(Prepare());
   if (!reached_) {
+    // Backlog is what an earlier run left, and after a pause all that piled up in it.
     for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
+      if (counts_.failed_attempts == 0 && unsealed.age == SpoolAge::kLive) continue;
       backlog_end_ = std::max(backlog_end_, {unsealed.range.segment, unsealed.range.end});
     }
     LogInfo("collector", "cluster reached",

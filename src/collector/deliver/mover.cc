@@ -241,8 +241,8 @@ void Mover::Stuck(Tracked& tracked, const Status& why) {
                                      settings_.retry_interval.count()));
 }
 
-// One announcement per group, then the intents are settled. An announcement is a hint, so one that
-// is refused holds up nothing.
+// One announcement per group, then the intents are settled. An announcement is a hint, so one whose
+// name is refused holds up nothing; it is tried again, with other numbers, where that may help.
 Status Mover::Announce(const ClusterIdentity& cluster) {
   std::map<Group, std::vector<Tracked*>> groups;
   for (auto& [id, tracked] : intents_) {
@@ -275,14 +275,17 @@ Status Mover::Announce(const ClusterIdentity& cluster) {
                                  StagedPrefix(identity) + "sealed." + name),
                      paths::Join(paths::Sealed(settings_.collector), name)});
     const Status written = seams_.cluster.WriteFile(moves.back().from, EncodeAnnouncement(files));
-    if (!written.ok()) sweep_ = true;
-    if (written.unknown()) return written.WithContext("write " + moves.back().from);
+    if (written.ok()) continue;
+    sweep_ = true;
+    return written.WithContext("write " + moves.back().from);
   }
   bool announced = true;
   for (const Status& renamed : seams_.cluster.Renames(moves)) {
     if (renamed.ok()) continue;
     sweep_ = true;
-    if (renamed.unknown()) return renamed.WithContext("announce sealed files");
+    if (renamed.code() != Code::kRefused && renamed.code() != Code::kExists) {
+      return renamed.WithContext("announce sealed files");
+    }
     announced = false;
     seams_.problems.Report("announcements", "announcing sealed files: " + renamed.ToString(),
                            "the worker finds the files by its next full scan");

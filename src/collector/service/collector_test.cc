@@ -1,0 +1,436 @@
+#include "collector/service/collector.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <vector>
+
+#include "collector/deliver/delivery_world.h"
+#include "collector/service/metrics.h"
+#include "net/fb303_handler.h"
+#include "net/scribe_codec.h"
+
+namespace databus {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Pair;
+using testing::SizeIs;
+using testing::UnorderedElementsAre;
+using testing_delivery::Entries;
+using testing_delivery::World;
+
+// A network of one server, whose frames the test hands over and whose answers it collects.
+class OneServer final : public Network {
+ public:
+  class Server final : public FrameServer {
+   public:
+    explicit Server(OneServer& net) : net_(net) {}
+    void Start(FrameHandler& handler) override { net_.handler = &handler; }
+    uint16_t port() const override { return 1463; }
+    void Send(std::vector<Reply> replies) override {
+      for (Reply& reply : replies) net_.answers[reply.connection].push_back(reply.payload);
+    }
+    void CloseConnection(ConnectionId connection) override { net_.closed.push_back(connection); }
+    void StopAccepting() override {}
+    void Shutdown(BootTime) override { net_.handler = nullptr; }
+    FrameServerStats Stats() const override { return {}; }
+
+   private:
+    OneServer& net_;
+  };
+  Result<std::unique_ptr<FrameServer>> Listen(const ListenOptions& options) override {
+    listened = options;
+    return std::unique_ptr<FrameServer>(std::make_unique<Server>(*this));
+  }
+  Result<std::unique_ptr<FrameClient>> Connect(const ConnectOptions&) override {
+    return Status(Code::kUnavailable, "nobody listens");
+  }
+
+  ListenOptions listened;
+  FrameHandler* handler = nullptr;
+  std::map<ConnectionId, std::vector<std::string>> answers;
+  std::vector<ConnectionId> closed;
+};
+
+constexpr char kConf[] = R"(port=1463
+check_interval=1
+max_queue_size=1000
+databus.collector.disk_reserve_bytes=0
+databus.collector.message_bytes_max=2000
+<store>
+category=default
+type=buffer
+retry_interval=2
+retry_interval_range=1
+buffer_send_rate=5
+<primary>
+type=file
+fs_type=hdfs
+file_path=file:///srv/dc1/databus/data
+sub_directory=c1
+rotate_period=1s
+max_size=128000000
+add_newlines=1
+</primary>
+<secondary>
+type=file
+fs_type=std
+file_path=/spool/c1
+max_size=128000000
+</secondary>
+</store>
+)";
+
+CollectorConfig Config(std::string text = kConf) {
+  auto config = ParseScribeConf(text, "scribe.conf");
+  EXPECT_TRUE(config.ok()) << config.status().ToString();
+  return *std::move(config);
+}
+
+std::string OnlyStream(const std::string& stream) {
+  std::string text = kConf;
+  text.replace(text.find("category=default"), 16, "category=" + stream);
+  return text;
+}
+
+std::string Call(const Entries& entries, int32_t seqid = 1, std::optional<BatchId> batch = {}) {
+  EntryList list;
+  for (const auto& [stream, message] : entries) list.Add(stream, message);
+  return EncodeLogCall({.header = {.seqid = seqid}, .entries = list.bytes(), .batch = batch});
+}
+
+class CollectorTest : public testing::Test {
+ protected:
+  void Open(const std::string& conf = kConf) {
+    collector_.reset();
+    net_ = {};
+    plan_ = std::make_unique<FaultPlan>();
+    disk_ = std::make_unique<FaultDisk>(world_.disk, *plan_);
+    cluster_ = std::make_unique<FaultStorage>(world_.cluster, *plan_);
+    auto opened = Collector::Open({world_.clock, *world_.random, *disk_, net_, *cluster_},
+                                  Config(conf),
+                                  {.host = "h1",
+                                   .pid = 42,
+                                   .on_shutdown = [this] { ++shutdowns_; },
+                                   .on_reload = [this] { ++reloads_; }});
+    ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+    collector_ = *std::move(opened);
+  }
+  void Start(const std::string& conf = kConf) {
+    Open(conf);
+    ASSERT_FALSE(HasFatalFailure());
+    const Status started = collector_->Start(Drive::kByHand);
+    ASSERT_TRUE(started.ok()) << started.ToString();
+  }
+  // The frames arrive in one read.
+  void Arrive(ConnectionId connection, const std::vector<std::string>& calls) {
+    std::vector<Frame> frames;
+    for (const std::string& call : calls) frames.push_back(Frame::Copy(call));
+    net_.handler->OnFrames(connection, std::move(frames));
+  }
+  void Flush() {
+    while (collector_->FlushOnce()) continue;
+  }
+  void Run(int seconds) {
+    for (int i = 0; i < seconds * 4; ++i) {
+      collector_->Step();
+      world_.clock.Advance(std::chrono::milliseconds(250));
+    }
+  }
+  // What a connection was answered: "<seqid>:ok", "<seqid>:later", "<seqid>:<error>".
+  std::vector<std::string> Answers(ConnectionId connection) {
+    std::vector<std::string> texts;
+    for (const std::string& answer : net_.answers[connection]) {
+      const auto reply = DecodeLogReply(answer);
+      EXPECT_TRUE(reply.ok()) << reply.status().ToString();
+      if (!reply.ok()) continue;
+      const std::string outcome =
+          !reply->code ? reply->error : *reply->code == ResultCode::kOk ? "ok" : "later";
+      texts.push_back(std::to_string(reply->seqid) + ":" + outcome);
+    }
+    return texts;
+  }
+  // One answered call.
+  std::string Log(const Entries& entries, std::optional<BatchId> batch = {}) {
+    net_.answers.clear();
+    Arrive(1, {Call(entries, 1, batch)});
+    Flush();
+    const auto answers = Answers(1);
+    return answers.empty() ? "" : answers[0];
+  }
+  std::string Rejected() {
+    std::string text;
+    const auto names = world_.disk.List("/spool/c1/rejected");
+    if (!names.ok()) return text;
+    for (const std::string& name : *names) {
+      const auto file = world_.disk.Open("/spool/c1/rejected/" + name);
+      std::string bytes;
+      EXPECT_TRUE((*file)->ReadAt(0, 1 << 20, bytes).ok());
+      text += bytes;
+    }
+    return text;
+  }
+
+  World world_;
+  OneServer net_;
+  std::unique_ptr<FaultPlan> plan_;
+  std::unique_ptr<FaultDisk> disk_;
+  std::unique_ptr<FaultStorage> cluster_;
+  std::unique_ptr<Collector> collector_;
+  int shutdowns_ = 0;
+  int reloads_ = 0;
+};
+
+TEST_F(CollectorTest, NothingIsAnsweredBeforeItIsOnDisk) {
+  Start();
+  Arrive(1, {Call({{"clicks", "one"}})});
+  EXPECT_THAT(Answers(1), IsEmpty());
+  Flush();
+  EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
+  Run(2);
+  EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/one", 1)));
+}
+
+TEST_F(CollectorTest, PipelinedCallsShareACommitAndAreAnsweredInOrder) {
+  Start();
+  Arrive(1, {Call({{"clicks", "a"}}, 1), Call({}, 2), Call({{"clicks", "b"}}, 3)});
+  Arrive(2, {Call({{"orders", "c"}}, 1)});
+  Arrive(1, {Call({}, 4)});
+  EXPECT_THAT(Answers(1), IsEmpty()) << "the probes wait for the calls before them";
+  const uint64_t syncs_before = plan_->calls();
+  Flush();
+  EXPECT_THAT(Answers(1), ElementsAre("1:ok", "2:ok", "3:ok", "4:ok"));
+  EXPECT_THAT(Answers(2), ElementsAre("1:ok"));
+  int syncs = 0;
+  for (const auto& call : plan_->trace()) {
+    if (call.number > syncs_before && call.verb == Verb::kSync) ++syncs;
+  }
+  EXPECT_EQ(syncs, 1);
+}
+
+TEST_F(CollectorTest, UnusableEntriesGoToRejectedAndTheRestOfTheCallIsKept) {
+  Start(OnlyStream("clicks"));
+  const std::string large(2'001, 'l');
+  EXPECT_EQ(Log({{"clicks", "good"},
+                 {"", "no name"},
+                 {"../etc", "bad name"},
+                 {"orders", "no store"},
+                 {"clicks", large},
+                 {"clicks", "good too"}}),
+            "1:ok");
+  Run(2);
+  EXPECT_THAT(world_.Lines(),
+              UnorderedElementsAre(Pair("clicks/good", 1), Pair("clicks/good too", 1)));
+  const std::string rejected = Rejected();
+  EXPECT_THAT(rejected, HasSubstr("no <store> takes this stream"));
+  EXPECT_THAT(rejected, HasSubstr("2001 bytes"));
+  const Heartbeat beat = collector_->Describe();
+  EXPECT_EQ(beat.facts["entries_rejected"], 4);
+  EXPECT_EQ(beat.facts["messages_received"], 2);
+}
+
+TEST_F(CollectorTest, ACallOfUnusableEntriesOnlyIsAnsweredOk) {
+  Start();
+  EXPECT_EQ(Log({{std::string("nul\0", 4), "m"}}), "1:ok");
+  Run(2);
+  EXPECT_THAT(world_.DataFiles(), IsEmpty());
+  EXPECT_THAT(Rejected(), HasSubstr("nul%00"));
+}
+
+TEST_F(CollectorTest, AnEmptyMessageIsKeptAndDeliveredAtOnce) {
+  Start();
+  Run(1);
+  collector_->Step();
+  EXPECT_EQ(Log({{"clicks", ""}}), "1:ok");
+  collector_->Step();
+  EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/", 1)));
+}
+
+TEST_F(CollectorTest, AnEmptyListDeliversAtOnce) {
+  Start();
+  Run(1);
+  collector_->Step();
+  EXPECT_EQ(Log({{"clicks", "waits"}}), "1:ok");
+  collector_->Step();
+  EXPECT_THAT(world_.Lines(), IsEmpty());
+  EXPECT_EQ(Log({}), "1:ok");
+  collector_->Step();
+  EXPECT_THAT(world_.Lines(), SizeIs(1));
+}
+
+TEST_F(CollectorTest, AFullStreamIsToldToTryLaterAndOthersGoOn) {
+  Start();
+  Arrive(1, {Call({{"clicks", std::string(1'500, 'x')}}, 1)});
+  Arrive(2, {Call({{"orders", "one"}, {"clicks", "over"}}, 1)});
+  Arrive(3, {Call({{"orders", "two"}}, 1)});
+  EXPECT_THAT(Answers(2), ElementsAre("1:later"));
+  Flush();
+  EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
+  EXPECT_THAT(Answers(3), ElementsAre("1:ok"));
+  EXPECT_EQ(Log({{"clicks", "room again"}}), "1:ok");
+  Run(2);
+  EXPECT_THAT(world_.Lines(), SizeIs(3)) << "nothing of the refused call is kept";
+}
+
+TEST_F(CollectorTest, ARepeatedBatchIsAnsweredOkAndKeptOnceAlsoAcrossARestart) {
+  Start();
+  const BatchId batch{.sender = 7, .number = 1, .base = 1};
+  EXPECT_EQ(Log({{"clicks", "one"}}, batch), "1:ok");
+  EXPECT_EQ(Log({{"clicks", "one"}}, batch), "1:ok");
+  Start();
+  EXPECT_EQ(Log({{"clicks", "one"}}, batch), "1:ok");
+  Run(3);
+  EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/one", 1)));
+}
+
+TEST_F(CollectorTest, ACallThatCannotBeDecodedGetsAnExceptionInItsPlace) {
+  Start();
+  std::string damaged = Call({{"clicks", "x"}}, 2);
+  damaged.resize(damaged.size() - 4);
+  Arrive(1, {Call({{"clicks", "a"}}, 1), damaged, Call({{"clicks", "b"}}, 3)});
+  Flush();
+  const auto answers = Answers(1);
+  ASSERT_THAT(answers, SizeIs(3));
+  EXPECT_EQ(answers[0], "1:ok");
+  EXPECT_NE(answers[1], "2:ok");
+  EXPECT_EQ(answers[2], "3:ok");
+}
+
+TEST_F(CollectorTest, AFrameThatIsNoCallClosesTheConnectionAfterTheAnswersBefore) {
+  Start();
+  Arrive(1, {Call({{"clicks", "a"}}, 1), "noise", Call({{"clicks", "b"}}, 2)});
+  EXPECT_THAT(net_.closed, IsEmpty());
+  Flush();
+  EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
+  EXPECT_THAT(net_.closed, ElementsAre(1));
+}
+
+TEST_F(CollectorTest, AFailedSyncIsTryLaterAndNeverComesBack) {
+  Start();
+  EXPECT_EQ(Log({{"clicks", "first"}}), "1:ok");
+  plan_->Add({.verb = Verb::kSync, .path_part = "segment", .fault = Fault::Refused(Code::kUnavailable)});
+  EXPECT_EQ(Log({{"clicks", "lost"}}), "1:later");
+  EXPECT_EQ(Log({{"clicks", "second"}}), "1:ok");
+  Start();
+  Run(3);
+  EXPECT_THAT(world_.Lines(),
+              UnorderedElementsAre(Pair("clicks/first", 1), Pair("clicks/second", 1)));
+}
+
+std::string Fb303Call(const std::string& method) {
+  const std::string head("\x80\x01\x00\x01", 4);
+  return head + std::string(3, '\0') + static_cast<char>(method.size()) + method +
+         std::string(4, '\0') + std::string(1, '\0');
+}
+
+TEST_F(CollectorTest, Fb303IsAnsweredInItsPlaceAndWishesAreHeard) {
+  Start();
+  Arrive(1, {Call({{"clicks", "a"}}, 1), Fb303Call("getName")});
+  EXPECT_THAT(net_.answers[1], IsEmpty());
+  Flush();
+  ASSERT_THAT(net_.answers[1], SizeIs(2));
+  EXPECT_THAT(net_.answers[1][1], HasSubstr("Scribe"));
+  Arrive(1, {Fb303Call("getCounters")});
+  EXPECT_THAT(net_.answers[1][2], HasSubstr("clicks:received good"));
+  EXPECT_THAT(net_.answers[1][2], HasSubstr("scribe_overall:received good"));
+  Arrive(1, {Fb303Call("shutdown"), Fb303Call("reinitialize")});
+  EXPECT_EQ(shutdowns_, 1);
+  EXPECT_EQ(reloads_, 1);
+}
+
+TEST_F(CollectorTest, StatusWarnsWhileTheClusterIsAway) {
+  Start();
+  auto* handler = dynamic_cast<Fb303Handler*>(net_.handler);
+  Run(1);
+  EXPECT_EQ(handler->Status(), Fb303Status::kAlive);
+  plan_->SetCallback([](const auto& call) {
+    return call.store != "disk" ? Fault::RequestLost() : Fault{};
+  });
+  Run(3);
+  EXPECT_EQ(handler->Status(), Fb303Status::kWarning);
+  EXPECT_THAT(handler->StatusDetails(), HasSubstr("delivery"));
+}
+
+TEST_F(CollectorTest, StopAnswersFlushesAndDeliversWhatWasHandedIn) {
+  Start();
+  Run(1);
+  Arrive(1, {Call({{"clicks", "last words"}})});
+  const Status stopped = collector_->Stop(world_.clock.Boot() + std::chrono::seconds(10));
+  EXPECT_TRUE(stopped.ok()) << stopped.ToString();
+  EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
+  EXPECT_THAT(world_.Lines(), SizeIs(1));
+  const auto beat = DecodeHeartbeat(
+      *world_.cluster.ReadFile(paths::StatusFile("collector-c1")), "heartbeat");
+  EXPECT_EQ(beat->state, "stopped");
+}
+
+TEST_F(CollectorTest, StopWithTheClusterAwayKeepsTheRestInTheSpool) {
+  Start();
+  plan_->SetCallback([](const auto& call) {
+    return call.store != "disk" ? Fault::RequestLost() : Fault{};
+  });
+  EXPECT_EQ(Log({{"clicks", "kept"}}), "1:ok");
+  EXPECT_FALSE(collector_->Stop(world_.clock.Boot() + std::chrono::seconds(10)).ok());
+  Start();
+  Run(3);
+  EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/kept", 1)));
+}
+
+TEST_F(CollectorTest, TheHeartbeatTellsOfSpoolLagAndIncarnation) {
+  Start();
+  Run(1);
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  world_.clock.Advance(std::chrono::milliseconds(700));
+  const Heartbeat beat = collector_->Describe();
+  EXPECT_EQ(beat.process, "collector-c1");
+  EXPECT_EQ(beat.host, "h1");
+  EXPECT_EQ(beat.pid, 42);
+  EXPECT_EQ(beat.facts["port"], 1463);
+  EXPECT_GE(beat.facts["lag_ms"], 700);
+  EXPECT_GT(beat.facts["spool_bytes"], 0);
+  EXPECT_EQ(beat.facts["incarnation"].get<std::string>().size(), 16U);
+  EXPECT_EQ(beat.facts["cluster_id"], ReadClusterId(world_.cluster)->id);
+  Run(2);
+  EXPECT_EQ(collector_->Describe().facts["lag_ms"], 0);
+}
+
+TEST_F(CollectorTest, MetricsAreDeclaredRightAndExported) {
+  for (const MetricSpec& spec : kCollectorMetrics) EXPECT_EQ(CheckMetricSpec(spec), "");
+  Start();
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  Metrics metrics;
+  collector_->Export(metrics);
+  EXPECT_THAT(metrics.Expose(), HasSubstr("databus_collector_messages_total 1"));
+}
+
+TEST_F(CollectorTest, AnotherCollectorsSpoolIsRefused) {
+  Start();
+  collector_.reset();
+  std::string other = kConf;
+  other.replace(other.find("sub_directory=c1"), 16, "sub_directory=c2");
+  const auto opened = Collector::Open(
+      {world_.clock, *world_.random, *disk_, net_, *cluster_}, Config(other),
+      {.host = "h1", .pid = 1, .on_shutdown = {}, .on_reload = {}});
+  EXPECT_EQ(opened.code(), Code::kInvalid);
+  EXPECT_THAT(opened.status().message(), HasSubstr("c2"));
+}
+
+TEST(CollectorConfigTest, WhatCannotBeDeliveredIsRefusedWithFileAndLine) {
+  std::string text = kConf;
+  const std::string quota = "databus.collector.stream_quota_bytes=5\n";
+  EXPECT_THAT(CollectorCluster(Config(quota + text)).status().message(),
+              HasSubstr("stream_quota_bytes"));
+  EXPECT_EQ(*CollectorCluster(Config()), "file:///srv/dc1/databus");
+  const size_t begin = text.find("<primary>");
+  const size_t end = text.find("</primary>");
+  text.replace(begin, end - begin,
+               "<primary>\ntype=network\nremote_host=h\nremote_port=1463\n");
+  EXPECT_THAT(CollectorCluster(Config(text)).status().message(), HasSubstr("scribe.conf:6: "));
+}
+
+}  // namespace
+}  // namespace databus
