@@ -82,6 +82,8 @@ Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> 
       // Not there yet is no proof: it may still come, and then nobody here would know of it.
       if (there.code() == Code::kNotFound) return answers[i];
       if (!there.ok()) return there.status();
+    } else if (answers[i].code() == Code::kNoSpace) {
+      return answers[i];
     } else if (!answers[i].ok()) {
       incidents_.push_back({fmt::format("{}: {}: cannot be taken: {}", options_.storage.Describe(),
                                         moves[i].from, answers[i].ToString())});

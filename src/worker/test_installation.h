@@ -1,0 +1,77 @@
+// Two clusters in memory, collectors that deliver into them, and worker processes that can be killed
+// at any call: what the worker's tests share.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/random.h"
+#include "storage/fault/fault_storage.h"
+#include "storage/memory/memory_storage.h"
+#include "worker/worker.h"
+
+namespace databus {
+
+// Streams: clicks and views with primary dc1 and mirror dc2, orders the other way; sources in both.
+Topology TestTopology();
+
+// One published or sealed file, as a reader sees it.
+struct SeenFile {
+  std::string stream;
+  std::string minute;  // its directory, ISO
+  std::string name;
+  std::string content;
+};
+
+class Installation {
+ public:
+  Installation();
+
+  // A sealed file of `messages` lines appears in data/ of a cluster, announced or not.
+  enum class Announced : uint8_t { kNo, kYes };
+  void Deliver(const std::string& cluster, const std::string& stream, const std::string& collector,
+               Announced announced = Announced::kYes);
+
+  MemoryStorage& at(const std::string& cluster) { return *trees_.at(cluster); }
+  std::vector<SeenFile> Files(const std::string& cluster, View view) const;
+  // What is wrong: lost, doubled, holes, mirrors that are no prefix, queues that are not empty.
+  // `Settled`: everything delivered must have arrived everywhere.
+  enum class Settled : uint8_t { kNo, kYes };
+  std::vector<std::string> Violations(Settled settled);
+
+  ManualClock clock;
+  const Topology topology;
+  std::unique_ptr<Random> random;
+
+ private:
+  void CheckView(const std::string& cluster, const StreamSpec& stream, View view,
+                 const std::set<std::string>& expected, Settled settled,
+                 std::vector<std::string>& violations);
+  void CheckMirror(const StreamSpec& stream, const std::string& mirror, Settled settled,
+                   std::vector<std::string>& violations);
+
+  std::map<std::string, std::unique_ptr<MemoryStorage>> trees_;
+  std::map<std::string, uint64_t> counters_;  // by collector and stream
+  // Contents delivered, by cluster and stream.
+  std::map<std::pair<std::string, std::string>, std::set<std::string>> delivered_;
+};
+
+// A worker process for some clusters; all its storage calls, to any cluster, go through `plan`.
+class WorkerProcess {
+ public:
+  WorkerProcess(Installation& installation, std::vector<std::string> clusters, int64_t pid);
+
+  FaultPlan plan;
+  // Prepares, takes the lease if it is free, and runs every step once.
+  void Step();
+  ClusterWorker& of(size_t i = 0) { return *worker_->clusters()[i]; }
+
+ private:
+  std::unique_ptr<Worker> worker_;
+};
+
+}  // namespace databus

@@ -1,0 +1,259 @@
+// What the worker promises, on two clusters in memory with the clock in the test's hand.
+#include "worker/worker.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "commit/minute_tree.h"
+#include "worker/test_installation.h"
+
+namespace databus {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::SizeIs;
+using Announced = Installation::Announced;
+using Settled = Installation::Settled;
+
+struct TwoWorkers {
+  Installation world;
+  WorkerProcess dc1{world, {"dc1"}, 1};
+  WorkerProcess dc2{world, {"dc2"}, 2};
+
+  void Step(int times = 1) {
+    for (int i = 0; i < times; ++i) {
+      dc1.Step();
+      dc2.Step();
+      world.clock.Advance(seconds(1));
+    }
+  }
+  void DeliverEverywhere() {
+    for (const std::string stream : {"clicks", "views", "orders"}) {
+      world.Deliver("dc1", stream, "c1");
+      world.Deliver("dc1", stream, "c2");
+      world.Deliver("dc2", stream, "c3");
+      world.Deliver("dc2", stream, "c4");
+    }
+  }
+};
+
+TEST(WorkerTest, ASealedFileReachesLocalMergedAndMirrorOnce) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  run.Step(4);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+}
+
+TEST(WorkerTest, AFileThatNobodyAnnouncedIsFoundByTheScanAtStart) {
+  TwoWorkers run;
+  run.world.Deliver("dc1", "clicks", "c1", Announced::kNo);
+  run.world.Deliver("dc1", "clicks", "c1", Announced::kYes);  // so the collector is one of ours
+  run.Step(4);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+}
+
+TEST(WorkerTest, CollectorsOfOneNameInTwoClustersLoseNothingAtTheMerge) {
+  TwoWorkers run;
+  run.world.Deliver("dc1", "clicks", "c1");
+  run.world.Deliver("dc2", "clicks", "c1");
+  run.Step(4);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+  EXPECT_FALSE(run.dc1.of().ListProblems().empty());  // and it is said
+}
+
+TEST(WorkerTest, IdleStreamsGetEveryMinuteEverywhere) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  run.Step(3);
+  run.world.clock.Advance(minutes(5));
+  run.Step(4);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+  for (const std::string cluster : {"dc1", "dc2"}) {
+    const auto found = ListMinutes(run.world.at(cluster), paths::Stream(View::kMerged, "clicks"),
+                                   kFirstMinute, kLastMinute);
+    EXPECT_THAT(*found, SizeIs(5)) << cluster;  // 10:58 to 11:02; 11:03 is not over
+  }
+}
+
+TEST(WorkerTest, QueuesAndAnnouncementsAreEmptyWhenAllIsDone) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  run.Step(6);
+  run.world.clock.Advance(minutes(2));
+  run.Step(4);
+  for (const std::string cluster : {"dc1", "dc2"}) {
+    for (const std::string other : {"dc1", "dc2"}) {
+      EXPECT_THAT(*run.world.at(cluster).List(paths::Consumers(other)), IsEmpty());
+      EXPECT_THAT(*run.world.at(cluster).List(paths::Mirrors(other)), IsEmpty());
+    }
+  }
+  EXPECT_THAT(*run.world.at("dc1").List(paths::Sealed("c1")), IsEmpty());
+  EXPECT_THAT(*run.world.at("dc2").List(paths::Sealed("c3")), IsEmpty());
+}
+
+TEST(WorkerTest, ASecondWorkerOnTheClusterStandsByAndTakesOverWhenTheFirstIsSilent) {
+  TwoWorkers run;
+  WorkerProcess standby(run.world, {"dc1"}, 3);
+  run.Step();
+  standby.Step();
+  run.world.Deliver("dc1", "clicks", "c1");
+  standby.Step();
+  EXPECT_THAT(run.world.Files("dc1", View::kLocal), IsEmpty());
+  for (int i = 0; i < 15; ++i) {  // the first one does not run any more
+    standby.Step();
+    run.dc2.Step();
+    run.world.clock.Advance(seconds(1));
+  }
+  EXPECT_THAT(run.world.Files("dc1", View::kLocal), SizeIs(1));
+  // The first one wakes up: it must notice, and stand by.
+  run.world.Deliver("dc1", "clicks", "c1");
+  run.Step(3);
+  standby.Step();
+  run.Step(3);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+}
+
+TEST(WorkerTest, ASourceThatIsAwayDelaysNothingButItself) {
+  TwoWorkers run;
+  run.Step();
+  run.dc1.plan.Add({.store_part = "dc2", .times = FaultRule::kAlways,
+                    .fault = Fault::RequestLost()});
+  run.DeliverEverywhere();
+  run.Step(3);
+  EXPECT_THAT(run.world.Files("dc1", View::kLocal), SizeIs(6));
+  EXPECT_THAT(run.world.Files("dc1", View::kMerged), SizeIs(4));  // clicks and views of dc1 itself
+  EXPECT_FALSE(run.dc1.of().ListProblems().empty());
+  run.dc1.plan.Clear();
+  run.Step(4);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+  for (const Problem& problem : run.dc1.of().ListProblems()) ADD_FAILURE() << problem.what;
+}
+
+TEST(WorkerTest, ADamagedSealedFileGoesToQuarantineAndStopsNobody) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  Storage& dc1 = run.world.at("dc1");
+  ASSERT_TRUE(dc1.WriteFile("data/clicks/c1/clicks-2031-05-06-10-58_00099.gz",
+                            "\x1f\x8b\x08\x04\x00\x00\x00\x00\x04\x03garbage").ok());
+  run.Step(4);
+  EXPECT_FALSE(dc1.List(paths::Quarantine(View::kLocal, "clicks"))->empty());
+  EXPECT_THAT(run.world.Files("dc1", View::kLocal), SizeIs(6));
+  EXPECT_THAT(run.world.Files("dc2", View::kMerged), SizeIs(12));
+}
+
+TEST(WorkerTest, ForeignFilesInDataAreReportedAndLeftAlone) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  Storage& dc1 = run.world.at("dc1");
+  ASSERT_TRUE(dc1.WriteFile("data/clicks/c1/notes.txt", "x").ok());
+  ASSERT_TRUE(dc1.MakeDir("data/.odd").ok());
+  ASSERT_TRUE(dc1.WriteFile("data/stray", "x").ok());
+  run.Step(4);
+  EXPECT_TRUE(dc1.Stat("data/clicks/c1/notes.txt").ok());
+  const auto problems = run.dc1.of().ListProblems();
+  ASSERT_FALSE(problems.empty());
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+}
+
+TEST(WorkerTest, AnOldCollectorsFileIsPublishedWhenANewerOneExistsAndTheOriginalGoesToTrash) {
+  TwoWorkers run;
+  Storage& dc1 = run.world.at("dc1");
+  ASSERT_TRUE(dc1.MakeDir("data/clicks").ok());
+  ASSERT_TRUE(dc1.MakeDir("data/clicks/old-1").ok());
+  ASSERT_TRUE(dc1.WriteFile("data/clicks/old-1/clicks-2031-05-06-10-57_00000", "a\nb\n").ok());
+  ASSERT_TRUE(dc1.WriteFile("data/clicks/old-1/clicks-2031-05-06-10-58_00000", "c\n").ok());
+  run.Step(4);
+  const auto local = run.world.Files("dc1", View::kLocal);
+  ASSERT_THAT(local, SizeIs(1));
+  EXPECT_EQ(local[0].name, "old-1-clicks-2031-05-06-10-57_00000.gz");
+  EXPECT_THAT(run.world.Files("dc2", View::kMerged), SizeIs(1));
+  EXPECT_FALSE(dc1.Stat("data/clicks/old-1/clicks-2031-05-06-10-57_00000").ok());
+  EXPECT_TRUE(dc1.Stat("data/clicks/old-1/clicks-2031-05-06-10-58_00000").ok());
+  EXPECT_THAT(*dc1.List("system/trash/2031-05-06/10"), SizeIs(1));
+}
+
+TEST(WorkerTest, AQueueLineThatPointsNowhereIsSetAsideAndReported) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  run.Step();
+  Storage& dc2 = run.world.at("dc2");
+  ASSERT_TRUE(dc2.WriteFile("system/consumers/dc1/1346828461234",
+                            "file:///dc2/databus/streams_local/clicks/2031/05/06/10/58/"
+                            "c9-clicks-2031-05-06-10-58_00000.gz\nnonsense\n").ok());
+  run.Step(4);
+  EXPECT_THAT(*dc2.List(paths::Consumers("dc1")), IsEmpty());
+  EXPECT_FALSE(run.world.at("dc1").List(paths::Quarantine(View::kMerged, "clicks"))->empty());
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+}
+
+TEST(WorkerTest, AQueueEntryThatIsRepeatedDoublesNothing) {
+  TwoWorkers run;
+  run.world.Deliver("dc2", "clicks", "c1");
+  run.Step(3);
+  const auto files = run.world.Files("dc2", View::kLocal);
+  ASSERT_THAT(files, SizeIs(1));
+  const std::string path = paths::MinuteFile(View::kLocal, "clicks",
+                                             *Minute::ParseIso(files[0].minute), files[0].name);
+  ASSERT_TRUE(run.world.at("dc2").WriteFile("system/consumers/dc1/777", path + "\n").ok());
+  run.Step(3);
+  EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+  EXPECT_THAT(*run.world.at("dc2").List(paths::Consumers("dc1")), IsEmpty());
+}
+
+TEST(WorkerTest, ATreeThatLostItsIdIsUnreachableNotInitialisedAgain) {
+  TwoWorkers run;
+  run.Step();
+  Storage& dc1 = run.world.at("dc1");
+  ASSERT_TRUE(dc1.Remove(paths::ClusterId()).ok());
+  run.world.Deliver("dc1", "clicks", "c1");
+  run.Step(3);
+  EXPECT_FALSE(dc1.Stat(paths::ClusterId()).ok());
+  EXPECT_THAT(run.world.Files("dc1", View::kLocal), IsEmpty());
+}
+
+TEST(WorkerTest, AClockSteppedByADayStopsPublishingAndLosesNothing) {
+  for (const auto step : {std::chrono::hours(24), std::chrono::hours(-24)}) {
+    TwoWorkers run;
+    run.DeliverEverywhere();
+    run.Step(4);
+    run.world.clock.StepWall(step);
+    run.DeliverEverywhere();
+    run.Step(4);
+    EXPECT_THAT(run.world.Violations(Settled::kNo), IsEmpty());
+    EXPECT_THAT(run.world.Files("dc1", View::kLocal), SizeIs(6));
+    run.world.clock.StepWall(-step);
+    run.Step(6);
+    EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+  }
+}
+
+TEST(WorkerTest, RetentionWaitsForADownstreamThatIsBehindAndRemovesWhenItHasAll) {
+  TwoWorkers run;
+  run.DeliverEverywhere();
+  run.Step(4);
+  run.world.clock.Advance(minutes(1));
+  run.world.Deliver("dc1", "clicks", "c1");
+  run.Step(1);
+  ASSERT_THAT(run.world.Files("dc1", View::kMerged), SizeIs(13));
+  // dc2 stops; the retention of 3 hours passes.
+  for (int i = 0; i < 5 * 60; ++i) {
+    run.world.clock.Advance(minutes(1));
+    run.dc1.of().LeaseStep();
+    run.world.clock.Advance(seconds(11));
+    run.dc1.of().LeaseStep();
+    if (i % 60 == 0) run.dc1.Step();
+  }
+  EXPECT_THAT(run.world.Files("dc1", View::kMerged), SizeIs(13)) << "dc2 has not mirrored them";
+  for (int i = 0; i < 30; ++i) run.Step();
+  run.world.clock.Advance(std::chrono::hours(2));
+  for (int i = 0; i < 15; ++i) run.Step();
+  EXPECT_THAT(run.world.Files("dc1", View::kMerged), IsEmpty());
+  EXPECT_THAT(run.world.Files("dc1", View::kLocal), IsEmpty());
+  EXPECT_THAT(run.world.Violations(Settled::kNo), IsEmpty());
+}
+
+}  // namespace
+}  // namespace databus
