@@ -1,9 +1,9 @@
 // The bytes of a segment file: a file header, then records, each a header and a body. All numbers
 // are little-endian. Pure bytes, no I/O.
 //
-// A record says which segment and offset it belongs to, and its header's checksum is seeded with the
-// spool's incarnation. So neither a record found at the wrong place nor the image of a record inside
-// a message is ever believed.
+// A record says which segment and offset it belongs to, and its header's checksum is seeded with
+// the spool's incarnation. So neither a record found at the wrong place nor the image of a record
+// inside a message is ever believed.
 #pragma once
 
 #include <cstdint>

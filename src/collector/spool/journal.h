@@ -2,8 +2,8 @@
 // each durable before Commit returns. The file with the highest number rules; it gets its name only
 // when its snapshot is durable.
 //
-// Every record is written twice, one copy behind the other, so that one damaged place costs nothing.
-// More damage than that is refused by Open: the journal is what keeps messages from being doubled.
+// Every record is written twice, one copy behind the other, so that one damaged place costs
+// nothing. More damage than that is refused by Open: the journal keeps messages from being doubled.
 //
 // Thread-safe. Commits are made one at a time.
 #pragma once
@@ -28,8 +28,8 @@ struct JournalOptions {
 
 class Journal {
  public:
-  // Begins a new file with what the newest one says; the first one when there is none. The directory
-  // is synced then.
+  // Begins a new file with what the newest one says; the first one when there is none. The
+  // directory is synced then.
   //   kCorrupt  damaged beyond the second copies
   //   kInvalid  written by a newer version
   static Result<std::unique_ptr<Journal>> Open(Disk& disk, const JournalOptions& options);

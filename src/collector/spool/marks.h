@@ -1,5 +1,5 @@
-// P22: which batches of which senders are kept already. Judging a flush is tentative: what it accepts
-// counts only after Commit, so that a failed write leaves no trace.
+// P22: which batches of which senders are kept already. Judging a flush is tentative: what it
+// accepts counts only after Commit, so that a failed write leaves no trace.
 //
 // Not thread-safe.
 #pragma once

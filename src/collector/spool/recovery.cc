@@ -90,7 +90,7 @@ Status SpoolImpl::OpenJournal(const std::vector<uint64_t>& segments) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> journals,
                            ListNumbered(disk_, options_.dir, kJournalPrefix));
   if (journals.empty() && !segments.empty()) {
-    return {Code::kCorrupt, "spool " + options_.dir + ": the journal is missing, segments are there"};
+    return {Code::kCorrupt, "spool " + options_.dir + ": journal is missing, segments are there"};
   }
   DATABUS_ASSIGN_OR_RETURN(
       journal_, Journal::Open(disk_, {options_.dir, incarnation_, options_.journal_bytes}));

@@ -1,5 +1,5 @@
-// Walks over the records of a piece of a segment, in order, and steps over damage: where a record is
-// not what it says, everything up to the next undamaged header is one damaged stretch.
+// Walks over the records of a piece of a segment, in order, and steps over damage: where a record
+// is not what it says, everything up to the next undamaged header is one damaged stretch.
 //
 // Used by one thread.
 #pragma once

@@ -11,8 +11,8 @@
 // Life of a record: Append (durable when its outcome says kKept) -> unsealed (UnsealedRanges, Read)
 // -> AddCut makes its range part of a cut, for ever -> all intents of the cut settled: freed.
 //
-// Threads: Append, Stats, Marks, MarkOf and identity() from any thread. FlushOnce from one thread (the
-// spool's own after Start). All the rest from one other thread, the delivering one.
+// Threads: Append, Stats, Marks, MarkOf, OpenCuts and identity from any thread. FlushOnce from one
+// thread (the spool's own after Start). All the rest from one other thread, the delivering one.
 #pragma once
 
 #include <cstdint>
@@ -128,8 +128,8 @@ class Spool {
   // Reads the records of `range` in order, until its end or until `bytes_max` is reached (at least
   // one record); returns the part that was read, which is what to give to AddCut. Damaged bytes are
   // skipped; before Read returns they lie durably in damaged/, and rejected entries in rejected/.
-  // `visit` gets views that are valid during the call. For sealing only: a range is read as often as
-  // needed, but rejected/ follows the ranges last read.
+  // `visit` gets views that are valid during the call. For sealing only: a range is read as often
+  // as needed, but rejected/ follows the ranges last read.
   // REQUIRES: `range` is (the front of, or what is left of) an unsealed range.
   virtual Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
                                   const std::function<void(const SpoolRecord&)>& visit) = 0;
@@ -142,15 +142,16 @@ class Spool {
   // durable. Durable on return. No intents: the ranges hold no messages and are freed.
   // Returns the cut with all ids filled in (those of `intents` are ignored).
   //   kInvalid      a range is not unsealed; nothing changed
-  //   kUnavailable  the disk is retired; known only after a restart
+  //   kUnavailable  the disk is retired; whether it was done is known only after a restart
+  //                 (OpenCuts), so the staged files must stay
   //   others        not done; may be tried again
   virtual Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges,
                                   std::vector<SpoolIntent> intents) = 0;
   // Replaces final path and note of an open intent. Durable on return. kNotFound: no such intent.
   // Other errors as in AddCut.
   virtual Status Amend(const SpoolIntent& intent) = 0;
-  // The files of these intents are where they belong. Durable on return; ranges and segments of cuts
-  // without open intents are freed. Ids that are not open are ignored. Errors as in AddCut.
+  // The files of these intents are where they belong. Durable on return; ranges and segments of
+  // cuts without open intents are freed. Ids that are not open are ignored. Errors as in AddCut.
   virtual Status Settle(std::span<const uint64_t> intent_ids) = 0;
   // All cuts with an open intent, oldest first, each with its open intents.
   virtual std::vector<SpoolCut> OpenCuts() const = 0;

@@ -1,7 +1,7 @@
 // One whole life of a spool, with senders that repeat what was not acknowledged and a delivery that
-// keeps the rules (P20), broken at every call of the disk in every way, with and without a power cut,
-// and then continued to the end. In the end every message lies at its destination exactly once, and
-// what was refused for certain is nowhere.
+// keeps the rules (P20), broken at every call of the disk in every way, with and without a power
+// cut, and then continued to the end. In the end every message lies at its destination exactly
+// once, and what was refused for certain is nowhere.
 #include <gmock/gmock.h>
 
 #include <algorithm>
@@ -221,8 +221,8 @@ TEST(SpoolCrash, ALifeWithoutFaultsUsesEveryPartOfTheSpool) {
   EXPECT_GE(life.world.plan.calls(), 150u);
 }
 
-TEST(SpoolCrash, DeathBeforeAnyCallLosesAndDoublesNothing) { CheckEverywhere(Fault::CrashBefore()); }
-TEST(SpoolCrash, DeathAfterAnyCallLosesAndDoublesNothing) { CheckEverywhere(Fault::CrashAfter()); }
+TEST(SpoolCrash, DeathBeforeACallLosesAndDoublesNothing) { CheckEverywhere(Fault::CrashBefore()); }
+TEST(SpoolCrash, DeathAfterACallLosesAndDoublesNothing) { CheckEverywhere(Fault::CrashAfter()); }
 TEST(SpoolCrash, DeathInTheMiddleOfAWriteLosesAndDoublesNothing) {
   for (const uint64_t bytes : {1, 40, 70, 100}) CheckEverywhere(Fault::CrashTorn(bytes));
 }

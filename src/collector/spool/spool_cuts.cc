@@ -90,7 +90,7 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
                             std::string& rejected) {
   SegmentReader reader(file, Id(piece.segment), {piece.begin, piece.end}, ReadDepth::kBodies);
   uint64_t at = piece.begin;
-  while (at < piece.end && at - piece.begin < bytes_max) {
+  while (at == piece.begin || (at < piece.end && at - piece.begin < bytes_max)) {
     DATABUS_ASSIGN_OR_RETURN(const auto found, reader.Next());
     if (!found) break;
     const SpoolRange bytes{piece.segment, found->bytes.begin, found->bytes.end};
@@ -198,8 +198,8 @@ std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
   });
 }
 
-// The marks first: once the segment is gone, the journal alone knows them. That the ranges are freed
-// may be forgotten only when the removal is durable, else the segment could come back to life.
+// The marks first: once the segment is gone, the journal alone knows them. That the ranges are
+// freed may be forgotten only when the removal is durable, else the segment could come back.
 void SpoolImpl::RemoveFreed() {
   SpoolChange change;
   std::vector<uint64_t> freed;

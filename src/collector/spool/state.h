@@ -1,5 +1,6 @@
-// What a spool knows besides its segments, as a value, and how it changes. Pure: no I/O. Every change
-// goes to the journal first and is applied afterwards; replaying the journal gives the same state.
+// What a spool knows besides its segments, as a value, and how it changes. Pure: no I/O. Every
+// change goes to the journal first and is applied afterwards; replaying the journal gives the same
+// state.
 #pragma once
 
 #include <cstdint>
