@@ -1,4 +1,5 @@
-// Gzip by ISA-L: the compressor that sealing uses (its level 1), and the readers of what was sealed.
+// Gzip by ISA-L: the compressor that sealing uses (its level 1), and the readers of what was
+// sealed.
 #pragma once
 
 #include <cstddef>
@@ -12,8 +13,8 @@
 
 namespace databus {
 
-// Compresses one file after the other, all in memory, with buffers that are allocated once and kept.
-// One thread at a time.
+// Compresses one file after the other, all in memory, with buffers that are allocated once and
+// kept. One thread at a time.
 class GzipCompressor {
  public:
   GzipCompressor();
@@ -51,8 +52,8 @@ class GzipReader {
   std::unique_ptr<State> state_;
 };
 
-// Uncompresses a whole gzip file held in memory. kCorrupt as above; kInvalid when it holds more than
-// `most` bytes.
+// Uncompresses a whole gzip file held in memory. kCorrupt as above; kInvalid when it holds more
+// than `most` bytes.
 Result<std::string> GunzipAll(std::string_view file, size_t most = size_t{1} << 30);
 
 }  // namespace databus

@@ -36,8 +36,8 @@ RC_GTEST_PROP(Gzip, WhatIsCompressedComesBack, (const std::string& text)) {
 
 TEST(Gzip, OneCompressorServesManyFiles) {
   GzipCompressor compressor;
-  for (const std::string& text : {std::string(3 << 20, 'a'), std::string(), Noise(3 << 20),
-                                  std::string("one line\n")}) {
+  for (const std::string& text :
+       {std::string(3 << 20, 'a'), std::string(), Noise(3 << 20), std::string("one line\n")}) {
     const auto back = GunzipAll(Gzip(compressor, text));
     ASSERT_TRUE(back.ok()) << back.status().ToString();
     EXPECT_EQ(*back, text);

@@ -153,7 +153,8 @@ TEST(DeliveryCrash, AfterALostAnswerOfARenameLosesAndDoublesNothing) {
     bool reached = false;
     {
       Process process(world);
-      process.plan.Add({.verb = Verb::kRename, .path_part = "data/clicks", .fault = Fault::AnswerLost()});
+      process.plan.Add(
+          {.verb = Verb::kRename, .path_part = "data/clicks", .fault = Fault::AnswerLost()});
       process.plan.Add({.number = number, .fault = Fault::CrashAfter()});
       try {
         TwoDeliveries(process, ledger);

@@ -204,9 +204,8 @@ void Deliverer::Fail(const Status& why) {
   }
   const int64_t interval = settings_.retry_interval.count();
   const int64_t range = settings_.retry_interval_range.count();
-  const int64_t pause =
-      interval - range / 2 +
-      static_cast<int64_t>(seams_.random.Below(static_cast<uint64_t>(range) + 1));
+  const int64_t pause = interval - range / 2 +
+                        static_cast<int64_t>(seams_.random.Below(static_cast<uint64_t>(range) + 1));
   not_before_ = seams_.clock.Boot() + Milliseconds(std::max<int64_t>(pause, 1));
   seams_.problems.Report(
       kDeliveryProblem, "delivery: " + why.ToString(),

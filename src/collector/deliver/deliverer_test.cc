@@ -48,8 +48,8 @@ TEST_F(DelivererTest, SealedFilesDescribeThemselvesAndAreAnnounced) {
   const auto files = world_.DataFiles();
   ASSERT_THAT(files, SizeIs(1));
   const auto& [path, bytes] = *files.begin();
-  EXPECT_EQ(path, "data/clicks/c1/clicks-" + Minute::Of(world_.clock.Wall()).ToDashed() +
-                      "_00001.gz");
+  EXPECT_EQ(path,
+            "data/clicks/c1/clicks-" + Minute::Of(world_.clock.Wall()).ToDashed() + "_00001.gz");
   const SealedHeader header = DecodeSealedHeader(bytes)->header;
   EXPECT_EQ(header.identity.cluster, ReadClusterId(world_.cluster)->id);
   EXPECT_EQ(header.identity.incarnation, process_->spool->identity().incarnation);
@@ -136,8 +136,8 @@ TEST_F(DelivererTest, WhileTheClusterIsAwayAllStaysInTheSpoolAndThenGoes) {
   away = false;
   ASSERT_TRUE(process_->Log({{"clicks", "after"}}));
   process_->Run(5);
-  EXPECT_THAT(world_.Lines(), UnorderedElementsAre(Pair("clicks/while away", 1),
-                                                   Pair("clicks/after", 1)));
+  EXPECT_THAT(world_.Lines(),
+              UnorderedElementsAre(Pair("clicks/while away", 1), Pair("clicks/after", 1)));
   EXPECT_TRUE(process_->deliverer->reached());
   EXPECT_EQ(Problems(), "");
 }
@@ -175,9 +175,9 @@ TEST_F(DelivererTest, ATreeWithAnotherIdGetsNothing) {
   // Another disk is mounted in its place.
   ASSERT_TRUE(world_.cluster.Rename(paths::ClusterId(), "system/old-id").ok());
   World other(99);
-  ASSERT_TRUE(world_.cluster
-                  .WriteFile(paths::ClusterId(), *other.cluster.ReadFile(paths::ClusterId()))
-                  .ok());
+  ASSERT_TRUE(
+      world_.cluster.WriteFile(paths::ClusterId(), *other.cluster.ReadFile(paths::ClusterId()))
+          .ok());
   StartProcess();
   ASSERT_TRUE(process_->Log({{"clicks", "two"}}));
   process_->Run(30);
@@ -247,17 +247,16 @@ TEST_F(DelivererTest, ATakenNameIsNeitherOverwrittenNorDoesItLoseOurFile) {
 
 TEST_F(DelivererTest, ASecondCopyOfTheVeryFileIsDropped) {
   StartProcess();
-  process_->plan.Add({.verb = Verb::kRename,
-                      .path_part = "data/clicks",
-                      .fault = Fault::Delayed([this] {
-                        const std::string staged = world_.Staged().at(0);
-                        const std::string bytes = *world_.cluster.ReadFile(
-                            paths::Join(paths::CollectorStaging("c1"), staged));
-                        const std::string name = staged.substr(staged.find('.') + 1);
-                        ASSERT_TRUE(world_.cluster
-                                        .WriteFile(paths::DataFile("clicks", "c1", name), bytes)
-                                        .ok());
-                      })});
+  process_->plan.Add(
+      {.verb = Verb::kRename,
+       .path_part = "data/clicks",
+       .fault = Fault::Delayed([this] {
+         const std::string staged = world_.Staged().at(0);
+         const std::string bytes =
+             *world_.cluster.ReadFile(paths::Join(paths::CollectorStaging("c1"), staged));
+         const std::string name = staged.substr(staged.find('.') + 1);
+         ASSERT_TRUE(world_.cluster.WriteFile(paths::DataFile("clicks", "c1", name), bytes).ok());
+       })});
   ASSERT_TRUE(process_->Log({{"clicks", "one"}}));
   process_->Run(2);
   EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/one", 1)));
@@ -320,9 +319,8 @@ TEST_F(DelivererTest, FinishDeliversEverythingWithoutRegardToRates) {
 
 TEST_F(DelivererTest, FinishGivesUpWhenTheClusterIsAway) {
   StartProcess();
-  process_->plan.SetCallback([](const Call& call) {
-    return call.store != "disk" ? Fault::RequestLost() : Fault{};
-  });
+  process_->plan.SetCallback(
+      [](const Call& call) { return call.store != "disk" ? Fault::RequestLost() : Fault{}; });
   ASSERT_TRUE(process_->Log({{"clicks", "one"}}));
   EXPECT_EQ(process_->deliverer->Finish(world_.clock.Boot() + std::chrono::seconds(5)).code(),
             Code::kUnavailable);
@@ -334,7 +332,8 @@ TEST_F(DelivererTest, FinishGivesUpWhenTheClusterIsAway) {
 TEST_F(DelivererTest, ADamagedRecordCostsItselfOnly) {
   StartProcess();
   for (int i = 0; i < 10; ++i) {
-    ASSERT_TRUE(process_->Log({{"clicks", "message " + std::to_string(i) + std::string(400, 'x')}}));
+    ASSERT_TRUE(
+        process_->Log({{"clicks", "message " + std::to_string(i) + std::string(400, 'x')}}));
   }
   bool flipped = false;
   process_->plan.SetCallback([&flipped](const Call& call) {

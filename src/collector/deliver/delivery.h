@@ -47,8 +47,8 @@ struct DeliveryCounts {
   std::atomic<uint64_t> messages{0};
   std::atomic<uint64_t> bytes{0};
   std::atomic<uint64_t> cuts{0};
-  std::atomic<uint64_t> collisions{0};    // final names that were taken by another file
-  std::atomic<uint64_t> malformed{0};     // records of the spool with entries that cannot be read
+  std::atomic<uint64_t> collisions{0};  // final names that were taken by another file
+  std::atomic<uint64_t> malformed{0};   // records of the spool with entries that cannot be read
   std::atomic<uint64_t> failed_attempts{0};
 };
 

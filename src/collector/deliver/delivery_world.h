@@ -1,5 +1,5 @@
-// For tests of delivery: a cluster and a machine that outlive the processes on them, and a process of
-// spool and deliverer in front of a fault plan.
+// For tests of delivery: a cluster and a machine that outlive the processes on them, and a process
+// of spool and deliverer in front of a fault plan.
 #pragma once
 
 #include <gtest/gtest.h>

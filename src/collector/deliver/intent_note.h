@@ -12,9 +12,9 @@
 namespace databus {
 
 struct IntentNote {
-  uint64_t counter = 0;   // of the file's identity
-  uint64_t length = 0;    // bytes
-  uint32_t crc32c = 0;    // of the whole file
+  uint64_t counter = 0;  // of the file's identity
+  uint64_t length = 0;   // bytes
+  uint32_t crc32c = 0;   // of the whole file
   uint64_t messages = 0;
   WallTime first_accepted;
   friend bool operator==(const IntentNote&, const IntentNote&) = default;

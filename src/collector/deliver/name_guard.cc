@@ -36,8 +36,8 @@ Status NameGuard::Check() {
   }
   if (now - watched_->since < kWatch) {
     return Status(Code::kUnavailable,
-                  fmt::format("watching whether another {} (host {}, process {}) is alive", process_,
-                              other.host, other.pid));
+                  fmt::format("watching whether another {} (host {}, process {}) is alive",
+                              process_, other.host, other.pid));
   }
   clear_ = true;
   return Status::Ok();

@@ -1,6 +1,6 @@
-// Two collectors must not have one name on one cluster. The other one shows itself by its heartbeat,
-// system/status/collector-<name>.json: of another incarnation (another spool), and changing. Whether
-// it changes is watched; clocks of different machines are not compared.
+// Two collectors must not have one name on one cluster. The other one shows itself by its
+// heartbeat, system/status/collector-<name>.json: of another incarnation (another spool), and
+// changing. Whether it changes is watched; clocks of different machines are not compared.
 #pragma once
 
 #include <chrono>

@@ -9,7 +9,8 @@ namespace databus {
 
 void ProblemList::Report(const std::string& key, std::string what, std::string next) {
   MutexLock lock(mutex_);
-  auto [at, fresh] = problems_.try_emplace(key, Problem{.what = {}, .since = clock_.Wall(), .next = {}});
+  auto [at, fresh] =
+      problems_.try_emplace(key, Problem{.what = {}, .since = clock_.Wall(), .next = {}});
   if (at->second.what == what) return;
   LogWarning("collector", what, {{"next", next}});
   at->second.what = std::move(what);

@@ -15,8 +15,8 @@ Result<std::vector<SpoolRange>> Stager::Read(const std::vector<SpoolRange>& rang
   uint64_t bytes = 0;
   for (const SpoolRange& range : ranges) {
     if (bytes >= settings_.cut_bytes) break;
-    auto part = seams_.spool.Read(
-        range, settings_.cut_bytes - bytes, [&](const SpoolRecord& record) {
+    auto part =
+        seams_.spool.Read(range, settings_.cut_bytes - bytes, [&](const SpoolRecord& record) {
           const Status added = regrouped.Add(record.entries, record.accepted);
           if (added.ok()) return;
           ++counts_.malformed;

@@ -23,9 +23,9 @@ class Stager {
       : seams_(seams), settings_(settings), counts_(counts) {}
 
   // Makes one cut of the front of `ranges` (in this order, at most settings.cut_bytes in all), and
-  // records it; a cut without ranges when none of them could be read. Not ok: no cut was made, and what was staged is under no intent; but
-  // kStopped: the spool cannot say whether the cut was made, and nothing may be cleaned or cut
-  // until a restart.
+  // records it; a cut without ranges when none of them could be read. Not ok: no cut was made, and
+  // what was staged is under no intent; but kStopped: the spool cannot say whether the cut was
+  // made, and nothing may be cleaned or cut until a restart.
   Result<SpoolCut> Cut(const std::vector<SpoolRange>& ranges);
 
  private:

@@ -34,8 +34,8 @@ class Regrouped {
   Regrouped(const Regrouped&) = delete;
   Regrouped& operator=(const Regrouped&) = delete;
 
-  // Adds the entries (a raw list<LogEntry>, copied) of one record. kInvalid when they are malformed:
-  // the entries before the damage are in, the others are not.
+  // Adds the entries (a raw list<LogEntry>, copied) of one record. kInvalid when they are
+  // malformed: the entries before the damage are in, the others are not.
   Status Add(std::string_view entries, WallTime accepted);
 
   // In the order of their names. Valid until the next Add.

@@ -1,5 +1,5 @@
-// Turns messages of one stream into the bytes of a sealed file: framed, compressed, and described by
-// its own header (cluster/sealed_header.h).
+// Turns messages of one stream into the bytes of a sealed file: framed, compressed, and described
+// by its own header (cluster/sealed_header.h).
 #pragma once
 
 #include <cstddef>
@@ -13,9 +13,9 @@
 
 namespace databus {
 
-enum class Framing : uint8_t { kNone, kNewline };       // add_newlines
-enum class Encoding : uint8_t { kPlain, kBase64 };      // encodeBase64Flag
-enum class Compression : uint8_t { kNone, kGzip };      // databus.collector.compress
+enum class Framing : uint8_t { kNone, kNewline };   // add_newlines
+enum class Encoding : uint8_t { kPlain, kBase64 };  // encodeBase64Flag
+enum class Compression : uint8_t { kNone, kGzip };  // databus.collector.compress
 
 struct SealFormat {
   Framing framing = Framing::kNewline;

@@ -55,8 +55,8 @@ TEST(Base64, MatchesTheStandard) {
     encoded.push_back(Base64(text));
     EXPECT_EQ(encoded.back().size(), Base64Length(std::string_view(text).size()));
   }
-  EXPECT_THAT(encoded, ElementsAre("", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy",
-                                   "//79"));
+  EXPECT_THAT(encoded,
+              ElementsAre("", "Zg==", "Zm8=", "Zm9v", "Zm9vYg==", "Zm9vYmE=", "Zm9vYmFy", "//79"));
 }
 
 TEST(Sealer, EveryMessageBecomesALineAndAnEmptyOneAnEmptyLine) {

@@ -126,8 +126,8 @@ class CollectorImpl final : public Collector {
 };
 
 Status CollectorImpl::OpenSpool() {
-  auto spool = Spool::Open({seams_.disk, seams_.clock, seams_.random},
-                           SpoolOptionsOf(config_, name_));
+  auto spool =
+      Spool::Open({seams_.disk, seams_.clock, seams_.random}, SpoolOptionsOf(config_, name_));
   if (!spool.ok()) return spool.status();
   spool_ = *std::move(spool);
   deliverer_ = std::make_unique<Deliverer>(
@@ -173,7 +173,9 @@ Status CollectorImpl::Start(Drive drive) {
   }
   server_->Start(*handler_);
   LogInfo("collector", "listening",
-          {{"name", name_}, {"port", server_->port()}, {"spool", config_.spool_directory},
+          {{"name", name_},
+           {"port", server_->port()},
+           {"spool", config_.spool_directory},
            {"cluster", seams_.cluster.Describe()}});
   return Status::Ok();
 }
@@ -238,8 +240,8 @@ void CollectorImpl::ReportNamesake(const std::string& path) {
   const Result<std::string> content = seams_.cluster.ReadFile(path);
   if (!content.ok()) return;
   const auto other = DecodeHeartbeat(*content, path);
-  const bool ours = !other.ok() || other->facts.value("incarnation", "") ==
-                                       spool_->identity().incarnation;
+  const bool ours =
+      !other.ok() || other->facts.value("incarnation", "") == spool_->identity().incarnation;
   if (ours || !beaten_) {
     problems_.Solved("name");
     return;
@@ -318,24 +320,15 @@ void CollectorImpl::Export(Metrics& metrics) const {
   const DeliveryCounts& delivered = deliverer_->counts();
   const ScribeCounts& received = handler_->counts();
   // In the order of kCollectorMetrics.
-  const uint64_t values[] = {received.received_good,
-                             received.received_bad,
-                             received.try_later,
-                             received.undecodable,
-                             spool.repeats,
-                             spool.flushes,
-                             spool.failed_flushes,
-                             delivered.files,
-                             delivered.messages,
-                             delivered.bytes,
-                             delivered.collisions,
-                             delivered.failed_attempts,
-                             spool.queued_bytes,
-                             spool.unsealed_bytes + spool.sealed_bytes,
-                             spool.open_intents,
-                             static_cast<uint64_t>(LagMs(spool)),
-                             spool.damaged_files,
-                             deliverer_->reached() ? 1U : 0U};
+  const uint64_t values[] = {received.received_good, received.received_bad,
+                             received.try_later,     received.undecodable,
+                             spool.repeats,          spool.flushes,
+                             spool.failed_flushes,   delivered.files,
+                             delivered.messages,     delivered.bytes,
+                             delivered.collisions,   delivered.failed_attempts,
+                             spool.queued_bytes,     spool.unsealed_bytes + spool.sealed_bytes,
+                             spool.open_intents,     static_cast<uint64_t>(LagMs(spool)),
+                             spool.damaged_files,    deliverer_->reached() ? 1U : 0U};
   static_assert(std::size(values) == std::size(kCollectorMetrics));
   for (size_t i = 0; i < std::size(values); ++i) {
     const MetricSpec& spec = kCollectorMetrics[i];
@@ -355,9 +348,10 @@ Result<std::string> CollectorCluster(const CollectorConfig& config) {
     const auto* cluster = std::get_if<ClusterPrimary>(&store.primary);
     const std::string where = fmt::format("{}:{}: ", config.file, store.line);
     if (cluster == nullptr) {
-      return Status(Code::kInvalid, where + "primary: found a network store, expected a file store "
-                                            "with a cluster's file_path: delivery to another "
-                                            "collector is not there yet");
+      return Status(Code::kInvalid, where +
+                                        "primary: found a network store, expected a file store "
+                                        "with a cluster's file_path: delivery to another "
+                                        "collector is not there yet");
     }
     if (!url.empty() && cluster->root_url != url) {
       return Status(Code::kInvalid, where + "file_path: found " + cluster->root_url +

@@ -45,12 +45,12 @@ struct CollectorProcessInfo {
   std::function<void()> on_reload;
 };
 
-// Who drives a collector: threads of its own, or the caller, by FlushOnce and Step. The second is for
-// tests: everything then happens in an order they choose.
+// Who drives a collector: threads of its own, or the caller, by FlushOnce and Step. The second is
+// for tests: everything then happens in an order they choose.
 enum class Drive : uint8_t { kThreads, kByHand };
 
-// The URL of the one cluster tree that all stores deliver into. kInvalid, naming file and line: they
-// differ, or a store delivers elsewhere.
+// The URL of the one cluster tree that all stores deliver into. kInvalid, naming file and line:
+// they differ, or a store delivers elsewhere.
 Result<std::string> CollectorCluster(const CollectorConfig& config);
 // Its name, by the configuration's rule. kInvalid: it cannot be a collector's name.
 Result<std::string> CollectorName(const CollectorConfig& config, const std::string& host);
@@ -70,8 +70,8 @@ class Collector {
   virtual Status Start(Drive drive = Drive::kThreads) = 0;
 
   // Stops accepting, answers what was handed in, flushes, then delivers what it can; waits at most
-  // until `deadline` for each. Ok: all is delivered; else the rest stays in the spool. May be called
-  // from any thread, once.
+  // until `deadline` for each. Ok: all is delivered; else the rest stays in the spool. May be
+  // called from any thread, once.
   virtual Status Stop(BootTime deadline) = 0;
 
   // One round of the delivering thread. Returns when the next is due. For kByHand.

@@ -7,7 +7,7 @@
 namespace databus {
 
 std::optional<std::string> EntryJudge::Refuse(std::string_view name, std::string_view message,
-                                             Stream*& stream) {
+                                              Stream*& stream) {
   stream = nullptr;
   if (message.size() > static_cast<uint64_t>(config_.message_bytes_max)) {
     return fmt::format("message of {} bytes, at most {} are taken", message.size(),
@@ -38,8 +38,7 @@ Judgement EntryJudge::Judge(std::string_view entries) {
     if (last == nullptr || name != last_name || message.size() > message_bytes_max) {
       if (name.empty()) ++judgement.blank_categories;
       if (auto reason = Refuse(name, message, last)) {
-        judgement.rejected.push_back(
-            {std::string(name), std::string(message), *std::move(reason)});
+        judgement.rejected.push_back({std::string(name), std::string(message), *std::move(reason)});
         return;
       }
       last_name = name;

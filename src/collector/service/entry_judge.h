@@ -1,5 +1,5 @@
-// Which entries a collector takes, and how much of a stream it holds at once: judges the entries of a
-// call by the configuration, and counts for each stream.
+// Which entries a collector takes, and how much of a stream it holds at once: judges the entries of
+// a call by the configuration, and counts for each stream.
 #pragma once
 
 #include <atomic>

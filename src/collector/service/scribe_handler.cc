@@ -121,19 +121,16 @@ void ScribeHandler::Complete(Exchange& exchange, std::span<const SpoolOutcome> o
         counts_.received_bad += waiting.rejected;
         answer = EncodeLogReply(waiting.reply_to, ResultCode::kOk);
         break;
-      case SpoolAnswer::kRepeat:
-        answer = EncodeLogReply(waiting.reply_to, ResultCode::kOk);
-        break;
+      case SpoolAnswer::kRepeat: answer = EncodeLogReply(waiting.reply_to, ResultCode::kOk); break;
       case SpoolAnswer::kTryLater:
         ++counts_.try_later;
         answer = EncodeLogReply(waiting.reply_to, ResultCode::kTryLater);
         break;
-      case SpoolAnswer::kClose:
-        exchange.close = true;
-        break;
+      case SpoolAnswer::kClose: exchange.close = true; break;
     }
     if (outcomes[i].answer == SpoolAnswer::kClose) {
-      // The peer must learn nothing about this call or any later one; but what is left still leaves.
+      // The peer must learn nothing about this call or any later one; but what is left still
+      // leaves.
       for (size_t rest = i + 1; rest < exchange.waiting.size(); ++rest) {
         EntryJudge::Leave(exchange.waiting[rest].shares);
       }
