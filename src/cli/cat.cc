@@ -68,10 +68,12 @@ CommandBody Define(CLI::App& app) {
 
 }  // namespace
 
-const Command kCat{.name = "cat",
-                   .summary = "Print the messages of a stream, uncompressed, in the order of minutes.",
-                   .details = "A file that cannot be read is named on standard error, the others are printed, "
-                              "and the exit code is 1. Exit 3 when there is nothing in the range.",
-                   .define = &Define};
+const Command kCat{
+    .name = "cat",
+    .summary = "Print the messages of a stream, uncompressed, in the order of minutes.",
+    .details =
+        "A file that cannot be read is named on standard error, the others are printed, "
+        "and the exit code is 1. Exit 3 when there is nothing in the range.",
+    .define = &Define};
 
 }  // namespace databus

@@ -82,7 +82,8 @@ class Observer {
 
   void Backlog() {
     for (const DirEntry& stream : Entries(paths::Data())) {
-      if (stream.info.kind != NodeKind::kDirectory || !ValidateStreamName(stream.name).ok()) continue;
+      if (stream.info.kind != NodeKind::kDirectory || !ValidateStreamName(stream.name).ok())
+        continue;
       BacklogReport backlog{.stream = stream.name};
       for (const DirEntry& collector : Entries(paths::DataStream(stream.name))) {
         if (collector.info.kind != NodeKind::kDirectory) continue;

@@ -1,5 +1,5 @@
-// What `databus status` finds on one cluster: facts read from its tree, nothing judged. Read only; a
-// part that cannot be read is named in `unreadable` and hides nothing else.
+// What `databus status` finds on one cluster: facts read from its tree, nothing judged. Read only;
+// a part that cannot be read is named in `unreadable` and hides nothing else.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@
 namespace databus {
 
 struct QueueReport {
-  std::string from;  // the cluster that holds the queue
-  std::string to;    // who is to take it
+  std::string from;          // the cluster that holds the queue
+  std::string to;            // who is to take it
   View view = View::kLocal;  // of the queued paths: kLocal, to be merged; kMerged, to be mirrored
   uint64_t entries = 0;
   uint64_t lines = 0;

@@ -31,9 +31,10 @@ CommandBody Define(CLI::App& app) {
 const Command kCollector{
     .name = "collector",
     .summary = "Run a collector: take messages over the Scribe protocol and deliver them.",
-    .details = "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; what is\n"
-               "accepted is safe either way. 'databus settings' lists what scribe.conf may hold.\n"
-               "Exit 2 when the configuration is refused.",
+    .details =
+        "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; what is\n"
+        "accepted is safe either way. 'databus settings' lists what scribe.conf may hold.\n"
+        "Exit 2 when the configuration is refused.",
     .define = &Define};
 
 }  // namespace databus

@@ -23,9 +23,9 @@ namespace databus {
 enum class Exit : uint8_t {
   kDone = 0,
   kFailed = 1,
-  kUsage = 2,        // wrong arguments, or a configuration that is refused
+  kUsage = 2,  // wrong arguments, or a configuration that is refused
   kNothingToDo = 3,
-  kUndecided = 4,    // verify: cannot be decided now
+  kUndecided = 4,  // verify: cannot be decided now
 };
 
 enum class Terminal : uint8_t { kNo, kYes };
@@ -34,13 +34,14 @@ struct Io {
   std::istream& in;
   std::ostream& out;
   std::ostream& err;
-  Terminal terminal = Terminal::kNo;  // whether `err` is one: progress is shown there, or not at all
+  Terminal terminal =
+      Terminal::kNo;  // whether `err` is one: progress is shown there, or not at all
   // Waits for more of `in`, at most so long; false: none came. Empty: reading `in` never blocks.
   std::function<bool(Milliseconds most)> wait_for_input = {};
 };
 
-// "databus: <message>" on `err`. kUsage for kInvalid (somebody has to change a file or an argument),
-// else kFailed.
+// "databus: <message>" on `err`. kUsage for kInvalid (somebody has to change a file or an
+// argument), else kFailed.
 Exit Report(Io& io, const Status& status);
 
 using CommandBody = std::function<Exit(Io& io, Seams& seams)>;

@@ -4,8 +4,8 @@ namespace databus {
 
 std::span<const Command* const> Commands() {
   static constexpr const Command* kAll[] = {
-      &kCollector, &kWorker,   &kProduce, &kLs,         &kCat,
-      &kStatus,    &kVerify,   &kSettings, &kHelp, &kCompletion,
+      &kCollector, &kWorker, &kProduce,  &kLs,   &kCat,
+      &kStatus,    &kVerify, &kSettings, &kHelp, &kCompletion,
   };
   return kAll;
 }

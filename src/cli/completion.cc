@@ -29,10 +29,8 @@ CommandBody DefineCompletion(CLI::App& app) {
 
 }  // namespace
 
-const Command kHelp{.name = "help",
-                    .summary = "Print the man page.",
-                    .details = "",
-                    .define = &DefineHelp};
+const Command kHelp{
+    .name = "help", .summary = "Print the man page.", .details = "", .define = &DefineHelp};
 
 const Command kCompletion{.name = "completion",
                           .summary = "Print a completion script for a shell.",

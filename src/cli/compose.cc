@@ -79,7 +79,8 @@ Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop) {
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> cluster, seams.open_storage(url, ""));
   Monitor monitor;
   DATABUS_RETURN_IF_ERROR(monitor.Open(config.http_port));
-  CollectorProcessInfo process{.host = seams.host, .pid = seams.pid, .on_shutdown = {}, .on_reload = {}};
+  CollectorProcessInfo process{
+      .host = seams.host, .pid = seams.pid, .on_shutdown = {}, .on_reload = {}};
   process.on_shutdown = [&stop] { stop.Stop(); };
   DATABUS_ASSIGN_OR_RETURN(
       const std::unique_ptr<Collector> collector,
@@ -94,11 +95,8 @@ Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop) {
   LogInfo("collector", "stopping", {{"name", collector->name()}});
   monitor.Close();
   const Status stopped = collector->Stop(seams.clock.Boot() + kStopWithin);
-  if (stopped.ok()) {
-    LogInfo("collector", "stopped; everything is delivered");
-  } else {
-    LogInfo("collector", "stopped; the rest stays in the spool and is delivered at the next start",
-            {{"why", stopped}});
+  if (!stopped.ok()) {
+    LogInfo("collector", "what is left stays in the spool and is delivered at the next start");
   }
   return Status::Ok();
 }
@@ -112,10 +110,9 @@ Status RunWorker(Seams& seams, const ConfigText& text, AdoptTree adopt_tree, Sto
       seams.clock, seams.random,
       [&seams](const ClusterSpec& spec) { return seams.open_storage(spec.url, spec.root_dir); },
       [&seams](const ClusterSpec& spec) { return seams.create_root(spec.url, spec.root_dir); }};
-  DATABUS_ASSIGN_OR_RETURN(
-      const std::unique_ptr<Worker> worker,
-      Worker::Create(outside, std::move(config), std::move(topology), {seams.host, seams.pid},
-                     adopt_tree));
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<Worker> worker,
+                           Worker::Create(outside, std::move(config), std::move(topology),
+                                          {seams.host, seams.pid}, adopt_tree));
   DATABUS_RETURN_IF_ERROR(worker->Start());
   LogInfo("worker", "started", {{"config", text.file}, {"clusters", worker->clusters().size()}});
   monitor.Serve([&](Metrics& metrics) { worker->Expose(metrics); },

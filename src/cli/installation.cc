@@ -6,8 +6,9 @@
 #include <CLI/CLI.hpp>
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 namespace databus {
 namespace {
@@ -20,7 +21,8 @@ void AddMinuteOption(CLI::App& app, const std::string& name, const std::string& 
            const auto parsed = Minute::ParseIso(text);
            if (!parsed) {
              throw CLI::ValidationError(
-                 name, fmt::format("found '{}', expected a minute in UTC: YYYY-MM-DDTHH:MMZ", text));
+                 name,
+                 fmt::format("found '{}', expected a minute in UTC: YYYY-MM-DDTHH:MMZ", text));
            }
            minute = *parsed;
          },
@@ -49,12 +51,16 @@ Status CheckRange(const MinuteRange& range) {
 }
 
 Result<std::string> ReadTextFile(const std::string& path) {
-  errno = 0;
+  std::error_code ignored;
+  if (std::filesystem::is_directory(path, ignored)) {
+    return Status(Code::kNotFound, path + ": is a directory");
+  }
   std::ifstream file(path, std::ios::binary);
-  std::string text((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
-  // Opening a directory works, reading it does not, and only errno tells.
-  if (errno != 0) return Status(Code::kNotFound, path + ": " + std::strerror(errno));
-  return text;
+  if (!file) return Status(Code::kNotFound, path + ": " + std::strerror(errno));
+  std::ostringstream text;
+  text << file.rdbuf();
+  if (file.bad()) return Status(Code::kNotFound, path + ": cannot be read");
+  return text.str();
 }
 
 Result<Topology> LoadTopology(const Seams& seams, const std::string& file) {

@@ -45,7 +45,8 @@ Exit Ls(const Options& options, Io& io, Seams& seams) {
         json.push_back(std::move(entry));
       } else {
         io.out << fmt::format("{}  {:>14}  ", minute.ToIso(), Grouped(file.info.length));
-        if (options.messages) io.out << fmt::format("{:>12}  ", messages ? Grouped(*messages) : "-");
+        if (options.messages)
+          io.out << fmt::format("{:>12}  ", messages ? Grouped(*messages) : "-");
         io.out << path << "\n";
       }
     }
@@ -71,8 +72,10 @@ CommandBody Define(CLI::App& app) {
 
 const Command kLs{.name = "ls",
                   .summary = "List the files of a stream, minute by minute.",
-                  .details = "Columns: minute (UTC), bytes, path below the cluster's root. Exit 3 when there is nothing in "
-                             "the range.",
+                  .details =
+                      "Columns: minute (UTC), bytes, path below the cluster's root. Exit 3 when "
+                      "there is nothing in "
+                      "the range.",
                   .define = &Define};
 
 }  // namespace databus

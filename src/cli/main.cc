@@ -30,12 +30,12 @@ int main(int argc, char** argv) {
   std::ios::sync_with_stdio(false);
   std::cin.tie(nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of ours, not a death
-  databus::Io io{.in = std::cin,
-                 .out = std::cout,
-                 .err = std::cerr,
-                 .terminal = isatty(STDERR_FILENO) != 0 ? databus::Terminal::kYes
-                                                        : databus::Terminal::kNo,
-                 .wait_for_input = &WaitForInput};
+  databus::Io io{
+      .in = std::cin,
+      .out = std::cout,
+      .err = std::cerr,
+      .terminal = isatty(STDERR_FILENO) != 0 ? databus::Terminal::kYes : databus::Terminal::kNo,
+      .wait_for_input = &WaitForInput};
   databus::Seams seams{.clock = databus::SystemClock(),
                        .random = databus::SystemRandom(),
                        .disk = databus::LocalDisk(),

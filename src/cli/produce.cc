@@ -59,7 +59,10 @@ std::optional<HostPort> ParseHostPort(std::string_view text) {
 class Production {
  public:
   Production(const Options& options, HostPort to, Io& io, Seams& seams)
-      : options_(options), io_(io), clock_(seams.clock), started_(clock_.Boot()),
+      : options_(options),
+        io_(io),
+        clock_(seams.clock),
+        started_(clock_.Boot()),
         last_gain_(started_),
         publisher_({.host = to.host,
                     .port = to.port,
@@ -150,10 +153,10 @@ class Production {
                                      {"last_error", progress.last_error}};
       io_.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
     } else {
-      io_.out << fmt::format("{} to {}: {} acknowledged, {} unconfirmed, {} refused, {} sent again, {}\n",
-                             options_.stream, options_.to, Grouped(progress.acknowledged),
-                             Grouped(unconfirmed), Grouped(refused_), Grouped(progress.resent),
-                             ToHuman(took));
+      io_.out << fmt::format(
+          "{} to {}: {} acknowledged, {} unconfirmed, {} refused, {} sent again, {}\n",
+          options_.stream, options_.to, Grouped(progress.acknowledged), Grouped(unconfirmed),
+          Grouped(refused_), Grouped(progress.resent), ToHuman(took));
     }
     if (unconfirmed > 0) {
       io_.err << fmt::format("databus: {} may or may not have arrived{}{}\n",
@@ -181,8 +184,8 @@ class Production {
 Exit Produce(const Options& options, Io& io, Seams& seams) {
   const auto to = ParseHostPort(options.to);
   if (!to) {
-    return Report(io, Status(Code::kInvalid, fmt::format("--to: found '{}', expected HOST:PORT",
-                                                         options.to)));
+    return Report(io, Status(Code::kInvalid,
+                             fmt::format("--to: found '{}', expected HOST:PORT", options.to)));
   }
   if (const Status name = ValidateStreamName(options.stream); !name.ok()) return Report(io, name);
   if (options.file == "-") return Production(options, *to, io, seams).Run(io.in);
@@ -221,8 +224,9 @@ CommandBody Define(CLI::App& app) {
 const Command kProduce{
     .name = "produce",
     .summary = "Send lines to a collector, and say how many are durable there.",
-    .details = "Sends again what was not acknowledged, without doubling it at a Databus collector.\n"
-               "Exit 0 when every line is acknowledged, 1 when any is not, 3 when there was none.",
+    .details =
+        "Sends again what was not acknowledged, without doubling it at a Databus collector.\n"
+        "Exit 0 when every line is acknowledged, 1 when any is not, 3 when there was none.",
     .define = &Define};
 
 }  // namespace databus

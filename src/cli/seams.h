@@ -1,5 +1,5 @@
-// Everything outside that a process may touch, in one value: main() fills in the machine's own, tests
-// and the simulator theirs.
+// Everything outside that a process may touch, in one value: main() fills in the machine's own,
+// tests and the simulator theirs.
 #pragma once
 
 #include <cstdint>
@@ -22,7 +22,8 @@ struct Seams {
   Disk& disk;
   Network& network;
   // A cluster's tree by `hdfsurl` and `rootdir`; creates nothing (storage/open.h).
-  std::function<Result<std::unique_ptr<Storage>>(const std::string& url, const std::string& root_dir)>
+  std::function<Result<std::unique_ptr<Storage>>(const std::string& url,
+                                                 const std::string& root_dir)>
       open_storage;
   // Makes the root of a tree that does not exist yet, at the first start of an installation.
   std::function<Status(const std::string& url, const std::string& root_dir)> create_root;

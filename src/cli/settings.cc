@@ -29,8 +29,9 @@ void PrintText(std::span<const SettingSpec> settings, std::ostream& out) {
       place = SettingPlaceName(setting.place);
       out << place << "\n";
     }
-    out << "  " << setting.name << "\n      " << setting.sentence << "\n      value: "
-        << setting.Expected() << "; default: " << Default(setting) << "; takes effect: "
+    out << "  " << setting.name << "\n      " << setting.sentence
+        << "\n      value: " << setting.Expected() << "; default: " << Default(setting)
+        << "; takes effect: "
         << (setting.applies == SettingApplies::kLive ? "at once" : "at the next start") << "\n";
   }
 }

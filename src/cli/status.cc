@@ -50,8 +50,8 @@ Exit Show(const Topology& topology, const Options& options, Io& io, Seams& seams
     io.out << Lines(RenderStatus(report, topology));
   }
   io.out.flush();
-  const bool all_away =
-      std::ranges::all_of(report.clusters, [](const auto& cluster) { return !cluster.away.empty(); });
+  const bool all_away = std::ranges::all_of(
+      report.clusters, [](const auto& cluster) { return !cluster.away.empty(); });
   return all_away ? Exit::kFailed : Exit::kDone;
 }
 
@@ -83,8 +83,9 @@ CommandBody Define(CLI::App& app) {
 const Command kStatus{
     .name = "status",
     .summary = "Show every process, queue and lag, what is stuck and what happens next.",
-    .details = "Reads the clusters' trees only, so it needs no process to be alive. Exit 1 when no "
-               "cluster can be read.",
+    .details =
+        "Reads the clusters' trees only, so it needs no process to be alive. Exit 1 when no "
+        "cluster can be read.",
     .define = &Define};
 
 }  // namespace databus

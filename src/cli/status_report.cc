@@ -16,7 +16,9 @@ constexpr Milliseconds kHeartbeatGrace = std::chrono::seconds(10);
 // What moves within a run or two when all is well; longer than this is worth a line.
 constexpr Milliseconds kPatience = std::chrono::minutes(5);
 
-std::string Ago(WallTime now, WallTime then) { return ToHuman(std::max(now - then, Milliseconds{0})); }
+std::string Ago(WallTime now, WallTime then) {
+  return ToHuman(std::max(now - then, Milliseconds{0}));
+}
 
 Milliseconds Behind(WallTime now, Minute newest) {
   return std::max(now - newest.End(), Milliseconds{0});
@@ -147,12 +149,9 @@ class TroubleFinder {
 
 std::string_view LivenessName(Liveness life) {
   switch (life) {
-    case Liveness::kAlive:
-      return "alive";
-    case Liveness::kSilent:
-      return "SILENT";
-    case Liveness::kStopped:
-      return "stopped";
+    case Liveness::kAlive: return "alive";
+    case Liveness::kSilent: return "SILENT";
+    case Liveness::kStopped: return "stopped";
   }
   __builtin_unreachable();
 }
@@ -193,10 +192,12 @@ std::string RenderStreams(const InstallationReport& report, const Topology& topo
         const ViewReport* seen = FindView(cluster, stream.name, view);
         const bool any = seen != nullptr && seen->newest;
         table.Row({stream.name, cluster.name, std::string(ViewName(view)),
-                   view == View::kLocal          ? "source"
+                   view == View::kLocal      ? "source"
                    : *role == Role::kPrimary ? "primary"
                                              : "mirror",
-                   !cluster.away.empty() ? "?" : any ? seen->newest->ToIso() : "none yet",
+                   !cluster.away.empty() ? "?"
+                   : any                 ? seen->newest->ToIso()
+                                         : "none yet",
                    any ? ToHuman(Behind(report.now, *seen->newest)) : ""});
       }
     }
@@ -215,8 +216,8 @@ std::string RenderWaiting(const InstallationReport& report) {
                  HumanBytes(backlog.bytes), age(backlog.oldest)});
     }
     for (const QueueReport& queue : cluster.queues) {
-      table.Row({cluster.name, "queue " + QueueText(queue), Grouped(queue.lines), "",
-                 age(queue.oldest)});
+      table.Row(
+          {cluster.name, "queue " + QueueText(queue), Grouped(queue.lines), "", age(queue.oldest)});
     }
   }
   return table.empty() ? "  nothing\n" : table.ToString("  ");
@@ -233,8 +234,8 @@ Json ProcessToJson(const Heartbeat& process, WallTime now) {
 }
 
 Json ClusterToJson(const ClusterReport& cluster, WallTime now) {
-  Json json = {{"name", cluster.name}, {"url", cluster.url}, {"id", cluster.id},
-               {"away", cluster.away}};
+  Json json = {
+      {"name", cluster.name}, {"url", cluster.url}, {"id", cluster.id}, {"away", cluster.away}};
   for (const char* list : {"processes", "streams", "backlog", "queues", "open", "quarantine"}) {
     json[list] = Json::array();
   }
@@ -289,9 +290,9 @@ std::vector<Trouble> FindTroubles(const InstallationReport& report, const Topolo
 
 std::string RenderStatus(const InstallationReport& report, const Topology& topology) {
   const std::vector<Trouble> troubles = FindTroubles(report, topology);
-  std::string text = fmt::format("{}  {}\n\nClusters\n", ToIsoMs(report.now),
-                                 troubles.empty() ? "All is well."
-                                                  : Plural(troubles.size(), "problem") + ", below.");
+  std::string text = fmt::format(
+      "{}  {}\n\nClusters\n", ToIsoMs(report.now),
+      troubles.empty() ? "All is well." : Plural(troubles.size(), "problem") + ", below.");
   Table clusters({"NAME", "URL", "STATE"});
   for (const ClusterReport& cluster : report.clusters) {
     clusters.Row({cluster.name, cluster.url, cluster.away.empty() ? "reachable" : "AWAY"});

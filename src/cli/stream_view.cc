@@ -57,9 +57,10 @@ Result<StreamView> OpenStreamView(const StreamViewOptions& options, Seams& seams
                            ListIfThere(*view.storage, paths::ViewRoot(view.view)));
   std::vector<std::string> names;
   for (const DirEntry& entry : entries) names.push_back(entry.name);
-  return Status(Code::kNotFound,
-                fmt::format("there is no {}; streams there: {}", view.Describe(),
-                            names.empty() ? "none yet" : fmt::format("{}", fmt::join(names, ", "))));
+  return Status(
+      Code::kNotFound,
+      fmt::format("there is no {}; streams there: {}", view.Describe(),
+                  names.empty() ? "none yet" : fmt::format("{}", fmt::join(names, ", "))));
 }
 
 Result<DecodedHeader> ReadSealedHeader(Storage& storage, const std::string& path) {

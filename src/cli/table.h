@@ -24,8 +24,8 @@ class Table {
   std::vector<std::vector<std::string>> rows_;
 };
 
-std::string Grouped(uint64_t number);      // "1,234,567"
-std::string HumanBytes(uint64_t bytes);    // "812 B", "1.4 MB" (powers of 1000)
+std::string Grouped(uint64_t number);    // "1,234,567"
+std::string HumanBytes(uint64_t bytes);  // "812 B", "1.4 MB" (powers of 1000)
 // "1 file", "2 files".
 std::string Plural(uint64_t number, std::string_view noun);
 

@@ -93,9 +93,10 @@ Outcome LookUntilSettled(VerifyObserver& observer, const std::vector<StreamSpec>
         outcome.findings, [](const Finding& f) { return f.verdict == Verdict::kPurged; });
     if (settled || clock.Boot() >= deadline) return outcome;
     if (io.terminal == Terminal::kYes) {
-      io.err << fmt::format("\rwaiting: {} pending, {} left   ",
-                            Plural(outcome.Files(Verdict::kPending), "file"),
-                            ToHuman(std::chrono::duration_cast<Milliseconds>(deadline - clock.Boot())))
+      io.err << fmt::format(
+                    "\rwaiting: {} pending, {} left   ",
+                    Plural(outcome.Files(Verdict::kPending), "file"),
+                    ToHuman(std::chrono::duration_cast<Milliseconds>(deadline - clock.Boot())))
              << std::flush;
     }
     never.SleepUntil(clock, std::min(deadline, clock.Boot() + std::chrono::seconds(1)));
@@ -106,23 +107,24 @@ Exit Judgement(const Outcome& outcome, const Options& options) {
   if (outcome.Has(Verdict::kLost) || outcome.Has(Verdict::kDoubled)) return Exit::kFailed;
   if (outcome.Has(Verdict::kUnknown)) return Exit::kUndecided;
   if (options.wait.count() > 0 && outcome.Has(Verdict::kPending)) return Exit::kUndecided;
-  const bool nothing = outcome.findings.empty() &&
-                       std::ranges::all_of(outcome.counts, [](const auto& c) { return c.files == 0; });
+  const bool nothing =
+      outcome.findings.empty() &&
+      std::ranges::all_of(outcome.counts, [](const auto& c) { return c.files == 0; });
   return nothing ? Exit::kNothingToDo : Exit::kDone;
 }
 
-std::string_view Sentence(Exit exit) {
+std::string_view Sentence(const Outcome& outcome, Exit exit) {
   switch (exit) {
     case Exit::kDone:
-      return "Nothing is lost, nothing is doubled.";
+      return outcome.Has(Verdict::kPending)
+                 ? "Nothing is lost, nothing is doubled; something is still on its way."
+                 : "Nothing is lost, nothing is doubled.";
     case Exit::kFailed:
       return "NOT EQUAL: something is lost or doubled. Keep everything as it is; purge nothing.";
     case Exit::kUndecided:
       return "CANNOT BE DECIDED: something cannot be read, or is still on its way.";
-    case Exit::kNothingToDo:
-      return "There is nothing in this range.";
-    case Exit::kUsage:
-      break;
+    case Exit::kNothingToDo: return "There is nothing in this range.";
+    case Exit::kUsage: break;
   }
   return "";
 }
@@ -136,9 +138,9 @@ std::string Render(const Outcome& outcome, Exit exit) {
   }
   std::string text = views.ToString() + "\n";
   for (const Verdict verdict : kAllVerdicts) {
-    text += fmt::format("{:<8}  {}, {}\n", VerdictName(verdict),
-                        Plural(outcome.Files(verdict), "file"),
-                        Plural(outcome.Messages(verdict), "message"));
+    text +=
+        fmt::format("{:<8}  {}, {}\n", VerdictName(verdict), Plural(outcome.Files(verdict), "file"),
+                    Plural(outcome.Messages(verdict), "message"));
     size_t lines = 0;
     for (const Finding& finding : outcome.findings) {
       if (finding.verdict != verdict || verdict == Verdict::kPurged) continue;
@@ -149,12 +151,12 @@ std::string Render(const Outcome& outcome, Exit exit) {
     }
     if (lines > kLinesMax) text += fmt::format("  and {} more\n", Grouped(lines - kLinesMax));
   }
-  return text + "\n" + std::string(Sentence(exit)) + "\n";
+  return text + "\n" + std::string(Sentence(outcome, exit)) + "\n";
 }
 
 nlohmann::ordered_json ToJson(const Outcome& outcome, Exit exit) {
   nlohmann::ordered_json json = {
-      {"version", 1}, {"exit", static_cast<int>(exit)}, {"result", Sentence(exit)}};
+      {"version", 1}, {"exit", static_cast<int>(exit)}, {"result", Sentence(outcome, exit)}};
   json["views"] = nlohmann::ordered_json::array();
   for (const ViewCount& count : outcome.counts) {
     json["views"].push_back({{"stream", count.stream},
@@ -215,8 +217,11 @@ Milliseconds ParseSpan(const std::string& text) {
   int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   const std::string_view unit(end, text.data() + text.size() - end);
-  const int64_t ms = unit == "ms" ? 1 : unit == "s" ? 1000 : unit == "m" ? 60'000
-                   : unit == "h" ? 3'600'000 : 0;
+  const int64_t ms = unit == "ms"  ? 1
+                     : unit == "s" ? 1000
+                     : unit == "m" ? 60'000
+                     : unit == "h" ? 3'600'000
+                                   : 0;
   constexpr int64_t kHoursMax = 1000;
   if (error != std::errc() || ms == 0 || number < 0 || number > kHoursMax * 3'600'000 / ms) {
     throw CLI::ValidationError("--wait",
@@ -245,8 +250,10 @@ const Command kVerify{
     .name = "verify",
     .summary = "Compare the views of all clusters, by identity and by count.",
     .details =
-        "lost: a file should be in a view and waits nowhere. doubled: it is there twice. pending: it\n"
-        "is on its way, or set aside; no error, unless it was given a time by --wait. purged: gone\n"
+        "lost: a file should be in a view and waits nowhere. doubled: it is there twice. pending: "
+        "it\n"
+        "is on its way, or set aside; no error, unless it was given a time by --wait. purged: "
+        "gone\n"
         "by retention. unknown: something cannot be read.\n"
         "Exit 0 equal, 1 lost or doubled, 3 nothing in the range, 4 cannot be decided.",
     .define = &Define};

@@ -61,8 +61,8 @@ class Judgement {
            std::optional<View> file_view = {}) {
     Finding finding{verdict, seen_.stream, where.cluster, where.view, "", 0, 0, std::move(reason)};
     if (file != nullptr) {
-      finding.path = paths::MinuteFile(file_view.value_or(where.view), seen_.stream, file->minute,
-                                       file->name);
+      finding.path =
+          paths::MinuteFile(file_view.value_or(where.view), seen_.stream, file->minute, file->name);
       finding.files = 1;
       finding.messages = file->messages;
     }
@@ -92,8 +92,8 @@ class Judgement {
   std::optional<std::pair<Verdict, std::string>> Excuse(const SeenView& view,
                                                         const SeenFile& file) const {
     if (HoldsName(view.in_commit, file.name)) {
-      return {{Verdict::kPending, fmt::format("in a commit of {} that is not finished",
-                                              view.cluster)}};
+      return {
+          {Verdict::kPending, fmt::format("in a commit of {} that is not finished", view.cluster)}};
     }
     if (HoldsName(view.set_aside, file.name)) {
       return {{Verdict::kPending, "set aside: " + paths::Quarantine(view.view, seen_.stream)}};
@@ -155,7 +155,8 @@ class Judgement {
       }
     }
     for (const SeenFile& file : mirror.files) {
-      if (!range_.Holds(file.minute) || same_place(indexes_.at(&primary), file)) continue;
+      // At another place there: said already, of this mirror.
+      if (!range_.Holds(file.minute) || indexes_.at(&primary).contains(file.identity)) continue;
       if (const auto excuse = Excuse(primary, file)) {
         Add(excuse->first, primary, &file, excuse->second);
       } else {
@@ -197,16 +198,11 @@ bool IsAlarm(const Finding& finding) {
 
 std::string_view VerdictName(Verdict verdict) {
   switch (verdict) {
-    case Verdict::kLost:
-      return "lost";
-    case Verdict::kDoubled:
-      return "doubled";
-    case Verdict::kPending:
-      return "pending";
-    case Verdict::kPurged:
-      return "purged";
-    case Verdict::kUnknown:
-      return "unknown";
+    case Verdict::kLost: return "lost";
+    case Verdict::kDoubled: return "doubled";
+    case Verdict::kPending: return "pending";
+    case Verdict::kPurged: return "purged";
+    case Verdict::kUnknown: return "unknown";
   }
   __builtin_unreachable();
 }

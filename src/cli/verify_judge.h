@@ -39,17 +39,17 @@ struct SeenFile {
   Minute sealed;         // of its name
   std::string name;
   uint64_t messages = 0;
-  std::string damage;    // why it is not whole; empty: nothing found
+  std::string damage;  // why it is not whole; empty: nothing found
 };
 
 // One view of the stream on one cluster. `files` are those from the first minute asked for on.
 struct SeenView {
   std::string cluster;
   View view = View::kLocal;
-  std::string unreadable;        // why; then nothing else is known
+  std::string unreadable;  // why; then nothing else is known
   std::vector<SeenFile> files;
-  std::optional<Minute> newest;  // read before the files
-  Minute kept_from;              // retention may have removed older minutes
+  std::optional<Minute> newest;     // read before the files
+  Minute kept_from;                 // retention may have removed older minutes
   std::set<std::string> in_commit;  // names of files in commits that are not finished
   std::set<std::string> set_aside;  // names in this view's quarantine
 };
@@ -60,7 +60,8 @@ struct SeenStream {
   std::vector<SeenView> views = {};  // locals, then the primary's merged one, then the mirrors'
   // Paths in the queues, by (holder, destination).
   std::map<std::pair<std::string, std::string>, std::set<std::string>> queued = {};
-  std::map<std::string, uint64_t> delivered = {};  // files in data/ that are not published, by cluster
+  std::map<std::string, uint64_t> delivered =
+      {};  // files in data/ that are not published, by cluster
 
   const SeenView* Find(std::string_view cluster, View view) const;
 };
@@ -70,7 +71,7 @@ struct Finding {
   std::string stream;
   std::string cluster;  // where it is missing, doubled, damaged
   View view = View::kLocal;
-  std::string path;     // of the file, where it is
+  std::string path;  // of the file, where it is
   uint64_t files = 1;
   uint64_t messages = 0;
   std::string reason;

@@ -131,8 +131,8 @@ Status VerifyObserver::ReadView(Tree& tree, SeenView& seen, const std::string& s
 
 Result<SeenFile> VerifyObserver::ReadFileFacts(Tree& tree, const std::string& path,
                                                const DirEntry& entry, const std::string& stream) {
-  const std::string key = fmt::format("{}\n{}\n{}", tree.storage->Describe(), path,
-                                      entry.info.length);
+  const std::string key =
+      fmt::format("{}\n{}\n{}", tree.storage->Describe(), path, entry.info.length);
   if (const auto known = known_.find(key); known != known_.end()) return known->second;
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> file, tree.storage->Open(path));
   DATABUS_ASSIGN_OR_RETURN(const std::string first, file->Read(0, kSealedHeaderBytesMax));
@@ -149,7 +149,8 @@ Result<SeenFile> VerifyObserver::ReadFileFacts(Tree& tree, const std::string& pa
     facts.messages = sealed.messages;
     const uint64_t expected = header->header_bytes + sealed.payload_bytes;
     if (entry.info.length != expected) {
-      facts.damage = fmt::format("its length is {}, its header says {}", entry.info.length, expected);
+      facts.damage =
+          fmt::format("its length is {}, its header says {}", entry.info.length, expected);
     }
   } else if (header.code() == Code::kInvalid) {
     return header.status().WithContext(path);

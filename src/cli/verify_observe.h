@@ -1,4 +1,5 @@
-// `databus verify`, the facts: reads the views, queues and open commits of a stream on all clusters.
+// `databus verify`, the facts: reads the views, queues and open commits of a stream on all
+// clusters.
 #pragma once
 
 #include <map>
@@ -18,12 +19,14 @@ enum class Depth : uint8_t {
   kBytes,    // all bytes as well: checksum, and that it can be uncompressed
 };
 
-// One thread at a time. What a file holds is read once and remembered: published files never change.
+// One thread at a time. What a file holds is read once and remembered: published files never
+// change.
 class VerifyObserver {
  public:
   VerifyObserver(const Topology& topology, Seams& seams, Depth depth);
 
-  // Reads in the direction of the flow, so that a file that moves on meanwhile is seen at least once.
+  // Reads in the direction of the flow, so that a file that moves on meanwhile is seen at least
+  // once.
   SeenStream Observe(const StreamSpec& stream, Minute from);
 
  private:

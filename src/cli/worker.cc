@@ -30,8 +30,9 @@ Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
 CommandBody Define(CLI::App& app) {
   auto options = std::make_shared<Options>();
   AddServiceOptions(app, "databus.cfg", options->service);
-  app.add_flag("--init", options->init,
-               "Take over a tree that holds files of the original Databus and no system/cluster-id");
+  app.add_flag(
+      "--init", options->init,
+      "Take over a tree that holds files of the original Databus and no system/cluster-id");
   return [options](Io& io, Seams& seams) { return RunInForeground(*options, io, seams); };
 }
 
@@ -40,9 +41,10 @@ CommandBody Define(CLI::App& app) {
 const Command kWorker{
     .name = "worker",
     .summary = "Run a worker: publish, merge, mirror and purge the streams of its clusters.",
-    .details = "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; nothing is\n"
-               "lost either way. A second worker on the same cluster stands by. 'databus settings'\n"
-               "lists what databus.cfg may hold. Exit 2 when the configuration is refused.",
+    .details =
+        "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; nothing is\n"
+        "lost either way. A second worker on the same cluster stands by. 'databus settings'\n"
+        "lists what databus.cfg may hold. Exit 2 when the configuration is refused.",
     .define = &Define};
 
 }  // namespace databus

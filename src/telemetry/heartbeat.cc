@@ -83,7 +83,8 @@ Result<Heartbeat> DecodeHeartbeat(std::string_view text, std::string_view where)
   heartbeat.waiting_on = Text(json, "waiting_on");
   if (const auto problems = json.find("problems"); problems != json.end()) {
     for (const Json& entry : *problems) {
-      heartbeat.problems.push_back({Text(entry, "what"), Time(entry, "since"), Text(entry, "next")});
+      heartbeat.problems.push_back(
+          {Text(entry, "what"), Time(entry, "since"), Text(entry, "next")});
     }
   }
   for (const auto& [key, value] : json.items()) {

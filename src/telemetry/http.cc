@@ -61,8 +61,8 @@ Result<std::unique_ptr<HttpEndpoint>> HttpEndpoint::Start(int port, Sources sour
     if (why_not) reply.status = 503;
     reply.set_content(why_not ? *why_not + "\n" : "ready\n", kText);
   });
-  state->port = port == 0 ? server.bind_to_any_port(kHost)
-                          : (server.bind_to_port(kHost, port) ? port : -1);
+  state->port =
+      port == 0 ? server.bind_to_any_port(kHost) : (server.bind_to_port(kHost, port) ? port : -1);
   if (state->port < 0) {
     return Status(Code::kRefused,
                   fmt::format("cannot listen on {}:{}: {}; set databus.http_port to a free port, "

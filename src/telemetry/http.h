@@ -1,4 +1,5 @@
-// The HTTP endpoint of a process, for monitoring; on 127.0.0.1 only, since it asks nobody who he is.
+// The HTTP endpoint of a process, for monitoring; on 127.0.0.1 only, since it asks nobody who he
+// is.
 //   /metrics  everything counted, in the Prometheus text format
 //   /healthz  200 while the process lives
 //   /readyz   200 "ready", or 503 and what it waits for

@@ -15,21 +15,17 @@ constexpr const char* kPattern = "%Y-%m-%dT%H:%M:%S.%eZ %l %v";
 
 spdlog::level::level_enum ToSpdlog(LogLevel level) {
   switch (level) {
-    case LogLevel::kDebug:
-      return spdlog::level::debug;
-    case LogLevel::kInfo:
-      return spdlog::level::info;
-    case LogLevel::kWarning:
-      return spdlog::level::warn;
-    case LogLevel::kError:
-      return spdlog::level::err;
+    case LogLevel::kDebug: return spdlog::level::debug;
+    case LogLevel::kInfo: return spdlog::level::info;
+    case LogLevel::kWarning: return spdlog::level::warn;
+    case LogLevel::kError: return spdlog::level::err;
   }
   __builtin_unreachable();
 }
 
 std::shared_ptr<spdlog::logger> MakeLogger() {
-  auto logger = std::make_shared<spdlog::logger>(
-      "databus", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+  auto logger = std::make_shared<spdlog::logger>("databus",
+                                                 std::make_shared<spdlog::sinks::stderr_sink_mt>());
   logger->set_pattern(kPattern, spdlog::pattern_time_type::utc);
   logger->flush_on(spdlog::level::debug);
   return logger;
@@ -51,8 +47,7 @@ void AppendValue(std::string& line, std::string_view value) {
   fmt::format_to(std::back_inserter(line), "\"{}\"", Printable(value));
 }
 
-void Write(LogLevel level, std::string_view component, std::string_view message,
-           LogFields fields) {
+void Write(LogLevel level, std::string_view component, std::string_view message, LogFields fields) {
   spdlog::logger& logger = Logger();
   if (!logger.should_log(ToSpdlog(level))) return;
   logger.log(ToSpdlog(level), spdlog::string_view_t(FormatLogEvent(component, message, fields)));
@@ -94,8 +89,7 @@ void LogError(std::string_view component, std::string_view message, LogFields fi
   Write(LogLevel::kError, component, message, fields);
 }
 
-std::string FormatLogEvent(std::string_view component, std::string_view message,
-                           LogFields fields) {
+std::string FormatLogEvent(std::string_view component, std::string_view message, LogFields fields) {
   std::string line = fmt::format("{}: {}", component, Printable(message));
   for (const LogField& field : fields) {
     fmt::format_to(std::back_inserter(line), " {}=", field.key);

@@ -27,12 +27,9 @@ bool IsMetricName(std::string_view name) {
 
 std::string_view KindName(MetricKind kind) {
   switch (kind) {
-    case MetricKind::kCounter:
-      return "counter";
-    case MetricKind::kGauge:
-      return "gauge";
-    case MetricKind::kHistogram:
-      return "histogram";
+    case MetricKind::kCounter: return "counter";
+    case MetricKind::kGauge: return "gauge";
+    case MetricKind::kHistogram: return "histogram";
   }
   __builtin_unreachable();
 }
@@ -97,8 +94,10 @@ struct Metrics::State {
 
   prometheus::Counter& Counter(const MetricSpec& spec, Labels labels) {
     const auto declare = [](prometheus::Registry& r, const MetricSpec& s) -> auto& {
-      return prometheus::BuildCounter().Name(std::string(s.name)).Help(std::string(s.doc)).Register(
-          r);
+      return prometheus::BuildCounter()
+          .Name(std::string(s.name))
+          .Help(std::string(s.doc))
+          .Register(r);
     };
     return Find<prometheus::Counter>(counters, declare, spec, labels);
   }
@@ -156,8 +155,8 @@ std::string RenderMetricsPage(std::span<const MetricList> lists) {
       "at `/metrics` on\nthe port `databus.http_port`, on localhost only. A label beyond its "
       "bound is counted under `other`.\n";
   for (const MetricList& list : lists) {
-    page += fmt::format("\n## {}\n\n| Name | Kind | Labels | What |\n|---|---|---|---|\n",
-                        list.area);
+    page +=
+        fmt::format("\n## {}\n\n| Name | Kind | Labels | What |\n|---|---|---|---|\n", list.area);
     for (const MetricSpec& spec : list.metrics) {
       page += fmt::format("| `{}` | {} | {} | {} |\n", spec.name, KindName(spec.kind),
                           fmt::join(spec.labels, ", "), spec.doc);

@@ -53,7 +53,8 @@ class Metrics {
   // For a component that keeps its own count: brings a counter up to `total`; never lowers it.
   void CountUpTo(const MetricSpec& counter, Labels labels, uint64_t total);
 
-  // `refresh` runs before each Expose, to bring gauges up to date. Added before the endpoint starts.
+  // `refresh` runs before each Expose, to bring gauges up to date. Added before the endpoint
+  // starts.
   void BeforeExpose(std::function<void(Metrics&)> refresh);
 
   // Everything, in the Prometheus text format.

@@ -11,7 +11,8 @@ using testing::Not;
 
 constexpr std::string_view kByStream[] = {"stream"};
 constexpr double kBounds[] = {1, 10};
-constexpr MetricSpec kFilesTotal{.name = "databus_files_total", .doc = "Files.", .labels = kByStream};
+constexpr MetricSpec kFilesTotal{
+    .name = "databus_files_total", .doc = "Files.", .labels = kByStream};
 constexpr MetricSpec kSpoolBytes{
     .name = "databus_spool_bytes", .doc = "Bytes in the spool.", .kind = MetricKind::kGauge};
 constexpr MetricSpec kSyncMs{.name = "databus_sync_ms",
@@ -69,8 +70,9 @@ TEST(MetricsTest, ADeclarationThatBreaksARuleIsNamed) {
   EXPECT_THAT(CheckMetricSpec({.name = "files_total", .doc = "Files."}), HasSubstr("databus_"));
   EXPECT_THAT(CheckMetricSpec({.name = "databus_files_total", .doc = "Files"}),
               HasSubstr("sentence"));
-  EXPECT_THAT(CheckMetricSpec({.name = "databus_x_ms", .doc = "X.", .kind = MetricKind::kHistogram}),
-              HasSubstr("buckets"));
+  EXPECT_THAT(
+      CheckMetricSpec({.name = "databus_x_ms", .doc = "X.", .kind = MetricKind::kHistogram}),
+      HasSubstr("buckets"));
 }
 
 TEST(MetricsTest, ThePageHasALineForEveryDeclaration) {

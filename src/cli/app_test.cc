@@ -1,0 +1,99 @@
+#include "cli/app.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/all_metrics.h"
+#include "cli/table.h"
+#include "cli/test_world.h"
+
+namespace databus {
+namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::StartsWith;
+
+TEST(AppTest, AnUnknownCommandIsAUsageErrorAndTheNearestOneIsNamed) {
+  const Ran ran = TestWorld().Run({"verfy"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("no command 'verfy'; did you mean 'verify'?"));
+  EXPECT_EQ(ran.out, "");
+}
+
+TEST(AppTest, AWrongOptionIsAUsageErrorAndTheNearestOneIsNamed) {
+  const Ran ran = TestWorld().Run({"status", "--topolgy", "x"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("did you mean '--topology'?"));
+}
+
+TEST(AppTest, HelpAndVersionAreAnswersNotErrors) {
+  TestWorld world;
+  EXPECT_EQ(world.Run({"--help"}).code, 0);
+  EXPECT_THAT(world.Run({"--version"}).out, StartsWith("databus "));
+  const Ran help = world.Run({"ls", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, HasSubstr("--cluster"));
+  EXPECT_EQ(world.Run({"help", "ls"}).out, help.out);
+  EXPECT_EQ(world.Run({}).code, 2);
+}
+
+TEST(AppTest, EveryCommandIsInTheHelpTheManPageAndTheCompletion) {
+  const Ran help = TestWorld().Run({"--help"});
+  const std::string man = RenderManPage();
+  const std::string completion = RenderBashCompletion();
+  for (const Command* command : Commands()) {
+    EXPECT_THAT(help.out, HasSubstr(std::string(command->summary)));
+    EXPECT_THAT(man, HasSubstr(".SS " + std::string(command->name) + "\n"));
+    EXPECT_THAT(completion, HasSubstr("\n    " + std::string(command->name) + ") words=\"--help"));
+  }
+}
+
+TEST(AppTest, AMissingFileIsNamedAndABadOneIsAUsageError) {
+  TestWorld world;
+  world.files["bad.xml"] = "<databus>";
+  world.files["bad.conf"] = "prot=1463\n";
+  const Ran missing = world.Run({"status", "--topology", "no.xml"});
+  EXPECT_EQ(missing.code, 1);
+  EXPECT_THAT(missing.err, HasSubstr("no.xml: no such file"));
+  EXPECT_EQ(world.Run({"status", "--topology", "bad.xml"}).code, 2);
+  const Ran refused = world.Run({"collector", "--config", "bad.conf"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_THAT(refused.err, HasSubstr("bad.conf:1: 'prot'"));
+}
+
+TEST(AppTest, EverySettingIsListed) {
+  TestWorld world;
+  for (const char* form : {"--json", "--markdown"}) {
+    const Ran ran = world.Run({"settings", form});
+    EXPECT_EQ(ran.code, 0);
+    EXPECT_THAT(ran.out, AllOf(HasSubstr("databus.worker.run_interval_ms"),
+                               HasSubstr("databus.collector.compress")));
+  }
+  EXPECT_EQ(world.Run({"settings", "--json", "--markdown"}).code, 2);
+}
+
+TEST(AppTest, EveryMetricIsDeclaredByTheRules) {
+  for (const MetricList& list : AllMetrics()) {
+    for (const MetricSpec& spec : list.metrics) EXPECT_EQ(CheckMetricSpec(spec), "");
+  }
+}
+
+TEST(TableTest, ColumnsAreAsWideAsTheirWidestCell) {
+  Table table({"NAME", ">FILES"});
+  table.Row({"dc1", "1,234"});
+  table.Row({"", "5"});
+  EXPECT_EQ(table.ToString(" "), " NAME  FILES\n dc1   1,234\n -         5\n");
+}
+
+TEST(TableTest, NumbersReadWell) {
+  EXPECT_EQ(Grouped(999), "999");
+  EXPECT_EQ(Grouped(1'234'567), "1,234,567");
+  EXPECT_EQ(HumanBytes(999), "999 B");
+  EXPECT_EQ(HumanBytes(999'960), "1.0 MB");
+  EXPECT_EQ(Plural(1, "file"), "1 file");
+  EXPECT_EQ(Plural(0, "file"), "0 files");
+}
+
+}  // namespace
+}  // namespace databus

@@ -1,0 +1,119 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/status_report.h"
+#include "cli/test_world.h"
+#include "telemetry/heartbeat.h"
+
+namespace databus {
+namespace {
+
+using std::chrono::minutes;
+using std::chrono::seconds;
+using testing::HasSubstr;
+using testing::Not;
+
+class StatusTest : public testing::Test {
+ protected:
+  void Beat(const std::string& cluster, const std::string& process, Milliseconds age,
+            std::vector<Problem> problems = {}) {
+    Heartbeat beat;
+    beat.process = process;
+    beat.kind = process.substr(0, process.find('-'));
+    beat.host = "h1";
+    beat.pid = 812;
+    beat.written = world_.clock.Wall() - age;
+    beat.interval = seconds(2);
+    beat.state = "running";
+    beat.problems = std::move(problems);
+    beat.facts["spool_bytes"] = 1'400'000;
+    ASSERT_TRUE(
+        world_.trees[cluster]->Replace(paths::StatusFile(process), EncodeHeartbeat(beat)).ok());
+  }
+  void SetUp() override {
+    Beat("dc1", "worker-dc1", seconds(1));
+    Beat("dc2", "worker-dc2", seconds(1));
+  }
+  Ran Status(std::vector<std::string> more = {}) {
+    std::vector<std::string> args = {"status", "--topology", "databus.xml"};
+    args.insert(args.end(), more.begin(), more.end());
+    return world_.Run(args);
+  }
+  TestWorld world_;
+};
+
+TEST_F(StatusTest, AnInstallationWithoutProblemsIsWell) {
+  Beat("dc1", "collector-c1", seconds(1));
+  const Ran ran = Status();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("All is well."));
+  EXPECT_THAT(ran.out, HasSubstr("collector-c1"));
+  EXPECT_THAT(ran.out, HasSubstr("1.4 MB"));
+}
+
+TEST_F(StatusTest, ASilentProcessIsNamedWithSinceWhenAndWhatToDo) {
+  Beat("dc1", "collector-c1", minutes(3));
+  const Ran ran = Status();
+  EXPECT_THAT(ran.out, HasSubstr("1 problem, below."));
+  EXPECT_THAT(ran.out, HasSubstr("collector-c1: silent (was pid 812 on h1), since "
+                                 "2031-05-06T11:57:00.000Z (3 min 0 s)"));
+  EXPECT_THAT(ran.out, HasSubstr("next: start it again"));
+}
+
+TEST_F(StatusTest, WhatAProcessSaysIsStuckIsShownWithWhatHappensNext) {
+  Beat("dc1", "worker-dc1", seconds(1),
+       {{"stream clicks is parked: permission denied", world_.clock.Wall() - minutes(1),
+         "tried again"}});
+  EXPECT_THAT(Status().out,
+              HasSubstr("worker-dc1: stream clicks is parked: permission denied, since "
+                        "2031-05-06T11:59:00.000Z (1 min 0 s)\n      next: tried again"));
+}
+
+TEST_F(StatusTest, AClusterThatIsAwayHidesNothingOfTheOthers) {
+  world_.trees.erase("dc2");
+  const Ran ran = Status();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("dc2: cannot be read: file:///dc2: unmounted?"));
+  EXPECT_THAT(ran.out, HasSubstr("worker-dc1"));
+  world_.trees.clear();
+  EXPECT_EQ(Status().code, 1);
+}
+
+TEST_F(StatusTest, ALagAndABacklogAreShown) {
+  ASSERT_TRUE(
+      world_.Publish("dc1", View::kMerged, *Minute::ParseIso("2031-05-06T11:00Z"), "dc1", 1).ok());
+  ASSERT_TRUE(world_.Put("dc1", "data/clicks/c1/clicks-2031-05-06-11-00_00005.gz", "12345").ok());
+  ASSERT_TRUE(world_.Put("dc1", paths::Join(paths::Mirrors("dc2"), "3.1.1"), "a\nb\n").ok());
+  const Ran ran = Status();
+  EXPECT_THAT(ran.out, HasSubstr("the newest minute is 2031-05-06T11:00Z"));
+  EXPECT_THAT(ran.out, HasSubstr("59 min 0 s"));
+  EXPECT_THAT(ran.out, HasSubstr("data/clicks"));
+  EXPECT_THAT(ran.out, HasSubstr("queue dc1 -> dc2, to be mirrored      2"));
+}
+
+TEST_F(StatusTest, WhatIsInQuarantineIsShownWithItsReason) {
+  ASSERT_TRUE(world_.Put("dc1", "system/quarantine/local/clicks/1-f1-x.gz", "x").ok());
+  ASSERT_TRUE(world_.Put("dc1", "system/quarantine/local/clicks/1-f1-x.gz.reason", "bad\n").ok());
+  EXPECT_THAT(Status().out, HasSubstr("set aside: system/quarantine/local/clicks/1-f1-x.gz: bad"));
+}
+
+TEST_F(StatusTest, AFileThatIsNoHeartbeatStopsNothing) {
+  ASSERT_TRUE(world_.trees["dc1"]->Replace("system/status/x.json", "\x1b[31m{").ok());
+  const Ran ran = Status();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("system/status/x.json: not a heartbeat"));
+  EXPECT_THAT(ran.out, Not(HasSubstr("\x1b")));
+}
+
+TEST_F(StatusTest, TheJsonHoldsTheSameFacts) {
+  Beat("dc1", "collector-c1", minutes(3));
+  const auto json = nlohmann::json::parse(Status({"--json"}).out);
+  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["clusters"][0]["processes"][0]["life"], "silent");
+  EXPECT_EQ(json["problems"].size(), 1u);
+}
+
+}  // namespace
+}  // namespace databus

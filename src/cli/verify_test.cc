@@ -1,0 +1,183 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cli/test_world.h"
+#include "cli/verify_judge.h"
+#include "commit/record.h"
+
+namespace databus {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+// Within the retention of 48 hours before the world's 2031-05-06T12:00Z.
+const Minute kMinute = *Minute::ParseIso("2031-05-06T10:04Z");
+
+// One file of each cluster, everywhere it should be; the views have a later minute.
+class VerifyTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    for (const char* source : {"dc1", "dc2"}) {
+      Publish(source, View::kLocal, source, 1);
+      for (const char* cluster : {"dc1", "dc2"}) Publish(cluster, View::kMerged, source, 1);
+    }
+    for (const char* cluster : {"dc1", "dc2"}) {
+      for (const View view : {View::kLocal, View::kMerged}) {
+        ASSERT_TRUE(
+            world_.Put(cluster, paths::Join(paths::MinuteDir(view, "clicks", kMinute + 1), "_"), "")
+                .ok());
+      }
+    }
+  }
+  void Publish(const std::string& cluster, View view, const std::string& source, uint64_t counter) {
+    ASSERT_TRUE(world_.Publish(cluster, view, kMinute, source, counter).ok());
+  }
+  void Remove(const std::string& cluster, View view, const std::string& source) {
+    ASSERT_TRUE(world_.trees[cluster]->Remove(TestWorld::PathIn(view, kMinute, source, 1)).ok());
+  }
+  Ran Verify(std::vector<std::string> more = {}) {
+    std::vector<std::string> args = {"verify", "--topology", "databus.xml"};
+    args.insert(args.end(), more.begin(), more.end());
+    return world_.Run(args);
+  }
+  TestWorld world_;
+};
+
+TEST_F(VerifyTest, EqualViewsAreEqual) {
+  const Ran ran = Verify({"--deep"});
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("Nothing is lost, nothing is doubled.\n"));
+  EXPECT_THAT(Verify({"--json"}).out, HasSubstr("\"messages\": 4"));
+}
+
+TEST_F(VerifyTest, ALocalFileThatIsNowhereElseIsLost) {
+  Publish("dc2", View::kLocal, "dc2", 2);
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("lost      1 file, 2 messages"));
+  EXPECT_THAT(ran.out,
+              HasSubstr("clicks dc1 streams: streams_local/clicks/2031/05/06/10/04/dc2-c1"));
+}
+
+TEST_F(VerifyTest, ALocalFileThatIsQueuedIsPending) {
+  Publish("dc2", View::kLocal, "dc2", 2);
+  const std::string line =
+      "file:///dc2/databus/" + TestWorld::PathIn(View::kLocal, kMinute, "dc2", 2) + "\n";
+  ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Consumers("dc1"), "3.1.1"), line).ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("pending   1 file, 2 messages"));
+  EXPECT_EQ(Verify({"--wait", "1s"}).code, 4);
+}
+
+TEST_F(VerifyTest, AFileInACommitThatIsNotFinishedIsPending) {
+  Remove("dc1", View::kMerged, "dc2");
+  Remove("dc2", View::kMerged, "dc2");
+  Record record;
+  record.number = 1;
+  record.moves.push_back(
+      {MoveKind::kFile, "f1", TestWorld::PathIn(View::kMerged, kMinute, "dc2", 1), 1, 1});
+  const std::string staging =
+      paths::FencedStaging(View::kMerged, GroupOf("clicks", kGroupsDefault), 4);
+  ASSERT_TRUE(
+      world_.Put("dc1", paths::Join(staging, staged::RecordName(1, 0)), record.Encode()).ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("in a commit of dc1 that is not finished"));
+}
+
+TEST_F(VerifyTest, AFileThatTheMirrorLacksInAClosedMinuteIsLost) {
+  Remove("dc2", View::kMerged, "dc1");
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("on the primary dc1, and not at this path here"));
+}
+
+TEST_F(VerifyTest, AFileOfTheMirrorsNewestMinuteIsPending) {
+  for (const uint64_t counter : {2u}) {
+    ASSERT_TRUE(world_.Publish("dc1", View::kLocal, kMinute + 1, "dc1", counter).ok());
+    ASSERT_TRUE(world_.Publish("dc1", View::kMerged, kMinute + 1, "dc1", counter).ok());
+  }
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("the mirror has not closed this minute yet"));
+}
+
+TEST_F(VerifyTest, AnIdentityThatIsThereTwiceIsDoubledWhateverItsName) {
+  for (const char* cluster : {"dc1", "dc2"}) {
+    ASSERT_TRUE(world_
+                    .Put(cluster,
+                         paths::MinuteFile(View::kMerged, "clicks", kMinute + 1,
+                                           "x-dc1-c1-clicks-2031-05-06-10-05_00009.gz"),
+                         TestWorld::Sealed("dc1", 1, "one\ntwo\n"))
+                    .ok());
+  }
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("doubled   2 files, 4 messages"));
+  EXPECT_THAT(ran.out, HasSubstr("lost      0 files"));
+}
+
+TEST_F(VerifyTest, AMergedFileThatItsSourceLacksIsLostThere) {
+  Remove("dc2", View::kLocal, "dc2");
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("clicks dc2 local: streams/clicks"));
+}
+
+TEST_F(VerifyTest, WhatRetentionTookIsPurgedAndNoError) {
+  const Minute old = kMinute + -3 * 24 * 60;
+  ASSERT_TRUE(world_.Publish("dc1", View::kMerged, old, "dc1", 7).ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("purged    2 files"));  // of the local view, and of the mirror
+}
+
+TEST_F(VerifyTest, ATruncatedFileIsLostAndFlippedBytesNeedDeep) {
+  const std::string path = TestWorld::PathIn(View::kMerged, kMinute, "dc1", 1);
+  std::string bytes = TestWorld::Sealed("dc1", 1, "one\ntwo\n");
+  bytes[bytes.size() - 10] ^= 1;
+  Remove("dc2", View::kMerged, "dc1");
+  ASSERT_TRUE(world_.Put("dc2", path, bytes).ok());
+  EXPECT_EQ(Verify().code, 0);
+  const Ran deep = Verify({"--deep"});
+  EXPECT_EQ(deep.code, 1);
+  EXPECT_THAT(deep.out, HasSubstr("damaged: its checksum is"));
+  Remove("dc2", View::kMerged, "dc1");
+  ASSERT_TRUE(world_.Put("dc2", path, bytes.substr(0, bytes.size() - 1)).ok());
+  EXPECT_THAT(Verify().out, HasSubstr("damaged: its length is"));
+}
+
+TEST_F(VerifyTest, AClusterThatIsAwayCannotBeDecided) {
+  world_.trees.erase("dc2");
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 4);
+  EXPECT_THAT(ran.out, HasSubstr("unmounted?"));
+  EXPECT_THAT(ran.out, HasSubstr("CANNOT BE DECIDED"));
+}
+
+TEST_F(VerifyTest, WhatCollectorsDeliveredAndNobodyPublishedIsPending) {
+  ASSERT_TRUE(world_.Put("dc1", "data/clicks/c1/clicks-2031-05-06-11-00_00005.gz", "x").ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("delivered by collectors, not yet published"));
+}
+
+TEST_F(VerifyTest, AnUnknownStreamIsAUsageErrorAndAnEmptyRangeNothingToDo) {
+  EXPECT_EQ(Verify({"--stream", "clocks"}).code, 2);
+  EXPECT_EQ(Verify({"--from", "2031-05-06T11:30Z"}).code, 3);
+  EXPECT_EQ(Verify({"--wait", "soon"}).code, 2);
+}
+
+TEST(ConfirmTest, WhatIsSeenOnlyOnceIsPending) {
+  const Finding lost{Verdict::kLost, "clicks", "dc1", View::kMerged, "a", 1, 1, "gone"};
+  EXPECT_EQ(Confirm({lost}, {lost})[0].verdict, Verdict::kLost);
+  EXPECT_EQ(Confirm({}, {lost})[0].verdict, Verdict::kPending);
+  EXPECT_THAT(Confirm({lost}, {}), IsEmpty());
+}
+
+}  // namespace
+}  // namespace databus
