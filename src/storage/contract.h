@@ -33,6 +33,8 @@ struct StorageFactory {
   std::vector<std::string> odd_names;
 };
 
+inline void PrintTo(const StorageFactory& factory, std::ostream* out) { *out << factory.name; }
+
 inline std::string FactoryName(const testing::TestParamInfo<StorageFactory>& info) {
   return info.param.name;
 }

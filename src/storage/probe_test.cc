@@ -55,6 +55,17 @@ class OverwritesFilesOnRename final : public Forwarding {
   }
 };
 
+// Says that the name is taken, and has overwritten it all the same.
+class OverwritesAndRefuses final : public Forwarding {
+  std::vector<Status> Renames(std::span<const Move> moves) override {
+    const auto content = base_.ReadFile(moves[0].from);
+    if (content.ok() && base_.ReadFile(moves[0].to).ok()) {
+      static_cast<void>(base_.Replace(moves[0].to, *content));
+    }
+    return base_.Renames(moves);
+  }
+};
+
 class ReplacesEmptyDirectoriesOnRename final : public Forwarding {
   std::vector<Status> Renames(std::span<const Move> moves) override {
     if (base_.List(moves[0].to).ok()) static_cast<void>(base_.Remove(moves[0].to));
@@ -75,6 +86,15 @@ class MakesParentsOfFiles final : public Forwarding {
   Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override {
     MakeParent(path);
     return base_.Create(path);
+  }
+};
+
+// Says that there is no parent, and has made it all the same.
+class MakesParentsAndRefuses final : public Forwarding {
+  std::vector<Status> Renames(std::span<const Move> moves) override {
+    auto answers = base_.Renames(moves);
+    if (answers[0].code() == Code::kNotFound) MakeParent(moves[0].to);
+    return answers;
   }
 };
 
@@ -172,6 +192,7 @@ TEST_F(ProbeTest, RunsTwiceOnOneTree) {
 
 TEST_F(ProbeTest, CatchesAStoreThatOverwritesOnRename) {
   EXPECT_THAT(ProbeLiar<OverwritesFilesOnRename>(), HasSubstr("renaming a file over another"));
+  EXPECT_THAT(ProbeLiar<OverwritesAndRefuses>(), HasSubstr("reads back differently"));
   EXPECT_THAT(ProbeLiar<ReplacesEmptyDirectoriesOnRename>(),
               HasSubstr("renaming a directory over an empty one"));
   EXPECT_THAT(ProbeLiar<MovesIntoDirectoriesOnRename>(),
@@ -183,6 +204,7 @@ TEST_F(ProbeTest, CatchesAStoreThatMakesParents) {
               HasSubstr("creating a file in a missing directory"));
   EXPECT_THAT(ProbeLiar<MakesParentsOfDirectories>(),
               HasSubstr("making a directory in a missing one"));
+  EXPECT_THAT(ProbeLiar<MakesParentsAndRefuses>(), HasSubstr("a directory that nobody made"));
   EXPECT_THAT(ProbeLiar<MakesParentsOnRename>(),
               HasSubstr("renaming a file into a missing directory"));
 }

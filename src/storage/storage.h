@@ -2,7 +2,7 @@
 // memory, a local directory, HDFS.
 //
 // Paths are relative to the tree's root (`<hdfsurl>/<rootdir>`), '/'-separated, without a leading
-// or trailing '/', and built by cluster/paths.h. "" is the root itself. Malformed ones are kInvalid.
+// or trailing '/', and built by cluster/paths.h. "" is the root itself. Malformed ones: kInvalid.
 //
 // Outcomes (base/status.h): every answer but kUnavailable is certain. kNotFound and kExists are the
 // cluster's own words; silence, a lost connection, or an answer nobody can classify is

@@ -12,8 +12,8 @@ namespace databus {
 inline constexpr size_t kComponentBytesMax = 255;
 
 // kInvalid unless `path` is "" (the root) or components of 1 to kComponentBytesMax bytes, neither
-// "." nor ".." and without NUL, with one '/' between them. So no path leads out of the tree and none
-// has two spellings.
+// "." nor ".." and without NUL, with one '/' between them. So no path leads out of the tree and
+// none has two spellings.
 Status CheckPath(std::string_view path);
 
 // The path of the directory that holds `path`: "" for a name in the root, and for the root.

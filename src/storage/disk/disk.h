@@ -1,6 +1,6 @@
 // The local disk of one machine, to a spool: append-only files whose syncs are counted and placed
-// by the caller. Unlike Storage, nothing is durable until it is synced, so that a group of appends can
-// share one sync.
+// by the caller. Unlike Storage, nothing is durable until it is synced, so that a group of appends
+// can share one sync.
 //
 // Paths are absolute. Outcomes as in base/status.h; kNoSpace is a definite refusal, but a failed
 // Append may have written a prefix, and after a failed Sync nothing is known about the bytes since

@@ -123,6 +123,12 @@ TEST_F(LocalStorageTest, FinishIsUnknownWhenTheDirectoryIsGone) {
   EXPECT_EQ((*writer)->Finish().code(), Code::kUnavailable);
 }
 
+TEST_F(LocalStorageTest, RenameIntoItselfIsNotBlamedOnTheFileSystem) {
+  ASSERT_TRUE(CreateLocalRoot(root_).ok());
+  ASSERT_TRUE(storage_->MakeDir("a").ok());
+  EXPECT_THAT(storage_->Rename("a", "a/b").message(), HasSubstr("lies within what is moved"));
+}
+
 TEST_F(LocalStorageTest, TooLongPathIsRefused) {
   ASSERT_TRUE(CreateLocalRoot(root_).ok());
   std::string path = "a";
