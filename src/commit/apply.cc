@@ -43,8 +43,8 @@ Status EnsureParent(StagingArea& own, const std::string& path) {
   const auto minute = paths::ParseMinutePath(parent);
   if (!minute || !minute->file.empty()) {
     const auto in_view = paths::ParseMinutePath(path);
-    const std::string base = in_view ? paths::ViewRoot(in_view->view)
-                                     : std::string(paths::Parent(paths::Tmp()));
+    const std::string base =
+        in_view ? paths::ViewRoot(in_view->view) : std::string(paths::Parent(paths::Tmp()));
     return EnsureDirsBelow(storage, base, parent);
   }
   DATABUS_RETURN_IF_ERROR(EnsureParent(own, parent));
@@ -65,8 +65,12 @@ std::string NameBesideOther(const RecordedMove& move) {
 class Applier {
  public:
   Applier(ApplyContext context, std::string dir, Record record, Sources sources)
-      : context_(context), storage_(context.own.storage()), dir_(std::move(dir)),
-        record_(std::move(record)), sources_(sources), done_(record_.moves.size(), Done::kNo) {}
+      : context_(context),
+        storage_(context.own.storage()),
+        dir_(std::move(dir)),
+        record_(std::move(record)),
+        sources_(sources),
+        done_(record_.moves.size(), Done::kNo) {}
 
   Result<Applied> Run() {
     if (sources_ == Sources::kFound) {
@@ -87,7 +91,7 @@ class Applier {
   // A move that cannot be made as recorded.
   struct Change {
     size_t index;
-    std::string to;      // empty: the move is dropped
+    std::string to;  // empty: the move is dropped
     std::string reason;
   };
 
@@ -116,10 +120,11 @@ class Applier {
       DATABUS_ASSIGN_OR_RETURN(const FileSum sum, SumFile(storage_, Source(i)));
       if (sum == FileSum{move.length, move.crc32c}) continue;
       context_.rows.Hit(RecoveryRow::kRecordedFileDamaged);
-      changes.push_back({i, QuarantinePath(context_.own, move.staged, move.to),
-                         fmt::format("{} has length {} and checksum {:08x}, its commit record says "
-                                     "{} and {:08x}", move.staged, sum.length, sum.crc32c,
-                                     move.length, move.crc32c)});
+      changes.push_back(
+          {i, QuarantinePath(context_.own, move.staged, move.to),
+           fmt::format("{} has length {} and checksum {:08x}, its commit record says "
+                       "{} and {:08x}",
+                       move.staged, sum.length, sum.crc32c, move.length, move.crc32c)});
     }
     return Amend(changes);
   }
@@ -144,8 +149,8 @@ class Applier {
       DATABUS_RETURN_IF_ERROR(Amend(changes));
     }
     if (AllDone(kind)) return Status::Ok();
-    return {Code::kUnavailable, fmt::format("{}: moves did not settle: {}", storage_.Describe(),
-                                            last.ToString())};
+    return {Code::kUnavailable,
+            fmt::format("{}: moves did not settle: {}", storage_.Describe(), last.ToString())};
   }
 
   bool AllDone(MoveKind kind) const {
@@ -213,23 +218,24 @@ class Applier {
     }
     context_.rows.Hit(RecoveryRow::kMoveSourceAndOtherThere);
     const std::string beside = NameBesideOther(move);
-    if (paths::BaseName(move.to).starts_with("other-") ||
-        paths::BaseName(beside).size() > 255) {
+    if (paths::BaseName(move.to).starts_with("other-") || paths::BaseName(beside).size() > 255) {
       return Refuse(i, "its name is taken by another file", changes);
     }
     changes.push_back({i, beside, fmt::format("{} is taken by another file", move.to)});
     return Status::Ok();
   }
 
-  // Something that is not ours has the name of a manifest or a queue entry. It leaves through the own
-  // staging directory, so that a stale holder cannot take away what its successor has put there.
+  // Something that is not ours has the name of a manifest or a queue entry. It leaves through the
+  // own staging directory, so that a stale holder cannot take away what its successor has put
+  // there.
   Status SetForeignAside(const RecordedMove& move) {
     if (move.kind == MoveKind::kManifest) {
       const auto text = storage_.ReadFile(move.to);
       if (text.unknown()) return text.status();
       if (text.ok() && Manifest::Decode(*text, move.to).ok()) {
-        return {Code::kRefused, fmt::format("{}: {} closes the minute with other content; move it away",
-                                            storage_.Describe(), move.to)};
+        return {Code::kRefused,
+                fmt::format("{}: {} closes the minute with other content; move it away",
+                            storage_.Describe(), move.to)};
       }
     }
     context_.rows.Hit(RecoveryRow::kForeignInTheWay);
@@ -237,8 +243,10 @@ class Applier {
     const std::string to = QuarantinePath(context_.own, name, "");
     DATABUS_RETURN_IF_ERROR(PrepareQuarantine(context_.own, to, "was in the way at " + move.to));
     DATABUS_RETURN_IF_ERROR(storage_.Rename(move.to, context_.own.PathOf(name)));
-    context_.incidents.push_back({fmt::format("{}: {} was taken by something that is not ours; it "
-                                              "is now {}", storage_.Describe(), move.to, to)});
+    context_.incidents.push_back(
+        {fmt::format("{}: {} was taken by something that is not ours; it "
+                     "is now {}",
+                     storage_.Describe(), move.to, to)});
     return storage_.Rename(context_.own.PathOf(name), to);
   }
 
@@ -261,8 +269,8 @@ class Applier {
       changes.push_back({i, "", reason});
       return Status::Ok();
     }
-    const bool last_resort = move.to.starts_with(paths::Parent(paths::Parent(
-        QuarantinePath(context_.own, move.staged, move.to))));
+    const bool last_resort = move.to.starts_with(
+        paths::Parent(paths::Parent(QuarantinePath(context_.own, move.staged, move.to))));
     const bool may_go_elsewhere = move.kind == MoveKind::kFile || move.kind == MoveKind::kTrash;
     if (!may_go_elsewhere || last_resort) {
       return {Code::kRefused, fmt::format("{}: {}: {}", storage_.Describe(), move.to, reason)};
@@ -280,8 +288,8 @@ class Applier {
       if (change.to.empty()) {
         DATABUS_RETURN_IF_ERROR(DropSource(change.index));
         redirected[move.to] = "";
-        context_.incidents.push_back({fmt::format("{}: {} cannot be made: {}",
-                                                  storage_.Describe(), move.to, change.reason)});
+        context_.incidents.push_back({fmt::format("{}: {} cannot be made: {}", storage_.Describe(),
+                                                  move.to, change.reason)});
         continue;
       }
       const bool into_quarantine = !paths::ParseMinutePath(change.to);
@@ -345,8 +353,7 @@ class Applier {
     pending.clean_ups = std::move(left);
     DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(pending.Encode()));
     pending_ = staged::PendingName(context_.own.NextNumber());
-    const Status placed =
-        storage_.Rename(context_.own.PathOf(name), context_.own.PathOf(pending_));
+    const Status placed = storage_.Rename(context_.own.PathOf(name), context_.own.PathOf(pending_));
     return placed.WithContext("pending clean-ups");
   }
 
@@ -389,8 +396,8 @@ Status MoveToTrash(StagingArea& own, const CleanUp& clean_up) {
     if (source.code() == Code::kNotFound) return Status::Ok();
     if (!source.ok()) return source.status();
     if (moved.code() == Code::kNotFound) {
-      DATABUS_RETURN_IF_ERROR(EnsureDirsBelow(storage, paths::TrashRoot(),
-                                              std::string(paths::Parent(to))));
+      DATABUS_RETURN_IF_ERROR(
+          EnsureDirsBelow(storage, paths::TrashRoot(), std::string(paths::Parent(to))));
     } else if (moved.code() == Code::kExists) {
       to = fmt::format("{}.{}-{}", clean_up.trash, own.epoch(), own.NextNumber());
     } else if (!moved.unknown()) {
@@ -462,8 +469,8 @@ std::string QuarantinePath(const StagingArea& own, std::string_view staged_name,
   const auto minute = paths::ParseMinutePath(to);
   const std::string stream = minute ? minute->stream : "unknown";
   const std::string base(minute ? paths::BaseName(to) : staged_name);
-  std::string name = fmt::format("{}-{}-{}", own.epoch(), staged_name.substr(0, staged_name.find('~')),
-                                 base);
+  std::string name =
+      fmt::format("{}-{}-{}", own.epoch(), staged_name.substr(0, staged_name.find('~')), base);
   constexpr size_t kNameMax = 240;  // leaves room for ".reason"
   if (name.size() > kNameMax) name = name.substr(name.size() - kNameMax);
   return paths::Join(paths::Quarantine(own.view(), stream), name);

@@ -1,6 +1,6 @@
-// Applying a commit record: moves, then queue entries, then clean-ups (P8), each step idempotent, so
-// that a record may be applied again from any point by anyone who holds the lease. The decisions are
-// the rows of commit/recovery_table.h.
+// Applying a commit record: moves, then queue entries, then clean-ups (P8), each step idempotent,
+// so that a record may be applied again from any point by anyone who holds the lease. The decisions
+// are the rows of commit/recovery_table.h.
 #pragma once
 
 #include <functional>
@@ -41,8 +41,9 @@ struct Applied {
   std::string pending;  // the name of the list of clean-ups that could not be done; or empty
 };
 
-// Applies `record`, which lies with its staged files in `dir` (the own staging directory or one taken
-// over into it), and removes it at the end. Clean-ups whose cluster is away become a pending list.
+// Applies `record`, which lies with its staged files in `dir` (the own staging directory or one
+// taken over into it), and removes it at the end. Clean-ups whose cluster is away become a pending
+// list.
 //   kStale        fenced; stop.
 //   kUnavailable, kNoSpace  not finished; the record stands; apply it again later.
 Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record record,

@@ -15,13 +15,18 @@ constexpr std::string_view kKind = "cluster";
 
 // Parents first.
 std::vector<std::string> ServiceDirs() {
-  std::vector<std::string> dirs = {
-      paths::Data(), paths::ViewRoot(View::kLocal), paths::ViewRoot(View::kMerged),
-      std::string(paths::Parent(paths::Tmp())), paths::Tmp(),
-      std::string(paths::Parent(paths::CollectorStaging("x"))), paths::Leases(),
-      paths::SealedRoot(), paths::StatusRoot(), paths::TrashRoot(),
-      std::string(paths::Parent(paths::Consumers("x"))),
-      std::string(paths::Parent(paths::Mirrors("x")))};
+  std::vector<std::string> dirs = {paths::Data(),
+                                   paths::ViewRoot(View::kLocal),
+                                   paths::ViewRoot(View::kMerged),
+                                   std::string(paths::Parent(paths::Tmp())),
+                                   paths::Tmp(),
+                                   std::string(paths::Parent(paths::CollectorStaging("x"))),
+                                   paths::Leases(),
+                                   paths::SealedRoot(),
+                                   paths::StatusRoot(),
+                                   paths::TrashRoot(),
+                                   std::string(paths::Parent(paths::Consumers("x"))),
+                                   std::string(paths::Parent(paths::Mirrors("x")))};
   for (const View view : {View::kLocal, View::kMerged}) {
     const std::string staging(paths::Parent(paths::Staging(view, 0)));
     const std::string manifests(paths::Parent(paths::ManifestRoot(view, 0)));
@@ -61,17 +66,19 @@ Result<ClusterIdentity> ReadClusterId(Storage& storage) {
 Result<ClusterIdentity> CheckClusterId(Storage& storage, const std::string& remembered) {
   Result<ClusterIdentity> found = ReadClusterId(storage);
   if (found.code() == Code::kNotFound) {
-    return Status(Code::kUnavailable,
-                  remembered.empty()
-                      ? storage.Describe() + ": not initialised (no system/cluster-id)"
-                      : fmt::format("{}: no system/cluster-id, but it had id {}: is the disk mounted?",
-                                    storage.Describe(), remembered));
+    return Status(
+        Code::kUnavailable,
+        remembered.empty()
+            ? storage.Describe() + ": not initialised (no system/cluster-id)"
+            : fmt::format("{}: no system/cluster-id, but it had id {}: is the disk mounted?",
+                          storage.Describe(), remembered));
   }
   if (!found.ok()) return found;
   if (!remembered.empty() && found->id != remembered) {
-    return Status(Code::kUnavailable,
-                  fmt::format("{}: system/cluster-id is {}, expected {}: is the right disk mounted?",
-                              storage.Describe(), found->id, remembered));
+    return Status(
+        Code::kUnavailable,
+        fmt::format("{}: system/cluster-id is {}, expected {}: is the right disk mounted?",
+                    storage.Describe(), found->id, remembered));
   }
   return found;
 }
@@ -104,8 +111,8 @@ Result<TreeState> LookAtTree(Storage& storage) {
 Status CheckIsDirectory(Storage& storage, const std::string& path) {
   DATABUS_ASSIGN_OR_RETURN(const NodeInfo info, storage.Stat(path));
   if (info.kind == NodeKind::kDirectory) return Status::Ok();
-  return {Code::kRefused, fmt::format("{}: {} is not a directory; move it away",
-                                      storage.Describe(), path)};
+  return {Code::kRefused,
+          fmt::format("{}: {} is not a directory; move it away", storage.Describe(), path)};
 }
 
 Status EnsureDir(Storage& storage, const std::string& path) {

@@ -35,7 +35,8 @@ Result<TreeState> LookAtTree(Storage& storage);
 // answer is the id that stands. May be repeated after a crash.
 Result<ClusterIdentity> InitializeTree(Storage& storage, Random& random, Group groups);
 
-// Makes the service directories of `system/` that are missing, and the top of the views and of data.
+// Makes the service directories of `system/` that are missing, and the top of the views and of
+// data.
 Status EnsureServiceDirs(Storage& storage);
 
 // kRefused, saying so, when something that is no directory has this name.

@@ -40,7 +40,9 @@ TEST(ClusterIdTest, AFaultAtAnyCallOfTheInitialisationIsHealedByRepeatingIt) {
       }
       const bool has_id = ReadClusterId(memory).ok();
       // Not yet a cluster, and not taken for somebody else's tree.
-      if (!has_id) ASSERT_EQ(*LookAtTree(memory), TreeState::kEmpty) << n;
+      if (!has_id) {
+        ASSERT_EQ(*LookAtTree(memory), TreeState::kEmpty) << n;
+      }
       const auto made = InitializeTree(memory, *random, 8);
       ASSERT_TRUE(made.ok()) << n << ": " << made.status().ToString();
       EXPECT_EQ(*ReadClusterId(memory), *made);

@@ -11,8 +11,8 @@ namespace databus {
 namespace {
 
 struct Listing {
-  std::vector<uint64_t> live;    // ascending
-  std::vector<uint64_t> fenced;  // ascending
+  std::vector<uint64_t> live;        // ascending
+  std::vector<uint64_t> fenced;      // ascending
   std::vector<std::string> unnamed;  // directories of takers that have not got a number (yet)
 
   uint64_t Highest() const {
@@ -62,8 +62,8 @@ Status FenceLower(Storage& storage, View view, Group group, const Listing& listi
   std::vector<Move> moves;
   for (const uint64_t lower : listing.live) {
     if (lower >= epoch || PLANTED("commit.skip_fence")) continue;
-    moves.push_back({paths::EpochStaging(view, group, lower),
-                     paths::FencedStaging(view, group, lower)});
+    moves.push_back(
+        {paths::EpochStaging(view, group, lower), paths::FencedStaging(view, group, lower)});
   }
   if (moves.empty()) return Status::Ok();
   const std::vector<Status> answers = storage.Renames(moves);
@@ -86,8 +86,7 @@ Result<TakenEpoch> TakeEpoch(Storage& storage, Random& random, View view, Group 
   DATABUS_ASSIGN_OR_RETURN(const uint64_t epoch, MakeOwn(storage, random, view, group));
   while (true) {
     DATABUS_ASSIGN_OR_RETURN(const Listing listing, ListEpochs(storage, view, group));
-    const bool own_is_live =
-        std::binary_search(listing.live.begin(), listing.live.end(), epoch);
+    const bool own_is_live = std::binary_search(listing.live.begin(), listing.live.end(), epoch);
     if (listing.Highest() > epoch || !own_is_live) {
       return Status(Code::kStale, fmt::format("{}: epoch {} of {} group {} was overtaken by {}",
                                               storage.Describe(), epoch, ViewName(view), group,

@@ -50,7 +50,8 @@ TEST_F(EpochTest, EachTakerGetsOneMoreAndFencesTheOlder) {
 }
 
 TEST_F(EpochTest, AFencedNameAloneKeepsNumbersRising) {
-  ASSERT_TRUE(EnsureDirsBelow(memory_, paths::Tmp(), paths::FencedStaging(View::kLocal, 0, 41)).ok());
+  ASSERT_TRUE(
+      EnsureDirsBelow(memory_, paths::Tmp(), paths::FencedStaging(View::kLocal, 0, 41)).ok());
   Taker a(*this);
   EXPECT_EQ(a.Take()->epoch, 42U);
 }
@@ -70,8 +71,8 @@ TEST_F(EpochTest, AFencedHolderCanNeitherRenameNorCreateNorMakeDirectories) {
 // G8: of all that believe to hold an epoch, one has a staging directory of its own.
 TEST_F(EpochTest, TwoTakersNeverGetTheSameNumberHoweverTheyInterleave) {
   uint64_t interleavings = 0;
-  for (const Fault::Kind kind : {Fault::Kind::kDelayed, Fault::Kind::kRequestLost,
-                                 Fault::Kind::kAnswerLost}) {
+  for (const Fault::Kind kind :
+       {Fault::Kind::kDelayed, Fault::Kind::kRequestLost, Fault::Kind::kAnswerLost}) {
     for (uint64_t n = 1;; ++n) {
       Taker a(*this);
       Taker b(*this);
@@ -107,9 +108,10 @@ TEST_F(EpochTest, ASlowTakerOfANumberThatWasUsedMeanwhileStopsAndBlocksNobody) {
   Taker other(*this);
   ASSERT_EQ(other.Take()->epoch, 1U);
   slow.plan.Add({.verb = Verb::kRename, .fault = Fault::Delayed([&] {
-                   // Takers do not remove a directory that they do not see yet.
-                   ASSERT_EQ(other.Take()->epoch, 2U);
-                 })});
+                                          // Takers do not remove a directory that they do not see
+                                          // yet.
+                                          ASSERT_EQ(other.Take()->epoch, 2U);
+                                        })});
   // The directory of the slow one was removed as a dead taker's.
   EXPECT_FALSE(slow.Take().ok());
 
@@ -126,8 +128,8 @@ TEST_F(EpochTest, ATakerThatSeesAHigherEpochStops) {
   Taker slow(*this);
   Taker other(*this);
   // Between making its own and listing.
+  bool named = false;
   slow.plan.SetCallback([&](const Call& call) {
-    static bool named = false;
     if (named && call.verb == Verb::kList) {
       named = false;
       EXPECT_TRUE(other.Take().ok());

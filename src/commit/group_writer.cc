@@ -29,9 +29,8 @@ ApplyContext GroupWriter::Context() {
 }
 
 Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
-  DATABUS_ASSIGN_OR_RETURN(
-      const TakenEpoch taken,
-      TakeEpoch(options.storage, options.random, options.view, options.group));
+  DATABUS_ASSIGN_OR_RETURN(const TakenEpoch taken,
+                           TakeEpoch(options.storage, options.random, options.view, options.group));
   std::unique_ptr<GroupWriter> writer(new GroupWriter(options, taken.epoch));
   DATABUS_ASSIGN_OR_RETURN(writer->recovered_, Recover(writer->Context(), taken.fenced));
   DATABUS_RETURN_IF_ERROR(writer->Load());
@@ -181,14 +180,14 @@ void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, P
   const bool is_same = there != taken.end() && there->second == file.facts;
   if (there != taken.end() && !is_same) {
     const std::string beside = NameBeside(file);
-    incidents_.push_back({fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
-                                      options_.storage.Describe(), file.stream, file.name,
-                                      minute.ToIso(), beside)});
+    incidents_.push_back(
+        {fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
+                     options_.storage.Describe(), file.stream, file.name, minute.ToIso(), beside)});
     file.name = beside;
   }
   const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);
-  plan.record.moves.push_back({MoveKind::kFile, file.staged, to, file.facts.length,
-                               file.facts.crc32c});
+  plan.record.moves.push_back(
+      {MoveKind::kFile, file.staged, to, file.facts.length, file.facts.crc32c});
   if (is_same) return;  // P18: the move will find it in place and drop this one
   taken[file.name] = file.facts;
   plan.by_staged[file.staged] = &file;
@@ -242,10 +241,10 @@ Status GroupWriter::AddManifest(const Ledger& ledger, Record& record) {
   }
   const std::string text = manifest.Encode();
   DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
-  record.moves.push_back({MoveKind::kManifest, name,
-                          paths::Manifest(options_.view, options_.group, *ledger.open,
-                                          ledger.primary),
-                          text.size(), Crc32c(text)});
+  record.moves.push_back(
+      {MoveKind::kManifest, name,
+       paths::Manifest(options_.view, options_.group, *ledger.open, ledger.primary), text.size(),
+       Crc32c(text)});
   return Status::Ok();
 }
 
@@ -306,24 +305,25 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
   }
   for (const auto& [stream, minutes] : ledger.streams) {
     if (minutes.open_files.empty() || manifest.streams.contains(stream)) continue;
-    return {Code::kRefused, fmt::format("{} {}: {} files are here and none in {}", stream,
-                                        manifest.minute.ToIso(), minutes.open_files.size(),
-                                        manifest.primary)};
+    return {Code::kRefused,
+            fmt::format("{} {}: {} files are here and none in {}", stream, manifest.minute.ToIso(),
+                        minutes.open_files.size(), manifest.primary)};
   }
   ledger.open = manifest.minute;
   Record record;
   MinuteDirs dirs;
   for (const auto& [stream, files] : manifest.streams) {
-    if (ledger.streams[stream].newest != manifest.minute) dirs.emplace_back(stream, manifest.minute);
+    if (ledger.streams[stream].newest != manifest.minute)
+      dirs.emplace_back(stream, manifest.minute);
     ledger.streams[stream].newest = manifest.minute;
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
   const std::string text = manifest.Encode();
   DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
-  record.moves.push_back({MoveKind::kManifest, name,
-                          paths::Manifest(options_.view, options_.group, manifest.minute,
-                                          manifest.primary),
-                          text.size(), Crc32c(text)});
+  record.moves.push_back(
+      {MoveKind::kManifest, name,
+       paths::Manifest(options_.view, options_.group, manifest.minute, manifest.primary),
+       text.size(), Crc32c(text)});
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();

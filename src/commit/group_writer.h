@@ -6,8 +6,8 @@
 // again; the new epoch finds what the old one had staged, claimed and recorded, and finishes or
 // undoes it. Only codes that say so leave the writer usable.
 //
-// One thread at a time. Before a call that publishes, the caller makes sure it still holds the lease;
-// that it did not after all is caught by the fence.
+// One thread at a time. Before a call that publishes, the caller makes sure it still holds the
+// lease; that it did not after all is caught by the fence.
 #pragma once
 
 #include <functional>
@@ -119,7 +119,8 @@ class GroupWriter {
   // next commit. Empty at the second call.
   std::vector<Claim> TakeRecoveredClaims() { return std::move(recovered_.claims); }
 
-  // Takes sealed files out of data/ by renaming them into staging. Files that are gone are left out.
+  // Takes sealed files out of data/ by renaming them into staging. Files that are gone are left
+  // out.
   Result<std::vector<Claim>> ClaimFiles(std::span<const DataFileRef> files);
 
   // Publishes into the minute of `now` by this cluster's own clock, or a later one if the tree is

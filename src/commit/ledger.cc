@@ -19,8 +19,7 @@ Status LoadAfterManifest(Storage& storage, const Manifest& manifest,
       newest = manifest.minute;
     } else {
       // New since, or left out of the manifest, or of the original system.
-      DATABUS_ASSIGN_OR_RETURN(newest,
-                               NewestMinute(storage, paths::Stream(manifest.view, stream)));
+      DATABUS_ASSIGN_OR_RETURN(newest, NewestMinute(storage, paths::Stream(manifest.view, stream)));
     }
     if (newest) ledger.streams[stream].newest = newest;
     if (newest && *newest > *ledger.open) ledger.open = newest;
@@ -93,7 +92,8 @@ Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_
   MinuteFiles files;
   for (const DirEntry& entry : entries) {
     // Names with a leading '_' or '.' are invisible to every reader of these trees.
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.') continue;
+    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
+      continue;
     DATABUS_ASSIGN_OR_RETURN(FileFacts facts,
                              ReadFacts(storage, paths::Join(minute_dir, entry.name)));
     files[entry.name] = std::move(facts.file);

@@ -1,5 +1,5 @@
-// What a publisher knows of the minutes of one group: which is the newest closed one, which is open,
-// and what lies in the open one. Rebuilt from the tree at every take-over.
+// What a publisher knows of the minutes of one group: which is the newest closed one, which is
+// open, and what lies in the open one. Rebuilt from the tree at every take-over.
 #pragma once
 
 #include <functional>

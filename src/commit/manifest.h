@@ -19,8 +19,8 @@ namespace databus {
 
 struct ManifestFile {
   uint64_t length = 0;
-  uint32_t crc32c = 0;     // of the whole file
-  uint64_t messages = 0;   // 0 for foreign files
+  uint32_t crc32c = 0;                   // of the whole file
+  uint64_t messages = 0;                 // 0 for foreign files
   std::optional<FileIdentity> identity;  // nothing: a foreign file, known by name, length, checksum
   friend bool operator==(const ManifestFile&, const ManifestFile&) = default;
 };

@@ -32,8 +32,12 @@ class Walker {
   using Visit = std::function<Walk(Minute, const DirEntry&)>;
   Walker(Storage& storage, std::string root, Minute from, Minute to, Order order,
          const Visit& visit)
-      : storage_(storage), root_(std::move(root)), from_(from.ToPath()), to_(to.ToPath()),
-        order_(order), visit_(visit) {}
+      : storage_(storage),
+        root_(std::move(root)),
+        from_(from.ToPath()),
+        to_(to.ToPath()),
+        order_(order),
+        visit_(visit) {}
 
   // `prefix` is "", "2031", "2031/05", ... ; `depth` the number of its parts.
   Result<Walk> Descend(const std::string& prefix, size_t depth) {
@@ -60,7 +64,7 @@ class Walker {
   }
 
   Result<Walk> VisitHour(const std::string& hour, const std::vector<DirEntry>& entries) {
-    const auto first = Minute::ParsePath(hour + "/00");
+    const auto first = Minute::ParsePath(paths::Join(hour, "00"));
     if (!first) return Walk::kContinue;  // the 31st of February
     for (const DirEntry& entry : entries) {
       if (visit_(*first, entry) == Walk::kStop) return Walk::kStop;
@@ -76,8 +80,7 @@ class Walker {
   const Visit& visit_;
 };
 
-Result<std::optional<Minute>> FirstInOrder(Storage& storage, const std::string& root,
-                                           Order order) {
+Result<std::optional<Minute>> FirstInOrder(Storage& storage, const std::string& root, Order order) {
   std::optional<Minute> found;
   DATABUS_RETURN_IF_ERROR(WalkHours(storage, root, kFirstMinute, kLastMinute, order,
                                     [&](Minute hour, const DirEntry& entry) {
@@ -107,15 +110,14 @@ Status WalkHours(Storage& storage, const std::string& root, Minute from, Minute 
 Result<std::vector<Minute>> ListMinutes(Storage& storage, const std::string& root, Minute from,
                                         Minute to) {
   std::vector<Minute> minutes;
-  DATABUS_RETURN_IF_ERROR(WalkHours(storage, root, from, to, Order::kAscending,
-                                    [&](Minute hour, const DirEntry& entry) {
-                                      const auto minute = MinuteInHour(hour, entry.name);
-                                      if (minute && entry.info.kind == NodeKind::kDirectory &&
-                                          *minute >= from && *minute <= to) {
-                                        minutes.push_back(*minute);
-                                      }
-                                      return Walk::kContinue;
-                                    }));
+  DATABUS_RETURN_IF_ERROR(WalkHours(
+      storage, root, from, to, Order::kAscending, [&](Minute hour, const DirEntry& entry) {
+        const auto minute = MinuteInHour(hour, entry.name);
+        if (minute && entry.info.kind == NodeKind::kDirectory && *minute >= from && *minute <= to) {
+          minutes.push_back(*minute);
+        }
+        return Walk::kContinue;
+      }));
   return minutes;
 }
 

@@ -41,7 +41,7 @@ struct CleanUp {
 
 struct Record {
   uint64_t number = 0;
-  uint64_t amendment = 0;  // the highest amendment of a number rules (P11)
+  uint64_t amendment = 0;           // the highest amendment of a number rules (P11)
   std::vector<RecordedMove> moves;  // in the order of applying
   std::vector<CleanUp> clean_ups;
 
@@ -54,13 +54,13 @@ struct Record {
 namespace staged {
 
 enum class Kind : uint8_t {
-  kRecord,    // record-<n>.<amendment>
-  kPending,   // pending-<n>: a record of clean-ups that could not be done yet (P12)
-  kClaim,     // c<n>~<collector>~<data file name>: a data file taken for publishing (P10)
-  kFile,      // f<n>: a copy, a queue entry, a manifest, anything being written
-  kMinuteDir, // d<n>: an empty directory
-  kPurged,    // x<n>: an hour that retention took out of a view
-  kUnknown,   // nothing of ours
+  kRecord,     // record-<n>.<amendment>
+  kPending,    // pending-<n>: a record of clean-ups that could not be done yet (P12)
+  kClaim,      // c<n>~<collector>~<data file name>: a data file taken for publishing (P10)
+  kFile,       // f<n>: a copy, a queue entry, a manifest, anything being written
+  kMinuteDir,  // d<n>: an empty directory
+  kPurged,     // x<n>: an hour that retention took out of a view
+  kUnknown,    // nothing of ours
 };
 
 struct Name {

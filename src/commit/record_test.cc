@@ -47,13 +47,14 @@ void DamageEveryByte(const std::string& text, const Decode& decode, const Same& 
 }
 
 TEST(RecordTest, DamagedAtAnyByteIsNeverTakenForAnotherRecord) {
-  const Record record{7, 1,
+  const Record record{7,
+                      1,
                       {{MoveKind::kMinuteDir, "d1", "streams_local/clicks/2031/05/06/10/58", 0, 0},
                        {MoveKind::kFile, "c2~c1~x.gz", "streams_local/clicks/x.gz", 9, 0xABCDEF}},
                       {{"dc2", "system/consumers/dc1/x", ""}}};
-  DamageEveryByte(record.Encode(), [](const std::string& text) {
-    return Record::Decode(text, "here");
-  }, [&](const Record& read) { return read == record; });
+  DamageEveryByte(
+      record.Encode(), [](const std::string& text) { return Record::Decode(text, "here"); },
+      [&](const Record& read) { return read == record; });
 }
 
 TEST(RecordTest, UnknownLinesAreRefused) {
@@ -62,8 +63,8 @@ TEST(RecordTest, UnknownLinesAreRefused) {
 }
 
 RC_GTEST_PROP(StagedNameTest, AnyClaimComesBack, (uint64_t number)) {
-  const auto part = rc::gen::container<std::string>(
-      rc::gen::elementOf(std::string("abcXYZ019._-")));
+  const auto part =
+      rc::gen::container<std::string>(rc::gen::elementOf(std::string("abcXYZ019._-")));
   const std::string collector = *part;
   const std::string data_name = *part;
   const auto name = staged::Parse(staged::ClaimName(number, collector, data_name));
@@ -90,9 +91,9 @@ TEST(StagedNameTest, EveryKindComesBackAndNothingElseIsTakenForOne) {
 }
 
 rc::Gen<ManifestFile> AnyFile() {
-  const auto identity = rc::gen::build<FileIdentity>(
-      rc::gen::set(&FileIdentity::cluster), rc::gen::set(&FileIdentity::incarnation),
-      rc::gen::set(&FileIdentity::counter));
+  const auto identity = rc::gen::build<FileIdentity>(rc::gen::set(&FileIdentity::cluster),
+                                                     rc::gen::set(&FileIdentity::incarnation),
+                                                     rc::gen::set(&FileIdentity::counter));
   const auto maybe = rc::gen::oneOf(
       rc::gen::just(std::optional<FileIdentity>()),
       rc::gen::map(identity, [](FileIdentity one) { return std::optional(std::move(one)); }));
@@ -126,9 +127,9 @@ TEST(ManifestTest, DamagedAtAnyByteIsNeverTakenForAnotherOne) {
   manifest.streams["clicks"]["b.gz"] = {11, 0xABCDEF01, 0, std::nullopt};
   manifest.streams["orders"];
   const std::string text = manifest.Encode();
-  DamageEveryByte(text, [](const std::string& damaged) {
-    return Manifest::Decode(damaged, "here");
-  }, [&](const Manifest& read) { return read.Encode() == text; });
+  DamageEveryByte(
+      text, [](const std::string& damaged) { return Manifest::Decode(damaged, "here"); },
+      [&](const Manifest& read) { return read.Encode() == text; });
 }
 
 TEST(ManifestTest, TheDigestTellsNamesLengthsAndChecksumsApart) {

@@ -20,7 +20,8 @@ std::optional<uint64_t> ParseAdoptedName(std::string_view name) {
   return *epoch;
 }
 
-// Ok where the call was done, or had been done before (the source is gone and the fence is not ours).
+// Ok where the call was done, or had been done before (the source is gone and the fence is not
+// ours).
 Status SettledRename(StagingArea& own, const std::string& from, const std::string& to) {
   const Status moved = own.storage().Rename(from, to);
   if (moved.ok()) return moved;
@@ -36,9 +37,9 @@ class Recovery {
 
   Result<Recovered> Run(const std::vector<uint64_t>& fenced) {
     for (const uint64_t epoch : fenced) {
-      DATABUS_RETURN_IF_ERROR(
-          SettledRename(own_, paths::FencedStaging(own_.view(), own_.group(), epoch),
-                        own_.PathOf(AdoptedName(epoch))));
+      DATABUS_RETURN_IF_ERROR(SettledRename(own_,
+                                            paths::FencedStaging(own_.view(), own_.group(), epoch),
+                                            own_.PathOf(AdoptedName(epoch))));
     }
     DATABUS_ASSIGN_OR_RETURN(const std::vector<Adopted> adopted, Flatten());
     for (const Adopted& one : adopted) {
@@ -95,8 +96,8 @@ class Recovery {
     }
     context_.rows.Hit(RecoveryRow::kFencedDirEmpty);
     const Status removed = storage_.Remove(dir);
-    // Not empty: a write that was under way when its holder was fenced has just ended here. The next
-    // take-over sweeps it.
+    // Not empty: a write that was under way when its holder was fenced has just ended here. The
+    // next take-over sweeps it.
     if (removed.code() == Code::kRefused || removed.code() == Code::kNotFound) return Status::Ok();
     return removed;
   }

@@ -15,7 +15,7 @@ namespace databus {
 
 // A sealed data file that was renamed from data/ into staging to be published.
 struct Claim {
-  std::string staged;     // the name in the own staging directory
+  std::string staged;  // the name in the own staging directory
   std::string collector;
   std::string data_name;  // a DataFileName; its stream is the name up to the date
 };

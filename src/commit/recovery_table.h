@@ -1,6 +1,6 @@
 // What is found when a record is applied, the first time or again after a crash, and what is done
-// about it. One row per situation; the code names its row where it decides, tests reach every row by
-// crashing, and docs/recovery-table.md is this table.
+// about it. One row per situation; the code names its row where it decides, tests reach every row
+// by crashing, and docs/recovery-table.md is this table.
 #pragma once
 
 #include <array>
@@ -61,7 +61,8 @@ inline constexpr std::array<RecoveryRule, 21> kRecoveryTable = {{
     {RecoveryRow::kRecordSuperseded, "a record with a later amendment", "remove it"},
     {RecoveryRow::kRecordDamaged, "a record that cannot be read",
      "quarantine it; its claims are published as unrecorded, its copies are made again"},
-    {RecoveryRow::kRecordedFileDamaged, "a recorded file whose length or checksum is not as recorded",
+    {RecoveryRow::kRecordedFileDamaged,
+     "a recorded file whose length or checksum is not as recorded",
      "amend the record: quarantine (P10)"},
     {RecoveryRow::kCleanUpDone, "what a clean-up removes is gone", "done"},
     {RecoveryRow::kCleanUpAway, "a clean-up's cluster does not answer",

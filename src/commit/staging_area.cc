@@ -7,8 +7,8 @@ namespace databus {
 Status StagingArea::CheckOurs() {
   const auto found = storage_.Stat(dir_);
   if (found.code() == Code::kNotFound) {
-    return {Code::kStale, fmt::format("{}: {} was fenced by a newer holder", storage_.Describe(),
-                                      dir_)};
+    return {Code::kStale,
+            fmt::format("{}: {} was fenced by a newer holder", storage_.Describe(), dir_)};
   }
   return found.status();
 }

@@ -17,7 +17,10 @@ namespace databus {
 class StagingArea {
  public:
   StagingArea(Storage& storage, View view, Group group, uint64_t epoch)
-      : storage_(storage), view_(view), group_(group), epoch_(epoch),
+      : storage_(storage),
+        view_(view),
+        group_(group),
+        epoch_(epoch),
         dir_(paths::EpochStaging(view, group, epoch)) {}
 
   Storage& storage() { return storage_; }
@@ -39,8 +42,8 @@ class StagingArea {
   // Makes an empty directory per path of `count` and answers their names.
   Result<std::vector<std::string>> StageDirs(size_t count);
 
-  // kStale when the directory is gone: a newer holder has fenced it. Whoever concludes anything from
-  // the absence of something in it asks this afterwards.
+  // kStale when the directory is gone: a newer holder has fenced it. Whoever concludes anything
+  // from the absence of something in it asks this afterwards.
   Status CheckOurs();
 
  private:

@@ -44,7 +44,7 @@ std::string SealedBytes(const std::string& stream, const FileIdentity& identity)
   SealedHeader header;
   header.identity = identity;
   header.stream = stream;
-  header.collector = identity.incarnation;
+  header.collector = "c1";
   header.messages = identity.counter;
   const std::string payload = "messages of " + stream;
   header.payload_bytes = payload.size();
@@ -67,8 +67,33 @@ std::set<std::string> FixedRules::Primaries(View view) const {
 
 Minute StartMinute() { return *Minute::ParseIso("2031-05-06T10:58Z"); }
 
+const std::set<RecoveryRow>& RowsOfOneFault() {
+  static const std::set<RecoveryRow> rows = {
+      RecoveryRow::kMoveDue,
+      RecoveryRow::kMoveDone,
+      RecoveryRow::kMoveUnknown,
+      RecoveryRow::kRecordFound,
+      RecoveryRow::kCleanUpDone,
+      RecoveryRow::kCleanUpAway,
+      RecoveryRow::kClaimWithoutRecord,
+      RecoveryRow::kFileWithoutRecord,
+      RecoveryRow::kMinuteDirWithoutRecord,
+      RecoveryRow::kPurgedHour,
+      RecoveryRow::kFencedDirEmpty,
+  };
+  return rows;
+}
+
+CommitRequest RequestOf(std::vector<NewFile> files) {
+  CommitRequest request;
+  request.files = std::move(files);
+  return request;
+}
+
 World::World()
-    : clock(StartMinute().Start()), dc1(clock, "dc1:"), dc2(clock, "dc2:"),
+    : clock(StartMinute().Start()),
+      dc1(clock, "dc1:"),
+      dc2(clock, "dc2:"),
       random(SeededRandom(1)) {
   Must(EnsureServiceDirs(dc1));
   Must(EnsureServiceDirs(dc2));
@@ -78,7 +103,8 @@ World::World()
 DataFileRef World::Deliver(const std::string& stream, const std::string& collector, Minute minute,
                            uint64_t sequence) {
   const std::string name = DataFileName{stream, minute, sequence, true}.ToString();
-  const std::string content = SealedBytes(stream, {"dc1", "of-" + collector, sequence});
+  const std::string content =
+      SealedBytes(stream, {"dc1", fmt::format("{:016x}", Crc32c(collector)), sequence});
   const std::string dir = paths::DataCollector(stream, collector);
   Must(EnsureDirsBelow(dc1, paths::Data(), dir));
   Must(dc1.WriteFile(paths::Join(dir, name), content));
@@ -106,7 +132,9 @@ std::vector<DataFileRef> World::InData() {
 }
 
 Process::Process(World& world, Remote remote, View view)
-    : world_(world), dc1_(world.dc1, plan_), dc2_(world.dc2, plan_),
+    : world_(world),
+      dc1_(world.dc1, plan_),
+      dc2_(world.dc2, plan_),
       options_{.storage = dc1_,
                .random = *world.random,
                .rules = world.rules,
@@ -168,9 +196,8 @@ void Process::AddCleanUps(CommitRequest& request) {
   for (const NewFile& file : request.files) published.insert(file.name);
   for (const auto& [path, names] : world_.entries) {
     if (!world_.dc2.Stat(path).ok()) continue;
-    const bool all = std::all_of(names.begin(), names.end(), [&](const std::string& name) {
-      return published.contains(name);
-    });
+    const bool all = std::all_of(names.begin(), names.end(),
+                                 [&](const std::string& name) { return published.contains(name); });
     if (all) request.clean_ups.push_back({"dc2", path, ""});
   }
 }

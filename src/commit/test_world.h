@@ -1,5 +1,6 @@
-// What the tests of this folder share: two clusters in memory, collectors that deliver sealed files,
-// a process that publishes them as the local service does, and an eye that sees the whole tree.
+// What the tests of this folder share: two clusters in memory, collectors that deliver sealed
+// files, a process that publishes them as the local service does, and an eye that sees the whole
+// tree.
 #pragma once
 
 #include <map>
@@ -34,6 +35,12 @@ class FixedRules final : public StreamRules {
 
 // The minute at which the scenarios begin; its hour ends two minutes later.
 Minute StartMinute();
+
+// The rows of the recovery table that a single fault at any call of the crash scenario leads to.
+// The others need somebody's hand in the tree, or two faults.
+const std::set<RecoveryRow>& RowsOfOneFault();
+
+CommitRequest RequestOf(std::vector<NewFile> files);
 
 // What outlives every process.
 struct World {

@@ -45,7 +45,7 @@ TEST(TextFormatTest, OtherKindsCutAndDamagedTextsAreRefused) {
       std::string damaged = text;
       damaged[i] = static_cast<char>(damaged[i] ^ (1 << bit));
       const auto read = ParseText("thing", 1, damaged, "here");
-      if (read.ok()) EXPECT_EQ(*read, std::vector<TextLine>({{"a", "b"}})) << i;
+      EXPECT_TRUE(!read.ok() || *read == std::vector<TextLine>({{"a", "b"}})) << i;
     }
   }
 }

@@ -25,15 +25,15 @@ class Leases {
   virtual std::string Holder() = 0;
 };
 
-// The embedded default: one record in the cluster's own tree for all views and groups of the cluster
-// (docs/decisions/0003), `system/leases/<n>`; the highest n rules. It is renewed by renaming n to
-// n + 1, which fails when somebody else was faster; taken over by renaming a record of one's own to
-// n + 1 after `timeout` without a change, by the watcher's own boot clock. So it needs nothing but
-// rename without overwrite, no clocks that agree, and no lock.
+// The embedded default: one record in the cluster's own tree for all views and groups of the
+// cluster (docs/decisions/0003), `system/leases/<n>`; the highest n rules. It is renewed by
+// renaming n to n + 1, which fails when somebody else was faster; taken over by renaming a record
+// of one's own to n + 1 after `timeout` without a change, by the watcher's own boot clock. So it
+// needs nothing but rename without overwrite, no clocks that agree, and no lock.
 class TreeLease final : public Leases {
  public:
   struct Options {
-    std::string holder;               // unique to this process
+    std::string holder;  // unique to this process
     std::chrono::nanoseconds timeout{std::chrono::seconds(10)};
   };
   TreeLease(Storage& storage, Clock& clock, Random& random, Options options);
@@ -53,7 +53,7 @@ class TreeLease final : public Leases {
   struct Seen {
     uint64_t number = 0;  // 0: no record
     std::string holder;
-    BootTime since;       // when this number was first seen
+    BootTime since;  // when this number was first seen
   };
   Status Renew();
   Status Watch();

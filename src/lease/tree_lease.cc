@@ -62,8 +62,8 @@ Status TreeLease::Renew() {
   if (mine_ != mine) return Status::Ok();  // released meanwhile
   if (!renamed.ok()) {
     mine_ = 0;
-    return {Code::kStale, fmt::format("lease on {} was taken over: {}", storage_.Describe(),
-                                      renamed.ToString())};
+    return {Code::kStale,
+            fmt::format("lease on {} was taken over: {}", storage_.Describe(), renamed.ToString())};
   }
   mine_ = mine + 1;
   renewed_ = sent;
@@ -102,17 +102,14 @@ Status TreeLease::Watch() {
     // The record is at least as old as the answer: the wait begins there.
     const Seen fresh{newest, lines.ok() && !lines->empty() ? lines->front().back() : "unreadable",
                      answered};
-    const bool own = fresh.holder == options_.holder;
-    const bool released = fresh.holder.empty();
-    {
-      MutexLock lock(mutex_);
-      seen_ = fresh;
-    }
-    // Our own, from a renewal or take-over whose answer was lost; or given up by its holder.
-    return own || released ? Take(newest) : Status::Ok();
+    MutexLock lock(mutex_);
+    seen_ = seen = fresh;
   }
-  if (asked - seen.since < options_.timeout) return Status::Ok();
-  return Take(newest);
+  // Our own, from a renewal or take-over whose answer was lost; or given up; or silent for too
+  // long.
+  const bool is_free = seen.holder == options_.holder || seen.holder.empty() ||
+                       asked - seen.since >= options_.timeout;
+  return is_free ? Take(newest) : Status::Ok();
 }
 
 Status TreeLease::Take(uint64_t after) {

@@ -1,0 +1,138 @@
+#include "commit/ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "commit/cluster_id.h"
+#include "commit/test_world.h"
+
+namespace databus {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+using ::testing::Key;
+
+class LedgerTest : public ::testing::Test {
+ protected:
+  void MakeMinute(const std::string& stream, Minute minute) {
+    EXPECT_TRUE(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal),
+                                paths::MinuteDir(View::kLocal, stream, minute))
+                    .ok());
+  }
+  void MakeFile(const std::string& stream, Minute minute, const std::string& name,
+                const std::string& content) {
+    MakeMinute(stream, minute);
+    EXPECT_TRUE(
+        world_.dc1.WriteFile(paths::MinuteFile(View::kLocal, stream, minute, name), content).ok());
+  }
+  void MakeManifest(Minute minute, const std::string& text) {
+    const std::string path = paths::Manifest(View::kLocal, 0, minute, "");
+    EXPECT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
+    EXPECT_TRUE(world_.dc1.WriteFile(path, text).ok());
+  }
+  Ledger Load(const std::vector<std::string>& streams) {
+    auto ledger = LoadLedger(world_.dc1, View::kLocal, 0, "", streams);
+    EXPECT_TRUE(ledger.ok()) << ledger.status().ToString();
+    return std::move(*ledger);
+  }
+
+  World world_;
+  const Minute start_ = StartMinute();
+};
+
+TEST_F(LedgerTest, AnEmptyTreeHasNoOpenMinute) {
+  const Ledger ledger = Load({});
+  EXPECT_EQ(ledger.open, std::nullopt);
+  EXPECT_EQ(ledger.closed, std::nullopt);
+}
+
+TEST_F(LedgerTest, InATreeOfTheOriginalSystemTheNewestMinuteIsOpen) {
+  MakeFile("clicks", start_ + -40, "a.gz", "old");
+  MakeFile("orders", start_, "b.gz", "x");
+  MakeFile("orders", start_, "_SUCCESS", "");
+  MakeFile("orders", start_, ".b.crc", "");
+  EXPECT_TRUE(
+      world_.dc1.MakeDir(paths::MinuteFile(View::kLocal, "orders", start_, "subdirectory")).ok());
+  EXPECT_TRUE(world_.dc1.MakeDir(paths::Stream(View::kLocal, "views")).ok());
+  const Ledger ledger = Load({"clicks", "orders", "views"});
+  EXPECT_EQ(ledger.closed, std::nullopt);
+  EXPECT_EQ(ledger.open, start_);
+  EXPECT_EQ(ledger.streams.at("clicks").newest, start_ + -40);
+  EXPECT_THAT(ledger.streams.at("orders").open_files, ElementsAre(Key("b.gz")));
+  EXPECT_FALSE(ledger.streams.contains("views")) << "its first minute is that of its first commit";
+}
+
+TEST_F(LedgerTest, TheMinuteAfterTheNewestManifestIsOpen) {
+  Manifest manifest;
+  manifest.minute = start_;
+  manifest.streams["clicks"];
+  manifest.streams["orders"];
+  MakeManifest(start_ + -1, manifest.Encode());
+  MakeManifest(start_, manifest.Encode());
+  MakeMinute("clicks", start_);
+  MakeMinute("orders", start_);
+  MakeFile("orders", start_ + 1, "b.gz", SealedBytes("orders", {"dc1", "00000000000000aa", 7}));
+  MakeMinute("new", start_ + 1);
+  const Ledger ledger = Load({"clicks", "new", "orders"});
+  EXPECT_EQ(ledger.closed, start_);
+  EXPECT_EQ(ledger.open, start_ + 1);
+  EXPECT_EQ(ledger.streams.at("clicks").newest, start_);
+  EXPECT_EQ(ledger.streams.at("new").newest, start_ + 1);
+  EXPECT_EQ(ledger.streams.at("orders").newest, start_ + 1);
+  EXPECT_EQ(ledger.streams.at("orders").open_files.at("b.gz").identity->counter, 7U);
+  EXPECT_THAT(ledger.streams.at("clicks").open_files, IsEmpty());
+}
+
+// That it is there closes the minute, whatever it says.
+TEST_F(LedgerTest, ADamagedManifestStillClosesItsMinute) {
+  MakeManifest(start_, "databus-manifest 1\nminu");
+  MakeFile("clicks", start_, "a.gz", "x");
+  const Ledger ledger = Load({"clicks"});
+  EXPECT_EQ(ledger.closed, start_);
+  EXPECT_EQ(ledger.open, start_ + 1);
+  EXPECT_EQ(ledger.streams.at("clicks").newest, start_);
+  EXPECT_THAT(ledger.streams.at("clicks").open_files, IsEmpty());
+}
+
+TEST_F(LedgerTest, AManifestOfANewerVersionStopsUs) {
+  MakeManifest(start_, "databus-manifest 2\n");
+  EXPECT_EQ(LoadLedger(world_.dc1, View::kLocal, 0, "", {}).code(), Code::kInvalid);
+}
+
+TEST_F(LedgerTest, AnUnknownAnswerAtAnyCallMakesNoLedger) {
+  Manifest manifest;
+  manifest.minute = start_;
+  manifest.streams["clicks"];
+  MakeManifest(start_, manifest.Encode());
+  MakeFile("clicks", start_ + 1, "a.gz", "x");
+  for (uint64_t n = 1;; ++n) {
+    FaultPlan plan;
+    FaultStorage storage(world_.dc1, plan);
+    plan.Add({.number = n, .fault = Fault::RequestLost()});
+    const auto ledger = LoadLedger(storage, View::kLocal, 0, "", {"clicks"});
+    if (plan.calls() < n) break;
+    EXPECT_EQ(ledger.code(), Code::kUnavailable) << n;
+  }
+}
+
+TEST_F(LedgerTest, FactsTellWhetherASealedFileIsWhatItsHeaderSays) {
+  const std::string good = SealedBytes("clicks", {"dc1", "00000000000000aa", 7});
+  MakeFile("clicks", start_, "good.gz", good);
+  MakeFile("clicks", start_, "cut.gz", good.substr(0, good.size() - 1));
+  MakeFile("clicks", start_, "flipped.gz", good.substr(0, good.size() - 1) + "?");
+  MakeFile("clicks", start_, "head.gz", good.substr(0, 20));
+  MakeFile("clicks", start_, "foreign", "x");
+  const auto facts = [&](const std::string& name) {
+    return *ReadFacts(world_.dc1, paths::MinuteFile(View::kLocal, "clicks", start_, name));
+  };
+  EXPECT_EQ(facts("good.gz").damage, "");
+  EXPECT_EQ(facts("good.gz").file.messages, 7U);
+  EXPECT_EQ(facts("foreign").damage, "");
+  for (const char* name : {"cut.gz", "flipped.gz", "head.gz"}) {
+    EXPECT_NE(facts(name).damage, "") << name;
+  }
+}
+
+}  // namespace
+}  // namespace databus

@@ -1,0 +1,310 @@
+// The rows of the recovery table that no single fault leads to, each from a situation of its own.
+#include <functional>
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "commit/test_world.h"
+
+namespace databus {
+namespace {
+
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+std::string LocalFile(const std::string& stream, const std::string& name) {
+  return paths::MinuteFile(View::kLocal, stream, StartMinute(), name);
+}
+
+// The paths below `top` that are files.
+std::vector<std::string> Files(World& world, const std::string& top) {
+  std::vector<std::string> files;
+  for (const auto& [path, content] : ReadTree(world.dc1, top)) {
+    if (path.back() != '/') files.push_back(path);
+  }
+  return files;
+}
+
+void Overwrite(World& world, const std::string& path, const std::string& content) {
+  ASSERT_TRUE(world.dc1.Remove(path).ok()) << path;
+  ASSERT_TRUE(world.dc1.WriteFile(path, content).ok()) << path;
+}
+
+// The path below the staging directories that contains `part`.
+std::string StagedPath(World& world, const std::string& part) {
+  for (const std::string& path : Files(world, paths::Tmp())) {
+    if (path.find(part) != std::string::npos) return path;
+  }
+  ADD_FAILURE() << "nothing staged is named " << part;
+  return "";
+}
+
+void CrashIn(Process& process, Verb verb, const std::string& part, const Fault& fault) {
+  process.plan().Add({.verb = verb, .path_part = part, .fault = fault});
+  EXPECT_THROW(static_cast<void>(process.Publish(StartMinute())), Crash);
+}
+
+void ExpectOk(const Status& status) { EXPECT_TRUE(status.ok()) << status.ToString(); }
+
+void SameFileTwice(World& world) {
+  Process process(world);
+  ExpectOk(process.Open());
+  const std::string bytes = SealedBytes("clicks", {"dc1", "00000000000000aa", 1});
+  for (int i = 0; i < 2; ++i) {
+    const auto file = process.Stage("clicks", "c1-clicks-1.gz", bytes);
+    ASSERT_TRUE(file.ok());
+    const auto report = process.writer().Publish(RequestOf({*file}), StartMinute());
+    ASSERT_TRUE(report.ok()) << report.status().ToString();
+    EXPECT_EQ(report->published.size(), i == 0 ? 1U : 0U);
+  }
+  EXPECT_THAT(Files(world, paths::Stream(View::kLocal, "clicks")),
+              ::testing::ElementsAre(LocalFile("clicks", "c1-clicks-1.gz")));
+  EXPECT_EQ(Files(world, paths::Consumers("dc1")).size(), 1U) << "told once";
+  EXPECT_THAT(process.Incidents(), IsEmpty());
+}
+
+void OtherFileInPlace(World& world) {
+  Process process(world);
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  ExpectOk(process.Publish(StartMinute()));
+  const auto file = process.Stage("clicks", "new.gz", "ours");
+  ASSERT_TRUE(file.ok());
+  ASSERT_TRUE(world.dc1.WriteFile(LocalFile("clicks", "new.gz"), "theirs").ok());
+  const auto report = process.writer().Publish(RequestOf({*file}), StartMinute());
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  const std::string beside = fmt::format("other-{:08x}-new.gz", file->facts.crc32c);
+  ASSERT_EQ(report->published.size(), 1U);
+  EXPECT_EQ(report->published[0].name, beside);
+  EXPECT_EQ(*world.dc1.ReadFile(LocalFile("clicks", beside)), "ours");
+  EXPECT_EQ(*world.dc1.ReadFile(LocalFile("clicks", "new.gz")), "theirs");
+  const Tree queues = ReadTree(world.dc1, paths::Consumers("dc1"));
+  EXPECT_THAT(queues, Contains(::testing::Pair(::testing::_, HasSubstr(beside))));
+  EXPECT_THAT(queues,
+              ::testing::Not(Contains(::testing::Pair(::testing::_, HasSubstr("/new.gz")))));
+  EXPECT_THAT(process.Incidents(), Contains(HasSubstr("is taken by another file")));
+}
+
+// Of a stream whose directories cannot be made, everything is set aside; the others go on.
+void FileWhereAnHourShouldBe(World& world) {
+  ASSERT_TRUE(world.dc1.MakeDir(paths::Stream(View::kLocal, "clicks")).ok());
+  ASSERT_TRUE(
+      world.dc1.WriteFile(paths::Join(paths::Stream(View::kLocal, "clicks"), "2031"), "").ok());
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  world.Deliver("orders", "c1", StartMinute(), 1);
+  Process process(world);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "orders")).size(), 1U);
+  EXPECT_THAT(Files(world, paths::Quarantine(View::kLocal, "clicks")), ::testing::SizeIs(2))
+      << "the file and its reason";
+  EXPECT_THAT(process.Incidents(), Contains(HasSubstr("2031 is not a directory")));
+  for (const auto& [path, content] : ReadTree(world.dc1, paths::Consumers("dc1"))) {
+    EXPECT_THAT(content, ::testing::Not(HasSubstr("clicks"))) << path;
+  }
+  ExpectOk(process.Close(StartMinute() + 2));
+}
+
+void FileWhereAMinuteShouldBe(World& world) {
+  Process process(world);
+  world.Deliver("clicks", "c1", StartMinute() + -1, 1);
+  ExpectOk(process.Publish(StartMinute() + -1));
+  ASSERT_TRUE(
+      world.dc1.WriteFile(paths::MinuteDir(View::kLocal, "clicks", StartMinute()), "").ok());
+  world.Deliver("clicks", "c1", StartMinute(), 2);
+  world.Deliver("orders", "c1", StartMinute(), 2);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "orders")).size(), 1U);
+  EXPECT_EQ(Files(world, paths::Quarantine(View::kLocal, "clicks")).size(), 2U);
+  ExpectOk(process.Close(StartMinute() + 2));
+  ExpectOk(process.Open());
+}
+
+void DirectoriesWhereManifestAndQueueEntryShouldBe(World& world) {
+  Process process(world);
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  ASSERT_TRUE(process.Take().ok());
+  ASSERT_TRUE(world.dc1.MakeDir(paths::Consumers("dc2")).ok());
+  const uint64_t epoch = process.writer().staging().epoch();
+  for (uint64_t n = 1; n < 20; ++n) {
+    const std::string name = paths::QueueEntryName{0, epoch, n}.ToString();
+    ASSERT_TRUE(world.dc1.MakeDir(paths::Join(paths::Consumers("dc2"), name)).ok());
+  }
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Consumers("dc2")).size(), 1U);
+  const std::string manifest = paths::Manifest(View::kLocal, 0, StartMinute() + 1, "");
+  ExpectOk(process.Close(StartMinute() + 1));
+  ASSERT_TRUE(world.dc1.MakeDir(manifest).ok());
+  // Nor is a directory taken for a closed minute when the next holder looks.
+  ExpectOk(process.Open());
+  EXPECT_EQ(process.writer().OwnLedger().closed, StartMinute());
+  ExpectOk(process.Close(StartMinute() + 2));
+  EXPECT_TRUE(Manifest::Decode(*world.dc1.ReadFile(manifest), "").ok());
+  EXPECT_THAT(process.Incidents(), Contains(HasSubstr("something that is not ours")));
+}
+
+void MinuteDirectoryMadeBySomebody(World& world) {
+  Process process(world);
+  world.Deliver("clicks", "c1", StartMinute() + -1, 1);
+  ExpectOk(process.Publish(StartMinute() + -1));
+  ASSERT_TRUE(world.dc1.MakeDir(paths::MinuteDir(View::kLocal, "clicks", StartMinute())).ok());
+  world.Deliver("clicks", "c1", StartMinute(), 2);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 2U);
+}
+
+// Its claims are published as unrecorded ones.
+void DamagedRecord(World& world) {
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  Process dead(world);
+  CrashIn(dead, Verb::kRename, "record-", Fault::CrashAfter());
+  Overwrite(world, StagedPath(world, "record-"), "databus-record 1\nnumb");
+  Process process(world);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 1U);
+  EXPECT_EQ(Files(world, paths::Quarantine(View::kLocal, "unknown")).size(), 2U);
+  EXPECT_THAT(process.Incidents(), Contains(HasSubstr("cut short")));
+}
+
+void RecordOfANewerVersion(World& world) {
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  Process dead(world);
+  CrashIn(dead, Verb::kRename, "record-", Fault::CrashAfter());
+  const std::string path = StagedPath(world, "record-");
+  const std::string text = *world.dc1.ReadFile(path);
+  Overwrite(world, path, "databus-record 2\n");
+  Process process(world);
+  const Status opened = process.Open();
+  EXPECT_EQ(opened.code(), Code::kInvalid);
+  EXPECT_THAT(opened.message(), HasSubstr("written by a newer Databus"));
+  Overwrite(world, StagedPath(world, "record-"), text);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 1U);
+}
+
+void DamagedStagedFile(World& world) {
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  world.Deliver("orders", "c1", StartMinute(), 1);
+  Process dead(world);
+  CrashIn(dead, Verb::kRename, "record-", Fault::CrashAfter());
+  Overwrite(world, StagedPath(world, "clicks"), "rotten");
+  Process process(world);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_THAT(Files(world, paths::Stream(View::kLocal, "clicks")), IsEmpty());
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "orders")).size(), 1U);
+  EXPECT_EQ(Files(world, paths::Quarantine(View::kLocal, "clicks")).size(), 2U);
+  for (const auto& [path, content] : ReadTree(world.dc1, paths::Consumers("dc1"))) {
+    EXPECT_THAT(content, ::testing::Not(HasSubstr("clicks"))) << path;
+  }
+}
+
+void AmendAndCrash(World& world, const std::function<void()>& meanwhile) {
+  Process dead(world);
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  ExpectOk(dead.Publish(StartMinute()));
+  world.Deliver("clicks", "c1", StartMinute(), 2);
+  const std::string name = "c1-clicks-2031-05-06-10-58_00002.gz";
+  ASSERT_TRUE(world.dc1.WriteFile(LocalFile("clicks", name), "theirs").ok());
+  CrashIn(dead, Verb::kRemove, "record-", Fault::CrashBefore());
+  meanwhile();
+  Process process(world);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 3U);
+  EXPECT_EQ(*world.dc1.ReadFile(LocalFile("clicks", name)), "theirs");
+  for (const std::string& path : Files(world, paths::Tmp())) ADD_FAILURE() << "left: " << path;
+}
+
+void AmendedRecord(World& world) {
+  AmendAndCrash(world, [] {});
+}
+
+// Then the one before it rules, and comes to the same end.
+void DamagedAmendment(World& world) {
+  AmendAndCrash(world, [&] { Overwrite(world, StagedPath(world, ".1"), "databus-"); });
+}
+
+void ForeignNamesInStaging(World& world) {
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  Process dead(world);
+  ExpectOk(dead.Open());
+  const std::string own = dead.writer().staging().dir();
+  for (const char* file : {"notes", "d7", "r5"}) {
+    ASSERT_TRUE(world.dc1.WriteFile(paths::Join(own, file), "").ok());
+  }
+  for (const char* dir : {"f8", "c9~a~b", "record-1.0", "d10"}) {
+    ASSERT_TRUE(world.dc1.MakeDir(paths::Join(own, dir)).ok());
+    ASSERT_TRUE(world.dc1.WriteFile(paths::Join(paths::Join(own, dir), "x"), "").ok());
+  }
+  Process process(world);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 1U);
+  EXPECT_EQ(Files(world, paths::Quarantine(View::kLocal, "unknown")).size(), 14U);
+  for (const std::string& path : Files(world, paths::Tmp())) ADD_FAILURE() << "left: " << path;
+}
+
+void CleanUpLeftByADeadHolder(World& world) {
+  world.Enqueue("a", {world.Deliver("clicks", "c1", StartMinute(), 1)});
+  Process first(world, Process::Remote::kAway);
+  ExpectOk(first.Publish(StartMinute()));
+  EXPECT_EQ(first.writer().PendingCleanUps(), 1U);
+  world.Deliver("clicks", "c1", StartMinute(), 2);
+  ExpectOk(first.Publish(StartMinute()));  // blocks nothing
+  Process second(world);
+  ExpectOk(second.Open());
+  EXPECT_GE(second.writer().PendingCleanUps(), 1U);
+  ExpectOk(second.writer().RetryCleanUps());
+  EXPECT_EQ(second.writer().PendingCleanUps(), 0U);
+  EXPECT_FALSE(world.dc2.Stat(world.entries.begin()->first).ok());
+  for (const std::string& path : Files(world, paths::Tmp())) ADD_FAILURE() << "left: " << path;
+}
+
+struct Situation {
+  const char* name;
+  RecoveryRow row;
+  void (*play)(World& world);
+};
+
+constexpr Situation kSituations[] = {
+    {"SameFileTwice", RecoveryRow::kMoveSourceAndSameThere, &SameFileTwice},
+    {"OtherFileInPlace", RecoveryRow::kMoveSourceAndOtherThere, &OtherFileInPlace},
+    {"FileWhereAnHourShouldBe", RecoveryRow::kMoveRefused, &FileWhereAnHourShouldBe},
+    {"FileWhereAMinuteShouldBe", RecoveryRow::kMoveRefused, &FileWhereAMinuteShouldBe},
+    {"DirectoriesWhereManifestAndQueueEntryShouldBe", RecoveryRow::kForeignInTheWay,
+     &DirectoriesWhereManifestAndQueueEntryShouldBe},
+    {"MinuteDirectoryMadeBySomebody", RecoveryRow::kMinuteDirThere, &MinuteDirectoryMadeBySomebody},
+    {"DamagedRecord", RecoveryRow::kRecordDamaged, &DamagedRecord},
+    {"RecordOfANewerVersion", RecoveryRow::kRecordFound, &RecordOfANewerVersion},
+    {"DamagedStagedFile", RecoveryRow::kRecordedFileDamaged, &DamagedStagedFile},
+    {"AmendedRecord", RecoveryRow::kRecordSuperseded, &AmendedRecord},
+    {"DamagedAmendment", RecoveryRow::kRecordDamaged, &DamagedAmendment},
+    {"ForeignNamesInStaging", RecoveryRow::kUnknownName, &ForeignNamesInStaging},
+    {"CleanUpLeftByADeadHolder", RecoveryRow::kPendingFound, &CleanUpLeftByADeadHolder},
+};
+
+class SituationTest : public ::testing::TestWithParam<Situation> {};
+
+TEST_P(SituationTest, EndsAsItsRowOfTheTableSays) {
+  World world;
+  GetParam().play(world);
+  EXPECT_GT(world.rows.Hits(GetParam().row), 0U);
+  // Whatever was found, the group goes on.
+  world.Deliver("views", "c1", StartMinute() + 3, 9);
+  Process next(world);
+  ExpectOk(next.Publish(StartMinute() + 3));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "views")).size(), 1U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Rows, SituationTest, ::testing::ValuesIn(kSituations),
+                         [](const auto& situation) { return situation.param.name; });
+
+TEST(RecoveryTableTest, HasEveryRowInItsPlaceAndEachIsReachedByATest) {
+  std::set<RecoveryRow> reached = RowsOfOneFault();
+  for (const Situation& situation : kSituations) reached.insert(situation.row);
+  for (size_t i = 0; i < kRecoveryTable.size(); ++i) {
+    EXPECT_EQ(static_cast<size_t>(kRecoveryTable[i].row), i);
+    EXPECT_TRUE(reached.contains(kRecoveryTable[i].row)) << kRecoveryTable[i].found;
+  }
+}
+
+}  // namespace
+}  // namespace databus
