@@ -70,7 +70,7 @@ TEST_F(VerifyTest, ALocalFileThatIsQueuedIsPending) {
   const Ran ran = Verify();
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, HasSubstr("pending   1 file, 2 messages"));
-  EXPECT_EQ(Verify({"--wait", "1s"}).code, 4);
+  EXPECT_EQ(Verify({"--wait", "1ms"}).code, 4);
 }
 
 TEST_F(VerifyTest, AFileInACommitThatIsNotFinishedIsPending) {
