@@ -5,6 +5,7 @@
 
 namespace databus {
 
+extern const Command kBench;
 extern const Command kCat;
 extern const Command kCollector;
 extern const Command kCompletion;

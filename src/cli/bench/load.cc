@@ -80,6 +80,8 @@ class Sender {
     return Status::Ok();
   }
   bool wants_to_write() const { return owed_bytes_ > 0; }
+  // Whether epoll has been asked to say when it can.
+  bool watched = false;
 
   // Calls visit(answer, when the call was begun) for every whole answer that has come.
   template <typename Visit>
@@ -191,16 +193,16 @@ class Load {
       sender.Add(more, now_);
       in_flight_ += more;
     }
-    const bool waited = sender.wants_to_write();
     DATABUS_RETURN_IF_ERROR(sender.Write());
-    if (waited || sender.wants_to_write()) Watch(name, EPOLL_CTL_MOD);
+    if (sender.wants_to_write() != sender.watched) Watch(name, EPOLL_CTL_MOD);
     return Status::Ok();
   }
 
   void Watch(uint32_t name, int operation) {
-    const Sender& sender = senders_[name];
+    Sender& sender = senders_[name];
+    sender.watched = sender.wants_to_write();
     epoll_event event{.events = EPOLLIN, .data = {.u32 = name}};
-    if (sender.wants_to_write()) event.events |= EPOLLOUT;
+    if (sender.watched) event.events |= EPOLLOUT;
     ::epoll_ctl(epoll_.get(), operation, sender.fd(), &event);
   }
 
