@@ -1,7 +1,7 @@
 // What a collector leaves in `system/sealed/<collector>/<group>.<n>` after a delivery: the files it
-// has just put into data/, so that the local service need not scan. A hint: losing one delays a file
-// until the next scan, repeating one does nothing. It carries what the sealer knew anyway, so that
-// publishing does not read the file again.
+// has just put into data/, so that the local service need not scan. A hint: losing one delays a
+// file until the next scan, repeating one does nothing. It carries what the sealer knew anyway, so
+// that publishing does not read the file again.
 #pragma once
 
 #include <cstdint>

@@ -1,7 +1,7 @@
 // Which files are already in a merged view (P19), so that nothing is published twice whatever the
-// queues say. Costs what there are collectors and streams, not files: counters are kept as intervals
-// per (incarnation, stream). Foreign files, which have no identity, are kept by name, length and
-// checksum.
+// queues say. Costs what there are collectors and streams, not files: counters are kept as
+// intervals per (incarnation, stream). Foreign files, which have no identity, are kept by name,
+// length and checksum.
 #pragma once
 
 #include <cstdint>

@@ -47,7 +47,8 @@ TEST(CounterSetTest, ConsecutiveCountersCostOneInterval) {
 RC_GTEST_PROP(CounterSetTest, HoldsExactlyWhatWasAdded, (const std::vector<uint8_t>& counters)) {
   CounterSet set;
   std::set<uint64_t> model;
-  for (const uint8_t counter : counters) RC_ASSERT(set.Add(counter) == model.insert(counter).second);
+  for (const uint8_t counter : counters)
+    RC_ASSERT(set.Add(counter) == model.insert(counter).second);
   for (uint64_t counter = 0; counter < 300; ++counter) {
     RC_ASSERT(set.Contains(counter) == model.contains(counter));
   }

@@ -20,17 +20,18 @@ void ClockGuard::Compare(WallTime before, WallTime modified) {
   if (modified > after) apart = after - modified;
   MutexLock lock(mutex_);
   against_cluster_ =
-      Far(apart) ? Status(Code::kRefused,
-                          fmt::format("this machine's clock is {} s ahead of the cluster's; nothing "
-                                      "is published until they agree", Seconds(apart)))
-                 : Status::Ok();
+      Far(apart)
+          ? Status(Code::kRefused,
+                   fmt::format("this machine's clock is {} s ahead of the cluster's; nothing "
+                               "is published until they agree",
+                               Seconds(apart)))
+          : Status::Ok();
 }
 
 Status ClockGuard::Check() {
   const BootTime boot = clock_.Boot();
-  const Milliseconds offset =
-      clock_.Wall().time_since_epoch() -
-      std::chrono::duration_cast<Milliseconds>(boot.time_since_epoch());
+  const Milliseconds offset = clock_.Wall().time_since_epoch() -
+                              std::chrono::duration_cast<Milliseconds>(boot.time_since_epoch());
   MutexLock lock(mutex_);
   if (!offset_) offset_ = offset;
   if (!Far(offset - *offset_)) {
@@ -47,10 +48,11 @@ Status ClockGuard::Check() {
     stepped_to_.reset();
     return against_cluster_;
   }
-  return {Code::kRefused,
-          fmt::format("the clock stepped by {} s; nothing is published until it has gone on steadily "
-                      "for {} minutes, or the worker is restarted",
-                      Seconds(offset - *offset_), kConfirmation.count())};
+  return {
+      Code::kRefused,
+      fmt::format("the clock stepped by {} s; nothing is published until it has gone on steadily "
+                  "for {} minutes, or the worker is restarted",
+                  Seconds(offset - *offset_), kConfirmation.count())};
 }
 
 }  // namespace databus

@@ -31,23 +31,35 @@ struct ClusterWorker::Services {
         mirror({worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
                 worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
                 worker.options_.config.copy_threads}),
-        local_purge(PurgeOf(worker, local_writers)), merged_purge(PurgeOf(worker, merged_writers)) {}
+        local_purge(PurgeOf(worker, local_writers)),
+        merged_purge(PurgeOf(worker, merged_writers)) {}
 
   static Writers::Options WritersOf(ClusterWorker& worker, Storage& storage, View view,
                                     Group groups) {
     const FindCluster find = [clusters = &worker.options_.clusters](const std::string& name) {
       return clusters->Find(name);
     };
-    return {storage, worker.options_.random, worker.rules_, find, worker.rows_, *worker.lease_,
-            worker.problems_, view, groups,
+    return {storage,
+            worker.options_.random,
+            worker.rules_,
+            find,
+            worker.rows_,
+            *worker.lease_,
+            worker.problems_,
+            view,
+            groups,
             worker.options_.topology.FindCluster(worker.options_.cluster)->RootUrl(),
             fmt::format("{} {}", worker.options_.cluster, ViewName(view))};
   }
 
   static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers) {
     const WorkerConfig& config = worker.options_.config;
-    return {worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
-            worker.options_.clock, writers, worker.problems_,
+    return {worker.options_.topology,
+            worker.options_.cluster,
+            worker.options_.clusters,
+            worker.options_.clock,
+            writers,
+            worker.problems_,
             config.retention_limit_action == "drop" ? LimitAction::kDrop : LimitAction::kKeep,
             config.retention_limit_percent};
   }
@@ -75,7 +87,8 @@ ClusterWorker::ClusterWorker(Options options)
     : options_(std::move(options)),
       label_(fmt::format("worker-{}@{}:{}", options_.cluster, options_.identity.host,
                          options_.identity.pid)),
-      rules_(options_.topology, options_.cluster), problems_(options_.clock),
+      rules_(options_.topology, options_.cluster),
+      problems_(options_.clock),
       guard_(options_.clock) {}
 
 ClusterWorker::~ClusterWorker() = default;
@@ -86,8 +99,9 @@ Status ClusterWorker::Prepare() {
     if (services_ != nullptr) return Status::Ok();
   }
   Storage* storage = options_.clusters.Any(options_.cluster);
-  Status status = storage == nullptr ? Status(Code::kInvalid, options_.clusters.WhyAway(options_.cluster))
-                                     : PrepareTree(*storage);
+  Status status = storage == nullptr
+                      ? Status(Code::kInvalid, options_.clusters.WhyAway(options_.cluster))
+                      : PrepareTree(*storage);
   MutexLock lock(mutex_);
   prepared_ = status;
   if (!status.ok()) return status;
@@ -130,7 +144,8 @@ Status ClusterWorker::InitializeEmpty(Storage& storage) {
     return {Code::kRefused,
             fmt::format("{}: holds files but no system/cluster-id. If it is a tree of the original "
                         "Databus, start the worker once with --init; if not, is the right disk "
-                        "mounted?", storage.Describe())};
+                        "mounted?",
+                        storage.Describe())};
   }
   Group groups = kGroupsDefault;
   for (const ClusterSpec& other : options_.topology.clusters) {
@@ -238,10 +253,7 @@ std::string ClusterWorker::BeatName(const std::string& holder) const {
   return fmt::format("{}-standby-{}-{}", name, options_.identity.host, options_.identity.pid);
 }
 
-void ClusterWorker::BeatStep() {
-  Storage* storage = options_.clusters.Find(options_.cluster);
-  if (Running() == nullptr || storage == nullptr) return;
-  const std::string holder = lease_->Holder();
+Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   Heartbeat beat;
   beat.process = BeatName(holder);
   beat.kind = "worker";
@@ -264,6 +276,13 @@ void ClusterWorker::BeatStep() {
     fact["newest_ms"] = hop.newest.time_since_epoch().count();
   }
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
+  return beat;
+}
+
+void ClusterWorker::BeatStep() {
+  Storage* storage = options_.clusters.Find(options_.cluster);
+  if (Running() == nullptr || storage == nullptr) return;
+  const Heartbeat beat = MakeHeartbeat(lease_->Holder());
   const std::string path = paths::StatusFile(beat.process);
   const Status written = storage->Replace(path, EncodeHeartbeat(beat));
   const std::string topic = options_.cluster + " heartbeat";
@@ -274,13 +293,15 @@ void ClusterWorker::BeatStep() {
   problems_.Clear(topic);
   const auto info = storage->Stat(path);
   if (info.ok()) guard_.Compare(beat.written, info->modified);
-  if (last_beat_ != path && !last_beat_.empty()) {
-    // Promoted or demoted: the other name is nobody's now, if it was this process's own.
-    const Status removed = last_beat_.find("-standby-") != std::string::npos
-                               ? storage->Remove(last_beat_) : Status::Ok();
-    if (removed.unknown()) LogWarning("worker", "old heartbeat not removed", {{"path", last_beat_}});
-  }
+  if (last_beat_ != path) RemoveStandbyBeat(*storage);
   last_beat_ = path;
+}
+
+// A standby's heartbeat has a name that nobody else will ever overwrite.
+void ClusterWorker::RemoveStandbyBeat(Storage& storage) {
+  if (last_beat_.find("-standby-") == std::string::npos) return;
+  const Status removed = storage.Remove(last_beat_);
+  if (!removed.ok()) LogInfo("worker", "old heartbeat not removed", {{"path", last_beat_}});
 }
 
 void ClusterWorker::Finish() {
@@ -290,6 +311,16 @@ void ClusterWorker::Finish() {
     lease = lease_.get();
   }
   if (lease == nullptr) return;
+  if (Storage* storage = options_.clusters.Find(options_.cluster)) {
+    RemoveStandbyBeat(*storage);
+    if (lease->Held(View::kLocal, 0)) {
+      Heartbeat beat = MakeHeartbeat(label_);
+      beat.state = "stopped";
+      const Status written =
+          storage->Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat));
+      if (!written.ok()) LogInfo("worker", "last heartbeat not written", {{"why", written}});
+    }
+  }
   const Status released = lease->Release();
   if (!released.ok()) {
     LogInfo("worker", "lease not released; a standby takes it after its timeout",

@@ -1,6 +1,6 @@
 // Everything that a worker does for one cluster: prepares its tree, holds its lease, runs local,
-// merge, mirror and purge, and says how it goes. Made of steps that somebody else schedules: threads
-// in worker.cc, a test or the simulator by hand.
+// merge, mirror and purge, and says how it goes. Made of steps that somebody else schedules:
+// threads in worker.cc, a test or the simulator by hand.
 #pragma once
 
 #include <functional>
@@ -78,6 +78,8 @@ class ClusterWorker {
   Services* Running();
   bool MayPublish(View view);
   std::string BeatName(const std::string& holder) const;
+  Heartbeat MakeHeartbeat(const std::string& holder) const;
+  void RemoveStandbyBeat(Storage& storage);
 
   const Options options_;
   const std::string label_;  // unique to this process: "worker-dc1@host:4711"

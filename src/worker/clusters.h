@@ -1,5 +1,5 @@
-// The clusters of the installation as one worker sees them: their storages, and whether each answers
-// as the cluster it is (P1).
+// The clusters of the installation as one worker sees them: their storages, and whether each
+// answers as the cluster it is (P1).
 #pragma once
 
 #include <functional>

@@ -33,8 +33,8 @@ Result<FileFacts> CopyOne(Storage& target, const CopyJob& job) {
   return facts.Finish();
 }
 
-// One copying thread: takes the next job until there is none. An exception (the death of a simulated
-// process) is carried to the caller.
+// One copying thread: takes the next job until there is none. An exception (the death of a
+// simulated process) is carried to the caller.
 class Pool {
  public:
   Pool(Storage& target, const std::vector<CopyJob>& jobs, std::vector<CopyOutcome>& outcomes)

@@ -12,8 +12,8 @@ using std::chrono::seconds;
 using ::testing::IsEmpty;
 using Settled = Installation::Settled;
 
-// One story: deliveries on both sides, a minute's boundary, more deliveries. `dc1` and `dc2` are the
-// workers that may die; whoever is dead is replaced by a fresh process.
+// One story: deliveries on both sides, a minute's boundary, more deliveries. `dc1` and `dc2` are
+// the workers that may die; whoever is dead is replaced by a fresh process.
 class Story {
  public:
   Story() { Restart(dc1_, "dc1"), Restart(dc2_, "dc2"); }
@@ -166,20 +166,20 @@ TEST(WorkerCrashTest, TheDiskIsFullAtAnyCall) {
   ForEveryCall(Victim::kDc2, Fault::Full(), 1);
 }
 
-// P2-P4: while the holder sleeps in the middle of any call, another process takes over and finishes;
-// then the sleeper wakes up and goes on.
+// P2-P4: while the holder sleeps in the middle of any call, another process takes over and
+// finishes; then the sleeper wakes up and goes on.
 TEST(WorkerCrashTest, AHolderThatSleepsThroughATakeOverMakesNothingVisible) {
   const uint64_t calls = CountCalls(Victim::kDc1);
   for (uint64_t number = 1; number <= calls; number += 3) {
     Story story;
     auto other = std::make_shared<WorkerProcess>(story.world, std::vector<std::string>{"dc1"}, 99);
     story.dc1().plan.Add({.number = number, .fault = Fault::Delayed([&story, other] {
-      for (int i = 0; i < 14; ++i) {
-        other->of().Prepare().ok();
-        other->Step();
-        story.world.clock.Advance(seconds(1));
-      }
-    })});
+                                              for (int i = 0; i < 14; ++i) {
+                                                other->of().Prepare().ok();
+                                                other->Step();
+                                                story.world.clock.Advance(seconds(1));
+                                              }
+                                            })});
     std::vector<std::string> violations = story.Run();
     for (int i = 0; i < 20 && violations.empty(); ++i) {
       other->Step();

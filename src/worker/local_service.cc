@@ -43,9 +43,8 @@ void LocalService::RunOnce(Minute now) {
   }
   for (const Group group : options_.writers.ActiveGroups()) work[group];
   for (const auto& [group, due] : work) {
-    const bool ended_well = options_.writers.With(group, "publish", [&](GroupWriter& writer) {
-      return PublishGroup(writer, due, now);
-    });
+    const bool ended_well = options_.writers.With(
+        group, "publish", [&](GroupWriter& writer) { return PublishGroup(writer, due, now); });
     // What was announced and not published is found by the next scan.
     if (!ended_well && !due.files.empty()) scanned_.reset();
   }
@@ -99,8 +98,9 @@ void LocalService::ScanData(WorkByGroup& work) {
   for (const DirEntry& stream : *streams) {
     const std::string topic = "data " + stream.name;
     if (const Status valid = ValidateStreamName(stream.name); !valid.ok()) {
-      options_.problems.Raise(topic, fmt::format("{}: data/{}: not a stream: {}", options_.cluster,
-                                                 EscapeWord(stream.name), valid.message()),
+      options_.problems.Raise(topic,
+                              fmt::format("{}: data/{}: not a stream: {}", options_.cluster,
+                                          EscapeWord(stream.name), valid.message()),
                               "left alone; move it away");
       continue;
     }
@@ -137,10 +137,11 @@ void LocalService::ScanCollector(const std::string& stream, const std::string& c
   if (odd.empty()) {
     options_.problems.Clear(topic);
   } else {
-    options_.problems.Raise(topic,
-                            fmt::format("{}: {}: not a data file of stream {}", options_.cluster,
-                                        EscapeWord(paths::DataFile(stream, collector, odd)), stream),
-                            "left alone; rename it or move it away");
+    options_.problems.Raise(
+        topic,
+        fmt::format("{}: {}: not a data file of stream {}", options_.cluster,
+                    EscapeWord(paths::DataFile(stream, collector, odd)), stream),
+        "left alone; rename it or move it away");
   }
   std::sort(candidates.begin(), candidates.end(), [](const Candidate& a, const Candidate& b) {
     return std::tie(a.name.minute, a.name.sequence) < std::tie(b.name.minute, b.name.sequence);
@@ -172,7 +173,8 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
     }
     claims.clear();
     if (at == work.files.size()) {
-      for (const std::string& path : work.announcements) request.clean_ups.push_back({"", path, ""});
+      for (const std::string& path : work.announcements)
+        request.clean_ups.push_back({"", path, ""});
     }
     if (request.Empty()) continue;
     DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
@@ -211,8 +213,8 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
   if (!name->gzip) return AddUncompressed(writer, claim, file, request);
   DATABUS_ASSIGN_OR_RETURN(const FileFacts facts, ReadFacts(options_.storage, path));
   if (!facts.damage.empty()) {
-    request.refused.push_back({file.stream, file.staged, file.name, facts.file.length,
-                               facts.file.crc32c, facts.damage});
+    request.refused.push_back(
+        {file.stream, file.staged, file.name, facts.file.length, facts.file.crc32c, facts.damage});
     return Status::Ok();
   }
   file.facts = facts.file;
@@ -236,8 +238,7 @@ Status LocalService::AddUncompressed(GroupWriter& writer, const Claim& claim, co
     messages += static_cast<uint64_t>(std::count(part.begin(), part.end(), '\n'));
     compressor_.Append(part);
   }
-  request.trashed.push_back(
-      {claim.staged, TrashPath(staging, options_.clock, file.stream, claim)});
+  request.trashed.push_back({claim.staged, TrashPath(staging, options_.clock, file.stream, claim)});
   if (offset == 0) return Status::Ok();  // a minute without messages: nothing to publish
   // RFC 1952: magic, deflate, no flags, no time, fastest, Unix.
   constexpr std::string_view kPlainHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\x03", 10);

@@ -52,8 +52,8 @@ void MergeService::RunOnce(Minute now) {
 Status MergeService::CheckGroups(const std::string& source) const {
   const Group theirs = options_.clusters.IdentityOf(source).groups;
   if (theirs == options_.writers.groups()) return Status::Ok();
-  return {Code::kInvalid, fmt::format("cluster {} was initialised with {} groups, {} with {}", source,
-                                      theirs, options_.cluster, options_.writers.groups())};
+  return {Code::kInvalid, fmt::format("cluster {} was initialised with {} groups, {} with {}",
+                                      source, theirs, options_.cluster, options_.writers.groups())};
 }
 
 void MergeService::RefreshQueues() {
@@ -153,8 +153,8 @@ Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wante
       continue;
     }
     staged_names.push_back(staged::FileName(staging.NextNumber()));
-    jobs.push_back({options_.clusters.Find(want.source), PathOf(line),
-                    staging.PathOf(staged_names.back())});
+    jobs.push_back(
+        {options_.clusters.Find(want.source), PathOf(line), staging.PathOf(staged_names.back())});
     of_job.push_back(&want);
   }
   const std::vector<CopyOutcome> outcomes =
@@ -168,15 +168,16 @@ Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wante
 Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std::string& staged,
                            const CopyOutcome& outcome, CommitRequest& request) {
   const paths::MinutePath& line = wanted.entry->lines[wanted.line];
-  const std::string topic = fmt::format("{} merge {} {}", options_.cluster, wanted.source,
-                                        line.stream);
+  const std::string topic =
+      fmt::format("{} merge {} {}", options_.cluster, wanted.source, line.stream);
   if (outcome.status.code() == Code::kNotFound) {
     // P24: set aside and reported, not dropped.
     const std::string text = PathOf(line) + "\n";
     DATABUS_ASSIGN_OR_RETURN(const std::string name, writer.staging().StageText(text));
     request.refused.push_back({line.stream, name, "queue-line-" + line.file, text.size(),
-                               Crc32c(text), fmt::format("{} names this file, which is not there at {}",
-                                                         wanted.entry->path, wanted.source)});
+                               Crc32c(text),
+                               fmt::format("{} names this file, which is not there at {}",
+                                           wanted.entry->path, wanted.source)});
     wanted.entry->settled.insert(wanted.line);
     return Status::Ok();
   }
@@ -196,9 +197,8 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
                                fmt::format("copied from {}: {}", wanted.source, facts.damage)});
     return Status::Ok();
   }
-  DATABUS_ASSIGN_OR_RETURN(
-      IdentityIndex * index,
-      IndexOf(writer, GroupOf(line.stream, options_.writers.groups())));
+  DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
+                           IndexOf(writer, GroupOf(line.stream, options_.writers.groups())));
   if (index->Contains(line.stream, line.file, facts.file) ||
       !in_request_.Add(line.stream, line.file, facts.file)) {
     options_.stats.AddDuplicate("merge", line.stream);
@@ -215,7 +215,8 @@ void MergeService::AddCleanUps(Group group, CommitRequest& request) {
     for (QueueEntry* entry : queue.OfGroup(group)) {
       for (const std::string& line : std::exchange(entry->odd_lines, {})) {
         options_.problems.Report(fmt::format("{}: {} holds the line '{}', which names no file of a "
-                                             "stream", source, entry->path, EscapeWord(line)),
+                                             "stream",
+                                             source, entry->path, EscapeWord(line)),
                                  "the line is skipped");
       }
       if (!entry->Settled() || entry->cleaned == QueueEntry::Cleaned::kYes) continue;

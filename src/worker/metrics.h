@@ -41,6 +41,6 @@ inline constexpr MetricSpec kProblems{
 
 inline constexpr std::array kWorkerMetrics = {kPublishedFilesTotal, kPublishedMessagesTotal,
                                               kPublishedBytesTotal, kDuplicateFilesTotal,
-                                              kQueueEntries, kProblems};
+                                              kQueueEntries,        kProblems};
 
 }  // namespace databus

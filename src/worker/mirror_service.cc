@@ -36,9 +36,9 @@ void MirrorService::RunOnce() {
   for (auto& [primary, queue] : queues_) {
     const std::string topic = fmt::format("{} mirror of {}", options_.cluster, primary);
     Storage* source = options_.clusters.Find(primary);
-    const Status status =
-        source == nullptr ? Status(Code::kUnavailable, options_.clusters.WhyAway(primary))
-                          : queue.Refresh(*source);
+    const Status status = source == nullptr
+                              ? Status(Code::kUnavailable, options_.clusters.WhyAway(primary))
+                              : queue.Refresh(*source);
     options_.stats.SetQueue(fmt::format("mirrors/{} at {}", options_.cluster, primary),
                             queue.size());
     if (!status.ok()) {
@@ -49,9 +49,8 @@ void MirrorService::RunOnce() {
     for (const auto& [group, streams] : streams_[primary]) {
       const Flow flow{primary, group, *source, queue, streams};
       const bool ended_well =
-          options_.writers.With(group, "mirror of " + primary, [&](GroupWriter& writer) {
-            return MirrorGroup(writer, flow);
-          });
+          options_.writers.With(group, "mirror of " + primary,
+                                [&](GroupWriter& writer) { return MirrorGroup(writer, flow); });
       if (!ended_well) queue.Unsettle(group);
     }
   }
@@ -65,8 +64,8 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
     DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
     if (!manifest) break;
     const Status closed = writer.CloseCopy(*manifest);
-    const std::string topic = fmt::format("{} mirror of {} group {} minute", options_.cluster,
-                                          flow.primary, flow.group);
+    const std::string topic =
+        fmt::format("{} mirror of {} group {} minute", options_.cluster, flow.primary, flow.group);
     if (closed.code() == Code::kRefused) {
       options_.problems.Raise(topic, closed.message(), "its files are fetched again");
       break;
@@ -139,34 +138,39 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
   return std::optional<Manifest>(std::move(manifest));
 }
 
-Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
-                                 const Manifest* manifest) {
-  const Ledger& ledger = writer.CopyLedger(flow.primary);
-  std::set<std::pair<std::string, std::string>> wanted;  // stream, name
-  for (const QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
-    for (const paths::MinutePath& line : entry->lines) {
-      const bool due = line.view == View::kMerged && line.minute == minute && !line.file.empty() &&
-                       std::find(flow.streams.begin(), flow.streams.end(), line.stream) !=
-                           flow.streams.end();
-      if (due && !IsHere(ledger, line.stream, line.file)) wanted.emplace(line.stream, line.file);
-    }
-  }
+std::set<MirrorService::FileOfMinute> MirrorService::Missing(const Ledger& ledger, const Flow& flow,
+                                                             Minute minute,
+                                                             const Manifest* manifest) const {
+  std::set<FileOfMinute> missing;
   if (manifest != nullptr) {
+    // The closed minute is the truth; a line that it does not know names nothing that will ever be.
     for (const auto& [stream, files] : manifest->streams) {
       for (const auto& [name, file] : files) {
-        if (!IsHere(ledger, stream, name)) wanted.emplace(stream, name);
+        if (!IsHere(ledger, stream, name)) missing.emplace(stream, name);
       }
-      // A line that the closed minute does not know names nothing that will ever be there.
-      std::erase_if(wanted, [&, s = stream, known = &files](const auto& want) {
-        return want.first == s && !known->contains(want.second);
-      });
+    }
+    return missing;
+  }
+  for (const QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
+    for (const paths::MinutePath& line : entry->lines) {
+      const bool due =
+          line.view == View::kMerged && line.minute == minute && !line.file.empty() &&
+          std::find(flow.streams.begin(), flow.streams.end(), line.stream) != flow.streams.end();
+      if (due && !IsHere(ledger, line.stream, line.file)) missing.emplace(line.stream, line.file);
     }
   }
-  if (wanted.empty()) return Status::Ok();
+  return missing;
+}
+
+Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
+                                 const Manifest* manifest) {
+  const std::set<FileOfMinute> missing =
+      Missing(writer.CopyLedger(flow.primary), flow, minute, manifest);
+  if (missing.empty()) return Status::Ok();
   StagingArea& staging = writer.staging();
   std::vector<CopyJob> jobs;
   std::vector<NewFile> files;
-  for (const auto& [stream, name] : wanted) {
+  for (const auto& [stream, name] : missing) {
     NewFile file;
     file.stream = stream;
     file.name = name;
@@ -185,23 +189,29 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
       trouble = status.WithContext(jobs[i].from);
       continue;
     }
-    files[i].facts = outcomes[i].facts.file;
-    const ManifestFile* promised = nullptr;
-    if (manifest != nullptr) promised = &manifest->streams.at(files[i].stream).at(files[i].name);
-    if (promised != nullptr && *promised != files[i].facts) {
-      trouble = Status(Code::kCorrupt, fmt::format("{}: differs from the manifest", jobs[i].from));
-      continue;
-    }
     // A primary may hold a foreign file that contradicts its own header; a mirror has it too.
-    request.files.push_back(std::move(files[i]));
+    files[i].facts = outcomes[i].facts.file;
+    const bool as_promised =
+        manifest == nullptr ||
+        manifest->streams.at(files[i].stream).at(files[i].name) == files[i].facts;
+    if (as_promised) {
+      request.files.push_back(std::move(files[i]));
+    } else {
+      trouble = Status(Code::kCorrupt, fmt::format("{}: differs from the manifest", jobs[i].from));
+    }
   }
-  const std::string topic = fmt::format("{} mirror of {} group {} copy", options_.cluster,
-                                        flow.primary, flow.group);
+  const std::string topic =
+      fmt::format("{} mirror of {} group {} copy", options_.cluster, flow.primary, flow.group);
   if (trouble.ok()) {
     options_.problems.Clear(topic);
   } else {
     options_.problems.Raise(topic, trouble.ToString(), "tried again at the next run");
   }
+  return PublishMinute(writer, flow, minute, std::move(request));
+}
+
+Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute,
+                                    CommitRequest request) {
   if (request.Empty()) return Status::Ok();
   DATABUS_ASSIGN_OR_RETURN(const CommitReport report,
                            writer.PublishCopies(flow.primary, minute, std::move(request)));
@@ -223,9 +233,9 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
       // A closed minute equals the primary's; in the open one a file counts when it is here.
       const bool here = line.minute < *ledger.open ||
                         (line.minute == *ledger.open && IsHere(ledger, line.stream, line.file));
-      const bool stranger = line.view != View::kMerged ||
-                            std::find(flow.streams.begin(), flow.streams.end(), line.stream) ==
-                                flow.streams.end();
+      const bool stranger =
+          line.view != View::kMerged ||
+          std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();
       if (here || stranger) entry->settled.insert(i);
     }
     entry->odd_lines.clear();

@@ -52,13 +52,17 @@ class MirrorService {
   // What the primary's minute holds, once it is closed there. Nothing: it is open.
   Result<std::optional<Manifest>> ClosedMinute(const Flow& flow, Minute minute);
   Result<std::optional<Manifest>> ClosedByListing(const Flow& flow, Minute minute);
-  // Copies the files of `minute` that are named by the queue or by `manifest` and not here.
-  Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
-                    const Manifest* manifest);
+  using FileOfMinute = std::pair<std::string, std::string>;  // stream, name
+  // The files of `minute` that `manifest` names, or the queue if it is open, and that are not here.
+  std::set<FileOfMinute> Missing(const Ledger& ledger, const Flow& flow, Minute minute,
+                                 const Manifest* manifest) const;
+  // Copies and publishes them.
+  Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
+  Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
   Status CleanQueue(GroupWriter& writer, const Flow& flow);
 
   const Options options_;
-  std::map<std::string, QueueReader> queues_;                      // by primary
+  std::map<std::string, QueueReader> queues_;                                 // by primary
   std::map<std::string, std::map<Group, std::vector<std::string>>> streams_;  // by primary
 };
 

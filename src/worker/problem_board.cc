@@ -9,7 +9,8 @@ constexpr size_t kReportedMax = 50;
 
 }  // namespace
 
-void ProblemBoard::Raise(const std::string& topic, const std::string& what, const std::string& next) {
+void ProblemBoard::Raise(const std::string& topic, const std::string& what,
+                         const std::string& next) {
   MutexLock lock(mutex_);
   const auto [it, fresh] = standing_.try_emplace(topic);
   const bool changed = it->second.what != what;

@@ -26,7 +26,8 @@ std::optional<Minute> ParseTrashHour(std::string_view date, std::string_view hou
   const auto day = ParseNumber(date.substr(second + 1));
   const auto of_day = ParseNumber(hour);
   if (!year.ok() || !month.ok() || !day.ok() || !of_day.ok()) return std::nullopt;
-  return Minute::ParsePath(fmt::format("{:04}/{:02}/{:02}/{:02}/00", *year, *month, *day, *of_day));
+  return Minute::ParseDashed(
+      fmt::format("{:04}-{:02}-{:02}-{:02}-00", *year, *month, *day, *of_day));
 }
 
 }  // namespace
@@ -53,7 +54,8 @@ std::chrono::hours PurgeService::RetentionOf(const std::string& stream) const {
 
 Result<std::vector<PurgeService::Due>> PurgeService::FindDue(const std::string& stream) {
   Storage* own = options_.clusters.Find(options_.cluster);
-  if (own == nullptr) return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
+  if (own == nullptr)
+    return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
   const std::chrono::hours retention = RetentionOf(stream);
   const auto limit = retention * options_.limit_percent / 100;
   const WallTime now = options_.clock.Wall();
@@ -76,8 +78,8 @@ Result<std::vector<PurgeService::Due>> PurgeService::FindDue(const std::string& 
 }
 
 void PurgeService::PurgeStream(const std::string& stream) {
-  const std::string topic = fmt::format("{} purge {} {}", options_.cluster,
-                                        ViewName(options_.writers.view()), stream);
+  const std::string topic =
+      fmt::format("{} purge {} {}", options_.cluster, ViewName(options_.writers.view()), stream);
   const auto due = FindDue(stream);
   if (!due.ok()) {
     options_.problems.Raise(topic, due.status().ToString(), "tried again at the next purge");
@@ -89,22 +91,22 @@ void PurgeService::PurgeStream(const std::string& stream) {
     if (!may_go.ok()) {
       if (!hour.past_limit) return;  // oldest first: what follows waits too
       const bool drop = options_.limit_action == LimitAction::kDrop && !may_go.unknown();
-      options_.problems.Raise(
-          topic, fmt::format("{} of {} is past the retention limit: {}", stream,
-                             hour.hour.ToIso(), may_go.message()),
-          drop ? "dropped (databus.worker.retention_limit=drop)"
-               : "kept until the downstream has it; look why it does not");
+      options_.problems.Raise(topic,
+                              fmt::format("{} of {} is past the retention limit: {}", stream,
+                                          hour.hour.ToIso(), may_go.message()),
+                              drop ? "dropped (databus.worker.retention_limit=drop)"
+                                   : "kept until the downstream has it; look why it does not");
       if (!drop) return;
     }
     const Group group = GroupOf(stream, options_.writers.groups());
-    const bool removed = options_.writers.With(group, "purge", [&](GroupWriter& writer) {
-      return writer.RemoveHour(stream, hour.hour);
-    });
+    const bool removed = options_.writers.With(
+        group, "purge", [&](GroupWriter& writer) { return writer.RemoveHour(stream, hour.hour); });
     if (!removed) return;
-    LogInfo("worker", "hour purged", {{"cluster", options_.cluster},
-                                      {"view", ViewName(options_.writers.view())},
-                                      {"stream", stream},
-                                      {"hour", hour.hour.ToIso()}});
+    LogInfo("worker", "hour purged",
+            {{"cluster", options_.cluster},
+             {"view", ViewName(options_.writers.view())},
+             {"stream", stream},
+             {"hour", hour.hour.ToIso()}});
   }
 }
 
@@ -117,7 +119,8 @@ Status PurgeService::MayGo(const Due& due) {
 
 Result<MinuteFiles> PurgeService::FilesOfHour(const Due& due) {
   Storage* own = options_.clusters.Find(options_.cluster);
-  if (own == nullptr) return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
+  if (own == nullptr)
+    return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
   const Group group = GroupOf(due.stream, options_.writers.groups());
   MinuteFiles all;
   for (Minute minute = due.hour; minute < due.hour + kMinutesPerHour; minute = minute.Next()) {
@@ -152,8 +155,8 @@ Status PurgeService::HeldAt(const std::string& cluster, const Due& due, const Mi
                             const StreamSpec& stream) {
   Storage* storage = options_.clusters.Find(cluster);
   if (storage == nullptr) {
-    return {Code::kUnavailable, fmt::format("{} cannot be asked: {}", cluster,
-                                            options_.clusters.WhyAway(cluster))};
+    return {Code::kUnavailable,
+            fmt::format("{} cannot be asked: {}", cluster, options_.clusters.WhyAway(cluster))};
   }
   const Group group = GroupOf(due.stream, options_.writers.groups());
   const std::string origin = cluster == stream.Primary() ? "" : stream.Primary();
@@ -184,12 +187,11 @@ Status PurgeService::MergedMayGo(const Due& due, const StreamSpec& stream) {
   for (const std::string& mirror : stream.Mirrors()) {
     Storage* storage = options_.clusters.Find(mirror);
     if (storage == nullptr) {
-      return {Code::kUnavailable, fmt::format("{} cannot be asked: {}", mirror,
-                                              options_.clusters.WhyAway(mirror))};
+      return {Code::kUnavailable,
+              fmt::format("{} cannot be asked: {}", mirror, options_.clusters.WhyAway(mirror))};
     }
-    DATABUS_ASSIGN_OR_RETURN(
-        const std::optional<Minute> closed,
-        NewestManifest(*storage, View::kMerged, group, options_.cluster));
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> closed,
+                             NewestManifest(*storage, View::kMerged, group, options_.cluster));
     if (!closed || *closed < due.hour + (kMinutesPerHour - 1)) {
       return {Code::kRefused, fmt::format("mirror {} has closed only {}", mirror,
                                           closed ? closed->ToIso() : "nothing")};
@@ -210,8 +212,9 @@ void PurgeService::PurgeTrash() {
     size_t left = 0;
     for (const DirEntry& hour : *hours) {
       const auto start = ParseTrashHour(date.name, hour.name);
-      const bool old = start && (*start + kMinutesPerHour).Start() +
-                                        options_.topology.trash_retention <= options_.clock.Wall();
+      const bool old =
+          start && (*start + kMinutesPerHour).Start() + options_.topology.trash_retention <=
+                       options_.clock.Wall();
       if (!old || !RemoveTree(*own, paths::Join(date_path, hour.name)).ok()) ++left;
     }
     if (left > 0) continue;

@@ -46,7 +46,8 @@ Status QueueReader::Refresh(Storage& source) {
   if (!listed.ok()) return listed.status();
   std::map<std::string, Kept> now;
   for (const DirEntry& entry : *listed) {
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '.' || entry.name[0] == '_') continue;
+    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '.' || entry.name[0] == '_')
+      continue;
     const auto known = entries_.find(entry.name);
     if (known != entries_.end()) {
       now.insert(entries_.extract(known));

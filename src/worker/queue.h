@@ -1,6 +1,6 @@
 // Reading a queue directory of another cluster: `system/consumers/<dest>/` or
-// `system/mirrors/<mirror>/`. Names are never used twice, so an entry is read once and kept until it
-// is gone.
+// `system/mirrors/<mirror>/`. Names are never used twice, so an entry is read once and kept until
+// it is gone.
 #pragma once
 
 #include <map>
@@ -16,10 +16,10 @@
 namespace databus {
 
 struct QueueEntry {
-  std::string path;                      // at the source
+  std::string path;  // at the source
   std::vector<paths::MinutePath> lines;
-  std::vector<std::string> odd_lines;    // lines that name no path of a view: set aside, reported
-  std::set<size_t> settled;              // lines that are done with; the entry goes when all are
+  std::vector<std::string> odd_lines;  // lines that name no path of a view: set aside, reported
+  std::set<size_t> settled;            // lines that are done with; the entry goes when all are
   // Whether its removal is part of a commit already.
   enum class Cleaned : uint8_t { kNo, kYes } cleaned = Cleaned::kNo;
   bool Settled() const { return settled.size() == lines.size() && odd_lines.empty(); }

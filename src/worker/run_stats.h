@@ -23,8 +23,8 @@ struct HopStats {
 // Thread-safe.
 class RunStats {
  public:
-  void AddFile(const std::string& hop, const std::string& stream, uint64_t messages,
-               uint64_t bytes, WallTime now) {
+  void AddFile(const std::string& hop, const std::string& stream, uint64_t messages, uint64_t bytes,
+               WallTime now) {
     MutexLock lock(mutex_);
     HopStats& stats = hops_[{hop, stream}];
     ++stats.files;

@@ -79,14 +79,13 @@ class Borrowed final : public Storage {
 
 void ReadStream(Storage& storage, View view, const std::string& stream,
                 std::vector<SeenFile>& files) {
-  const auto minutes =
-      ListMinutes(storage, paths::Stream(view, stream), kFirstMinute, kLastMinute);
+  const auto minutes = ListMinutes(storage, paths::Stream(view, stream), kFirstMinute, kLastMinute);
   if (!minutes.ok()) return;
   for (const Minute minute : *minutes) {
     const std::string dir = paths::MinuteDir(view, stream, minute);
     for (const DirEntry& entry : *storage.List(dir)) {
-      files.push_back({stream, minute.ToIso(), entry.name,
-                       *storage.ReadFile(paths::Join(dir, entry.name))});
+      files.push_back(
+          {stream, minute.ToIso(), entry.name, *storage.ReadFile(paths::Join(dir, entry.name))});
     }
   }
 }
@@ -97,7 +96,8 @@ Topology TestTopology() { return *ParseTopology(kTopology, "test.xml"); }
 
 Installation::Installation()
     : clock(Minute::ParseIso("2031-05-06T10:58Z")->Start() + std::chrono::seconds(20)),
-      topology(TestTopology()), random(SeededRandom(7)) {
+      topology(TestTopology()),
+      random(SeededRandom(7)) {
   for (const ClusterSpec& cluster : topology.clusters) {
     trees_[cluster.name] = std::make_unique<MemoryStorage>(clock, cluster.name + ":");
     EXPECT_TRUE(InitializeTree(*trees_[cluster.name], *random, 2).ok());
@@ -113,8 +113,8 @@ void Installation::Deliver(const std::string& cluster, const std::string& stream
   header.stream = stream;
   header.collector = collector;
   header.messages = 3;
-  const std::string payload = fmt::format("payload {} {} {} {}", cluster, stream, collector,
-                                          header.identity.counter);
+  const std::string payload =
+      fmt::format("payload {} {} {} {}", cluster, stream, collector, header.identity.counter);
   header.payload_bytes = payload.size();
   header.payload_crc32c = Crc32c(payload);
   const std::string content = EncodeSealedHeader(header) + payload;
@@ -128,12 +128,12 @@ void Installation::Deliver(const std::string& cluster, const std::string& stream
   ASSERT_TRUE(storage.WriteFile(path, content).ok());
   delivered_[{cluster, stream}].insert(content);
   if (announced == Announced::kNo) return;
-  const paths::AnnouncementName announcement{GroupOf(stream, 2), header.identity.counter * 10 +
-                                                                     GroupOf(stream, 7)};
+  const paths::AnnouncementName announcement{GroupOf(stream, 2),
+                                             header.identity.counter * 10 + GroupOf(stream, 7)};
   const std::string text = EncodeAnnouncement(
       {{path, content.size(), Crc32c(content), header.messages, header.identity}});
-  ASSERT_TRUE(storage.WriteFile(paths::Join(paths::Sealed(collector), announcement.ToString()), text)
-                  .ok());
+  ASSERT_TRUE(
+      storage.WriteFile(paths::Join(paths::Sealed(collector), announcement.ToString()), text).ok());
 }
 
 std::vector<SeenFile> Installation::Files(const std::string& cluster, View view) const {
@@ -186,8 +186,8 @@ void Installation::CheckView(const std::string& cluster, const StreamSpec& strea
   }
 }
 
-void Installation::CheckMirror(const StreamSpec& stream, const std::string& mirror,
-                               Settled settled, std::vector<std::string>& violations) {
+void Installation::CheckMirror(const StreamSpec& stream, const std::string& mirror, Settled settled,
+                               std::vector<std::string>& violations) {
   const auto as_set = [&](const std::string& cluster) {
     std::vector<SeenFile> files;
     ReadStream(at(cluster), View::kMerged, stream.name, files);

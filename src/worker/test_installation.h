@@ -1,5 +1,5 @@
-// Two clusters in memory, collectors that deliver into them, and worker processes that can be killed
-// at any call: what the worker's tests share.
+// Two clusters in memory, collectors that deliver into them, and worker processes that can be
+// killed at any call: what the worker's tests share.
 #pragma once
 
 #include <map>

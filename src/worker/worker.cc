@@ -15,7 +15,9 @@ constexpr std::chrono::seconds kBeatInterval{2};
 }  // namespace
 
 Worker::Worker(WorkerSeams seams, WorkerConfig config, Topology topology)
-    : seams_(std::move(seams)), config_(std::move(config)), topology_(std::move(topology)),
+    : seams_(std::move(seams)),
+      config_(std::move(config)),
+      topology_(std::move(topology)),
       clusters_(std::make_unique<Clusters>(topology_, seams_.open_storage)) {}
 
 Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig config,
@@ -30,9 +32,11 @@ Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig c
   }
   for (const std::string& name : names) {
     if (worker->topology_.FindCluster(name) == nullptr) {
-      return Status(Code::kInvalid,
-                    fmt::format("{}: com.inmobi.databus.clusters: found '{}', expected a cluster of "
-                                "{}", worker->config_.file, name, worker->topology_.file));
+      return Status(
+          Code::kInvalid,
+          fmt::format("{}: com.inmobi.databus.clusters: found '{}', expected a cluster of "
+                      "{}",
+                      worker->config_.file, name, worker->topology_.file));
     }
     worker->workers_.push_back(std::make_unique<ClusterWorker>(ClusterWorker::Options{
         worker->topology_, worker->config_, name, *worker->clusters_, worker->seams_.clock,
@@ -61,7 +65,8 @@ void Worker::StartThreads(ClusterWorker& worker) {
   lease_threads_.emplace_back("lease " + name, [this, &worker] {
     do {
       worker.LeaseStep();
-    } while (!stop_lease_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
+    } while (
+        !stop_lease_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
   });
   threads_.emplace_back("local " + name, [this, &worker] {
     Loop(config_.run_interval, [&worker] {
@@ -71,9 +76,8 @@ void Worker::StartThreads(ClusterWorker& worker) {
   threads_.emplace_back("streams " + name, [this, &worker] {
     Loop(config_.run_interval, [&worker] { worker.StreamsStep(); });
   });
-  threads_.emplace_back("beat " + name, [this, &worker] {
-    Loop(kBeatInterval, [&worker] { worker.BeatStep(); });
-  });
+  threads_.emplace_back("beat " + name,
+                        [this, &worker] { Loop(kBeatInterval, [&worker] { worker.BeatStep(); }); });
 }
 
 // At a steady pace; a step that takes longer than the interval is followed by the next one at once.

@@ -119,8 +119,8 @@ TEST(WorkerTest, ASecondWorkerOnTheClusterStandsByAndTakesOverWhenTheFirstIsSile
 TEST(WorkerTest, ASourceThatIsAwayDelaysNothingButItself) {
   TwoWorkers run;
   run.Step();
-  run.dc1.plan.Add({.store_part = "dc2", .times = FaultRule::kAlways,
-                    .fault = Fault::RequestLost()});
+  run.dc1.plan.Add(
+      {.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
   run.DeliverEverywhere();
   run.Step(3);
   EXPECT_THAT(run.world.Files("dc1", View::kLocal), SizeIs(6));
@@ -137,7 +137,8 @@ TEST(WorkerTest, ADamagedSealedFileGoesToQuarantineAndStopsNobody) {
   run.DeliverEverywhere();
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.WriteFile("data/clicks/c1/clicks-2031-05-06-10-58_00099.gz",
-                            "\x1f\x8b\x08\x04\x00\x00\x00\x00\x04\x03garbage").ok());
+                            "\x1f\x8b\x08\x04\x00\x00\x00\x00\x04\x03garbage")
+                  .ok());
   run.Step(4);
   EXPECT_FALSE(dc1.List(paths::Quarantine(View::kLocal, "clicks"))->empty());
   EXPECT_THAT(run.world.Files("dc1", View::kLocal), SizeIs(6));
@@ -182,7 +183,8 @@ TEST(WorkerTest, AQueueLineThatPointsNowhereIsSetAsideAndReported) {
   Storage& dc2 = run.world.at("dc2");
   ASSERT_TRUE(dc2.WriteFile("system/consumers/dc1/1346828461234",
                             "file:///dc2/databus/streams_local/clicks/2031/05/06/10/58/"
-                            "c9-clicks-2031-05-06-10-58_00000.gz\nnonsense\n").ok());
+                            "c9-clicks-2031-05-06-10-58_00000.gz\nnonsense\n")
+                  .ok());
   run.Step(4);
   EXPECT_THAT(*dc2.List(paths::Consumers("dc1")), IsEmpty());
   EXPECT_FALSE(run.world.at("dc1").List(paths::Quarantine(View::kMerged, "clicks"))->empty());
@@ -195,8 +197,8 @@ TEST(WorkerTest, AQueueEntryThatIsRepeatedDoublesNothing) {
   run.Step(3);
   const auto files = run.world.Files("dc2", View::kLocal);
   ASSERT_THAT(files, SizeIs(1));
-  const std::string path = paths::MinuteFile(View::kLocal, "clicks",
-                                             *Minute::ParseIso(files[0].minute), files[0].name);
+  const std::string path =
+      paths::MinuteFile(View::kLocal, "clicks", *Minute::ParseIso(files[0].minute), files[0].name);
   ASSERT_TRUE(run.world.at("dc2").WriteFile("system/consumers/dc1/777", path + "\n").ok());
   run.Step(3);
   EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());

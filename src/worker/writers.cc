@@ -10,9 +10,9 @@ Result<GroupWriter*> Writers::Get(Group group) {
   active_.insert(group);
   const auto found = open_.find(group);
   if (found != open_.end()) return found->second.get();
-  const GroupWriter::Options options{options_.storage, options_.random,  options_.rules,
-                                     options_.find_cluster, options_.rows, options_.view,
-                                     group,            options_.groups, options_.root_url};
+  const GroupWriter::Options options{
+      options_.storage, options_.random, options_.rules,  options_.find_cluster, options_.rows,
+      options_.view,    group,           options_.groups, options_.root_url};
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
   return (open_[group] = std::move(writer)).get();
 }
