@@ -32,6 +32,8 @@ Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
   DATABUS_ASSIGN_OR_RETURN(const TakenEpoch taken,
                            TakeEpoch(options.storage, options.random, options.view, options.group));
   std::unique_ptr<GroupWriter> writer(new GroupWriter(options, taken.epoch));
+  // What an older holder did just before it died may be visible and not durable yet.
+  if (!taken.fenced.empty()) DATABUS_RETURN_IF_ERROR(options.storage.SyncAll());
   DATABUS_ASSIGN_OR_RETURN(writer->recovered_, Recover(writer->Context(), taken.fenced));
   DATABUS_RETURN_IF_ERROR(writer->Load());
   return writer;

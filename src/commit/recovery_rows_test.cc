@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "commit/cluster_id.h"
 #include "commit/test_world.h"
 
 namespace databus {
@@ -258,6 +259,27 @@ void CleanUpLeftByADeadHolder(World& world) {
   for (const std::string& path : Files(world, paths::Tmp())) ADD_FAILURE() << "left: " << path;
 }
 
+// A slow taker can get the number of an epoch that was adopted, and is fenced again under that
+// name.
+void TwoDirectoriesOfOneEpoch(World& world) {
+  const std::string adopted = paths::Join(paths::FencedStaging(View::kLocal, 0, 6), "r5");
+  const std::string again = paths::FencedStaging(View::kLocal, 0, 5);
+  uint64_t sequence = 1;
+  for (const std::string& dir : {adopted, again}) {
+    ASSERT_TRUE(EnsureDirsBelow(world.dc1, paths::Tmp(), dir).ok());
+    const DataFileRef file = world.Deliver("clicks", "c1", StartMinute(), sequence++);
+    const std::string staged = staged::ClaimName(1, file.collector, file.name);
+    ASSERT_TRUE(world.dc1
+                    .Rename(paths::DataFile(file.stream, file.collector, file.name),
+                            paths::Join(dir, staged))
+                    .ok());
+  }
+  Process process(world);
+  ExpectOk(process.Publish(StartMinute()));
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 2U);
+  EXPECT_EQ(world.dc1.List(process.writer().staging().dir())->size(), 0U);
+}
+
 struct Situation {
   const char* name;
   RecoveryRow row;
@@ -278,6 +300,7 @@ constexpr Situation kSituations[] = {
     {"AmendedRecord", RecoveryRow::kRecordSuperseded, &AmendedRecord},
     {"DamagedAmendment", RecoveryRow::kRecordDamaged, &DamagedAmendment},
     {"ForeignNamesInStaging", RecoveryRow::kUnknownName, &ForeignNamesInStaging},
+    {"TwoDirectoriesOfOneEpoch", RecoveryRow::kClaimWithoutRecord, &TwoDirectoriesOfOneEpoch},
     {"CleanUpLeftByADeadHolder", RecoveryRow::kPendingFound, &CleanUpLeftByADeadHolder},
 };
 
