@@ -62,6 +62,7 @@ class BorrowedStorage final : public Storage {
   Status Replace(const std::string& path, std::string_view content) override {
     return tree_.Replace(path, content);
   }
+  Status SyncAll() override { return tree_.SyncAll(); }
 
  private:
   Storage& tree_;

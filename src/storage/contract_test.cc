@@ -508,6 +508,15 @@ TEST_P(StorageContract, LargeBatchesAreDoneWhole) {
   EXPECT_THAT(Names(""), IsEmpty());
 }
 
+// --- SyncAll
+
+TEST_P(StorageContract, SyncAllAnswersOkAndChangesNothing) {
+  ASSERT_TRUE(storage_.MakeDir("d").ok());
+  ASSERT_TRUE(storage_.WriteFile("d/f", "content").ok());
+  EXPECT_TRUE(storage_.SyncAll().ok());
+  EXPECT_EQ(*storage_.ReadFile("d/f"), "content");
+}
+
 // --- Replace
 
 TEST_P(StorageContract, ReplaceMakesAndOverwritesAFile) {

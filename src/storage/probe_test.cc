@@ -37,6 +37,7 @@ class Forwarding : public Storage {
   Status Replace(const std::string& path, std::string_view content) override {
     return base_.Replace(path, content);
   }
+  Status SyncAll() override { return base_.SyncAll(); }
 
  protected:
   void MakeParent(const std::string& path) {

@@ -105,6 +105,11 @@ class Storage {
   // only (`system/status/`): nothing published is ever overwritten. kNotFound: no parent.
   virtual Status Replace(const std::string& path, std::string_view content) = 0;
 
+  // Makes durable whatever is visible now, whoever made it so. A process that died between a change
+  // and its sync leaves such things; who takes over from it, and concludes from what it sees that a
+  // step is done, calls this first (P8). May take long: for take-overs, not for runs.
+  virtual Status SyncAll() = 0;
+
   // Single forms of the above.
   Status MakeDir(const std::string& path);
   Status Rename(const std::string& from, const std::string& to);

@@ -45,38 +45,6 @@ constexpr std::string_view kTopology = R"(<databus>
   </clusters>
 </databus>)";
 
-// Forwards to a storage that somebody else owns: what a process opens.
-class Borrowed final : public Storage {
- public:
-  Borrowed(Storage& base, FaultPlan& plan) : faulty_(base, plan) {}
-  std::string Describe() const override { return faulty_.Describe(); }
-  Result<NodeInfo> Stat(const std::string& path) override { return faulty_.Stat(path); }
-  Result<std::vector<DirEntry>> List(const std::string& path) override {
-    return faulty_.List(path);
-  }
-  Result<std::unique_ptr<FileReader>> Open(const std::string& path) override {
-    return faulty_.Open(path);
-  }
-  Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override {
-    return faulty_.Create(path);
-  }
-  std::vector<Status> MakeDirs(std::span<const std::string> paths) override {
-    return faulty_.MakeDirs(paths);
-  }
-  std::vector<Status> Renames(std::span<const Move> moves) override {
-    return faulty_.Renames(moves);
-  }
-  std::vector<Status> Removes(std::span<const std::string> paths) override {
-    return faulty_.Removes(paths);
-  }
-  Status Replace(const std::string& path, std::string_view content) override {
-    return faulty_.Replace(path, content);
-  }
-
- private:
-  FaultStorage faulty_;
-};
-
 void ReadStream(Storage& storage, View view, const std::string& stream,
                 std::vector<SeenFile>& files) {
   const auto minutes = ListMinutes(storage, paths::Stream(view, stream), kFirstMinute, kLastMinute);
@@ -216,7 +184,7 @@ WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string
   WorkerSeams seams{installation.clock, *installation.random,
                     [&](const ClusterSpec& spec) -> Result<std::unique_ptr<Storage>> {
                       return std::unique_ptr<Storage>(
-                          std::make_unique<Borrowed>(installation.at(spec.name), plan));
+                          std::make_unique<FaultStorage>(installation.at(spec.name), plan));
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
   auto worker = Worker::Create(seams, config, installation.topology, {"host", pid}, AdoptTree::kNo);

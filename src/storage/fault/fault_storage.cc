@@ -121,4 +121,8 @@ Status FaultStorage::Replace(const std::string& path, std::string_view content) 
                    [&] { return base_.Replace(path, content); });
 }
 
+Status FaultStorage::SyncAll() {
+  return RunFaulty(plan_, CallOf(Verb::kSync, ""), [&] { return base_.SyncAll(); });
+}
+
 }  // namespace databus

@@ -26,6 +26,7 @@ class FaultStorage final : public Storage {
   std::vector<Status> Renames(std::span<const Move> moves) override;
   std::vector<Status> Removes(std::span<const std::string> paths) override;
   Status Replace(const std::string& path, std::string_view content) override;
+  Status SyncAll() override;
 
  private:
   Call CallOf(Verb verb, const std::string& path) const;

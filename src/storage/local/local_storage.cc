@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <atomic>
 #include <cerrno>
+#include <cstring>
 #include <map>
 #include <optional>
 #include <system_error>
@@ -94,6 +95,7 @@ class LocalStorage final : public Storage {
   std::vector<Status> Renames(std::span<const Move> moves) override;
   std::vector<Status> Removes(std::span<const std::string> paths) override;
   Status Replace(const std::string& path, std::string_view content) override;
+  Status SyncAll() override;
 
  private:
   // The answers of a batch and the directories whose sync each of them still waits for.
@@ -304,6 +306,14 @@ Result<std::string> LocalStorage::WriteBeside(const std::string& path, std::stri
     ::unlink(beside.c_str());
     return status;
   }
+}
+
+Status LocalStorage::SyncAll() {
+  const posix::Fd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!root.ok() || ::syncfs(root.get()) != 0) {
+    return Status(Code::kUnavailable, Describe() + ": sync: " + std::strerror(errno));
+  }
+  return Status::Ok();
 }
 
 Status LocalStorage::Replace(const std::string& path, std::string_view content) {
