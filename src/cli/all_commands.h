@@ -9,6 +9,7 @@ extern const Command kBench;
 extern const Command kCat;
 extern const Command kCollector;
 extern const Command kCompletion;
+extern const Command kDemo;
 extern const Command kHelp;
 extern const Command kLs;
 extern const Command kProduce;

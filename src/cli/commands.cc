@@ -5,7 +5,7 @@ namespace databus {
 std::span<const Command* const> Commands() {
   static constexpr const Command* kAll[] = {
       &kCollector, &kWorker, &kProduce,  &kLs,   &kCat,
-      &kStatus,    &kVerify, &kSettings, &kBench, &kHelp, &kCompletion,
+      &kStatus,    &kVerify, &kSettings, &kDemo, &kBench, &kHelp, &kCompletion,
   };
   return kAll;
 }

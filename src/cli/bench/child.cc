@@ -48,6 +48,7 @@ uint64_t ResidentBytesMax(pid_t pid) {
 // Between fork and exec: system calls only.
 [[noreturn]] void Become(std::vector<char*>& args, int output, int log) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::setpgid(0, 0);  // Ctrl-C is the parent's to handle
   ::dup2(output, STDOUT_FILENO);
   ::dup2(log, STDERR_FILENO);
   ::execvp(args[0], args.data());

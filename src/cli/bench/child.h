@@ -1,4 +1,4 @@
-// A child process of a benchmark: this same program with other arguments.
+// A child process of a benchmark or a demo: this same program with other arguments.
 #pragma once
 
 #include <sys/types.h>
@@ -37,7 +37,8 @@ class Child {
   static constexpr std::string_view kSelf = "/proc/self/exe";
 
   // Starts `program`, searched as a shell would, with standard output to a pipe and standard error
-  // to the file `log`. REQUIRES: no other threads in this process.
+  // to the file `log`. REQUIRES: the calling thread outlives the child, which the system kills when
+  // that thread ends.
   static Result<Child> Start(std::string_view program, const std::vector<std::string>& args,
                              const std::string& log);
   Child(Child&& other) noexcept;

@@ -1,0 +1,100 @@
+// `databus demo`: two data centres on this machine, killed while they run, and every event counted.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <filesystem>
+#include <memory>
+#include <ostream>
+
+#include "cli/all_commands.h"
+#include "cli/demo/demo_report.h"
+#include "cli/demo/demo_run.h"
+#include "cli/signals.h"
+#include "cli/table.h"
+
+namespace databus {
+namespace {
+
+struct Options {
+  std::string directory;
+  std::string input;
+  int seconds = 60;
+  uint32_t rate = 5000;
+};
+
+// In a source tree below its build directory; else below the system's directory for such things.
+std::string DefaultDirectory() {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (fs::is_directory("build", error)) return (fs::path("build") / "demo").string();
+  return (fs::temp_directory_path(error) / "databus-demo").string();
+}
+
+DemoOptions Plan(const Options& options) {
+  const Milliseconds duration = std::chrono::seconds(options.seconds);
+  return {.traffic = {.events_per_s = options.rate, .duration = duration},
+          .strikes = {{.service = "dc1-c2", .at = duration * 3 / 10, .down = duration / 20},
+                      {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}}};
+}
+
+Exit Demo(const Options& options, Io& io, Seams& seams) {
+  StopFlag stop;
+  SignalWatch signals([&stop] { stop.Stop(); });
+  const auto input = DemoInput::Open(options.input);
+  if (!input.ok()) return Report(io, input.status());
+  const auto site = MakeDemoSite(options.directory.empty() ? DefaultDirectory() : options.directory,
+                                 seams.network, seams.random);
+  if (!site.ok()) return Report(io, site.status());
+  io.out << fmt::format(
+                "Two data centres in {}, two collectors and a worker each.\n"
+                "Input: {} of {}, each with a number; {} events a second for {} s.\n",
+                site->root, Plural(input->lines(), "line"), input->name(), Grouped(options.rate),
+                options.seconds)
+         << std::flush;
+  DemoDisplay display(io, seams.clock);
+  const DemoEvents events{
+      .on_progress = [&](const auto& progress,
+                         HopWatch& watch) { display.Progress(progress, watch); },
+      .on_event = [&](const std::string& text) { display.Event(text); }};
+  const auto report = RunDemo(*site, *input, Plan(options), events, seams, stop);
+  if (!report.ok()) return Report(io, report.status());
+  std::error_code error;
+  const auto program = std::filesystem::read_symlink(Child::kSelf, error);
+  io.out << RenderDemoReport(*report)
+         << RenderNextSteps(*site, error ? "databus" : program.string());
+  return report->Clean() ? Exit::kDone : Exit::kFailed;
+}
+
+CommandBody Define(CLI::App& app) {
+  auto options = std::make_shared<Options>();
+  app.add_option("--dir", options->directory,
+                 "Where; made from nothing (default: build/demo in a source tree, else a directory "
+                 "for temporary files)")
+      ->type_name("DIR");
+  app.add_option("--input", options->input,
+                 "Whose lines are the events (default: a log of this machine)")
+      ->type_name("FILE");
+  app.add_option("--seconds", options->seconds, "How long events are sent")
+      ->type_name("S")
+      ->check(CLI::Range(5, 86'400))
+      ->capture_default_str();
+  app.add_option("--rate", options->rate, "Events a second, of all producers together")
+      ->type_name("N")
+      ->check(CLI::Range(10u, 1'000'000u))
+      ->capture_default_str();
+  return [options](Io& io, Seams& seams) { return Demo(*options, io, seams); };
+}
+
+}  // namespace
+
+const Command kDemo{
+    .name = "demo",
+    .summary = "Run two data centres on this machine, kill parts of them, count every event.",
+    .details =
+        "Starts four collectors and two workers of this program, sends numbered lines to all\n"
+        "collectors, kills one collector and one worker with -9 and starts them again, waits,\n"
+        "verifies, and looks for every number in every view. lag: from the acceptance of a file's\n"
+        "last event until the file is visible. Exit 0 only if nothing is lost or doubled.",
+    .define = &Define};
+
+}  // namespace databus

@@ -1,0 +1,163 @@
+#include "cli/demo/demo_run.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+
+#include "cli/demo/services.h"
+#include "telemetry/iso_time.h"
+
+namespace databus {
+namespace {
+
+constexpr Milliseconds kLookEvery{100};
+
+// Kills and starts again as planned.
+class Striker {
+ public:
+  Striker(const std::vector<Strike>& strikes, DemoServices& services, const DemoEvents& events)
+      : services_(services), events_(events) {
+    for (const Strike& strike : strikes) {
+      steps_.push_back({strike.at, strike.service, Step::kKill});
+      steps_.push_back({strike.at + strike.down, strike.service, Step::kStart});
+    }
+    std::ranges::stable_sort(steps_, {}, &Action::at);
+  }
+
+  bool Done() const { return steps_.empty(); }
+
+  Status DoWhatIsDue(Milliseconds elapsed) {
+    for (; !steps_.empty() && steps_.front().at <= elapsed; steps_.pop_front()) {
+      const Action& action = steps_.front();
+      if (action.step == Step::kKill) {
+        DATABUS_RETURN_IF_ERROR(services_.Kill(action.service));
+        events_.on_event(fmt::format("kill -9 {}", action.service));
+      } else {
+        DATABUS_RETURN_IF_ERROR(services_.Start(action.service));
+        events_.on_event(fmt::format("{} is started again", action.service));
+      }
+    }
+    return Status::Ok();
+  }
+
+ private:
+  enum class Step : uint8_t { kKill, kStart };
+  struct Action {
+    Milliseconds at;
+    std::string service;
+    Step step;
+  };
+  DemoServices& services_;
+  const DemoEvents& events_;
+  std::deque<Action> steps_;
+};
+
+std::vector<StreamProgress> Progress(const Topology& topology, const Traffic& traffic,
+                                     const HopWatch& watch) {
+  std::vector<StreamProgress> all;
+  const std::vector<SourceCount> counts = traffic.Counts();
+  for (const StreamSpec& stream : topology.streams) {
+    StreamProgress& progress = all.emplace_back();
+    progress.stream = stream.name;
+    for (const SourceCount& count : counts) {
+      if (count.source.stream != stream.name) continue;
+      progress.sent += count.sent;
+      progress.acknowledged += count.acknowledged;
+    }
+    for (size_t hop = 0; hop < kAllHops.size(); ++hop) {
+      progress.visible[hop] = watch.Count(stream.name, kAllHops[hop]).messages;
+    }
+  }
+  return all;
+}
+
+bool AllVisible(const std::vector<StreamProgress>& all) {
+  return std::ranges::all_of(all, [](const StreamProgress& progress) {
+    return std::ranges::all_of(progress.visible,
+                               [&](uint64_t visible) { return visible >= progress.acknowledged; });
+  });
+}
+
+// Traffic and strikes, until everything has arrived or its time is over.
+Status Carry(const DemoSite& site, const DemoInput& input, const DemoOptions& options,
+             const DemoEvents& events, Seams& seams, DemoServices& services, HopWatch& watch,
+             DemoReport& report, StopFlag& stop) {
+  const Clock& clock = seams.clock;
+  const BootTime started = clock.Boot();
+  Traffic traffic(site, input, options.traffic, {seams.network, clock, seams.random});
+  Striker striker(options.strikes, services, events);
+  enum class Phase : uint8_t { kSending, kArriving } phase = Phase::kSending;
+  BootTime deadline;
+  for (;;) {
+    const BootTime now = clock.Boot();
+    DATABUS_RETURN_IF_ERROR(
+        striker.DoWhatIsDue(std::chrono::duration_cast<Milliseconds>(now - started)));
+    DATABUS_RETURN_IF_ERROR(services.Check());
+    watch.Look();
+    const std::vector<StreamProgress> progress = Progress(site.topology, traffic, watch);
+    events.on_progress(progress, watch);
+    if (phase == Phase::kSending && traffic.Done() && striker.Done()) {
+      phase = Phase::kArriving;
+      deadline = now + options.arrive_within;
+      events.on_event("everything is sent; waiting until it has arrived");
+    }
+    if (phase == Phase::kArriving) {
+      report.arrived = AllVisible(progress);
+      if (report.arrived || now > deadline) break;
+    }
+    if (stop.SleepUntil(clock, now + kLookEvery)) return {Code::kStopped, "stopped"};
+  }
+  report.sources = traffic.Counts();
+  return Status::Ok();
+}
+
+Status Verify(const DemoSite& site, const std::string& program, DemoReport& report) {
+  DATABUS_ASSIGN_OR_RETURN(
+      Child child,
+      Child::Start(program, {"verify", "--topology", site.topology_file, "--wait", "30s", "--deep"},
+                   site.LogFile("verify")));
+  DATABUS_ASSIGN_OR_RETURN(const ChildEnd end, child.Wait());
+  report.verify_output = end.output;
+  report.verify_exit = end.exit_code;
+  return Status::Ok();
+}
+
+}  // namespace
+
+bool DemoReport::Clean() const {
+  return arrived && verify_exit == 0 && stopped.ok() && !sequences.empty() &&
+         std::ranges::all_of(sequences, [](const auto& result) { return result.Clean(); });
+}
+
+Result<DemoReport> RunDemo(const DemoSite& site, const DemoInput& input, const DemoOptions& options,
+                           const DemoEvents& events, Seams& seams, StopFlag& stop) {
+  DemoReport report;
+  DemoServices services(site, options.program, seams.clock);
+  const Status ready = services.StartAll(seams.network, stop);
+  HopWatch watch(site.topology, seams);
+  const Status carried =
+      !ready.ok() ? ready
+                  : Carry(site, input, options, events, seams, services, watch, report, stop);
+  if (!carried.ok()) {
+    const Status stopped = services.StopAll();
+    if (!stopped.ok()) events.on_event(stopped.message());
+    return carried;
+  }
+  events.on_event("databus verify --deep");
+  DATABUS_RETURN_IF_ERROR(Verify(site, options.program, report));
+  report.stopped = services.StopAll();
+  for (size_t hop = 0; hop < kAllHops.size(); ++hop) {
+    for (const StreamSpec& stream : site.topology.streams) {
+      const HopCount count = watch.Count(stream.name, kAllHops[hop]);
+      report.lags_ms[hop].insert(report.lags_ms[hop].end(), count.lags_ms.begin(),
+                                 count.lags_ms.end());
+    }
+  }
+  events.on_event("reading every message of every view");
+  DATABUS_ASSIGN_OR_RETURN(report.sequences,
+                           CheckSequences(site.topology, input, report.sources, seams));
+  return report;
+}
+
+}  // namespace databus

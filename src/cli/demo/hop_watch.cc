@@ -1,0 +1,105 @@
+#include "cli/demo/hop_watch.h"
+
+#include <algorithm>
+
+#include "cli/stream_view.h"
+#include "commit/minute_tree.h"
+
+namespace databus {
+
+std::string_view HopName(Hop hop) {
+  switch (hop) {
+    case Hop::kLocal: return "local";
+    case Hop::kMerged: return "merged";
+    case Hop::kMirror: return "mirror";
+  }
+  return "";
+}
+
+std::vector<HopView> HopViews(const Topology& topology) {
+  std::vector<HopView> views;
+  for (const StreamSpec& stream : topology.streams) {
+    for (const SourceSpec& source : stream.sources) {
+      views.push_back({stream.name, Hop::kLocal, source.cluster});
+    }
+    for (const DestinationSpec& to : stream.destinations) {
+      views.push_back(
+          {stream.name, to.role == Role::kPrimary ? Hop::kMerged : Hop::kMirror, to.cluster});
+    }
+  }
+  return views;
+}
+
+int64_t LagAt(std::vector<int64_t> lags_ms, double share) {
+  if (lags_ms.empty()) return 0;
+  std::ranges::sort(lags_ms);
+  const auto at = static_cast<size_t>(share * static_cast<double>(lags_ms.size() - 1) + 0.5);
+  return lags_ms[std::min(at, lags_ms.size() - 1)];
+}
+
+HopWatch::HopWatch(const Topology& topology, Seams& seams) : seams_(seams) {
+  for (const HopView& view : HopViews(topology)) {
+    auto storage = OpenCluster(seams, topology, view.cluster);
+    if (storage.ok()) all_.push_back({.where = view, .storage = std::move(*storage)});
+  }
+}
+
+void HopWatch::Look() {
+  for (Watched& watched : all_) LookAt(watched);
+}
+
+// A minute is closed once a later one exists (G4), so only the newest one of the last look and what
+// is later can have grown.
+void HopWatch::LookAt(Watched& watched) {
+  const auto minutes =
+      ListMinutes(*watched.storage, paths::Stream(watched.where.view(), watched.where.stream),
+                  watched.newest, kLastMinute);
+  if (!minutes.ok() || minutes->empty()) return;
+  for (const Minute minute : *minutes) LookAtMinute(watched, minute);
+  if (minutes->back() == watched.newest) return;
+  watched.newest = minutes->back();
+  const std::string directory =
+      paths::MinuteDir(watched.where.view(), watched.where.stream, watched.newest);
+  std::erase_if(watched.seen,
+                [&](const std::string& path) { return paths::Parent(path) != directory; });
+}
+
+void HopWatch::LookAtMinute(Watched& watched, Minute minute) {
+  const HopView& where = watched.where;
+  const auto files =
+      ListMinuteFiles(*watched.storage, paths::MinuteDir(where.view(), where.stream, minute));
+  if (!files.ok()) return;
+  for (const DirEntry& file : *files) {
+    const std::string path = paths::MinuteFile(where.view(), where.stream, minute, file.name);
+    if (watched.seen.contains(path)) continue;
+    const auto header = ReadSealedHeader(*watched.storage, path);
+    if (!header.ok()) continue;
+    watched.seen.insert(path);
+    const int64_t lag_ms = (seams_.clock.Wall() - header->header.last_accepted).count();
+    watched.count.messages += header->header.messages;
+    watched.count.lags_ms.push_back(lag_ms);
+    watched.worst_lag_ms = std::max(watched.worst_lag_ms, lag_ms);
+  }
+}
+
+HopCount HopWatch::Count(std::string_view stream, Hop hop) const {
+  HopCount sum;
+  for (const Watched& watched : all_) {
+    if (watched.where.stream != stream || watched.where.hop != hop) continue;
+    sum.messages += watched.count.messages;
+    sum.lags_ms.insert(sum.lags_ms.end(), watched.count.lags_ms.begin(),
+                       watched.count.lags_ms.end());
+  }
+  return sum;
+}
+
+int64_t HopWatch::TakeWorstLagMs(std::string_view stream, Hop hop) {
+  int64_t worst = 0;
+  for (Watched& watched : all_) {
+    if (watched.where.stream != stream || watched.where.hop != hop) continue;
+    worst = std::max(worst, std::exchange(watched.worst_lag_ms, 0));
+  }
+  return worst;
+}
+
+}  // namespace databus

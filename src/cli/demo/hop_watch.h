@@ -1,0 +1,73 @@
+// Counts what becomes visible on each hop of a demo while it runs, from the headers of new files
+// only, and how long it took them.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/minute.h"
+#include "cli/seams.h"
+#include "cluster/paths.h"
+#include "cluster/topology.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+enum class Hop : uint8_t { kLocal, kMerged, kMirror };
+inline constexpr std::array kAllHops = {Hop::kLocal, Hop::kMerged, Hop::kMirror};
+std::string_view HopName(Hop hop);
+
+// One view of one cluster that is a stream's local, merged or mirrored stream.
+struct HopView {
+  std::string stream;
+  Hop hop = Hop::kLocal;
+  std::string cluster;
+  View view() const { return hop == Hop::kLocal ? View::kLocal : View::kMerged; }
+};
+// All of a topology.
+std::vector<HopView> HopViews(const Topology& topology);
+
+struct HopCount {
+  uint64_t messages = 0;
+  // From the acceptance of a file's last message until the file was seen, of all files.
+  std::vector<int64_t> lags_ms;
+};
+// The `share` of `lags_ms` that is not larger; 0 when there are none.
+int64_t LagAt(std::vector<int64_t> lags_ms, double share);
+
+// One thread at a time. What cannot be read now is read at the next look.
+class HopWatch {
+ public:
+  // `topology` and `seams` must outlive it.
+  HopWatch(const Topology& topology, Seams& seams);
+
+  // Finds the files that are new since the last look. Cost: listing the newest minutes.
+  void Look();
+  // Summed over the hop's clusters.
+  HopCount Count(std::string_view stream, Hop hop) const;
+  // The longest lag of what came since the last call of this function; 0 when nothing came.
+  int64_t TakeWorstLagMs(std::string_view stream, Hop hop);
+
+ private:
+  struct Watched {
+    HopView where;
+    std::unique_ptr<Storage> storage;
+    Minute newest = Minute(0);
+    std::set<std::string> seen = {};  // paths, of `newest` and later
+    HopCount count = {};
+    int64_t worst_lag_ms = 0;
+  };
+  void LookAt(Watched& watched);
+  void LookAtMinute(Watched& watched, Minute minute);
+
+  Seams& seams_;
+  std::vector<Watched> all_;
+};
+
+}  // namespace databus

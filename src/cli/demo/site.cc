@@ -1,0 +1,162 @@
+#include "cli/demo/site.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <cerrno>
+#include <filesystem>
+#include <fstream>
+#include <system_error>
+#include <utility>
+
+#include "cli/demo/example_files.h"
+#include "cluster/paths.h"
+
+namespace databus {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr std::string_view kMarker = ".databus-demo";  // in a directory that a demo may empty
+constexpr uint16_t kFirstPort = 20'000;  // the ports of outgoing connections begin at 32768
+constexpr uint16_t kPortSpan = 12'000;
+
+using Values = std::vector<std::pair<std::string_view, std::string>>;
+
+std::string Filled(std::string_view text, const Values& values) {
+  std::string filled(text);
+  for (const auto& [placeholder, value] : values) {
+    for (size_t at = 0; (at = filled.find(placeholder, at)) != std::string::npos;
+         at += value.size()) {
+      filled.replace(at, placeholder.size(), value);
+    }
+  }
+  return filled;
+}
+
+Status Write(const std::string& path, std::string_view text) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << text;
+  file.close();
+  return file ? Status::Ok() : Status(Code::kRefused, path + ": cannot be written");
+}
+
+// Ports stay free until a collector takes them, also while it is dead: nothing else here is given a
+// port of this range by the system.
+class FreePorts {
+ public:
+  FreePorts(Network& network, Random& random)
+      : network_(network), next_(static_cast<uint16_t>(kFirstPort + random.Below(kPortSpan))) {}
+
+  Result<uint16_t> Next() {
+    for (int tried = 0; tried < kPortSpan; ++tried) {
+      const uint16_t port = next_;
+      next_ = static_cast<uint16_t>(kFirstPort + (next_ + 1 - kFirstPort) % kPortSpan);
+      if (network_.Listen({.port = port}).ok()) return port;
+    }
+    return Status(Code::kRefused, "no free port");
+  }
+
+ private:
+  Network& network_;
+  uint16_t next_;
+};
+
+// Takes the directory for this demo and empties it.
+Result<Fd> Claim(const fs::path& directory) {
+  std::error_code error;
+  fs::create_directories(directory, error);
+  if (error) {
+    return Status(Code::kRefused, fmt::format("{}: {}", directory.string(), error.message()));
+  }
+  const fs::path marker = directory / kMarker;
+  if (!fs::is_empty(directory, error) && !fs::exists(marker, error)) {
+    return Status(Code::kRefused,
+                  fmt::format("{}: not empty and not of an earlier demo; name another directory",
+                              directory.string()));
+  }
+  Fd lock(::open(marker.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+  if (!lock.open()) return ErrnoStatus(Code::kRefused, "open " + marker.string(), errno);
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
+    return Status(Code::kRefused,
+                  fmt::format("{}: another demo is running there", directory.string()));
+  }
+  for (const auto& entry : fs::directory_iterator(directory, error)) {
+    if (entry.path() != marker) fs::remove_all(entry.path(), error);
+    if (error) {
+      return Status(Code::kRefused, fmt::format("{}: {}", entry.path().string(), error.message()));
+    }
+  }
+  for (const char* part : {"conf", "dc1", "dc2", "spool", "log"}) {
+    fs::create_directory(directory / part, error);
+  }
+  if (error) {
+    return Status(Code::kRefused, fmt::format("{}: {}", directory.string(), error.message()));
+  }
+  return lock;
+}
+
+Status WriteDataCentre(DemoSite& site, const std::string& dc, FreePorts& ports) {
+  const std::string conf = paths::Join(site.root, "conf");
+  for (const char* number : {"c1", "c2"}) {
+    DATABUS_ASSIGN_OR_RETURN(const uint16_t port, ports.Next());
+    const std::string name = fmt::format("{}-{}", dc, number);
+    const std::string config = paths::Join(conf, fmt::format("scribe-{}.conf", name));
+    DATABUS_RETURN_IF_ERROR(
+        Write(config, Filled(kExampleCollector, {{"@ROOT@", site.root},
+                                                 {"@DC@", dc},
+                                                 {"@NAME@", name},
+                                                 {"@PORT@", std::to_string(port)}})));
+    site.collectors.push_back({name, "collector", config, port});
+  }
+  const std::string config = paths::Join(conf, fmt::format("databus-{}.cfg", dc));
+  DATABUS_RETURN_IF_ERROR(
+      Write(config, Filled(kExampleWorker, {{"@ROOT@", site.root}, {"@DC@", dc}})));
+  site.workers.push_back({"worker-" + dc, "worker", config, 0});
+  return Status::Ok();
+}
+
+}  // namespace
+
+std::string DemoSite::LogFile(std::string_view process) const {
+  return paths::Join(paths::Join(root, "log"), fmt::format("{}.log", process));
+}
+
+const DemoService* DemoSite::Find(std::string_view name) const {
+  for (const auto* services : {&collectors, &workers}) {
+    for (const DemoService& service : *services) {
+      if (service.name == name) return &service;
+    }
+  }
+  return nullptr;
+}
+
+Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random) {
+  std::error_code error;
+  const fs::path root = fs::weakly_canonical(fs::absolute(directory), error);
+  DemoSite site;
+  DATABUS_ASSIGN_OR_RETURN(site.lock, Claim(root));
+  site.root = root.string();
+  const std::string conf = paths::Join(site.root, "conf");
+  site.topology_file = paths::Join(conf, "databus.xml");
+  const std::string topology = Filled(kExampleTopology, {{"@ROOT@", site.root}});
+  DATABUS_RETURN_IF_ERROR(Write(site.topology_file, topology));
+  DATABUS_ASSIGN_OR_RETURN(site.topology, ParseTopology(topology, site.topology_file));
+  FreePorts ports(network, random);
+  for (const ClusterSpec& cluster : site.topology.clusters) {
+    DATABUS_RETURN_IF_ERROR(WriteDataCentre(site, cluster.name, ports));
+  }
+  // Not started: the first collector handing everything to the last one, for trials of one's own.
+  const DemoService& from = site.collectors.front();
+  const DemoService& to = site.collectors.back();
+  DATABUS_RETURN_IF_ERROR(
+      Write(paths::Join(conf, "scribe-redirect.conf"),
+            Filled(kExampleRedirect, {{"@ROOT@", site.root},
+                                      {"@NAME@", from.name},
+                                      {"@PORT@", std::to_string(from.port)},
+                                      {"@REDIRECT_PORT@", std::to_string(to.port)}})));
+  return site;
+}
+
+}  // namespace databus
