@@ -101,7 +101,20 @@ std::string Leases();                                        // system/leases
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);
 std::string Manifest(View view, Group group, Minute minute, std::string_view primary);
-std::string TrashRoot();              // system/trash
+std::string TrashRoot();  // system/trash
+// The original of a file that was published as a copy:
+// `<stream>~<collector>~<data file name>~<epoch>-<number>~<bytes published>`. Never twice the same.
+struct TrashName {
+  std::string stream;
+  std::string collector;
+  std::string data_name;
+  uint64_t epoch = 0;
+  uint64_t number = 0;
+  uint64_t published_bytes = 0;
+  std::string ToString() const;
+  static std::optional<TrashName> Parse(std::string_view name);  // nothing: somebody else's
+  friend bool operator==(const TrashName&, const TrashName&) = default;
+};
 std::string TrashHour(WallTime now);  // system/trash/YYYY-MM-DD/HH
 
 }  // namespace paths

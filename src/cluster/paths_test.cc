@@ -146,6 +146,19 @@ TEST(AnnouncementName, AnythingElseIsNotOne) {
   }
 }
 
+RC_GTEST_PROP(TrashName, RoundTrips, (uint64_t epoch, uint64_t number, uint64_t bytes)) {
+  const paths::TrashName name{"clicks", "a-b", "clicks-2031-05-06-10-57_00000",
+                              epoch,    number, bytes};
+  RC_ASSERT(paths::TrashName::Parse(name.ToString()) == name);
+}
+
+TEST(TrashName, NamesOfTheOriginalAreNone) {
+  for (const std::string_view name : {"", "c1-clicks-2031-05-06-10-57_00000", "a~b~c~1~2",
+                                      "a~b~c~1-2", "a~b~c~1-2~x", "a~b~c~1-2~3~4"}) {
+    EXPECT_FALSE(paths::TrashName::Parse(name)) << name;
+  }
+}
+
 TEST(StagingName, IsAnEpochOrAFencedEpoch) {
   const auto open = paths::ParseStagingName("12");
   ASSERT_TRUE(open);

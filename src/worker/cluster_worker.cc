@@ -130,7 +130,24 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
     DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Consumers(other.name)));
     DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Mirrors(other.name)));
   }
+  DATABUS_RETURN_IF_ERROR(SweepTmp(storage));
   return ProbeStorage(storage, options_.random);
+}
+
+// What takers of the lease left when they died between staging a record and placing it. One that is
+// still at it fails, and starts again.
+Status ClusterWorker::SweepTmp(Storage& storage) {
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(paths::Tmp()));
+  std::vector<std::string> litter;
+  for (const DirEntry& entry : entries) {
+    if (entry.info.kind == NodeKind::kFile && entry.name.starts_with("lease.")) {
+      litter.push_back(paths::Join(paths::Tmp(), entry.name));
+    }
+  }
+  for (const Status& removed : storage.Removes(litter)) {
+    if (removed.unknown()) return removed;
+  }
+  return Status::Ok();
 }
 
 // P1: only an empty tree that nobody remembers is initialised.

@@ -73,6 +73,7 @@ class ClusterWorker {
  private:
   struct Services;
   Status PrepareTree(Storage& storage);
+  static Status SweepTmp(Storage& storage);
   Status InitializeEmpty(Storage& storage);
   void RememberFromHeartbeats();
   Services* Running();

@@ -14,13 +14,8 @@ namespace {
 // How many files one commit takes at most, so that a record stays small after a long absence.
 constexpr size_t kFilesPerCommitMax = 2000;
 
-std::string TrashPath(StagingArea& staging, const Clock& clock, const std::string& stream,
-                      const Claim& claim) {
-  // Unique, so that it can never be in its own way (S4).
-  return paths::Join(paths::TrashHour(clock.Wall()),
-                     fmt::format("{}-{}-{}.{}-{}", stream, claim.collector, claim.data_name,
-                                 staging.epoch(), staging.NextNumber()));
-}
+// Added to the sequence number of a file whose late tail is published by itself.
+constexpr uint64_t kTailSequence = 1'000'000'000;
 
 // The stream of a data file's name: what stands before the date.
 std::optional<DataFileName> ParseClaimName(const std::string& data_name) {
@@ -39,6 +34,7 @@ void LocalService::RunOnce(Minute now) {
   const BootTime boot = options_.clock.Boot();
   if (!scanned_ || boot - *scanned_ >= options_.full_scan_interval) {
     ScanData(work);
+    ScanTrash(work);
     scanned_ = boot;
   }
   for (const Group group : options_.writers.ActiveGroups()) work[group];
@@ -113,6 +109,29 @@ void LocalService::ScanData(WorkByGroup& work) {
   }
 }
 
+void LocalService::ScanTrash(WorkByGroup& work) {
+  const auto dates = options_.storage.List(paths::TrashRoot());
+  if (!dates.ok()) return;
+  for (const DirEntry& date : *dates) {
+    const std::string date_dir = paths::Join(paths::TrashRoot(), date.name);
+    const auto hours = options_.storage.List(date_dir);
+    if (!hours.ok()) continue;
+    for (const DirEntry& hour : *hours) {
+      const std::string dir = paths::Join(date_dir, hour.name);
+      const auto entries = options_.storage.List(dir);
+      if (!entries.ok()) continue;
+      for (const DirEntry& entry : *entries) {
+        const auto name = paths::TrashName::Parse(entry.name);
+        const Milliseconds idle = options_.clock.Wall() - entry.info.modified;
+        if (!name || entry.info.length <= name->published_bytes) continue;
+        if (idle < options_.foreign_idle_timeout) continue;
+        work[GroupOf(name->stream, options_.writers.groups())].tails.push_back(
+            {paths::Join(dir, entry.name), *name});
+      }
+    }
+  }
+}
+
 void LocalService::ScanCollector(const std::string& stream, const std::string& collector,
                                  WorkByGroup& work) {
   const auto entries = options_.storage.List(paths::DataCollector(stream, collector));
@@ -173,6 +192,9 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
     }
     claims.clear();
     if (at == work.files.size()) {
+      for (const Tail& tail : work.tails) {
+        DATABUS_RETURN_IF_ERROR(AddTail(writer, tail, request));
+      }
       for (const std::string& path : work.announcements)
         request.clean_ups.push_back({"", path, ""});
     }
@@ -223,37 +245,74 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
 }
 
 // P25: published by copy; the original goes to the trash with the commit.
-Status LocalService::AddUncompressed(GroupWriter& writer, const Claim& claim, const NewFile& file,
+Status LocalService::AddUncompressed(GroupWriter& writer, const Claim& claim, NewFile file,
                                      CommitRequest& request) {
   StagingArea& staging = writer.staging();
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader,
-                           options_.storage.Open(staging.PathOf(claim.staged)));
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t bytes,
+                           Compress(staging, staging.PathOf(claim.staged), 0, file));
+  const paths::TrashName trash{file.stream,     claim.collector,      claim.data_name,
+                               staging.epoch(), staging.NextNumber(), bytes};
+  request.trashed.push_back(
+      {claim.staged, paths::Join(paths::TrashHour(options_.clock.Wall()), trash.ToString())});
+  // A minute without messages: nothing to publish.
+  if (bytes > 0) request.files.push_back(std::move(file));
+  return Status::Ok();
+}
+
+// P25: what an old collector appended to a file after it was published becomes a file of its own.
+Status LocalService::AddTail(GroupWriter& writer, const Tail& tail, CommitRequest& request) {
+  const auto name = ParseClaimName(tail.name.data_name);
+  if (!name) return Status::Ok();
+  StagingArea& staging = writer.staging();
+  NewFile file;
+  file.stream = tail.name.stream;
+  file.name = PublishedFileName{
+      tail.name.collector,
+      {name->stream, name->minute, name->sequence + kTailSequence + tail.name.published_bytes,
+       true}}.ToString();
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t bytes,
+                           Compress(staging, tail.path, tail.name.published_bytes, file));
+  if (bytes == 0) return Status::Ok();
+  paths::TrashName longer = tail.name;
+  longer.published_bytes += bytes;
+  request.clean_ups.push_back(
+      {"", tail.path, paths::Join(std::string(paths::Parent(tail.path)), longer.ToString())});
+  options_.problems.Report(
+      fmt::format("{}: {} grew by {} bytes after it was published; they are now {}",
+                  options_.cluster, tail.name.data_name, bytes, file.name),
+      "raise databus.worker.foreign_idle_timeout_s if this happens often");
+  request.files.push_back(std::move(file));
+  return Status::Ok();
+}
+
+// Compresses what stands in `path` from `offset` on into a staged file, and fills in its facts.
+// Answers how many bytes that were.
+Result<uint64_t> LocalService::Compress(StagingArea& staging, const std::string& path,
+                                        uint64_t offset, NewFile& file) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, options_.storage.Open(path));
   compressor_.Start();
-  uint64_t offset = 0;
+  uint64_t bytes = 0;
   uint64_t messages = 0;
   while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(offset, size_t{4} << 20));
+    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(offset + bytes, size_t{4} << 20));
     if (part.empty()) break;
-    offset += part.size();
+    bytes += part.size();
     messages += static_cast<uint64_t>(std::count(part.begin(), part.end(), '\n'));
     compressor_.Append(part);
   }
-  request.trashed.push_back({claim.staged, TrashPath(staging, options_.clock, file.stream, claim)});
-  if (offset == 0) return Status::Ok();  // a minute without messages: nothing to publish
+  if (bytes == 0) return bytes;
   // RFC 1952: magic, deflate, no flags, no time, fastest, Unix.
   constexpr std::string_view kPlainHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\x03", 10);
-  NewFile copy = file;
-  copy.staged = staged::FileName(staging.NextNumber());
+  file.staged = staged::FileName(staging.NextNumber());
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> out,
-                           options_.storage.Create(staging.PathOf(copy.staged)));
+                           options_.storage.Create(staging.PathOf(file.staged)));
   const std::string_view payload = compressor_.Finish();
   DATABUS_RETURN_IF_ERROR(out->Append(kPlainHeader));
   DATABUS_RETURN_IF_ERROR(out->Append(payload));
   DATABUS_RETURN_IF_ERROR(out->Finish());
-  copy.facts = {kPlainHeader.size() + payload.size(), Crc32c(payload, Crc32c(kPlainHeader)),
+  file.facts = {kPlainHeader.size() + payload.size(), Crc32c(payload, Crc32c(kPlainHeader)),
                 messages, std::nullopt};
-  request.files.push_back(std::move(copy));
-  return Status::Ok();
+  return bytes;
 }
 
 }  // namespace databus

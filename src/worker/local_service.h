@@ -37,8 +37,14 @@ class LocalService {
   void RunOnce(Minute now);
 
  private:
+  // A file in the trash that is longer than what was published of it.
+  struct Tail {
+    std::string path;
+    paths::TrashName name;
+  };
   struct Work {
     std::vector<DataFileRef> files;
+    std::vector<Tail> tails;
     std::vector<std::string> announcements;  // paths, removed with the commit
   };
   using WorkByGroup = std::map<Group, Work>;
@@ -46,11 +52,15 @@ class LocalService {
   void ReadAnnouncements(WorkByGroup& work);
   void ReadAnnouncement(const std::string& path, Group group, WorkByGroup& work);
   void ScanData(WorkByGroup& work);
+  void ScanTrash(WorkByGroup& work);
   void ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);
-  Status AddUncompressed(GroupWriter& writer, const Claim& claim, const NewFile& file,
+  Status AddUncompressed(GroupWriter& writer, const Claim& claim, NewFile file,
                          CommitRequest& request);
+  Status AddTail(GroupWriter& writer, const Tail& tail, CommitRequest& request);
+  Result<uint64_t> Compress(StagingArea& staging, const std::string& path, uint64_t offset,
+                            NewFile& file);
 
   const Options options_;
   std::map<std::string, AnnouncedFile> announced_;  // by path, of the run under way

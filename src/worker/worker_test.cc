@@ -176,6 +176,30 @@ TEST(WorkerTest, AnOldCollectorsFileIsPublishedWhenANewerOneExistsAndTheOriginal
   EXPECT_THAT(*dc1.List("system/trash/2031-05-06/10"), SizeIs(1));
 }
 
+TEST(WorkerTest, WhatAnOldCollectorAppendsAfterPublishingIsPublishedAsAFileOfItsOwn) {
+  TwoWorkers run;
+  Storage& dc1 = run.world.at("dc1");
+  ASSERT_TRUE(dc1.MakeDir("data/clicks").ok());
+  ASSERT_TRUE(dc1.MakeDir("data/clicks/old-1").ok());
+  ASSERT_TRUE(dc1.WriteFile("data/clicks/old-1/clicks-2031-05-06-10-57_00000", "a\nb\n").ok());
+  ASSERT_TRUE(dc1.WriteFile("data/clicks/old-1/clicks-2031-05-06-10-58_00000", "c\n").ok());
+  run.Step(2);
+  // The old collector still has the file open: it grows in the trash.
+  const std::string dir = "system/trash/2031-05-06/10";
+  const auto trash = dc1.List(dir);
+  ASSERT_THAT(*trash, SizeIs(1));
+  ASSERT_TRUE(dc1.Replace(paths::Join(dir, trash->front().name), "a\nb\nlate\n").ok());
+  for (int i = 0; i < 12; ++i) {  // until the next full scan
+    run.world.clock.Advance(minutes(1));
+    run.Step(12);
+  }
+  std::set<std::string> names;
+  for (const SeenFile& file : run.world.Files("dc2", View::kMerged)) names.insert(file.name);
+  EXPECT_THAT(names, ::testing::ElementsAre("old-1-clicks-2031-05-06-10-57_00000.gz",
+                                            "old-1-clicks-2031-05-06-10-57_1000000004.gz",
+                                            "old-1-clicks-2031-05-06-10-58_00000.gz"));
+}
+
 TEST(WorkerTest, AQueueLineThatPointsNowhereIsSetAsideAndReported) {
   TwoWorkers run;
   run.DeliverEverywhere();
