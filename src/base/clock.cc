@@ -8,7 +8,9 @@ namespace {
 
 class MachineClock final : public Clock {
  public:
-  WallTime Wall() const override { return WallTime(Milliseconds(Read(CLOCK_REALTIME) / 1'000'000)); }
+  WallTime Wall() const override {
+    return WallTime(Milliseconds(Read(CLOCK_REALTIME) / 1'000'000));
+  }
   BootTime Boot() const override {
     return BootTime(std::chrono::nanoseconds(Read(CLOCK_BOOTTIME)));
   }

@@ -7,7 +7,8 @@
 
 namespace databus {
 
-// The checksum of `bytes`, continuing from `before` (the checksum of what precedes; 0 at the start).
+// The checksum of `bytes`, continuing from `before` (the checksum of what precedes; 0 at the
+// start).
 uint32_t Crc32c(std::string_view bytes, uint32_t before = 0);
 
 }  // namespace databus

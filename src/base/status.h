@@ -2,9 +2,9 @@
 // of one with a value; neither can be dropped silently.
 //
 // A changing call has three outcomes: done (kOk), refused (every other code but kUnavailable: it is
-// certain that nothing changed) and unknown (kUnavailable: it may have happened). Unknown is settled
-// by looking, never by assuming. A reading call answers in the same way: kNotFound means that the
-// store itself said "no such name"; silence is kUnavailable.
+// certain that nothing changed) and unknown (kUnavailable: it may have happened). Unknown is
+// settled by looking, never by assuming. A reading call answers in the same way: kNotFound means
+// that the store itself said "no such name"; silence is kUnavailable.
 #pragma once
 
 #include <cassert>
@@ -58,7 +58,7 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
  public:
-  Result(T value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor)
+  Result(T value) : state_(std::move(value)) {}        // NOLINT(google-explicit-constructor)
   Result(Status status) : state_(std::move(status)) {  // NOLINT(google-explicit-constructor)
     assert(!std::get<Status>(state_).ok());
   }
@@ -87,16 +87,16 @@ class [[nodiscard]] Result {
 }  // namespace databus
 
 // Returns from the enclosing function when `expr` (a Status) is not ok.
-#define DATABUS_RETURN_IF_ERROR(expr)                     \
-  do {                                                    \
+#define DATABUS_RETURN_IF_ERROR(expr)                                                 \
+  do {                                                                                \
     if (auto databus_status_ = (expr); !databus_status_.ok()) return databus_status_; \
   } while (false)
 
 #define DATABUS_CONCAT_INNER(a, b) a##b
 #define DATABUS_CONCAT(a, b) DATABUS_CONCAT_INNER(a, b)
 // `lhs` = the value of `expr` (a Result), or return its status from the enclosing function.
-#define DATABUS_ASSIGN_OR_RETURN(lhs, expr)                                  \
-  auto DATABUS_CONCAT(databus_result_, __LINE__) = (expr);                   \
-  if (!DATABUS_CONCAT(databus_result_, __LINE__).ok())                       \
-    return DATABUS_CONCAT(databus_result_, __LINE__).status();               \
+#define DATABUS_ASSIGN_OR_RETURN(lhs, expr)                    \
+  auto DATABUS_CONCAT(databus_result_, __LINE__) = (expr);     \
+  if (!DATABUS_CONCAT(databus_result_, __LINE__).ok())         \
+    return DATABUS_CONCAT(databus_result_, __LINE__).status(); \
   lhs = std::move(DATABUS_CONCAT(databus_result_, __LINE__)).value()

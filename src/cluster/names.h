@@ -2,7 +2,7 @@
 // cluster/paths.h.
 //
 // A file is recognised by its known stream and the date pattern from the right, never by splitting
-// on '-': host and stream names may hold '-' (docs/spec: L7, 8.5).
+// on '-', which host and stream names may hold.
 #pragma once
 
 #include <cstdint>

@@ -147,7 +147,7 @@ TEST(AnnouncementName, AnythingElseIsNotOne) {
 }
 
 RC_GTEST_PROP(TrashName, RoundTrips, (uint64_t epoch, uint64_t number, uint64_t bytes)) {
-  const paths::TrashName name{"clicks", "a-b", "clicks-2031-05-06-10-57_00000",
+  const paths::TrashName name{"clicks", "a-b",  "clicks-2031-05-06-10-57_00000",
                               epoch,    number, bytes};
   RC_ASSERT(paths::TrashName::Parse(name.ToString()) == name);
 }

@@ -33,8 +33,8 @@ std::shared_ptr<spdlog::logger> MakeLogger() {
 
 spdlog::logger& Logger() {
   // Never destroyed: threads may still log while the process ends.
-  static spdlog::logger& logger = **new std::shared_ptr<spdlog::logger>(MakeLogger());
-  return logger;
+  static const auto* const logger = new std::shared_ptr<spdlog::logger>(MakeLogger());
+  return **logger;
 }
 
 bool IsPlain(char c) { return c > ' ' && c <= '~' && c != '"' && c != '\\'; }

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "collector/deliver/delivery_world.h"
+#include "collector/deliver/test_delivery_world.h"
 
 namespace databus {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/crc32c.h"
 #include "cluster/names.h"
-#include "collector/deliver/delivery_world.h"
+#include "collector/deliver/test_delivery_world.h"
 
 namespace databus {
 namespace {

@@ -354,9 +354,10 @@ Result<std::string> CollectorCluster(const CollectorConfig& config) {
                                         "collector is not there yet");
     }
     if (!url.empty() && cluster->root_url != url) {
-      return Status(Code::kInvalid, where + "file_path: found " + cluster->root_url +
-                                        "/data, expected " + url +
-                                        "/data: one collector delivers into one cluster");
+      return Status(Code::kInvalid, where + "file_path: found " +
+                                        paths::Join(cluster->root_url, paths::Data()) +
+                                        ", expected " + paths::Join(url, paths::Data()) +
+                                        ": one collector delivers into one cluster");
     }
     url = cluster->root_url;
   }
