@@ -65,7 +65,7 @@ TEST(KillTest, NoEventIsLostOrDoubledWhenEveryProcessIsKilledAgainAndAgain) {
                             .strikes = Strikes(*site, kRounds, *random)};
   int kills = 0;
   const DemoEvents events{
-      .on_progress = [](const auto&, HopWatch&) {},
+      .on_progress = [](const auto&, const HopWatch&) {},
       .on_event = [&](const std::string& text) { kills += text.starts_with("kill -9") ? 1 : 0; }};
   StopFlag stop;
   const auto report = RunDemo(*site, *input, options, events, seams, stop);

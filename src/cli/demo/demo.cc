@@ -54,7 +54,7 @@ Exit Demo(const Options& options, Io& io, Seams& seams) {
   DemoDisplay display(io, seams.clock);
   const DemoEvents events{
       .on_progress = [&](const auto& progress,
-                         HopWatch& watch) { display.Progress(progress, watch); },
+                         const HopWatch& watch) { display.Progress(progress, watch); },
       .on_event = [&](const std::string& text) { display.Event(text); }};
   const auto report = RunDemo(*site, *input, Plan(options), events, seams, stop);
   if (!report.ok()) return Report(io, report.status());

@@ -26,7 +26,7 @@ int64_t ElapsedS(BootTime since, const Clock& clock) {
 DemoDisplay::DemoDisplay(Io& io, const Clock& clock)
     : io_(io), clock_(clock), started_(clock.Boot()), shown_(started_) {}
 
-void DemoDisplay::Progress(const std::vector<StreamProgress>& progress, HopWatch& watch) {
+void DemoDisplay::Progress(const std::vector<StreamProgress>& progress, const HopWatch& watch) {
   const BootTime now = clock_.Boot();
   if (now - shown_ < (io_.terminal == Terminal::kYes ? kDrawEvery : kPrintEvery)) return;
   shown_ = now;
@@ -41,22 +41,23 @@ void DemoDisplay::Progress(const std::vector<StreamProgress>& progress, HopWatch
     io_.out << fmt::format("{:>4} s  {}: sent {}, acknowledged {}", ElapsedS(started_, clock_),
                            stream.stream, Grouped(stream.sent), Grouped(stream.acknowledged));
     for (size_t hop = 0; hop < kAllHops.size(); ++hop) {
-      io_.out << fmt::format(", {} {} (lag {} s)", HopName(kAllHops[hop]),
-                             Grouped(stream.visible[hop]),
-                             Seconds(watch.TakeWorstLagMs(stream.stream, kAllHops[hop])));
+      const auto lag_ms = watch.RecentLagMs(stream.stream, kAllHops[hop]);
+      io_.out << fmt::format(", {} {}{}", HopName(kAllHops[hop]), Grouped(stream.visible[hop]),
+                             lag_ms == 0 ? "" : fmt::format(" (lag {} s)", Seconds(lag_ms)));
     }
     io_.out << "\n";
   }
   io_.out << std::flush;
 }
 
-std::string DemoDisplay::TableOf(const std::vector<StreamProgress>& progress, HopWatch& watch) {
+std::string DemoDisplay::TableOf(const std::vector<StreamProgress>& progress,
+                                 const HopWatch& watch) {
   Table table({"stream", ">sent", ">acknowledged", ">local", ">lag s", ">merged", ">lag s",
                ">mirror", ">lag s"});
   for (const StreamProgress& stream : progress) {
     std::vector<std::string> row{stream.stream, Grouped(stream.sent), Grouped(stream.acknowledged)};
     for (size_t hop = 0; hop < kAllHops.size(); ++hop) {
-      const auto lag_ms = watch.TakeWorstLagMs(stream.stream, kAllHops[hop]);
+      const auto lag_ms = watch.RecentLagMs(stream.stream, kAllHops[hop]);
       row.push_back(Grouped(stream.visible[hop]));
       row.push_back(lag_ms == 0 ? "" : Seconds(lag_ms));
     }
@@ -119,7 +120,7 @@ std::string RenderNextSteps(const DemoSite& site, const std::string& program) {
   return fmt::format(
       "\nThe files are in {0}: conf/, the clusters dc1/ and dc2/, spool/, log/.\nTry next:\n"
       "  {1} ls {2} --messages\n"
-      "  {1} cat {2} | head\n"
+      "  {1} cat {2} | wc -l\n"
       "  {1} status --topology {3}\n"
       "  {1} verify --topology {3}\n",
       site.root, program, which, site.topology_file);

@@ -15,11 +15,11 @@ class DemoDisplay {
  public:
   DemoDisplay(Io& io, const Clock& clock);
 
-  void Progress(const std::vector<StreamProgress>& progress, HopWatch& watch);
+  void Progress(const std::vector<StreamProgress>& progress, const HopWatch& watch);
   void Event(const std::string& text);
 
  private:
-  std::string TableOf(const std::vector<StreamProgress>& progress, HopWatch& watch);
+  std::string TableOf(const std::vector<StreamProgress>& progress, const HopWatch& watch);
   void Erase();
 
   Io& io_;

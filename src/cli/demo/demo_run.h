@@ -44,7 +44,8 @@ struct StreamProgress {
 
 struct DemoEvents {
   // Several times a second. `watch` may be asked for lags.
-  std::function<void(const std::vector<StreamProgress>& progress, HopWatch& watch)> on_progress;
+  std::function<void(const std::vector<StreamProgress>& progress, const HopWatch& watch)>
+      on_progress;
   // One line for people: what is done now.
   std::function<void(const std::string& text)> on_event;
 };

@@ -6,6 +6,11 @@
 #include "commit/minute_tree.h"
 
 namespace databus {
+namespace {
+
+constexpr std::chrono::seconds kRecent{3};
+
+}  // namespace
 
 std::string_view HopName(Hop hop) {
   switch (hop) {
@@ -45,7 +50,12 @@ HopWatch::HopWatch(const Topology& topology, Seams& seams) : seams_(seams) {
 }
 
 void HopWatch::Look() {
-  for (Watched& watched : all_) LookAt(watched);
+  const BootTime since = seams_.clock.Boot() - kRecent;
+  for (Watched& watched : all_) {
+    auto& recent = watched.recent_lags_ms;
+    while (!recent.empty() && recent.front().first < since) recent.pop_front();
+    LookAt(watched);
+  }
 }
 
 // A minute is closed once a later one exists (G4), so only the newest one of the last look and what
@@ -78,7 +88,7 @@ void HopWatch::LookAtMinute(Watched& watched, Minute minute) {
     const int64_t lag_ms = (seams_.clock.Wall() - header->header.last_accepted).count();
     watched.count.messages += header->header.messages;
     watched.count.lags_ms.push_back(lag_ms);
-    watched.worst_lag_ms = std::max(watched.worst_lag_ms, lag_ms);
+    watched.recent_lags_ms.emplace_back(seams_.clock.Boot(), lag_ms);
   }
 }
 
@@ -93,11 +103,11 @@ HopCount HopWatch::Count(std::string_view stream, Hop hop) const {
   return sum;
 }
 
-int64_t HopWatch::TakeWorstLagMs(std::string_view stream, Hop hop) {
+int64_t HopWatch::RecentLagMs(std::string_view stream, Hop hop) const {
   int64_t worst = 0;
-  for (Watched& watched : all_) {
+  for (const Watched& watched : all_) {
     if (watched.where.stream != stream || watched.where.hop != hop) continue;
-    worst = std::max(worst, std::exchange(watched.worst_lag_ms, 0));
+    for (const auto& [seen, lag_ms] : watched.recent_lags_ms) worst = std::max(worst, lag_ms);
   }
   return worst;
 }

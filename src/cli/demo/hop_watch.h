@@ -4,13 +4,15 @@
 
 #include <array>
 #include <cstdint>
-#include <map>
+#include <deque>
 #include <memory>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/minute.h"
 #include "cli/seams.h"
 #include "cluster/paths.h"
@@ -51,8 +53,8 @@ class HopWatch {
   void Look();
   // Summed over the hop's clusters.
   HopCount Count(std::string_view stream, Hop hop) const;
-  // The longest lag of what came since the last call of this function; 0 when nothing came.
-  int64_t TakeWorstLagMs(std::string_view stream, Hop hop);
+  // The longest lag of what came lately, in the last 3 s; 0 when nothing came.
+  int64_t RecentLagMs(std::string_view stream, Hop hop) const;
 
  private:
   struct Watched {
@@ -61,7 +63,7 @@ class HopWatch {
     Minute newest = Minute(0);
     std::set<std::string> seen = {};  // paths, of `newest` and later
     HopCount count = {};
-    int64_t worst_lag_ms = 0;
+    std::deque<std::pair<BootTime, int64_t>> recent_lags_ms = {};  // with when they were seen
   };
   void LookAt(Watched& watched);
   void LookAtMinute(Watched& watched, Minute minute);

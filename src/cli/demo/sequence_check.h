@@ -20,11 +20,11 @@ struct SequenceResult {
   std::vector<std::string> clusters = {};  // several for the local hop, which is theirs together
   uint64_t acknowledged = 0;
   uint64_t unconfirmed = 0;
-  uint64_t seen = 0;     // different messages
-  uint64_t lost = 0;     // missing, and acknowledged
-  uint64_t doubled = 0;  // copies beyond the first
-  uint64_t strange = 0;  // lines that nobody sent
-  std::string example = {};   // the first that is lost, doubled or strange
+  uint64_t seen = 0;         // different messages
+  uint64_t lost = 0;         // missing, and acknowledged
+  uint64_t doubled = 0;      // copies beyond the first
+  uint64_t strange = 0;      // lines that nobody sent
+  std::string example = {};  // the first that is lost, doubled or strange
 
   bool Clean() const { return lost == 0 && doubled == 0 && strange == 0; }
 };
