@@ -7,6 +7,7 @@
 #include <ostream>
 
 #include "cli/all_commands.h"
+#include "cli/bench/freshness.h"
 #include "cli/bench/ingest.h"
 #include "cli/bench/load.h"
 #include "cli/bench/machine.h"
@@ -27,6 +28,7 @@ struct Options {
   int duration_ms = 2000;
   IngestOptions ingest;
   PublishOptions publish;
+  FreshnessOptions freshness;
   LoadOptions load;
   std::string to;
 };
@@ -101,6 +103,13 @@ Exit Publish(Options& options, Io& io, Seams& seams) {
   });
 }
 
+Exit MeasureAges(Options& options, Io& io, Seams& seams) {
+  return Bench(options, io, seams, [&](const std::string& directory) {
+    options.freshness.directory = directory;
+    return MeasureFreshness(options.freshness, seams);
+  });
+}
+
 Exit RunLoadCommand(Options& options, Io& io, Seams& seams) {
   const size_t colon = options.to.rfind(':');
   const int port = colon == std::string::npos ? 0 : std::atoi(options.to.c_str() + colon + 1);
@@ -135,16 +144,19 @@ Exit Receive(Io& io, Seams& seams) {
   return run.ok() ? Exit::kDone : Report(io, run);
 }
 
-void AddCommon(CLI::App& app, Options& options) {
+void AddPlaceAndForm(CLI::App& app, Options& options) {
   app.add_option("--directory", options.directory, "Work below this one; its disk is measured")
       ->type_name("DIR")
       ->check(CLI::ExistingDirectory)
       ->capture_default_str();
+  app.add_flag("--json", options.json, "Print JSON: three numbers are minimum, median, maximum");
+}
+
+void AddRounds(CLI::App& app, Options& options) {
   app.add_option("--rounds", options.rounds, "How often everything is measured")
       ->type_name("N")
       ->check(CLI::Range(1, 100))
       ->capture_default_str();
-  app.add_flag("--json", options.json, "Print JSON: three numbers are minimum, median, maximum");
 }
 
 void AddDuration(CLI::App& app, Options& options) {
@@ -155,7 +167,8 @@ void AddDuration(CLI::App& app, Options& options) {
 }
 
 void DefineIngest(CLI::App& app, Options& options) {
-  AddCommon(app, options);
+  AddPlaceAndForm(app, options);
+  AddRounds(app, options);
   AddDuration(app, options);
   app.add_option("--batch", options.ingest.batches, "Messages a call")->type_name("N,N...")
       ->delimiter(',');
@@ -169,10 +182,23 @@ void DefineIngest(CLI::App& app, Options& options) {
 }
 
 void DefinePublish(CLI::App& app, Options& options) {
-  AddCommon(app, options);
+  AddPlaceAndForm(app, options);
+  AddRounds(app, options);
   app.add_option("--bytes", options.publish.bytes, "How much is compressed")
       ->type_name("N")
       ->check(CLI::Range(uint64_t{1'000'000}, uint64_t{10'000'000'000}))
+      ->capture_default_str();
+}
+
+void DefineFreshness(CLI::App& app, Options& options) {
+  AddPlaceAndForm(app, options);
+  app.add_option("--rate", options.freshness.events_per_s, "Messages a second, all together")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 1'000'000u))
+      ->capture_default_str();
+  app.add_option("--seconds", options.freshness.seconds, "How long they are sent")
+      ->type_name("S")
+      ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
 }
 
@@ -199,14 +225,18 @@ CommandBody Define(CLI::App& app) {
   app.require_subcommand(1);
   CLI::App* ingest = app.add_subcommand("ingest", "Durable ingest, over disk and bare network");
   CLI::App* publish = app.add_subcommand("publish", "Sealing, over igzip -1");
+  CLI::App* freshness =
+      app.add_subcommand("freshness", "From acceptance to visible, in two data centres");
   CLI::App* load = app.add_subcommand("load", "Send to a collector as fast as it answers");
   CLI::App* receive = app.add_subcommand("receive", "Answer OK and keep nothing, until TERM");
   DefineIngest(*ingest, *options);
   DefinePublish(*publish, *options);
+  DefineFreshness(*freshness, *options);
   DefineLoad(*load, *options);
   return [=](Io& io, Seams& seams) {
     if (ingest->parsed()) return Ingest(*options, io, seams);
     if (publish->parsed()) return Publish(*options, io, seams);
+    if (freshness->parsed()) return MeasureAges(*options, io, seams);
     if (load->parsed()) return RunLoadCommand(*options, io, seams);
     if (receive->parsed()) return Receive(io, seams);
     return Exit::kUsage;

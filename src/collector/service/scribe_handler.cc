@@ -15,6 +15,9 @@ void ScribeHandler::OnFrames(ConnectionId connection, std::vector<Frame> frames)
   const auto exchange = std::make_shared<Exchange>();
   exchange->connection = connection;
   std::vector<SpoolBatch> batches;
+  batches.reserve(frames.size());
+  exchange->answers.reserve(frames.size());
+  exchange->waiting.reserve(frames.size());
   for (Frame& frame : frames) {
     Take(frame, *exchange, batches);
     if (exchange->close) break;  // nothing behind it can be trusted

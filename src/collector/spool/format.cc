@@ -21,14 +21,21 @@ uint32_t HeaderCrc(std::string_view bytes, const SegmentId& id) {
 
 }  // namespace
 
-void PutU32(std::string& out, uint32_t value) {
-  for (int shift = 0; shift < 32; shift += 8) out.push_back(static_cast<char>(value >> shift));
+namespace {
+
+// The bytes are gathered before they are appended: headers are written for every call.
+template <typename Number>
+void PutNumber(std::string& out, Number value) {
+  std::array<char, sizeof(Number)> bytes;
+  for (size_t i = 0; i < bytes.size(); ++i) bytes[i] = static_cast<char>(value >> (8 * i));
+  out.append(bytes.data(), bytes.size());
 }
 
-void PutU64(std::string& out, uint64_t value) {
-  PutU32(out, static_cast<uint32_t>(value));
-  PutU32(out, static_cast<uint32_t>(value >> 32));
-}
+}  // namespace
+
+void PutU32(std::string& out, uint32_t value) { PutNumber(out, value); }
+
+void PutU64(std::string& out, uint64_t value) { PutNumber(out, value); }
 
 void PutText(std::string& out, std::string_view text) {
   PutU32(out, static_cast<uint32_t>(text.size()));

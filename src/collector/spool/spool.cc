@@ -12,6 +12,9 @@ namespace {
 constexpr std::chrono::hours kForgetEvery{1};
 constexpr std::chrono::hours kForgetAfter{7 * 24};
 
+// Entries up to this size are copied behind their header: the copy costs less than a part of its own.
+constexpr size_t kCopiedBytesMax = 4096;
+
 // What a group costs while it waits.
 uint64_t QueuedBytes(const std::vector<SpoolBatch>& batches) {
   uint64_t bytes = 0;
@@ -43,9 +46,25 @@ struct SpoolImpl::Flush {
 
   uint64_t begin = 0;  // where the records go
   uint64_t end = 0;
-  std::string headers;
+  std::string copied;  // reserved in full beforehand: parts are views into it
   std::deque<std::string> rejected;
   std::vector<std::string_view> parts;
+  enum class LastPart : uint8_t { kCopied, kOther };
+  LastPart last_part = LastPart::kOther;
+
+  void AddPart(std::string_view part) {
+    parts.push_back(part);
+    last_part = LastPart::kOther;
+  }
+  // What stands in `copied` from `start` on, which is where the last such call ended.
+  void AddCopied(size_t start) {
+    if (last_part == LastPart::kCopied) {
+      start -= parts.back().size();
+      parts.pop_back();
+    }
+    parts.push_back(std::string_view(copied).substr(start));
+    last_part = LastPart::kCopied;
+  }
 };
 
 SpoolImpl::SpoolImpl(const Seams& seams, const SpoolOptions& options)
@@ -193,14 +212,15 @@ void SpoolImpl::AddRecord(Flush& flush, const QueuedGroup& group, const SpoolBat
   header.count = batch.count;
   header.entries_bytes = static_cast<uint32_t>(batch.entries.size());
   header.body_crc32c = Crc32c(batch.entries);
-  const std::string& rejected = flush.rejected.emplace_back(EncodeRejected(batch.rejected));
+  std::string rejected = EncodeRejected(batch.rejected);
   header.rejected_bytes = static_cast<uint32_t>(rejected.size());
   header.body_crc32c = Crc32c(rejected, header.body_crc32c);
-  const size_t start = flush.headers.size();
-  AppendRecordHeader(flush.headers, Id(open_.number), header);
-  flush.parts.push_back(std::string_view(flush.headers).substr(start));
-  if (!batch.entries.empty()) flush.parts.push_back(batch.entries);
-  if (!rejected.empty()) flush.parts.push_back(rejected);
+  const size_t start = flush.copied.size();
+  AppendRecordHeader(flush.copied, Id(open_.number), header);
+  if (batch.entries.size() <= kCopiedBytesMax) flush.copied += batch.entries;
+  flush.AddCopied(start);
+  if (batch.entries.size() > kCopiedBytesMax) flush.AddPart(batch.entries);
+  if (!rejected.empty()) flush.AddPart(flush.rejected.emplace_back(std::move(rejected)));
   flush.end = header.end();
 }
 
@@ -210,15 +230,18 @@ SpoolOutcome SpoolImpl::Write(Flush& flush) {
     if (!stats_.retired.empty()) return {SpoolAnswer::kTryLater, "disk retired: " + stats_.retired};
   }
   uint64_t bytes = 0;
+  size_t copied = 0;
   for (const Flush::Accepted& item : flush.accepted) {
-    bytes += kRecordHeaderBytes + item.batch->entries.size();
+    const size_t entries = item.batch->entries.size();
+    bytes += kRecordHeaderBytes + entries;
+    copied += kRecordHeaderBytes + (entries <= kCopiedBytesMax ? entries : 0);
   }
   Status room = CheckRoom(bytes);
   if (room.ok()) room = EnsureSegment();
   if (!room.ok()) return {SpoolAnswer::kTryLater, room.message()};
 
   flush.begin = flush.end = open_.end;
-  flush.headers.reserve(flush.accepted.size() * kRecordHeaderBytes);  // views into it must stay
+  flush.copied.reserve(copied);
   for (const Flush::Accepted& item : flush.accepted) AddRecord(flush, *item.group, *item.batch);
   Status written = open_.file->Append(flush.parts);
   if (written.ok()) written = open_.file->Sync();
