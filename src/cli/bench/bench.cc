@@ -1,8 +1,8 @@
 // `databus bench`: what we do in a second, over what this machine can do at all.
+#include <fmt/format.h>
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 #include <filesystem>
-#include <fmt/format.h>
 #include <memory>
 #include <ostream>
 
@@ -38,8 +38,8 @@ class Scratch {
  public:
   static Result<Scratch> Make(const std::string& parent) {
     std::error_code error;
-    std::string pattern = paths::Join(std::filesystem::absolute(parent, error).string(),
-                                      "databus-bench-XXXXXX");
+    std::string pattern =
+        paths::Join(std::filesystem::absolute(parent, error).string(), "databus-bench-XXXXXX");
     if (::mkdtemp(pattern.data()) == nullptr) {
       return ErrnoStatus(Code::kRefused, "make " + pattern, errno);
     }
@@ -61,7 +61,8 @@ class Scratch {
 template <typename Figures>
 Exit Print(const Options& options, Io& io, const MachineFacts& machine, const Figures& figures) {
   if (options.json) {
-    const nlohmann::ordered_json json = {{"machine", ToJson(machine)}, {"figures", ToJson(figures)}};
+    const nlohmann::ordered_json json = {{"machine", ToJson(machine)},
+                                         {"figures", ToJson(figures)}};
     io.out << json.dump(1) << "\n";
   } else {
     io.out << ToText(figures);
@@ -170,9 +171,11 @@ void DefineIngest(CLI::App& app, Options& options) {
   AddPlaceAndForm(app, options);
   AddRounds(app, options);
   AddDuration(app, options);
-  app.add_option("--batch", options.ingest.batches, "Messages a call")->type_name("N,N...")
+  app.add_option("--batch", options.ingest.batches, "Messages a call")
+      ->type_name("N,N...")
       ->delimiter(',');
-  app.add_option("--connections", options.ingest.connections, "Connections, one call at a time each")
+  app.add_option("--connections", options.ingest.connections,
+                 "Connections, one call at a time each")
       ->type_name("N,N...")
       ->delimiter(',');
   app.add_option("--single", options.ingest.single_in_flight,

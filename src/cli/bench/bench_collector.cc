@@ -105,12 +105,12 @@ Result<BenchCollector> BenchCollector::Start(Seams& seams, const std::string& di
   DATABUS_ASSIGN_OR_RETURN(const uint16_t http_port, FreePort(seams.network));
   const std::string config = paths::Join(directory, "scribe.conf");
   DATABUS_RETURN_IF_ERROR(WriteText(
-      config, fmt::format(kConfiguration, fmt::arg("port", port), fmt::arg("http_port", http_port),
-                          fmt::arg("cluster", url),
-                          fmt::arg("spool", paths::Join(directory, "spool")))));
+      config,
+      fmt::format(kConfiguration, fmt::arg("port", port), fmt::arg("http_port", http_port),
+                  fmt::arg("cluster", url), fmt::arg("spool", paths::Join(directory, "spool")))));
   const std::string log = paths::Join(directory, "collector.log");
-  DATABUS_ASSIGN_OR_RETURN(
-      Child child, Child::Start(Child::kSelf, {"collector", "--config", config}, log));
+  DATABUS_ASSIGN_OR_RETURN(Child child,
+                           Child::Start(Child::kSelf, {"collector", "--config", config}, log));
   const Status listens = WaitForListener(seams, child, port, kStartWithin);
   if (!listens.ok()) return listens.WithContext("the collector (its log is " + log + ")");
   return BenchCollector(std::move(child), port, http_port);
@@ -126,7 +126,8 @@ Result<double> BenchCollector::Metric(const std::string& name) const {
   double sum = 0;
   std::istringstream lines(reply->body);
   for (std::string line; std::getline(lines, line);) {
-    const bool ours = line.starts_with(name) && (line[name.size()] == ' ' || line[name.size()] == '{');
+    const bool ours =
+        line.starts_with(name) && (line[name.size()] == ' ' || line[name.size()] == '{');
     if (ours) sum += ValueOf(line);
   }
   return sum;

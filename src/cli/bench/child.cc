@@ -1,6 +1,7 @@
 #include "cli/bench/child.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -22,7 +23,7 @@ double Seconds(const timeval& time) {
 // utime and stime are the 14th and 15th field of /proc/PID/stat; the second one, the name in
 // parentheses, may hold blanks.
 Result<double> CpuSeconds(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::ifstream file(fmt::format("/proc/{}/stat", pid));
   std::string text;
   std::getline(file, text);
   const size_t name_end = text.rfind(')');
@@ -37,7 +38,7 @@ Result<double> CpuSeconds(pid_t pid) {
 }
 
 uint64_t ResidentBytesMax(pid_t pid) {
-  std::ifstream file("/proc/" + std::to_string(pid) + "/status");
+  std::ifstream file(fmt::format("/proc/{}/status", pid));
   for (std::string key; file >> key;) {
     uint64_t kibibytes = 0;
     if (key == "VmHWM:" && file >> kibibytes) return kibibytes * 1024;
@@ -117,7 +118,8 @@ Result<ChildEnd> Child::Wait() {
   }
   int status = 0;
   rusage use{};
-  if (::wait4(pid_, &status, 0, &use) != pid_) return ErrnoStatus(Code::kUnavailable, "wait", errno);
+  if (::wait4(pid_, &status, 0, &use) != pid_)
+    return ErrnoStatus(Code::kUnavailable, "wait", errno);
   pid_ = -1;
   end.cpu_s = Seconds(use.ru_utime) + Seconds(use.ru_stime);
   end.exit_code = WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);

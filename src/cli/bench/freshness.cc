@@ -105,8 +105,8 @@ class AgeWatch {
 
 // The local streams hold everything once; merged and mirrored ones do so together.
 bool AllArrived(const AgeWatch& watch, uint64_t acknowledged) {
-  return std::ranges::all_of(
-      kAllHops, [&](Hop hop) { return watch.Ages(hop).messages >= acknowledged; });
+  return std::ranges::all_of(kAllHops,
+                             [&](Hop hop) { return watch.Ages(hop).messages >= acknowledged; });
 }
 
 uint64_t Acknowledged(const Traffic& traffic) {
@@ -132,9 +132,8 @@ Status Watch(AgeWatch& watch, const DemoServices& services, const Clock& clock, 
 
 Result<Freshness> MeasureFreshness(const FreshnessOptions& options, Seams& seams) {
   const Clock& clock = seams.clock;
-  DATABUS_ASSIGN_OR_RETURN(const DemoSite site,
-                           MakeDemoSite(paths::Join(options.directory, "site"), seams.network,
-                                        seams.random));
+  DATABUS_ASSIGN_OR_RETURN(const DemoSite site, MakeDemoSite(paths::Join(options.directory, "site"),
+                                                             seams.network, seams.random));
   DATABUS_ASSIGN_OR_RETURN(const DemoInput input, DemoInput::Open(""));
   StopFlag stop;
   DemoServices services(site, std::string(Child::kSelf), clock);

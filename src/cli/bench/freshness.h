@@ -1,5 +1,5 @@
-// `bench freshness`: how long a message takes from its acceptance to being visible on each hop of an
-// installation of two data centres, under a steady load.
+// `bench freshness`: how long a message takes from its acceptance to being visible on each hop of
+// an installation of two data centres, under a steady load.
 #pragma once
 
 #include <cstdint>

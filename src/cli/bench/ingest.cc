@@ -22,14 +22,13 @@ constexpr Milliseconds kDeliverWithin{60'000};
 Result<LoadResult> LoadFromChild(const IngestOptions& options, const IngestCase& size,
                                  uint16_t port) {
   DATABUS_ASSIGN_OR_RETURN(
-      Child child,
-      Child::Start(Child::kSelf,
-                   {"bench", "load", fmt::format("--to=127.0.0.1:{}", port), "--json",
-                    fmt::format("--connections={}", size.connections),
-                    fmt::format("--batch={}", size.batch),
-                    fmt::format("--in-flight={}", size.in_flight),
-                    fmt::format("--duration-ms={}", options.duration.count())},
-                   paths::Join(options.directory, "load.log")));
+      Child child, Child::Start(Child::kSelf,
+                                {"bench", "load", fmt::format("--to=127.0.0.1:{}", port), "--json",
+                                 fmt::format("--connections={}", size.connections),
+                                 fmt::format("--batch={}", size.batch),
+                                 fmt::format("--in-flight={}", size.in_flight),
+                                 fmt::format("--duration-ms={}", options.duration.count())},
+                                paths::Join(options.directory, "load.log")));
   DATABUS_ASSIGN_OR_RETURN(const ChildEnd end, child.Wait());
   if (end.exit_code != 0) {
     return Status(Code::kUnavailable,
@@ -42,7 +41,9 @@ Result<LoadResult> LoadFromChild(const IngestOptions& options, const IngestCase&
 class Sampling {
  public:
   Sampling(const IngestOptions& options, const IngestCase& size, Seams& seams)
-      : options_(options), size_(size), seams_(seams),
+      : options_(options),
+        size_(size),
+        seams_(seams),
         directory_(paths::Join(options.directory, "sample")) {}
 
   Result<IngestSample> Run() {
@@ -159,9 +160,9 @@ std::string ToText(const std::vector<IngestCase>& cases) {
   const auto number = [](const Spread& spread) {
     return Grouped(static_cast<uint64_t>(spread.median));
   };
-  Table table({">batch", ">connections", ">in flight", ">ratio", ">messages/s", ">MB/s", ">bare MB/s",
-               ">disk MB/s", ">flush KB", ">p50 ms", ">p99 ms", ">CPU s/GB", ">RSS MB",
-               ">generator"});
+  Table table({">batch", ">connections", ">in flight", ">ratio", ">messages/s", ">MB/s",
+               ">bare MB/s", ">disk MB/s", ">flush KB", ">p50 ms", ">p99 ms", ">CPU s/GB",
+               ">RSS MB", ">generator"});
   for (const IngestCase& size : cases) {
     std::vector<Spread> spreads;
     for (const Figure& figure : kFigures) spreads.push_back(size.Over(figure.value));
@@ -187,9 +188,8 @@ std::string ToText(const std::vector<IngestCase>& cases) {
 nlohmann::ordered_json ToJson(const std::vector<IngestCase>& cases) {
   nlohmann::ordered_json list = nlohmann::ordered_json::array();
   for (const IngestCase& size : cases) {
-    nlohmann::ordered_json json = {{"batch", size.batch},
-                                   {"connections", size.connections},
-                                   {"in_flight", size.in_flight}};
+    nlohmann::ordered_json json = {
+        {"batch", size.batch}, {"connections", size.connections}, {"in_flight", size.in_flight}};
     for (const Figure& figure : kFigures) {
       const Spread spread = size.Over(figure.value);
       json[figure.name] = {spread.min, spread.median, spread.max};

@@ -28,10 +28,10 @@ struct IngestSample {
   LoadResult collector;
   LoadResult bare;
   double disk_bytes_per_s = 0;
-  double flush_bytes = 0;        // mean, of the collector
-  double cpu_s_per_gb = 0;       // of the collector, until all was delivered
+  double flush_bytes = 0;   // mean, of the collector
+  double cpu_s_per_gb = 0;  // of the collector, until all was delivered
   double resident_bytes_max = 0;
-  bool drained = false;          // all was delivered in time
+  bool drained = false;  // all was delivered in time
 
   double limit_bytes_per_s() const;
   double ratio() const { return collector.bytes_per_s() / limit_bytes_per_s(); }

@@ -224,14 +224,10 @@ class Load {
 }  // namespace
 
 nlohmann::ordered_json ToJson(const LoadResult& result) {
-  return {{"calls", result.calls},
-          {"refused_calls", result.refused_calls},
-          {"messages", result.messages},
-          {"bytes", result.bytes},
-          {"elapsed_s", result.elapsed_s},
-          {"own_cpu_s", result.own_cpu_s},
-          {"p50_us", result.p50_us},
-          {"p99_us", result.p99_us}};
+  return {{"calls", result.calls},         {"refused_calls", result.refused_calls},
+          {"messages", result.messages},   {"bytes", result.bytes},
+          {"elapsed_s", result.elapsed_s}, {"own_cpu_s", result.own_cpu_s},
+          {"p50_us", result.p50_us},       {"p99_us", result.p99_us}};
 }
 
 Result<LoadResult> LoadResultFromJson(const std::string& text) {

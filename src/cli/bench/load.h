@@ -25,11 +25,11 @@ struct LoadOptions {
 struct LoadResult {
   uint64_t calls = 0;  // acknowledged
   uint64_t refused_calls = 0;
-  uint64_t messages = 0;   // acknowledged
-  uint64_t bytes = 0;      // of the acknowledged calls, as they travel
-  double elapsed_s = 0;    // until the last answer
-  double own_cpu_s = 0;    // of the generator
-  uint32_t p50_us = 0;     // of a call, from its first byte to its answer
+  uint64_t messages = 0;  // acknowledged
+  uint64_t bytes = 0;     // of the acknowledged calls, as they travel
+  double elapsed_s = 0;   // until the last answer
+  double own_cpu_s = 0;   // of the generator
+  uint32_t p50_us = 0;    // of a call, from its first byte to its answer
   uint32_t p99_us = 0;
 
   double bytes_per_s() const { return static_cast<double>(bytes) / elapsed_s; }

@@ -24,7 +24,9 @@ constexpr size_t kSyncedWriteBytes = 4096;
 // Like a spool's segments: growing for ever would be another kind of work for the file system.
 constexpr uint64_t kFileBytes = 128'000'000;
 
-double Seconds(std::chrono::nanoseconds time) { return std::chrono::duration<double>(time).count(); }
+double Seconds(std::chrono::nanoseconds time) {
+  return std::chrono::duration<double>(time).count();
+}
 
 std::string CpuModel() {
   std::ifstream file("/proc/cpuinfo");
@@ -40,8 +42,8 @@ std::string FileSystemOf(const std::string& dir) {
   std::ifstream mounts("/proc/mounts");
   std::string device, path, type, rest, best_path, best;
   while (mounts >> device >> path >> type && std::getline(mounts, rest)) {
-    const bool above = path.size() == 1 || dir == path ||
-                       (dir.starts_with(path) && dir[path.size()] == '/');
+    const bool above =
+        path.size() == 1 || dir == path || (dir.starts_with(path) && dir[path.size()] == '/');
     if (!above || path.size() < best_path.size()) continue;
     best_path = path;
     best = type;

@@ -87,8 +87,7 @@ class Measurement {
       while (left.begin < left.end) {
         Regrouped regrouped;
         DATABUS_ASSIGN_OR_RETURN(
-            const SpoolRange read,
-            spool_->Read(left, kCutBytes, [&](const SpoolRecord& record) {
+            const SpoolRange read, spool_->Read(left, kCutBytes, [&](const SpoolRecord& record) {
               static_cast<void>(regrouped.Add(record.entries, record.accepted));
             }));
         for (const StreamMessages* stream : regrouped.Streams()) visit(*stream);
@@ -116,7 +115,8 @@ class Measurement {
     const double before = ThreadCpuSeconds();
     DATABUS_RETURN_IF_ERROR(ForEachCut([&](const StreamMessages& stream) {
       const SealRange all = NextRange(stream, 0, format);
-      length += sealer_.Seal(stream, all, format, {{"bench", "0000000000000000", 1}, "c1"}).length();
+      length +=
+          sealer_.Seal(stream, all, format, {{"bench", "0000000000000000", 1}, "c1"}).length();
     }));
     rates_.seal.push_back(Rate(ThreadCpuSeconds() - before));
     rates_.compressed_share = static_cast<double>(length) / static_cast<double>(plain_.size());
@@ -126,8 +126,8 @@ class Measurement {
   void CompressAll() {
     const double before = ThreadCpuSeconds();
     compressor_.Start();
-    for (std::string_view left = plain_; !left.empty(); left.remove_prefix(
-             std::min(left.size(), kFeedBytes))) {
+    for (std::string_view left = plain_; !left.empty();
+         left.remove_prefix(std::min(left.size(), kFeedBytes))) {
       compressor_.Append(left.substr(0, kFeedBytes));
     }
     compressor_.Finish();
@@ -137,14 +137,14 @@ class Measurement {
   Status RunIgzip() {
     const std::string packed = paths::Join(options_.directory, "packed.gz");
     std::filesystem::remove(packed);
-    DATABUS_ASSIGN_OR_RETURN(
-        Child child, Child::Start("igzip", {"-1", "-k", "-o", packed, plain_path_},
-                                  paths::Join(options_.directory, "igzip.log")));
+    DATABUS_ASSIGN_OR_RETURN(Child child,
+                             Child::Start("igzip", {"-1", "-k", "-o", packed, plain_path_},
+                                          paths::Join(options_.directory, "igzip.log")));
     DATABUS_ASSIGN_OR_RETURN(const ChildEnd end, child.Wait());
     if (end.exit_code != 0) return Status::Ok();
     rates_.igzip.push_back(Rate(end.cpu_s));
-    rates_.igzip_compressed_share =
-        static_cast<double>(std::filesystem::file_size(packed)) / static_cast<double>(plain_.size());
+    rates_.igzip_compressed_share = static_cast<double>(std::filesystem::file_size(packed)) /
+                                    static_cast<double>(plain_.size());
     return Status::Ok();
   }
 
@@ -188,12 +188,12 @@ std::string ToText(const PublishRates& rates) {
       static_cast<double>(rates.raw_bytes) / 1e6, ToText(SpreadOf(Mega(rates.seal)), 0),
       rates.compressed_share * 100, ToText(SpreadOf(Mega(rates.compressor)), 0));
   if (rates.igzip.empty()) return text + "  igzip -1 is not installed (package isal)\n";
-  return text + fmt::format("  igzip -1                        {}  to {:.1f} %\n"
-                            "sealing over igzip: {}; the compressor over igzip: {}\n",
-                            ToText(SpreadOf(Mega(rates.igzip)), 0),
-                            rates.igzip_compressed_share * 100,
-                            ToText(SpreadOf(Ratios(rates.seal, rates.igzip)), 2),
-                            ToText(SpreadOf(Ratios(rates.compressor, rates.igzip)), 2));
+  return text + fmt::format(
+                    "  igzip -1                        {}  to {:.1f} %\n"
+                    "sealing over igzip: {}; the compressor over igzip: {}\n",
+                    ToText(SpreadOf(Mega(rates.igzip)), 0), rates.igzip_compressed_share * 100,
+                    ToText(SpreadOf(Ratios(rates.seal, rates.igzip)), 2),
+                    ToText(SpreadOf(Ratios(rates.compressor, rates.igzip)), 2));
 }
 
 nlohmann::ordered_json ToJson(const PublishRates& rates) {

@@ -1,4 +1,5 @@
-// `bench publish`: what sealing compresses in a second of processor time, over what `igzip -1` does.
+// `bench publish`: what sealing compresses in a second of processor time, over what `igzip -1`
+// does.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -19,12 +20,12 @@ struct PublishOptions {
 
 // Uncompressed bytes per second of processor time, one element a round.
 struct PublishRates {
-  uint64_t raw_bytes = 0;            // of the sealed files
-  double compressed_share = 0;       // of the sealed files' length, to raw_bytes
+  uint64_t raw_bytes = 0;       // of the sealed files
+  double compressed_share = 0;  // of the sealed files' length, to raw_bytes
   double igzip_compressed_share = 0;
-  std::vector<double> seal;          // spool -> regroup -> sealed file
-  std::vector<double> compressor;    // the compressor alone, on the same bytes
-  std::vector<double> igzip;         // empty: not installed
+  std::vector<double> seal;        // spool -> regroup -> sealed file
+  std::vector<double> compressor;  // the compressor alone, on the same bytes
+  std::vector<double> igzip;       // empty: not installed
 };
 
 Result<PublishRates> MeasurePublish(const PublishOptions& options, Seams& seams);

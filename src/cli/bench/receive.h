@@ -1,5 +1,5 @@
-// The bare receiver: takes frames as a collector does and answers every one OK, and that is all. How
-// fast it is says what network and load generator allow on this machine.
+// The bare receiver: takes frames as a collector does and answers every one OK, and that is all.
+// How fast it is says what network and load generator allow on this machine.
 #pragma once
 
 #include <cstdint>

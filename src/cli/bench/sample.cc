@@ -9,8 +9,12 @@
 namespace databus {
 namespace {
 
-constexpr std::array kPaths{"/api/v1/events/impression", "/api/v1/events/click", "/static/app.js",
-                            "/account/orders/history", "/search", "/health"};
+constexpr std::array kPaths{"/api/v1/events/impression",
+                            "/api/v1/events/click",
+                            "/static/app.js",
+                            "/account/orders/history",
+                            "/search",
+                            "/health"};
 constexpr std::array kAgents{
     "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/124.0",
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_4 like Mac OS X) AppleWebKit/605.1.15 Safari/604.1",
@@ -48,7 +52,8 @@ uint64_t SampleLines::Number(uint64_t bound) {
 const std::string& SampleLines::Next() {
   line_.clear();
   const auto text = std::back_inserter(line_);
-  fmt::format_to(text, "10.{}.{}.{} - user{} [06/May/2031:10:{:02}:{:02} +0000] \"GET {}?id={:016x}",
+  fmt::format_to(text,
+                 "10.{}.{}.{} - user{} [06/May/2031:10:{:02}:{:02} +0000] \"GET {}?id={:016x}",
                  Number(4), Number(256), Number(256), Number(100'000), count_ / 60'000 % 60,
                  count_ / 1000 % 60, kPaths[Number(kPaths.size())], Number(UINT64_MAX));
   fmt::format_to(text, " HTTP/1.1\" {} {} \"-\" \"{}\" {} trace={:016x}{:016x}",
