@@ -110,9 +110,10 @@ Status RunWorker(Seams& seams, const ConfigText& text, AdoptTree adopt_tree, Sto
       seams.clock, seams.random,
       [&seams](const ClusterSpec& spec) { return seams.open_storage(spec.url, spec.root_dir); },
       [&seams](const ClusterSpec& spec) { return seams.create_root(spec.url, spec.root_dir); }};
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<Worker> worker,
-                           Worker::Create(outside, std::move(config), std::move(topology),
-                                          {seams.host, seams.pid}, adopt_tree));
+  DATABUS_ASSIGN_OR_RETURN(
+      const std::unique_ptr<Worker> worker,
+      Worker::Create(outside, std::move(config), std::move(topology),
+                     {seams.host, seams.pid, seams.machine, seams.process_is_gone}, adopt_tree));
   DATABUS_RETURN_IF_ERROR(worker->Start());
   LogInfo("worker", "started", {{"config", text.file}, {"clusters", worker->clusters().size()}});
   monitor.Serve([&](Metrics& metrics) { worker->Expose(metrics); },

@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 #include <csignal>
 #include <iostream>
 #include <string>
@@ -24,6 +25,16 @@ bool WaitForInput(databus::Milliseconds most) {
   return poll(&input, 1, static_cast<int>(most.count())) != 0;
 }
 
+// A container shares the boot with its host but not the numbers of processes.
+std::string MachineName() {
+  const auto boot = databus::ReadTextFile("/proc/sys/kernel/random/boot_id");
+  std::array<char, 64> pids{};
+  if (!boot.ok() || readlink("/proc/self/ns/pid", pids.data(), pids.size() - 1) < 0) return "";
+  return boot->substr(0, boot->find('\n')) + "-" + pids.data();
+}
+
+bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -44,6 +55,8 @@ int main(int argc, char** argv) {
                        .create_root = &databus::CreateRoot,
                        .read_file = &databus::ReadTextFile,
                        .host = HostName(),
-                       .pid = getpid()};
+                       .pid = getpid(),
+                       .machine = MachineName(),
+                       .process_is_gone = &ProcessIsGone};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);
 }

@@ -31,6 +31,10 @@ struct Seams {
   std::function<Result<std::string>(const std::string& path)> read_file;
   std::string host;
   int64_t pid = 0;
+  // This boot of this machine, and the namespace that `pid` is a number of; or empty.
+  std::string machine{};
+  // Whether no process of this machine has the number.
+  std::function<bool(int64_t pid)> process_is_gone{};
 };
 
 }  // namespace databus

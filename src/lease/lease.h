@@ -3,6 +3,7 @@
 // the tree (commit/epoch.h, P3), not this.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/clock.h"
@@ -35,6 +36,9 @@ class TreeLease final : public Leases {
   struct Options {
     std::string holder;  // unique to this process
     std::chrono::nanoseconds timeout{std::chrono::seconds(10)};
+    // Whether a holder is certainly no more, so that nobody need wait for the timeout: a process of
+    // this machine that has died. Absent: nobody can tell. Being wrong costs a take-over.
+    std::function<bool(const std::string& holder)> holder_is_gone{};
   };
   TreeLease(Storage& storage, Clock& clock, Random& random, Options options);
 

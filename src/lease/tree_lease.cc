@@ -107,7 +107,8 @@ Status TreeLease::Watch() {
   }
   // Our own, from a renewal or take-over whose answer was lost; or given up; or silent for too
   // long.
-  const bool is_free = seen.holder == options_.holder || seen.holder.empty() ||
+  const bool gone = options_.holder_is_gone && options_.holder_is_gone(seen.holder);
+  const bool is_free = gone || seen.holder == options_.holder || seen.holder.empty() ||
                        asked - seen.since >= options_.timeout;
   return is_free ? Take(newest) : Status::Ok();
 }

@@ -101,6 +101,15 @@ TEST_F(TreeLeaseTest, ASlowAnswerDoesNotShortenTheWait) {
   EXPECT_FALSE(b.Held());
 }
 
+TEST_F(TreeLeaseTest, AHolderThatIsCertainlyGoneIsTakenOverAtOnce) {
+  Worker a(*this, "a");
+  TreeLease b(memory_, clock_, *random_,
+              {"b", seconds(10), [](const std::string& holder) { return holder == "a"; }});
+  Tick(a);
+  ASSERT_TRUE(b.Tick().ok());
+  EXPECT_TRUE(b.Held(View::kLocal, 0));
+}
+
 TEST_F(TreeLeaseTest, AReleasedLeaseIsTakenAtOnceAndNumbersGoOnRising) {
   Worker a(*this, "a");
   Worker b(*this, "b");

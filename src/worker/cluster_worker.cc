@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/text_format.h"
 #include "commit/cluster_id.h"
 #include "storage/probe.h"
 #include "telemetry/heartbeat.h"
@@ -85,8 +86,8 @@ struct ClusterWorker::Services {
 
 ClusterWorker::ClusterWorker(Options options)
     : options_(std::move(options)),
-      label_(fmt::format("worker-{}@{}:{}", options_.cluster, options_.identity.host,
-                         options_.identity.pid)),
+      label_(fmt::format("worker-{}@{}:{}#{}", options_.cluster, options_.identity.host,
+                         options_.identity.pid, options_.identity.machine)),
       rules_(options_.topology, options_.cluster),
       problems_(options_.clock),
       guard_(options_.clock) {}
@@ -105,8 +106,10 @@ Status ClusterWorker::Prepare() {
   MutexLock lock(mutex_);
   prepared_ = status;
   if (!status.ok()) return status;
-  lease_ = std::make_unique<TreeLease>(*storage, options_.clock, options_.random,
-                                       TreeLease::Options{label_, options_.config.lease_timeout});
+  lease_ = std::make_unique<TreeLease>(
+      *storage, options_.clock, options_.random,
+      TreeLease::Options{label_, options_.config.lease_timeout,
+                         [this](const std::string& holder) { return HolderIsGone(holder); }});
   services_ = std::make_unique<Services>(*this, *storage,
                                          options_.clusters.IdentityOf(options_.cluster).groups);
   return status;
@@ -207,10 +210,31 @@ void ClusterWorker::LeaseStep() {
   if (lease == nullptr) return;
   const std::string topic = options_.cluster + " lease";
   const Status status = lease->Tick();
+  LogHolder(lease->Holder());
   if (status.ok()) {
     problems_.Clear(topic);
   } else {
     problems_.Raise(topic, status.ToString(), "tried again");
+  }
+}
+
+bool ClusterWorker::HolderIsGone(const std::string& holder) const {
+  const WorkerIdentity& own = options_.identity;
+  const size_t machine = holder.rfind('#');
+  if (own.machine.empty() || !own.process_is_gone || machine == std::string::npos) return false;
+  const size_t colon = holder.rfind(':', machine);
+  if (colon == std::string::npos || holder.substr(machine + 1) != own.machine) return false;
+  const auto pid = ParseNumber(holder.substr(colon + 1, machine - colon - 1));
+  return pid.ok() && own.process_is_gone(static_cast<int64_t>(*pid));
+}
+
+void ClusterWorker::LogHolder(const std::string& holder) {
+  if (holder == last_holder_) return;
+  last_holder_ = holder;
+  if (holder == label_) {
+    LogInfo("worker", "holds the lease", {{"cluster", options_.cluster}});
+  } else {
+    LogInfo("worker", "stands by", {{"cluster", options_.cluster}, {"lease_holder", holder}});
   }
 }
 

@@ -30,6 +30,9 @@ enum class AdoptTree : uint8_t { kNo, kYes };
 struct WorkerIdentity {
   std::string host;
   int64_t pid = 0;
+  // Equal for two processes only if each can tell by the other's pid whether it lives; or empty.
+  std::string machine{};
+  std::function<bool(int64_t pid)> process_is_gone{};
 };
 
 // The steps of one kind are called by one thread at a time: Local*, Streams*, Lease*, Beat*.
@@ -78,12 +81,15 @@ class ClusterWorker {
   void RememberFromHeartbeats();
   Services* Running();
   bool MayPublish(View view);
+  // Whether the lease's holder was a process of this machine that has died.
+  bool HolderIsGone(const std::string& holder) const;
+  void LogHolder(const std::string& holder);
   std::string BeatName(const std::string& holder) const;
   Heartbeat MakeHeartbeat(const std::string& holder) const;
   void RemoveStandbyBeat(Storage& storage);
 
   const Options options_;
-  const std::string label_;  // unique to this process: "worker-dc1@host:4711"
+  const std::string label_;  // unique to this process: "worker-dc1@host:4711#machine"
   TopologyRules rules_;
   ProblemBoard problems_;
   RunStats stats_;
@@ -94,7 +100,8 @@ class ClusterWorker {
   std::unique_ptr<TreeLease> lease_;
   std::unique_ptr<Services> services_;
   Status prepared_{Code::kUnavailable, "not prepared yet"};
-  std::string last_beat_;  // of the heartbeat's thread
+  std::string last_beat_;    // of the heartbeat's thread
+  std::string last_holder_;  // of the lease's thread
 };
 
 }  // namespace databus
