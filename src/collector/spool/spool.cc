@@ -12,7 +12,8 @@ namespace {
 constexpr std::chrono::hours kForgetEvery{1};
 constexpr std::chrono::hours kForgetAfter{7 * 24};
 
-// Entries up to this size are copied behind their header: the copy costs less than a part of its own.
+// Entries up to this size are copied behind their header: the copy costs less than a part of its
+// own.
 constexpr size_t kCopiedBytesMax = 4096;
 
 // What a group costs while it waits.

@@ -64,6 +64,27 @@ TEST(Spool, GroupsThatWaitTogetherShareOneSyncAndAreAnsweredInOrder) {
   EXPECT_EQ(syncs, 1);
 }
 
+// Small ones are copied behind their headers, large ones and rejected entries are written from where
+// they lie.
+TEST(Spool, CallsOfAllSizesInOneFlushAreReadBackInOrder) {
+  SpoolWorld world;
+  Spool& spool = world.Open();
+  std::vector<std::string> sent;
+  std::vector<SpoolBatch> batches;
+  for (const size_t size : {1, 10'000, 20'000, 300, 4000, 300, 4096, 5000, 0}) {
+    sent.emplace_back(size, static_cast<char>('a' + sent.size()));
+    batches.push_back(MakeBatch({sent.back()}));
+    if (sent.size() % 3 == 0) batches.back().rejected.push_back({"no/stream", "bad", "why"});
+  }
+  spool.Append(std::move(batches), [](std::span<const SpoolOutcome> outcomes) {
+    for (const SpoolOutcome& outcome : outcomes) EXPECT_EQ(outcome.answer, SpoolAnswer::kKept);
+  });
+  EXPECT_TRUE(spool.FlushOnce());
+  EXPECT_EQ(world.ReadAll(), sent);
+  world.Open();
+  EXPECT_EQ(world.ReadAll(), sent);
+}
+
 TEST(Spool, AFlushTakesNoMoreThanItsBound) {
   SpoolWorld world;
   world.options.flush_bytes_max = 1;
