@@ -64,8 +64,8 @@ TEST(Spool, GroupsThatWaitTogetherShareOneSyncAndAreAnsweredInOrder) {
   EXPECT_EQ(syncs, 1);
 }
 
-// Small ones are copied behind their headers, large ones and rejected entries are written from where
-// they lie.
+// Small ones are copied behind their headers, large ones and rejected entries are written from
+// where they lie.
 TEST(Spool, CallsOfAllSizesInOneFlushAreReadBackInOrder) {
   SpoolWorld world;
   Spool& spool = world.Open();
@@ -223,8 +223,7 @@ TEST(Spool, TooMuchInTheQueueIsTryLater) {
   }
   while (spool.FlushOnce()) {
   }
-  EXPECT_THAT(answers,
-              ElementsAre(SpoolAnswer::kKept, SpoolAnswer::kKept, SpoolAnswer::kTryLater));
+  EXPECT_THAT(answers, ElementsAre(SpoolAnswer::kKept, SpoolAnswer::kKept, SpoolAnswer::kTryLater));
   EXPECT_EQ(spool.Stats().queued_bytes, 0u);
 }
 
