@@ -36,7 +36,12 @@ bool IdentityIndex::Contains(std::string_view stream, std::string_view name,
     const auto found = counters_.find({file.identity->incarnation, std::string(stream)});
     return found != counters_.end() && found->second.Contains(file.identity->counter);
   }
-  return foreign_.contains({std::string(stream), std::string(name), file.length, file.crc32c});
+  return names_.contains({std::string(stream), std::string(name)}) ||
+         foreign_.contains({std::string(stream), std::string(name), file.length, file.crc32c});
+}
+
+void IdentityIndex::AddName(std::string_view stream, std::string_view name) {
+  names_.emplace(stream, name);
 }
 
 void IdentityIndex::AddAll(std::string_view stream, const MinuteFiles& files) {

@@ -34,12 +34,16 @@ class IdentityIndex {
   bool Add(std::string_view stream, std::string_view name, const ManifestFile& file);
   bool Contains(std::string_view stream, std::string_view name, const ManifestFile& file) const;
   void AddAll(std::string_view stream, const MinuteFiles& files);
+  // A file of the original system, of which nothing but the name is known: any foreign file of this
+  // name is the same.
+  void AddName(std::string_view stream, std::string_view name);
 
  private:
   using StreamOf = std::pair<std::string, std::string>;  // incarnation, stream
   using Foreign = std::tuple<std::string, std::string, uint64_t, uint32_t>;
   std::map<StreamOf, CounterSet> counters_;
   std::set<Foreign> foreign_;
+  std::set<std::pair<std::string, std::string>> names_;  // stream, name
 };
 
 }  // namespace databus

@@ -38,6 +38,16 @@ TEST(IdentityIndexTest, ForeignFilesAreTheSameByNameLengthAndChecksum) {
   EXPECT_FALSE(index.Contains("clicks", "a.gz", file));
 }
 
+TEST(IdentityIndexTest, AFileOfTheOriginalIsKnownByItsNameAlone) {
+  IdentityIndex index;
+  index.AddName("clicks", "a.gz");
+  ManifestFile foreign;
+  foreign.length = 10;
+  EXPECT_TRUE(index.Contains("clicks", "a.gz", foreign));
+  EXPECT_FALSE(index.Contains("orders", "a.gz", foreign));
+  EXPECT_FALSE(index.Contains("clicks", "a.gz", Sealed("i1", 7)));
+}
+
 TEST(CounterSetTest, ConsecutiveCountersCostOneInterval) {
   CounterSet set;
   for (uint64_t counter = 1000; counter > 0; --counter) set.Add(counter);

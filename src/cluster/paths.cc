@@ -209,8 +209,7 @@ std::string Manifest(View view, Group group, Minute minute, std::string_view pri
 }
 
 std::string TrashName::ToString() const {
-  return fmt::format("{}~{}~{}~{}-{}~{}", stream, collector, data_name, epoch, number,
-                     published_bytes);
+  return fmt::format("{}~{}~{}-{}~{}", collector, data_name, epoch, number, published_bytes);
 }
 
 std::optional<TrashName> TrashName::Parse(std::string_view name) {
@@ -220,17 +219,18 @@ std::optional<TrashName> TrashName::Parse(std::string_view name) {
     parts.push_back(name.substr(at, end - at));
     at = end + 1;
   }
-  if (parts.size() != 5) return std::nullopt;
-  const size_t dash = parts[3].find('-');
-  TrashName trash{std::string(parts[0]), std::string(parts[1]), std::string(parts[2]), 0, 0, 0};
-  if (dash == std::string_view::npos || !ParseCanonical(parts[3].substr(0, dash), trash.epoch) ||
-      !ParseCanonical(parts[3].substr(dash + 1), trash.number) ||
-      !ParseCanonical(parts[4], trash.published_bytes)) {
+  if (parts.size() != 4) return std::nullopt;
+  const size_t dash = parts[2].find('-');
+  TrashName trash{std::string(parts[0]), std::string(parts[1]), 0, 0, 0};
+  if (dash == std::string_view::npos || !ParseCanonical(parts[2].substr(0, dash), trash.epoch) ||
+      !ParseCanonical(parts[2].substr(dash + 1), trash.number) ||
+      !ParseCanonical(parts[3], trash.published_bytes)) {
     return std::nullopt;
   }
   return trash;
 }
 
+std::string Checkpoints() { return "system/checkpoint"; }
 std::string TrashRoot() { return "system/trash"; }
 std::string TrashHour(WallTime now) {
   const std::string dashed = Minute::Of(now).ToDashed();  // "YYYY-MM-DD-HH-MM"

@@ -101,11 +101,12 @@ std::string Leases();                                        // system/leases
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);
 std::string Manifest(View view, Group group, Minute minute, std::string_view primary);
-std::string TrashRoot();  // system/trash
+std::string Checkpoints();  // system/checkpoint: of the original, read once when a tree is adopted
+std::string TrashRoot();    // system/trash
 // The original of a file that was published as a copy:
-// `<stream>~<collector>~<data file name>~<epoch>-<number>~<bytes published>`. Never twice the same.
+// `<collector>~<data file name>~<epoch>-<number>~<bytes published>`. Never twice the same; the data
+// file name begins with the stream.
 struct TrashName {
-  std::string stream;
   std::string collector;
   std::string data_name;
   uint64_t epoch = 0;

@@ -147,14 +147,20 @@ TEST(AnnouncementName, AnythingElseIsNotOne) {
 }
 
 RC_GTEST_PROP(TrashName, RoundTrips, (uint64_t epoch, uint64_t number, uint64_t bytes)) {
-  const paths::TrashName name{"clicks", "a-b",  "clicks-2031-05-06-10-57_00000",
-                              epoch,    number, bytes};
+  const paths::TrashName name{"a-b", "clicks-2031-05-06-10-57_00000", epoch, number, bytes};
   RC_ASSERT(paths::TrashName::Parse(name.ToString()) == name);
 }
 
+TEST(TrashName, FitsIntoADirectoryEntryForTheLongestNames) {
+  const std::string longest(kNameBytesMax, 'a');
+  const std::string data_name = DataFileName{longest, Minute(30'000'000), 99'999, true}.ToString();
+  const paths::TrashName name{longest, data_name, 9'999, 999'999, 999'999'999};
+  EXPECT_LE(name.ToString().size(), 255u);
+}
+
 TEST(TrashName, NamesOfTheOriginalAreNone) {
-  for (const std::string_view name : {"", "c1-clicks-2031-05-06-10-57_00000", "a~b~c~1~2",
-                                      "a~b~c~1-2", "a~b~c~1-2~x", "a~b~c~1-2~3~4"}) {
+  for (const std::string_view name :
+       {"", "c1-clicks-2031-05-06-10-57_00000", "a~b~1~2", "a~b~1-2", "a~b~1-2~x", "a~b~1-2~3~4"}) {
     EXPECT_FALSE(paths::TrashName::Parse(name)) << name;
   }
 }

@@ -9,6 +9,7 @@
 #include "storage/probe.h"
 #include "telemetry/heartbeat.h"
 #include "telemetry/log.h"
+#include "worker/adopt_tree.h"
 
 namespace databus {
 namespace {
@@ -24,7 +25,9 @@ struct ClusterWorker::Services {
       : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
         merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
         local({storage, worker.options_.clock, local_writers, worker.problems_, worker.stats_,
-               worker.options_.cluster, worker.options_.config.full_scan_interval,
+               worker.options_.cluster,
+               worker.options_.clusters.IdentityOf(worker.options_.cluster).id,
+               worker.options_.config.full_scan_interval,
                worker.options_.config.foreign_idle_timeout}),
         merge({worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
                worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
@@ -166,6 +169,9 @@ Status ClusterWorker::InitializeEmpty(Storage& storage) {
                         "Databus, start the worker once with --init; if not, is the right disk "
                         "mounted?",
                         storage.Describe())};
+  }
+  if (state == TreeState::kForeign) {
+    DATABUS_RETURN_IF_ERROR(TrashWhatTheOriginalPublished(storage, options_.clock));
   }
   Group groups = kGroupsDefault;
   for (const ClusterSpec& other : options_.topology.clusters) {

@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "cluster/names.h"
+#include "cluster/sealed_header.h"
 #include "commit/ledger.h"
 
 namespace databus {
@@ -16,6 +17,9 @@ constexpr size_t kFilesPerCommitMax = 2000;
 
 // Added to the sequence number of a file whose late tail is published by itself.
 constexpr uint64_t kTailSequence = 1'000'000'000;
+
+// The counter of an identity given here: epoch, then the number within it. Unique per group.
+constexpr int kNumberBits = 32;
 
 // The stream of a data file's name: what stands before the date.
 std::optional<DataFileName> ParseClaimName(const std::string& data_name) {
@@ -124,8 +128,9 @@ void LocalService::ScanTrash(WorkByGroup& work) {
         const auto name = paths::TrashName::Parse(entry.name);
         const Milliseconds idle = options_.clock.Wall() - entry.info.modified;
         if (!name || entry.info.length <= name->published_bytes) continue;
-        if (idle < options_.foreign_idle_timeout) continue;
-        work[GroupOf(name->stream, options_.writers.groups())].tails.push_back(
+        const auto data = ParseClaimName(name->data_name);
+        if (!data || idle < options_.foreign_idle_timeout) continue;
+        work[GroupOf(data->stream, options_.writers.groups())].tails.push_back(
             {paths::Join(dir, entry.name), *name});
       }
     }
@@ -177,7 +182,11 @@ void LocalService::ScanCollector(const std::string& stream, const std::string& c
 }
 
 Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute now) {
+  // First, so that nothing is taken for new that only waits to be cleaned up.
+  const bool fresh = writer.PendingCleanUps() == 0;
+  DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
   std::vector<Claim> claims = writer.TakeRecoveredClaims();
+  for (Claim& claim : TakeWaiting(writer)) claims.push_back(std::move(claim));
   size_t at = 0;
   do {
     const size_t most = std::min(work.files.size() - at, kFilesPerCommitMax);
@@ -188,13 +197,11 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
     claims.insert(claims.end(), taken.begin(), taken.end());
     CommitRequest request;
     for (const Claim& claim : claims) {
-      DATABUS_RETURN_IF_ERROR(AddClaim(writer, claim, request));
+      DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
     }
     claims.clear();
     if (at == work.files.size()) {
-      for (const Tail& tail : work.tails) {
-        DATABUS_RETURN_IF_ERROR(AddTail(writer, tail, request));
-      }
+      if (fresh) DATABUS_RETURN_IF_ERROR(AddTails(writer, work, request));
       for (const std::string& path : work.announcements)
         request.clean_ups.push_back({"", path, ""});
     }
@@ -205,8 +212,56 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
                              options_.clock.Wall());
     }
   } while (at < work.files.size());
-  DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
-  return writer.RetryCleanUps();
+  return writer.CloseBefore(now);
+}
+
+Status LocalService::AddTails(GroupWriter& writer, const Work& work, CommitRequest& request) {
+  for (const Tail& tail : work.tails) {
+    const Status added = AddTail(writer, tail, request);
+    if (added.code() == Code::kNoSpace || added.code() == Code::kStale) return added;
+    if (added.ok()) continue;
+    options_.problems.Report(fmt::format("{}: {}", tail.path, added.ToString()),
+                             "its late tail is read again at the next full scan");
+  }
+  return Status::Ok();
+}
+
+// The claims of this writer that could not be read so far.
+std::vector<Claim> LocalService::TakeWaiting(GroupWriter& writer) {
+  Waiting& waiting = waiting_[writer.staging().group()];
+  const bool same_epoch = waiting.epoch == writer.staging().epoch();
+  waiting.epoch = writer.staging().epoch();
+  // Those of an older epoch were adopted with it.
+  std::vector<Claim> claims = std::exchange(waiting.claims, {});
+  return same_epoch ? claims : std::vector<Claim>();
+}
+
+// A file that cannot be read must not stop the others (G11): one that never can goes to quarantine,
+// one that cannot now waits in staging.
+Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
+                                        CommitRequest& request) {
+  const Status added = AddClaim(writer, claim, request);
+  const std::string topic = fmt::format("{} claim {}", options_.cluster, claim.data_name);
+  if (added.ok()) {
+    options_.problems.Clear(topic);
+    return added;
+  }
+  DATABUS_RETURN_IF_ERROR(writer.staging().CheckOurs());
+  if (added.code() == Code::kNoSpace || added.code() == Code::kStale ||
+      added.code() == Code::kNotFound) {
+    return added;
+  }
+  if (added.unknown()) {
+    waiting_[writer.staging().group()].claims.push_back(claim);
+    options_.problems.Raise(topic, added.ToString(), "it waits in staging; tried again");
+    return Status::Ok();
+  }
+  DATABUS_ASSIGN_OR_RETURN(const NodeInfo info,
+                           options_.storage.Stat(writer.staging().PathOf(claim.staged)));
+  const auto name = ParseClaimName(claim.data_name);
+  request.refused.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
+                             info.length, 0, added.ToString()});
+  return Status::Ok();
 }
 
 Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request) {
@@ -248,10 +303,10 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
 Status LocalService::AddUncompressed(GroupWriter& writer, const Claim& claim, NewFile file,
                                      CommitRequest& request) {
   StagingArea& staging = writer.staging();
-  DATABUS_ASSIGN_OR_RETURN(const uint64_t bytes,
-                           Compress(staging, staging.PathOf(claim.staged), 0, file));
-  const paths::TrashName trash{file.stream,     claim.collector,      claim.data_name,
-                               staging.epoch(), staging.NextNumber(), bytes};
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t bytes, Compress(staging, staging.PathOf(claim.staged), 0,
+                                                          claim.collector, file));
+  const paths::TrashName trash{claim.collector, claim.data_name, staging.epoch(),
+                               staging.NextNumber(), bytes};
   request.trashed.push_back(
       {claim.staged, paths::Join(paths::TrashHour(options_.clock.Wall()), trash.ToString())});
   // A minute without messages: nothing to publish.
@@ -262,16 +317,16 @@ Status LocalService::AddUncompressed(GroupWriter& writer, const Claim& claim, Ne
 // P25: what an old collector appended to a file after it was published becomes a file of its own.
 Status LocalService::AddTail(GroupWriter& writer, const Tail& tail, CommitRequest& request) {
   const auto name = ParseClaimName(tail.name.data_name);
-  if (!name) return Status::Ok();
   StagingArea& staging = writer.staging();
   NewFile file;
-  file.stream = tail.name.stream;
+  file.stream = name->stream;
   file.name = PublishedFileName{
       tail.name.collector,
       {name->stream, name->minute, name->sequence + kTailSequence + tail.name.published_bytes,
        true}}.ToString();
-  DATABUS_ASSIGN_OR_RETURN(const uint64_t bytes,
-                           Compress(staging, tail.path, tail.name.published_bytes, file));
+  DATABUS_ASSIGN_OR_RETURN(
+      const uint64_t bytes,
+      Compress(staging, tail.path, tail.name.published_bytes, tail.name.collector, file));
   if (bytes == 0) return Status::Ok();
   paths::TrashName longer = tail.name;
   longer.published_bytes += bytes;
@@ -285,10 +340,12 @@ Status LocalService::AddTail(GroupWriter& writer, const Tail& tail, CommitReques
   return Status::Ok();
 }
 
-// Compresses what stands in `path` from `offset` on into a staged file, and fills in its facts.
-// Answers how many bytes that were.
+// Compresses what stands in `path` from `offset` on into a staged file, and fills in its facts. The
+// file gets an identity of its own, so that files of one name and content from two clusters are
+// told apart (P18). Answers how many bytes that were.
 Result<uint64_t> LocalService::Compress(StagingArea& staging, const std::string& path,
-                                        uint64_t offset, NewFile& file) {
+                                        uint64_t offset, const std::string& collector,
+                                        NewFile& file) {
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, options_.storage.Open(path));
   compressor_.Start();
   uint64_t bytes = 0;
@@ -301,17 +358,26 @@ Result<uint64_t> LocalService::Compress(StagingArea& staging, const std::string&
     compressor_.Append(part);
   }
   if (bytes == 0) return bytes;
-  // RFC 1952: magic, deflate, no flags, no time, fastest, Unix.
-  constexpr std::string_view kPlainHeader("\x1f\x8b\x08\x00\x00\x00\x00\x00\x04\x03", 10);
+  const std::string_view payload = compressor_.Finish();
+  SealedHeader header;
+  header.identity = {options_.cluster_id, options_.cluster_id.substr(0, 16),
+                     (staging.epoch() << kNumberBits) + staging.NextNumber()};
+  header.stream = file.stream;
+  header.collector = collector;
+  header.messages = messages;
+  header.first_accepted = header.last_accepted = options_.clock.Wall();
+  header.raw_bytes = bytes;
+  header.payload_bytes = payload.size();
+  header.payload_crc32c = Crc32c(payload);
+  const std::string head = EncodeSealedHeader(header);
   file.staged = staged::FileName(staging.NextNumber());
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> out,
                            options_.storage.Create(staging.PathOf(file.staged)));
-  const std::string_view payload = compressor_.Finish();
-  DATABUS_RETURN_IF_ERROR(out->Append(kPlainHeader));
+  DATABUS_RETURN_IF_ERROR(out->Append(head));
   DATABUS_RETURN_IF_ERROR(out->Append(payload));
   DATABUS_RETURN_IF_ERROR(out->Finish());
-  file.facts = {kPlainHeader.size() + payload.size(), Crc32c(payload, Crc32c(kPlainHeader)),
-                messages, std::nullopt};
+  file.facts = {head.size() + payload.size(), Crc32c(payload, Crc32c(head)), messages,
+                header.identity};
   return bytes;
 }
 

@@ -25,6 +25,7 @@ class LocalService {
     ProblemBoard& problems;
     RunStats& stats;
     std::string cluster;
+    std::string cluster_id;
     std::chrono::nanoseconds full_scan_interval;
     // P25: the newest file of a collector that never announces is open until it has been idle so
     // long.
@@ -55,17 +56,25 @@ class LocalService {
   void ScanTrash(WorkByGroup& work);
   void ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
+  Status AddTails(GroupWriter& writer, const Work& work, CommitRequest& request);
+  std::vector<Claim> TakeWaiting(GroupWriter& writer);
+  Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddUncompressed(GroupWriter& writer, const Claim& claim, NewFile file,
                          CommitRequest& request);
   Status AddTail(GroupWriter& writer, const Tail& tail, CommitRequest& request);
   Result<uint64_t> Compress(StagingArea& staging, const std::string& path, uint64_t offset,
-                            NewFile& file);
+                            const std::string& collector, NewFile& file);
 
   const Options options_;
   std::map<std::string, AnnouncedFile> announced_;  // by path, of the run under way
   std::set<std::string> announcers_;                // collectors with a directory of announcements
   std::optional<BootTime> scanned_;
+  struct Waiting {
+    uint64_t epoch = 0;
+    std::vector<Claim> claims;
+  };
+  std::map<Group, Waiting> waiting_;
   GzipCompressor compressor_;
 };
 

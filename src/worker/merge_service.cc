@@ -83,10 +83,19 @@ Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
       const std::vector<Minute> minutes,
       ListManifests(storage, View::kMerged, group, "", kFirstMinute, kLastMinute));
   for (const Minute minute : minutes) {
-    DATABUS_ASSIGN_OR_RETURN(const Manifest manifest,
-                             ReadManifest(storage, View::kMerged, group, minute, ""));
-    for (const auto& [stream, files] : manifest.streams) fresh.AddAll(stream, files);
+    const auto manifest = ReadManifest(storage, View::kMerged, group, minute, "");
+    if (manifest.ok()) {
+      for (const auto& [stream, files] : manifest->streams) fresh.AddAll(stream, files);
+    } else if (manifest.code() == Code::kCorrupt) {
+      DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, fresh));
+      options_.problems.Report(manifest.status().ToString(),
+                               "the minute's files were read instead; remove the manifest");
+    } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile
+      return manifest.status();
+    }
   }
+  DATABUS_RETURN_IF_ERROR(
+      IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.front(), fresh));
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
     fresh.AddAll(stream, open.open_files);
   }
@@ -95,7 +104,47 @@ Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
   return &index.index;
 }
 
+Status MergeService::IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index) {
+  for (const auto& [stream, known] : writer.OwnLedger().streams) {
+    const auto files = ReadMinuteFiles(writer.staging().storage(),
+                                       paths::MinuteDir(View::kMerged, stream, minute));
+    if (files.ok()) {
+      index.AddAll(stream, *files);
+    } else if (files.code() != Code::kNotFound) {
+      return files.status();
+    }
+  }
+  return Status::Ok();
+}
+
+// Minutes of the original system, from before there were manifests: its files are known by name.
+Status MergeService::IndexTheOriginals(GroupWriter& writer, Group group, Minute before,
+                                       IdentityIndex& index) {
+  Storage& storage = writer.staging().storage();
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (stream.Primary() != options_.cluster ||
+        GroupOf(stream.name, options_.writers.groups()) != group) {
+      continue;
+    }
+    DATABUS_ASSIGN_OR_RETURN(
+        const std::vector<Minute> minutes,
+        ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));
+    for (const Minute minute : minutes) {
+      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream.name, minute));
+      if (entries.code() == Code::kNotFound) continue;
+      if (!entries.ok()) return entries.status();
+      for (const DirEntry& entry : *entries) index.AddName(stream.name, entry.name);
+    }
+  }
+  return Status::Ok();
+}
+
 Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
+  // First, so that an entry is not merged again that only waits to be cleaned up.
+  if (writer.PendingCleanUps() > 0) {
+    DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
+    RefreshQueues();
+  }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
   while (true) {
     const std::vector<Wanted> wanted = Select(group);
@@ -113,8 +162,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     }
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
-  DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
-  return writer.RetryCleanUps();
+  return writer.CloseBefore(now);
 }
 
 std::vector<MergeService::Wanted> MergeService::Select(Group group) {
@@ -126,11 +174,38 @@ std::vector<MergeService::Wanted> MergeService::Select(Group group) {
         const paths::MinutePath& line = entry->lines[i];
         if (entry->settled.contains(i) || wanted.size() >= kFilesPerCommitMax) continue;
         if (GroupOf(line.stream, options_.writers.groups()) != group) continue;
-        wanted.push_back({source, entry, i});
+        if (IsDue(source, *entry, i)) wanted.push_back({source, entry, i});
       }
     }
   }
   return wanted;
+}
+
+// Whether a line is to be fetched. One that never can be is settled; one of a stream that this
+// worker's topology does not know (yet), or that is merged elsewhere by it, waits: topologies
+// change one worker after the other.
+bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i) {
+  const paths::MinutePath& line = entry.lines[i];
+  if (line.view != View::kLocal || line.file.empty()) {
+    options_.problems.Report(fmt::format("{}: {} names {}, which is no file of a local stream",
+                                         source, entry.path, PathOf(line)),
+                             "the line is skipped; the file stays where it is");
+    entry.settled.insert(i);
+    return false;
+  }
+  const StreamSpec* stream = options_.topology.FindStream(line.stream);
+  const std::string topic =
+      fmt::format("{} merge from {} of {}", options_.cluster, source, line.stream);
+  if (stream != nullptr && stream->Primary() == options_.cluster) {
+    options_.problems.Clear(topic);
+    return true;
+  }
+  options_.problems.Raise(
+      topic,
+      fmt::format("{}: {} names files of {}, which {} does not merge at {}", source, entry.path,
+                  line.stream, options_.topology.file, options_.cluster),
+      "they wait until it does; give all workers the same databus.xml");
+  return false;
 }
 
 Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted,
@@ -141,17 +216,6 @@ Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wante
   std::vector<std::string> staged_names;
   for (const Wanted& want : wanted) {
     const paths::MinutePath& line = want.entry->lines[want.line];
-    const StreamSpec* stream = options_.topology.FindStream(line.stream);
-    const bool ours = stream != nullptr && stream->Primary() == options_.cluster &&
-                      line.view == View::kLocal && !line.file.empty();
-    if (!ours) {
-      options_.problems.Report(
-          fmt::format("{}: {} names {}, which is not merged at {}", want.source, want.entry->path,
-                      PathOf(line), options_.cluster),
-          "the line is skipped; the file stays where it is");
-      want.entry->settled.insert(want.line);
-      continue;
-    }
     staged_names.push_back(staged::FileName(staging.NextNumber()));
     jobs.push_back(
         {options_.clusters.Find(want.source), PathOf(line), staging.PathOf(staged_names.back())});
@@ -171,6 +235,9 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   const std::string topic =
       fmt::format("{} merge {} {}", options_.cluster, wanted.source, line.stream);
   if (outcome.status.code() == Code::kNotFound) {
+    // Nothing is absent from a cluster that went away in the middle (P1).
+    options_.clusters.CheckOne(wanted.source);
+    if (options_.clusters.Find(wanted.source) == nullptr) return Status::Ok();
     // P24: set aside and reported, not dropped.
     const std::string text = PathOf(line) + "\n";
     DATABUS_ASSIGN_OR_RETURN(const std::string name, writer.staging().StageText(text));

@@ -47,11 +47,14 @@ class MergeService {
   Status CheckGroups(const std::string& source) const;
   Status MergeGroup(GroupWriter& writer, Group group, Minute now);
   std::vector<Wanted> Select(Group group);
+  bool IsDue(const std::string& source, QueueEntry& entry, size_t i);
   Status Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted, CommitRequest& request);
   Status Judge(GroupWriter& writer, const Wanted& wanted, const std::string& staged,
                const CopyOutcome& outcome, CommitRequest& request);
   void AddCleanUps(Group group, CommitRequest& request);
   Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
+  Status IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index);
+  Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
   std::map<std::string, QueueReader> queues_;  // by source cluster

@@ -189,8 +189,13 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
       trouble = status.WithContext(jobs[i].from);
       continue;
     }
-    // A primary may hold a foreign file that contradicts its own header; a mirror has it too.
     files[i].facts = outcomes[i].facts.file;
+    // A primary may hold a foreign file that contradicts its own header; a mirror has it too, but
+    // only when the primary's manifest vouches for those bytes.
+    if (manifest == nullptr && !outcomes[i].facts.damage.empty()) {
+      trouble = Status(Code::kCorrupt, jobs[i].from + ": " + outcomes[i].facts.damage);
+      continue;
+    }
     const bool as_promised =
         manifest == nullptr ||
         manifest->streams.at(files[i].stream).at(files[i].name) == files[i].facts;
@@ -222,6 +227,35 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
   return Status::Ok();
 }
 
+// In the open minute a file counts when it is here; a closed one holds what its manifest says,
+// which for a stream that is mirrored only since later is nothing.
+Result<bool> MirrorService::IsMirrored(GroupWriter& writer, const Flow& flow,
+                                       const paths::MinutePath& line) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  if (line.minute > *ledger.open) return false;
+  if (line.minute == *ledger.open) return IsHere(ledger, line.stream, line.file);
+  const auto manifest = ReadManifest(writer.staging().storage(), View::kMerged, flow.group,
+                                     line.minute, flow.primary);
+  if (manifest.code() == Code::kNotFound) return true;  // from before the oldest that is kept
+  if (manifest.code() == Code::kCorrupt) return true;   // it closed when it was equal
+  if (!manifest.ok()) return manifest.status();
+  const auto stream = manifest->streams.find(line.stream);
+  const bool known = stream != manifest->streams.end() &&
+                     (line.file.empty() || stream->second.contains(line.file));
+  const std::string topic =
+      fmt::format("{} mirror of {} history of {}", options_.cluster, flow.primary, line.stream);
+  if (known) {
+    options_.problems.Clear(topic);
+  } else {
+    options_.problems.Raise(
+        topic,
+        fmt::format("{}: {} was closed here before this stream was mirrored", line.stream,
+                    line.minute.ToIso()),
+        "its later minutes are mirrored; copy the older ones by hand, then remove the queue entry");
+  }
+  return known;
+}
+
 Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   if (!ledger.open) return Status::Ok();
@@ -230,13 +264,19 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
     for (size_t i = 0; i < entry->lines.size(); ++i) {
       const paths::MinutePath& line = entry->lines[i];
       if (GroupOf(line.stream, options_.writers.groups()) != flow.group) continue;
-      // A closed minute equals the primary's; in the open one a file counts when it is here.
-      const bool here = line.minute < *ledger.open ||
-                        (line.minute == *ledger.open && IsHere(ledger, line.stream, line.file));
+      if (entry->settled.contains(i)) continue;
+      DATABUS_ASSIGN_OR_RETURN(const bool here, IsMirrored(writer, flow, line));
       const bool stranger =
           line.view != View::kMerged ||
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();
-      if (here || stranger) entry->settled.insert(i);
+      if (here) entry->settled.insert(i);
+      if (here || !stranger) continue;
+      // Topologies change one worker after the other: it may be mirrored here soon.
+      options_.problems.Raise(
+          fmt::format("{} mirror of {} {}", options_.cluster, flow.primary, line.stream),
+          fmt::format("{}: {} names files of {}, which {} does not mirror at {}", flow.primary,
+                      entry->path, line.stream, options_.topology.file, options_.cluster),
+          "they wait until it does; give all workers the same databus.xml");
     }
     entry->odd_lines.clear();
     if (!entry->Settled() || entry->cleaned == QueueEntry::Cleaned::kYes) continue;

@@ -59,6 +59,7 @@ class MirrorService {
   // Copies and publishes them.
   Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
   Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
+  Result<bool> IsMirrored(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line);
   Status CleanQueue(GroupWriter& writer, const Flow& flow);
 
   const Options options_;
