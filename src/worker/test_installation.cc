@@ -77,7 +77,7 @@ void Installation::Deliver(const std::string& cluster, const std::string& stream
   Storage& storage = at(cluster);
   SealedHeader header;
   header.identity = {cluster, fmt::format("{:0>16}", collector + cluster),
-                     ++counters_[cluster + collector + stream]};
+                     ++counters_[{cluster, collector, stream}]};
   header.stream = stream;
   header.collector = collector;
   header.messages = 3;
@@ -176,7 +176,7 @@ void Installation::CheckMirror(const StreamSpec& stream, const std::string& mirr
 }
 
 WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string> clusters,
-                             int64_t pid) {
+                             int64_t pid, Topology topology, AdoptTree adopt_tree) {
   WorkerConfig config;
   config.clusters = std::move(clusters);
   config.run_interval = std::chrono::seconds(1);
@@ -187,7 +187,7 @@ WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string
                           std::make_unique<FaultStorage>(installation.at(spec.name), plan));
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
-  auto worker = Worker::Create(seams, config, installation.topology, {"host", pid}, AdoptTree::kNo);
+  auto worker = Worker::Create(seams, config, std::move(topology), {"host", pid}, adopt_tree);
   EXPECT_TRUE(worker.ok());
   worker_ = std::move(*worker);
 }

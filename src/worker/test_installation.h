@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
@@ -55,7 +56,8 @@ class Installation {
                    std::vector<std::string>& violations);
 
   std::map<std::string, std::unique_ptr<MemoryStorage>> trees_;
-  std::map<std::string, uint64_t> counters_;  // by collector and stream
+  // By cluster, collector and stream.
+  std::map<std::tuple<std::string, std::string, std::string>, uint64_t> counters_;
   // Contents delivered, by cluster and stream.
   std::map<std::pair<std::string, std::string>, std::set<std::string>> delivered_;
 };
@@ -63,7 +65,8 @@ class Installation {
 // A worker process for some clusters; all its storage calls, to any cluster, go through `plan`.
 class WorkerProcess {
  public:
-  WorkerProcess(Installation& installation, std::vector<std::string> clusters, int64_t pid);
+  WorkerProcess(Installation& installation, std::vector<std::string> clusters, int64_t pid,
+                Topology topology = TestTopology(), AdoptTree adopt_tree = AdoptTree::kNo);
 
   FaultPlan plan;
   // Prepares, takes the lease if it is free, and runs every step once.
