@@ -136,18 +136,6 @@ constexpr std::array kGlobalSettings = {
           c.compress = v.IsYes();
           return true;
         }},
-    Global{{.name = "databus.collector.stream_quota_bytes",
-            .sentence = "What one stream may have in the spool; above it producers of that stream "
-                        "are told TRY_LATER; 0 is no limit.",
-            .default_value = "0",
-            .kind = SettingKind::kNumber,
-            .unit = "bytes",
-            .example = "10000000000",
-            .place = SettingPlace::kScribeGlobal},
-           [](CollectorConfig& c, const SettingValue& v) {
-             c.stream_quota_bytes = v.number;
-             return true;
-           }},
     Global{{.name = "databus.collector.disk_reserve_bytes",
             .sentence = "Space on the spool's disk that is left free; producers are told TRY_LATER "
                         "before it is touched.",

@@ -74,7 +74,6 @@ struct CollectorConfig {
   std::string spool_directory;               // of all stores
   int64_t segment_bytes = 1'000'000'000;     // size of one spool segment
   bool compress = true;                      // databus.collector.compress
-  int64_t stream_quota_bytes = 0;            // databus.collector.stream_quota_bytes; 0: none
   int64_t disk_reserve_bytes = 268'435'456;  // databus.collector.disk_reserve_bytes
   int64_t frame_bytes_max = 67'108'864;      // databus.collector.frame_bytes_max
   int64_t message_bytes_max = 16'777'216;    // databus.collector.message_bytes_max

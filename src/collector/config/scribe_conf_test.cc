@@ -121,7 +121,6 @@ TEST(ScribeConf, DeclaredDefaultsAreThoseOfTheStructs) {
   EXPECT_EQ(config.max_queue_bytes, defaults.max_queue_bytes);
   EXPECT_EQ(config.segment_bytes, defaults.segment_bytes);
   EXPECT_EQ(config.compress, defaults.compress);
-  EXPECT_EQ(config.stream_quota_bytes, defaults.stream_quota_bytes);
   EXPECT_EQ(config.disk_reserve_bytes, defaults.disk_reserve_bytes);
   EXPECT_EQ(config.frame_bytes_max, defaults.frame_bytes_max);
   EXPECT_EQ(config.message_bytes_max, defaults.message_bytes_max);
@@ -139,13 +138,12 @@ TEST(ScribeConf, DeclaredDefaultsAreThoseOfTheStructs) {
 
 TEST(ScribeConf, OurOwnKeysReachTheirFields) {
   const CollectorConfig config = Parsed(
-      "databus.collector.compress=no\ndatabus.collector.stream_quota_bytes=1\n"
+      "databus.collector.compress=no\n"
       "databus.collector.disk_reserve_bytes=2\ndatabus.collector.frame_bytes_max=3000\n"
       "databus.collector.message_bytes_max=2999\ndatabus.collector.connections_max=5\n"
       "databus.http_port=6\n" +
       Correct());
   EXPECT_FALSE(config.compress);
-  EXPECT_EQ(config.stream_quota_bytes, 1);
   EXPECT_EQ(config.disk_reserve_bytes, 2);
   EXPECT_EQ(config.frame_bytes_max, 3000);
   EXPECT_EQ(config.message_bytes_max, 2999);

@@ -361,11 +361,6 @@ Result<std::string> CollectorCluster(const CollectorConfig& config) {
     }
     url = cluster->root_url;
   }
-  if (config.stream_quota_bytes != 0) {
-    return Status(Code::kInvalid, config.file + ": databus.collector.stream_quota_bytes: found " +
-                                      std::to_string(config.stream_quota_bytes) +
-                                      ", expected 0: quotas of streams are not there yet");
-  }
   return url;
 }
 
