@@ -15,17 +15,17 @@ bool Far(Milliseconds apart) { return std::chrono::abs(apart) > ClockGuard::kTol
 
 void ClockGuard::Compare(WallTime before, WallTime modified) {
   const WallTime after = clock_.Wall();
-  Milliseconds apart{0};
+  Milliseconds apart{0};  // above 0: this machine is ahead
   if (modified < before) apart = before - modified;
   if (modified > after) apart = after - modified;
   MutexLock lock(mutex_);
   against_cluster_ =
-      Far(apart)
-          ? Status(Code::kRefused,
-                   fmt::format("this machine's clock is {} s ahead of the cluster's; nothing "
-                               "is published until they agree",
-                               Seconds(apart)))
-          : Status::Ok();
+      Far(apart) ? Status(Code::kRefused,
+                          fmt::format("this machine's clock is {} s {} the cluster's; nothing is "
+                                      "published until they agree",
+                                      Seconds(std::chrono::abs(apart)),
+                                      apart > Milliseconds(0) ? "ahead of" : "behind"))
+                 : Status::Ok();
 }
 
 Status ClockGuard::Check() {
