@@ -1,6 +1,7 @@
 // Opening a spool: what a killed run, a power cut or a damaged disk may have left.
 //
 //   found                                        done
+//   newest segment                               synced: the run may have died before its sync
 //   newest segment, bytes behind its last good   set aside unless zero; void, in the journal, so
 //   record (never acknowledged, or damaged)      that it stays dead whatever is found there later
 //   newest segment, damaged record before that   set aside, void: its batch mark does not count
@@ -66,8 +67,8 @@ Status SpoolImpl::OpenIdentity() {
     DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> names, disk_.List(options_.dir));
     for (const std::string& name : names) {
       if (name.starts_with(kSegmentPrefix) || name.starts_with(kJournalPrefix)) {
-        return {Code::kCorrupt, "spool " + options_.dir + ": identity is missing, " + name +
-                                    " is there"};
+        return {Code::kCorrupt,
+                "spool " + options_.dir + ": identity is missing, " + name + " is there"};
       }
     }
     // Once there is an identity, the way to it is known to be durable.
@@ -112,6 +113,9 @@ Status SpoolImpl::OpenJournal(const std::vector<uint64_t>& segments) {
 Status SpoolImpl::RecoverSegment(uint64_t number, ReadDepth depth) {
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file,
                            disk_.Open(SegmentPath(options_.dir, number)));
+  // A run that was killed between write and sync left records that can be read, and are lost with
+  // the power. Nothing is concluded from them before they are durable.
+  if (depth == ReadDepth::kBodies) DATABUS_RETURN_IF_ERROR(file->Sync());
   DATABUS_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   std::string head;
   DATABUS_RETURN_IF_ERROR(file->ReadAt(0, kSegmentHeaderBytes, head));

@@ -190,6 +190,35 @@ TEST(SpoolDamage, AHalfWrittenRecordAtTheEndIsATornTailForEver) {
   }
 }
 
+// The repeat of a record that was written and never synced is answered OK: it must be durable then.
+TEST(SpoolDamage, ARecordOfARunKilledBeforeItsSyncIsDurableOnceItIsRecovered) {
+  SpoolWorld world;
+  world.Open();
+  EXPECT_EQ(world.Put("one", BatchId{77, 1, 1}), SpoolAnswer::kKept);
+  world.plan.Add({.verb = Verb::kSync, .path_part = "segment-", .fault = Fault::CrashBefore()});
+  EXPECT_THROW(world.Put("two", BatchId{77, 2, 2}), Crash);
+  world.spool.reset();
+  world.machine = &world.disk;
+  world.Open();
+  EXPECT_EQ(world.Put("two", BatchId{77, 2, 2}), SpoolAnswer::kRepeat);
+  for (uint64_t seed = 1; seed <= 4; ++seed) {
+    world.spool.reset();
+    world.disk.PowerCut(*SeededRandom(seed));
+    world.Open();
+    EXPECT_THAT(world.ReadAll(), ElementsAre("one", "two"));
+  }
+}
+
+TEST(SpoolDamage, ASpoolWhoseNewestSegmentCannotBeSyncedIsNotOpened) {
+  SpoolWorld world;
+  world.Open();
+  world.Put("one");
+  world.spool.reset();
+  world.plan.Add(
+      {.verb = Verb::kSync, .path_part = "segment-", .fault = Fault::Refused(Code::kUnavailable)});
+  EXPECT_EQ(world.TryOpen().code(), Code::kUnavailable);
+}
+
 TEST(SpoolDamage, ATailOfZeroesIsNoDamage) {
   SpoolWorld world;
   world.Open();
