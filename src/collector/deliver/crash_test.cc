@@ -145,6 +145,32 @@ TEST(DeliveryFault, ATornWriteIsNeverDelivered) {
   EXPECT_GT(LiveThroughEverywhere(Fault::Torn(5)), 50U);
 }
 
+// A rename of a process that died before its sync can be undone by a power cut.
+TEST(DeliveryCrash, WhatIsAbsentFromStagingIsDeliveredOnlyOnceTheClusterIsSynced) {
+  World world;
+  Ledger ledger;
+  {
+    Process process(world);
+    process.plan.Add(
+        {.verb = Verb::kRename, .path_part = "data/clicks", .fault = Fault::CrashAfter()});
+    EXPECT_THROW(TwoDeliveries(process, ledger), Crash);
+  }
+  Process after(world);
+  bool refused = true;
+  after.plan.SetCallback([&](const Call& call) {
+    const bool sync = call.verb == Verb::kSync && call.store != "disk";
+    return sync && refused ? Fault::RequestLost() : Fault{};
+  });
+  after.Start();
+  ASSERT_FALSE(HasFatalFailure());
+  after.Run(8);
+  EXPECT_GT(after.spool->Stats().open_intents, 0U);
+  refused = false;
+  after.Run(8);
+  ExpectExactlyOnce(world, ledger);
+  ExpectTidy(world, after);
+}
+
 // The answer to a rename is lost, and then the process dies at any later call.
 TEST(DeliveryCrash, AfterALostAnswerOfARenameLosesAndDoublesNothing) {
   for (uint64_t number = 1;; ++number) {

@@ -71,7 +71,7 @@ std::vector<Mover::Tracked*> Mover::Due() {
   return due;
 }
 
-// Settles what is unknown by looking: staged, or certainly absent and so delivered.
+// Settles what is unknown by looking: staged, or certainly and durably absent and so delivered.
 Status Mover::Look(const ClusterIdentity& cluster) {
   const bool unknown = std::any_of(intents_.begin(), intents_.end(), [](const auto& entry) {
     return entry.second.state == IntentState::kUnknown;
@@ -87,11 +87,23 @@ Status Mover::Look(const ClusterIdentity& cluster) {
   for (const DirEntry& entry : *listed) names.insert(entry.name);
   std::vector<std::string> garbage;
   std::set<std::string_view> wanted;
+  std::vector<Tracked*> absent;
   for (auto& [id, tracked] : intents_) {
     const std::string_view name = paths::BaseName(tracked.intent.staged_path);
     wanted.insert(name);
     if (tracked.state != IntentState::kUnknown) continue;
-    tracked.state = names.contains(name) ? IntentState::kStaged : IntentState::kDelivered;
+    if (names.contains(name)) {
+      tracked.state = IntentState::kStaged;
+    } else {
+      absent.push_back(&tracked);
+    }
+  }
+  // A rename whose sync nobody saw succeed could be undone by a power cut, after its intent is
+  // settled.
+  if (!absent.empty()) {
+    const Status synced = seams_.cluster.SyncAll();
+    if (!synced.ok()) return Status(Code::kUnavailable, "sync the cluster: " + synced.message());
+    for (Tracked* tracked : absent) tracked->state = IntentState::kDelivered;
   }
   const std::string own = StagedPrefix(seams_.spool.identity());
   for (const std::string& name : names) {
