@@ -45,7 +45,7 @@ class Installation {
   std::vector<std::string> Violations(Settled settled);
 
   ManualClock clock;
-  const Topology topology;
+  Topology topology;
   std::unique_ptr<Random> random;
 
  private:
