@@ -46,7 +46,8 @@ std::string Overview() {
   }
   return text +
          "\n'databus COMMAND --help' says more. 'databus help --man' is the man page.\n"
-         "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 nothing to do.\n";
+         "Exit codes: 0 done, 1 failed, 2 wrong usage or configuration, 3 nothing to do, "
+         "4 cannot be decided now (verify).\n";
 }
 
 const Command* FindCommand(std::string_view name) {
