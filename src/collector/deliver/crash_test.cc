@@ -171,6 +171,59 @@ TEST(DeliveryCrash, WhatIsAbsentFromStagingIsDeliveredOnlyOnceTheClusterIsSynced
   ExpectTidy(world, after);
 }
 
+// The run with a spool's disk that has no room from call `from` of the journal on, until the
+// process dies (`length` calls later) or there is room again. False: there is no such call.
+bool TryFullDisk(uint64_t from, uint64_t length, const Fault& then) {
+  World world;
+  Ledger ledger;
+  uint64_t seen = 0;
+  {
+    Process process(world);
+    bool full = false;
+    uint64_t cluster_calls = 0;
+    process.plan.SetCallback([&](const Call& call) {
+      if (call.store != "disk") return full && ++cluster_calls == length ? then : Fault{};
+      const bool needs_room = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
+      if (call.path.find("journal-") == call.path.npos || !needs_room) return Fault{};
+      if (++seen < from || cluster_calls >= length) return Fault{};
+      // The first copy of a small record is whole.
+      if (!full && call.verb == Verb::kAppend) {
+        full = true;
+        return Fault::Torn(300, Code::kNoSpace);
+      }
+      full = true;
+      return Fault::Full();
+    });
+    try {
+      TwoDeliveries(process, ledger);
+      process.Run(30);
+      EXPECT_EQ(process.spool->Stats().retired, "");
+      if (seen >= from) ExpectTidy(world, process);
+    } catch (const Crash&) {
+    }
+    if (testing::Test::HasFatalFailure()) return false;
+  }
+  Process after(world);
+  after.Start();
+  if (testing::Test::HasFatalFailure()) return false;
+  after.Run(8);
+  ExpectExactlyOnce(world, ledger);
+  ExpectTidy(world, after);
+  return seen >= from;
+}
+
+TEST(DeliveryCrash, ASpoolDiskThatIsFullForAWhileLosesAndDoublesNothing) {
+  for (const uint64_t length : {1, 2, 5, 10, 15, 20, 30}) {
+    for (const Fault& then : {Fault{}, Fault::CrashAfter()}) {
+      uint64_t from = 3;  // after the first file, which Open needs
+      for (; TryFullDisk(from, length, then); ++from) {
+        ASSERT_FALSE(HasFailure()) << "from " << from << " for " << length;
+      }
+      EXPECT_GT(from, 6U);
+    }
+  }
+}
+
 // The answer to a rename is lost, and then the process dies at any later call.
 TEST(DeliveryCrash, AfterALostAnswerOfARenameLosesAndDoublesNothing) {
   for (uint64_t number = 1;; ++number) {

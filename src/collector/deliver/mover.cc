@@ -116,6 +116,10 @@ Status Mover::Look(const ClusterIdentity& cluster) {
 
 Status Mover::Sweep(const std::vector<std::string>& garbage) {
   if (!garbage.empty()) {
+    // The file of a cut that was refused on a full disk may be wanted again after a restart.
+    const Status certain = seams_.spool.MakeCertain();
+    if (certain.unknown()) return Status(Code::kStopped, certain.message());
+    if (!certain.ok()) return certain.WithContext("clean staging");
     for (const Status& removed : seams_.cluster.Removes(garbage)) {
       if (removed.unknown()) return removed.WithContext("clean staging");
     }

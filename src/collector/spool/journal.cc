@@ -140,29 +140,48 @@ Status Journal::Append(const SpoolChange& change) {
 
 Status Journal::Commit(const SpoolChange& change) {
   MutexLock lock(commit_mutex_);
-  if (!broken_.empty()) return {Code::kUnavailable, "spool: journal broken: " + broken_};
+  DATABUS_RETURN_IF_ERROR(LeaveBrokenEnd());
   const Status appended = Append(change);
-  Status why;
   if (!appended.ok()) {
-    // Nothing is known about the end of this file: a new one takes its place, without the change.
-    if (Rotate(why) == Rotation::kDone) {
-      const Code code = appended.unknown() ? Code::kRefused : appended.code();
-      return {code, "spool: journal: " + appended.message()};
-    }
-    broken_ = appended.message() + "; " + why.message();
-    return {Code::kUnavailable, "spool: journal broken: " + broken_};
+    end_ = End::kUnknown;
+    const Status left = LeaveBrokenEnd();
+    if (left.unknown()) return left;
+    const Code code = appended.unknown() ? Code::kRefused : appended.code();
+    return {code, "spool: journal: " + appended.message()};
   }
   {
     MutexLock state_lock(state_mutex_);
     state_.Apply(change);
   }
   if (size_ < rotate_at_) return Status::Ok();
+  Status why;
   switch (Rotate(why)) {
     case Rotation::kDone: break;
     case Rotation::kUnchanged: rotate_at_ = size_ + options_.rotate_bytes; break;
     case Rotation::kUnknown: broken_ = why.message(); break;
   }
   return Status::Ok();
+}
+
+Status Journal::MakeCertain() {
+  MutexLock lock(commit_mutex_);
+  return LeaveBrokenEnd();
+}
+
+Status Journal::LeaveBrokenEnd() {
+  if (broken_.empty() && end_ == End::kUnknown) {
+    Status why;
+    const Rotation rotation = Rotate(why);
+    if (rotation == Rotation::kDone) {
+      end_ = End::kGood;
+    } else if (rotation == Rotation::kUnchanged && !why.unknown()) {
+      return why.WithContext("spool: journal");  // no room, most likely: tried again
+    } else {
+      broken_ = why.message();
+    }
+  }
+  if (broken_.empty()) return Status::Ok();
+  return {Code::kUnavailable, "spool: journal broken: " + broken_};
 }
 
 Journal::Rotation Journal::Rotate(Status& why) {

@@ -36,8 +36,11 @@ class Journal {
 
   // Makes the change durable, then visible in the state.
   //   kUnavailable  nobody knows, and nothing can be committed any more (P21)
-  //   others        not done, and the journal goes on
+  //   others        not done, and the journal goes on. While there is no room for a new file, the
+  //                 change may still come true by a restart: see MakeCertain.
   Status Commit(const SpoolChange& change);
+  // Ok: what Commit said it has not done is not done, whatever happens. Errors as of Commit.
+  Status MakeCertain();
 
   // Calls read(state) and returns its result.
   template <typename Read>
@@ -51,12 +54,16 @@ class Journal {
   void DropMarks(WallTime before);
 
  private:
+  enum class End : uint8_t { kGood, kUnknown };
   enum class Rotation : uint8_t { kDone, kUnchanged, kUnknown };
 
   Journal(Disk& disk, const JournalOptions& options) : disk_(disk), options_(options) {}
 
   Status Replay(std::string_view bytes, uint64_t number);
   Status Append(const SpoolChange& change);
+  // After a failed append nothing is known about the end of the file: a new one takes its place,
+  // without the change, before anything else is committed.
+  Status LeaveBrokenEnd();
   // Begins file number_ + 1 with the present state.
   Rotation Rotate(Status& why);
   void RemoveOthers();
@@ -70,7 +77,8 @@ class Journal {
   uint64_t sequence_ = 0;
   uint64_t size_ = 0;
   uint64_t rotate_at_ = 0;
-  std::string broken_;
+  End end_ = End::kGood;
+  std::string broken_;  // not empty: nobody knows which file rules
 
   mutable Mutex state_mutex_;  // taken inside commit_mutex_
   SpoolState state_;

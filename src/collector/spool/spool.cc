@@ -237,7 +237,8 @@ SpoolOutcome SpoolImpl::Write(Flush& flush) {
     bytes += kRecordHeaderBytes + entries;
     copied += kRecordHeaderBytes + (entries <= kCopiedBytesMax ? entries : 0);
   }
-  Status room = CheckRoom(bytes);
+  Status room = RecordBrokenEnd();
+  if (room.ok()) room = CheckRoom(bytes);
   if (room.ok()) room = EnsureSegment();
   if (!room.ok()) return {SpoolAnswer::kTryLater, room.message()};
 
@@ -328,15 +329,22 @@ Status SpoolImpl::CreateSegment(uint64_t number) {
 }
 
 SpoolOutcome SpoolImpl::Abandon(const Status& why) {
+  broken_end_ = {open_.number, open_.end, kOffsetMax};
+  open_ = {};
+  const Status recorded = RecordBrokenEnd();
+  if (recorded.ok()) return {SpoolAnswer::kTryLater, "write failed: " + why.message()};
+  return {SpoolAnswer::kClose, "write failed: " + why.message() + "; then: " + recorded.message()};
+}
+
+Status SpoolImpl::RecordBrokenEnd() {
+  if (!broken_end_) return Status::Ok();
   SpoolChange change;
-  change.voids.push_back({open_.number, open_.end, kOffsetMax});
-  open_.file.reset();
-  const Status recorded = journal_->Commit(change);
+  change.voids.push_back(*broken_end_);
+  DATABUS_RETURN_IF_ERROR(Commit(change));
+  broken_end_.reset();
   MutexLock lock(mutex_);
   current_ = 0;
-  if (recorded.ok()) return {SpoolAnswer::kTryLater, "write failed: " + why.message()};
-  stats_.retired = why.message() + "; then: " + recorded.message();
-  return {SpoolAnswer::kClose, "disk retired: " + stats_.retired};
+  return Status::Ok();
 }
 
 void SpoolImpl::ForgetMarks() {

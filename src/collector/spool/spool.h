@@ -153,6 +153,10 @@ class Spool {
   // The files of these intents are where they belong. Durable on return; ranges and segments of
   // cuts without open intents are freed. Ids that are not open are ignored. Errors as in AddCut.
   virtual Status Settle(std::span<const uint64_t> intent_ids) = 0;
+  // Ok: what AddCut, Amend and Settle said they have not done is not done, whatever happens. After
+  // such a failure staged files may be removed only then: on a full disk the refused cut can still
+  // come true by a restart. Other errors as in AddCut.
+  virtual Status MakeCertain() = 0;
   // All cuts with an open intent, oldest first, each with its open intents.
   virtual std::vector<SpoolCut> OpenCuts() const = 0;
 

@@ -137,6 +137,7 @@ class Life {
           {*read}, {{.stream = "clicks", .staged_path = path, .final_path = path}});
       if (cut.unknown()) return;  // stays staged until a restart tells
       if (!cut.ok()) {
+        if (!world.spool->MakeCertain().ok()) return;  // may come true by a restart
         outside.staged.erase(path);
         continue;
       }
@@ -230,6 +231,40 @@ TEST(SpoolCrash, ACallThatIsRefusedLosesAndDoublesNothing) {
   CheckEverywhere(Fault::Refused(Code::kRefused));
 }
 TEST(SpoolCrash, AFullDiskAtAnyCallLosesAndDoublesNothing) { CheckEverywhere(Fault::Full()); }
+
+// From some call on there is no room, until some later call; then it heals, or the process dies.
+TEST(SpoolCrash, ADiskThatIsFullForAWhileLosesAndDoublesNothing) {
+  const uint64_t calls = CallsOfALife();
+  for (uint64_t from = 1; from <= calls; ++from) {
+    for (const uint64_t length : {2, 3, 4, 6, 9, 20}) {
+      for (const Fault& then : {Fault{}, Fault::CrashBefore()}) {
+        SCOPED_TRACE("calls " + std::to_string(from) + " and " + std::to_string(length) + " more");
+        Life life;
+        life.world.plan.SetCallback([&](const Call& call) {
+          const uint64_t number = call.number;
+          if (number < from) return Fault{};
+          if (number == from + length) return then;
+          const bool needs_room = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
+          if (number > from + length || !needs_room) return Fault{};
+          // What was written has a whole copy of a record, or nothing.
+          return call.verb == Verb::kAppend && number == from ? Fault::Torn(150, Code::kNoSpace)
+                                                              : Fault::Full();
+        });
+        try {
+          life.Run();
+          EXPECT_TRUE(life.world.spool == nullptr || life.world.spool->Stats().retired.empty());
+        } catch (const Crash&) {
+        }
+        life.world.spool.reset();
+        life.world.machine = &life.world.disk;
+        life.Complete();
+        life.Check();
+        if (::testing::Test::HasFailure()) return;
+      }
+    }
+  }
+}
+
 TEST(SpoolCrash, ACallWhoseAnswerIsLostLosesAndDoublesNothing) {
   CheckEverywhere(Fault::AnswerLost());
 }

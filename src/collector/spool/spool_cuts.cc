@@ -3,30 +3,28 @@
 #include <map>
 #include <utility>
 
-#include "cluster/names.h"
 #include "collector/spool/files.h"
 #include "collector/spool/identity.h"
 #include "collector/spool/segment_reader.h"
 #include "collector/spool/spool_impl.h"
 #include "telemetry/iso_time.h"
+#include "telemetry/log.h"
 
 namespace databus {
 namespace {
 
 // Counters are reserved so many at a time.
 constexpr uint64_t kCounterBlock = 64;
-constexpr std::string_view kRejectedHead = "databus-rejected 1\n";
+constexpr std::string_view kRejectedHead = "databus-rejected 2\n";
 
-WallTime Accepted(const RecordHeader& header) {
-  return WallTime(Milliseconds(header.accepted_ms));
-}
+WallTime Accepted(const RecordHeader& header) { return WallTime(Milliseconds(header.accepted_ms)); }
 
+// One line each, whatever the bytes: when, why, stream, message.
 void AppendRejected(std::string& text, const RecordHeader& header, std::string_view encoded) {
   for (const RejectedEntry& entry : DecodeRejected(encoded)) {
     text += ToIsoMs(Accepted(header));
-    for (const std::string* word : {&entry.reason, &entry.stream, &entry.message}) {
-      text += ' ';
-      text += word->empty() ? "%" : EscapeWord(*word);
+    for (const std::string* field : {&entry.reason, &entry.stream, &entry.message}) {
+      text += " \"" + Printable(*field) + '"';
     }
     text += '\n';
   }
@@ -38,8 +36,11 @@ std::string NameOf(const SpoolRange& bytes) {
 
 }  // namespace
 
-Status SpoolImpl::Commit(const SpoolChange& change) {
-  const Status committed = journal_->Commit(change);
+Status SpoolImpl::Commit(const SpoolChange& change) { return NoteBroken(journal_->Commit(change)); }
+
+Status SpoolImpl::MakeCertain() { return NoteBroken(journal_->MakeCertain()); }
+
+Status SpoolImpl::NoteBroken(Status committed) {
   if (committed.unknown()) {
     MutexLock lock(mutex_);
     if (stats_.retired.empty()) stats_.retired = committed.message();
@@ -110,9 +111,8 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
 
 Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes) {
   const std::string name = NameOf(bytes);
-  DATABUS_ASSIGN_OR_RETURN(
-      const uint64_t copied,
-      SetAside(disk_, file, {bytes.begin, bytes.end}, {DamagedDir(), name}));
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t copied,
+                           SetAside(disk_, file, {bytes.begin, bytes.end}, {DamagedDir(), name}));
   if (copied == 0) return Status::Ok();
   MutexLock lock(mutex_);
   damaged_names_.insert(name);

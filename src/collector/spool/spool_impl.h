@@ -5,6 +5,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -58,6 +59,7 @@ class SpoolImpl final : public Spool {
                           std::vector<SpoolIntent> intents) override;
   Status Amend(const SpoolIntent& intent) override;
   Status Settle(std::span<const uint64_t> intent_ids) override;
+  Status MakeCertain() override;
   std::vector<SpoolCut> OpenCuts() const override;
   std::vector<BatchMark> Marks() const override;
   std::optional<uint64_t> MarkOf(uint64_t sender) const override;
@@ -77,8 +79,10 @@ class SpoolImpl final : public Spool {
   Status CheckRoom(uint64_t bytes);
   Status EnsureSegment();
   Status CreateSegment(uint64_t number);
-  // P21. After a failed write or sync: kTryLater when the segment's end is recorded, else kClose.
+  // P21. After a failed write or sync: kTryLater when the segment's end is recorded, else kClose;
+  // nothing is written then until it is.
   SpoolOutcome Abandon(const Status& why);
+  Status RecordBrokenEnd();
   void ForgetMarks();
 
   // --- the delivering thread ---
@@ -86,6 +90,8 @@ class SpoolImpl final : public Spool {
                    const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
   Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes);
   void RemoveFreed();
+  // Retires the disk when the journal is broken.
+  Status NoteBroken(Status committed);
   Status Commit(const SpoolChange& change);
 
   // --- recovery ---
@@ -112,6 +118,8 @@ class SpoolImpl final : public Spool {
 
   // Of the flushing thread.
   OpenSegment open_;  // no file: none is open
+  // The end of a segment that failed, not recorded yet.
+  std::optional<SpoolRange> broken_end_;
   uint64_t next_segment_ = 1;
   uint64_t unchecked_bytes_ = 0;  // written since the free space was asked for
   bool room_known_ = false;

@@ -327,7 +327,7 @@ TEST(Spool, RejectedEntriesAreKeptWithTheCallAndWrittenOutWithTheReason) {
   SpoolWorld world;
   world.Open();
   SpoolBatch batch = MakeBatch({"good"});
-  batch.rejected.push_back({"../etc", "bad message", "impossible name"});
+  batch.rejected.push_back({"../etc", "bad \"\n\x1b message", "impossible name"});
   EXPECT_EQ(world.Put(std::move(batch)).answer, SpoolAnswer::kKept);
   world.Open();
   EXPECT_THAT(world.ReadAll(), ElementsAre("good"));
@@ -335,7 +335,52 @@ TEST(Spool, RejectedEntriesAreKeptWithTheCallAndWrittenOutWithTheReason) {
   const auto names = world.Names("/var/spool/rejected");
   ASSERT_THAT(names, SizeIs(1));
   EXPECT_THAT(world.Content("/var/spool/rejected/" + names[0]),
-              HasSubstr("impossible%20name ../etc bad%20message\n"));
+              HasSubstr("Z \"impossible name\" \"../etc\" \"bad \\\"\\n\\x1B message\"\n"));
+}
+
+// Everything that needs room on the disk, refused, from now on.
+void FillDisk(SpoolWorld& world) {
+  world.plan.SetCallback([](const Call& call) {
+    const bool needs_room = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
+    return needs_room ? Fault::Full() : Fault{};
+  });
+}
+
+TEST(Spool, AFullDiskIsOverWhenThereIsRoomAgainWithoutARestart) {
+  SpoolWorld world;
+  world.Open();
+  EXPECT_EQ(world.Put("one", BatchId{7, 1, 1}), SpoolAnswer::kKept);
+  const std::vector<std::string> streams{"clicks"};
+  FillDisk(world);
+  EXPECT_EQ(world.spool->NextCounters(streams).code(), Code::kNoSpace);
+  EXPECT_EQ(world.Put("two", BatchId{7, 2, 2}), SpoolAnswer::kClose);
+  EXPECT_EQ(world.Put("two", BatchId{7, 2, 2}), SpoolAnswer::kTryLater);
+  EXPECT_EQ(world.spool->MakeCertain().code(), Code::kNoSpace);
+  EXPECT_EQ(world.spool->Stats().retired, "");
+  world.plan.SetCallback({});
+  EXPECT_TRUE(world.spool->MakeCertain().ok());
+  EXPECT_TRUE(world.spool->NextCounters(streams).ok());
+  EXPECT_EQ(world.Put("two", BatchId{7, 2, 2}), SpoolAnswer::kKept);
+  EXPECT_THAT(world.ReadAll(), ElementsAre("one", "two"));
+  world.Open();
+  EXPECT_THAT(world.ReadAll(), ElementsAre("one", "two"));
+}
+
+// The sync fails, its record is whole, and there is no room to say that it is dead.
+TEST(Spool, ARecordWhoseEndCouldNotBeRecordedIsNeverThereTwice) {
+  SpoolWorld world;
+  world.Open();
+  EXPECT_EQ(world.Put("one", BatchId{7, 1, 1}), SpoolAnswer::kKept);
+  world.plan.SetCallback([](const Call& call) {
+    if (call.verb == Verb::kSync) return Fault::RequestLost();
+    return call.path.find("journal-") != call.path.npos ? Fault::Full() : Fault{};
+  });
+  EXPECT_EQ(world.Put("two", BatchId{7, 2, 2}), SpoolAnswer::kClose);
+  world.plan.SetCallback({});
+  EXPECT_EQ(world.Put("two", BatchId{7, 2, 2}), SpoolAnswer::kKept);
+  EXPECT_THAT(world.ReadAll(), ElementsAre("one", "two"));
+  world.Open();
+  EXPECT_THAT(world.ReadAll(), ElementsAre("one", "two"));
 }
 
 TEST(Spool, TheAgeOfTheOldestUnsealedMessageIsKnownAfterARestart) {
