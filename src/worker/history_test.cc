@@ -203,13 +203,18 @@ TEST_F(HistoryTest, TreesWithDifferentNumbersOfGroupsAreNotMerged) {
 }
 
 TEST_F(HistoryTest, AFileDeliveredWhereNoSourceIsConfiguredIsMerged) {
-  for (StreamSpec& stream : world_.topology.streams) {
+  Topology topology = world_.topology;
+  for (StreamSpec& stream : topology.streams) {
     std::erase_if(stream.sources, [](const SourceSpec& source) { return source.cluster == "dc2"; });
   }
-  Restart(dc1_, "dc1");
-  Restart(dc2_, "dc2");
+  WorkerProcess dc1(world_, {"dc1"}, 3, topology);
+  WorkerProcess dc2(world_, {"dc2"}, 4, topology);
   world_.Deliver("dc2", "clicks", "c1");
-  Step(6);
+  for (int i = 0; i < 6; ++i) {
+    dc1.Step();
+    dc2.Step();
+    world_.clock.Advance(seconds(1));
+  }
   EXPECT_THAT(world_.Files("dc1", View::kMerged), SizeIs(1));
   EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
 }

@@ -45,7 +45,7 @@ class Installation {
   std::vector<std::string> Violations(Settled settled);
 
   ManualClock clock;
-  Topology topology;
+  const Topology topology;
   std::unique_ptr<Random> random;
 
  private:
