@@ -25,7 +25,7 @@ struct ClusterWorker::Services {
       : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
         merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
         local({storage, worker.options_.clock, local_writers, worker.problems_, worker.stats_,
-               worker.options_.cluster,
+               worker.options_.topology, worker.options_.cluster,
                worker.options_.clusters.IdentityOf(worker.options_.cluster).id,
                worker.options_.config.full_scan_interval,
                worker.options_.config.foreign_idle_timeout}),
@@ -131,6 +131,7 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
       return {Code::kUnavailable, options_.clusters.WhyAway(options_.cluster)};
     }
   }
+  RememberFrom(storage);  // who restarts alone knows the others' ids only from here
   DATABUS_RETURN_IF_ERROR(EnsureServiceDirs(storage));
   for (const ClusterSpec& other : options_.topology.clusters) {
     DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Consumers(other.name)));
@@ -186,23 +187,26 @@ Status ClusterWorker::InitializeEmpty(Storage& storage) {
   return Status::Ok();
 }
 
-// Workers tell in their heartbeats which ids they have seen.
+// The own tree is asked later: it may be believed only when it is known to be ours.
 void ClusterWorker::RememberFromHeartbeats() {
   for (const ClusterSpec& other : options_.topology.clusters) {
     if (other.name == options_.cluster) continue;
-    Storage* storage = options_.clusters.Any(other.name);
-    if (storage == nullptr) continue;
-    const auto entries = storage->List(paths::StatusRoot());
-    if (!entries.ok()) continue;
-    for (const DirEntry& entry : *entries) {
-      if (!entry.name.starts_with("worker-")) continue;
-      const auto text = storage->ReadFile(paths::Join(paths::StatusRoot(), entry.name));
-      if (!text.ok()) continue;
-      const auto beat = DecodeHeartbeat(*text, entry.name);
-      if (!beat.ok() || !beat->facts.contains("cluster_ids")) continue;
-      for (const auto& [name, id] : beat->facts["cluster_ids"].items()) {
-        if (id.is_string()) options_.clusters.Remember(name, id.get<std::string>());
-      }
+    if (Storage* storage = options_.clusters.Any(other.name)) RememberFrom(*storage);
+  }
+}
+
+// Workers tell in their heartbeats which ids they have seen.
+void ClusterWorker::RememberFrom(Storage& storage) {
+  const auto entries = storage.List(paths::StatusRoot());
+  if (!entries.ok()) return;
+  for (const DirEntry& entry : *entries) {
+    if (!entry.name.starts_with("worker-")) continue;
+    const auto text = storage.ReadFile(paths::Join(paths::StatusRoot(), entry.name));
+    if (!text.ok()) continue;
+    const auto beat = DecodeHeartbeat(*text, entry.name);
+    if (!beat.ok() || !beat->facts.contains("cluster_ids")) continue;
+    for (const auto& [name, id] : beat->facts["cluster_ids"].items()) {
+      if (id.is_string()) options_.clusters.Remember(name, id.get<std::string>());
     }
   }
 }
@@ -288,8 +292,12 @@ void ClusterWorker::StreamsStep() {
 }
 
 Status ClusterWorker::Ready() const {
-  MutexLock lock(mutex_);
-  return prepared_;
+  {
+    MutexLock lock(mutex_);
+    if (!prepared_.ok()) return prepared_;
+  }
+  if (options_.clusters.Find(options_.cluster) != nullptr) return Status::Ok();
+  return {Code::kUnavailable, options_.clusters.WhyAway(options_.cluster)};
 }
 
 // The holder's heartbeat has the cluster's name; a standby's also its host's, so that they do not

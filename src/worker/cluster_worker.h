@@ -79,6 +79,7 @@ class ClusterWorker {
   static Status SweepTmp(Storage& storage);
   Status InitializeEmpty(Storage& storage);
   void RememberFromHeartbeats();
+  void RememberFrom(Storage& storage);
   Services* Running();
   bool MayPublish(View view);
   // Whether the lease's holder was a process of this machine that has died.

@@ -5,32 +5,44 @@
 #include <exception>
 
 #include "base/sync.h"
+#include "telemetry/log.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kPartBytes = size_t{4} << 20;
 
-Result<FileFacts> CopyOne(Storage& target, const CopyJob& job) {
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, job.source->Open(job.from));
-  auto created = target.Create(job.to);
-  // An absent staging directory must not be taken for an absent source.
-  if (created.code() == Code::kNotFound) {
-    return Status(Code::kStale, job.to + ": staging is gone");
-  }
-  if (!created.ok()) return created.status();
-  const std::unique_ptr<FileWriter> writer = std::move(*created);
+Result<FileFacts> CopyBytes(FileReader& reader, FileWriter& writer) {
   FactsOfBytes facts;
   uint64_t offset = 0;
   while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(offset, kPartBytes));
+    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader.Read(offset, kPartBytes));
     if (part.empty()) break;
     offset += part.size();
     facts.Append(part);
-    DATABUS_RETURN_IF_ERROR(writer->Append(part));
+    DATABUS_RETURN_IF_ERROR(writer.Append(part));
   }
-  DATABUS_RETURN_IF_ERROR(writer->Finish());
+  DATABUS_RETURN_IF_ERROR(writer.Finish());
   return facts.Finish();
+}
+
+Result<FileFacts> CopyToNewFile(Storage& target, FileReader& reader, const std::string& to) {
+  const auto created = target.Create(to);
+  // An absent staging directory must not be taken for an absent source.
+  if (created.code() == Code::kNotFound) return Status(Code::kStale, to + ": staging is gone");
+  if (!created.ok()) return created.status();
+  return CopyBytes(reader, **created);
+}
+
+Result<FileFacts> CopyOne(Storage& target, const CopyJob& job) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, job.source->Open(job.from));
+  Result<FileFacts> facts = CopyToNewFile(target, *reader, job.to);
+  if (facts.ok()) return facts;
+  const Status removed = target.Remove(job.to);
+  if (!removed.ok() && removed.code() != Code::kNotFound) {
+    LogInfo("worker", "part of a copy stays until the next epoch", {{"why", removed}});
+  }
+  return facts;
 }
 
 // One copying thread: takes the next job until there is none. An exception (the death of a

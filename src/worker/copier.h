@@ -22,7 +22,8 @@ struct CopyOutcome {
   FileFacts facts;
 };
 
-// In the order of the jobs. Blocks until all are done.
+// In the order of the jobs. Blocks until all are done. What was copied in part is removed again, so
+// that a source that fails at every run does not fill staging.
 std::vector<CopyOutcome> CopyFiles(Storage& target, const std::vector<CopyJob>& jobs, int threads);
 
 }  // namespace databus

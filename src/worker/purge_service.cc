@@ -87,15 +87,16 @@ void PurgeService::PurgeStream(const std::string& stream) {
   }
   options_.problems.Clear(topic);
   for (const Due& hour : *due) {
-    const Status may_go = MayGo(hour);
-    if (!may_go.ok()) {
+    const Result<Need> need = WhoNeeds(hour);
+    if (!need.ok() || !need->empty()) {
       if (!hour.past_limit) return;  // oldest first: what follows waits too
-      const bool drop = options_.limit_action == LimitAction::kDrop && !may_go.unknown();
-      options_.problems.Raise(topic,
-                              fmt::format("{} of {} is past the retention limit: {}", stream,
-                                          hour.hour.ToIso(), may_go.message()),
-                              drop ? "dropped (databus.worker.retention_limit=drop)"
-                                   : "kept until the downstream has it; look why it does not");
+      const bool drop = options_.limit_action == LimitAction::kDrop && need.ok();
+      options_.problems.Raise(
+          topic,
+          fmt::format("{} of {} is past the retention limit: {}", stream, hour.hour.ToIso(),
+                      need.ok() ? *need : need.status().message()),
+          drop ? "dropped (databus.worker.retention_limit=drop)"
+               : "kept until the downstream has it; look why it does not");
       if (!drop) return;
     }
     const Group group = GroupOf(stream, options_.writers.groups());
@@ -110,94 +111,144 @@ void PurgeService::PurgeStream(const std::string& stream) {
   }
 }
 
-Status PurgeService::MayGo(const Due& due) {
+Result<PurgeService::Need> PurgeService::WhoNeeds(const Due& due) {
   const StreamSpec* stream = options_.topology.FindStream(due.stream);
-  if (stream == nullptr) return Status::Ok();  // nobody is configured to need it
-  return options_.writers.view() == View::kLocal ? LocalMayGo(due, *stream)
-                                                 : MergedMayGo(due, *stream);
+  if (stream == nullptr) return Need();  // nobody is configured to need it
+  return options_.writers.view() == View::kLocal ? WhoNeedsLocal(due, *stream)
+                                                 : WhoNeedsMerged(due, *stream);
 }
 
-Result<MinuteFiles> PurgeService::FilesOfHour(const Due& due) {
+Result<MinuteFiles> PurgeService::FilesOfMinute(const std::string& stream, Minute minute) {
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr)
     return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
-  const Group group = GroupOf(due.stream, options_.writers.groups());
-  MinuteFiles all;
+  const View view = options_.writers.view();
+  const Group group = GroupOf(stream, options_.writers.groups());
+  const auto manifest = ReadManifest(*own, view, group, minute, "");
+  if (manifest.ok()) {
+    const auto files = manifest->streams.find(stream);
+    return files == manifest->streams.end() ? MinuteFiles() : files->second;
+  }
+  if (manifest.code() != Code::kNotFound) return manifest.status();
+  auto files = ReadMinuteFiles(*own, paths::MinuteDir(view, stream, minute));
+  if (files.code() == Code::kNotFound) return MinuteFiles();
+  return files;
+}
+
+Result<PurgeService::Need> PurgeService::WhoNeedsLocal(const Due& due, const StreamSpec& stream) {
+  MinuteFiles files;
   for (Minute minute = due.hour; minute < due.hour + kMinutesPerHour; minute = minute.Next()) {
-    auto manifest = ReadManifest(*own, View::kLocal, group, minute, "");
-    if (manifest.ok()) {
-      const auto files = manifest->streams.find(due.stream);
-      if (files == manifest->streams.end()) continue;
-      for (const auto& [name, file] : files->second) {
-        all.emplace(paths::Join(minute.ToPath(), name), file);
-      }
-      continue;
+    DATABUS_ASSIGN_OR_RETURN(const MinuteFiles of_minute, FilesOfMinute(due.stream, minute));
+    for (const auto& [name, file] : of_minute) {
+      files.emplace(paths::Join(minute.ToPath(), name), file);
     }
-    if (manifest.code() != Code::kNotFound) return manifest.status();
-    auto files = ReadMinuteFiles(*own, paths::MinuteDir(View::kLocal, due.stream, minute));
-    if (files.code() == Code::kNotFound) continue;
-    if (!files.ok()) return files.status();
-    for (const auto& [name, file] : *files) all.emplace(paths::Join(minute.ToPath(), name), file);
   }
-  return all;
-}
-
-Status PurgeService::LocalMayGo(const Due& due, const StreamSpec& stream) {
-  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles files, FilesOfHour(due));
-  if (files.empty()) return Status::Ok();
+  if (files.empty()) return Need();
   for (const DestinationSpec& destination : stream.destinations) {
-    DATABUS_RETURN_IF_ERROR(HeldAt(destination.cluster, due, files, stream));
+    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files, stream));
+    if (!need.empty()) return need;
   }
-  return Status::Ok();
+  return Need();
 }
 
-Status PurgeService::HeldAt(const std::string& cluster, const Due& due, const MinuteFiles& files,
-                            const StreamSpec& stream) {
+// Built aside: what was read in part would look like a downstream that lacks the rest.
+Result<const PurgeService::Holdings*> PurgeService::HoldingsOf(Storage& storage,
+                                                               const HoldingsKey& key,
+                                                               Minute hour) {
+  const auto known = holdings_.find(key);
+  if (known != holdings_.end() && known->second.from <= hour) return &known->second;
+  const auto& [cluster, group, origin] = key;
+  // A merged minute is never earlier than the local one, but clocks may differ by a little.
+  Holdings held{hour + -kMinutesPerHour, {}};
+  DATABUS_ASSIGN_OR_RETURN(
+      const std::vector<Minute> minutes,
+      ListManifests(storage, View::kMerged, group, origin, held.from, kLastMinute));
+  for (const Minute minute : minutes) {
+    DATABUS_ASSIGN_OR_RETURN(const Manifest manifest,
+                             ReadManifest(storage, View::kMerged, group, minute, origin));
+    for (const auto& [name, of_stream] : manifest.streams) held.index.AddAll(name, of_stream);
+  }
+  return &holdings_.insert_or_assign(key, std::move(held)).first->second;
+}
+
+Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, const Due& due,
+                                                   const MinuteFiles& files,
+                                                   const StreamSpec& stream) {
   Storage* storage = options_.clusters.Find(cluster);
   if (storage == nullptr) {
-    return {Code::kUnavailable,
-            fmt::format("{} cannot be asked: {}", cluster, options_.clusters.WhyAway(cluster))};
+    return Status(Code::kUnavailable, fmt::format("{} cannot be asked: {}", cluster,
+                                                  options_.clusters.WhyAway(cluster)));
   }
   const Group group = GroupOf(due.stream, options_.writers.groups());
   const std::string origin = cluster == stream.Primary() ? "" : stream.Primary();
-  const auto [it, fresh] = holdings_.try_emplace({cluster, group, origin});
-  Holdings& held = it->second;
-  if (fresh || due.hour < held.from) {
-    // A merged minute is never earlier than the local one, but clocks may differ by a little.
-    held.from = due.hour + -kMinutesPerHour;
-    DATABUS_ASSIGN_OR_RETURN(
-        const std::vector<Minute> minutes,
-        ListManifests(*storage, View::kMerged, group, origin, held.from, kLastMinute));
-    for (const Minute minute : minutes) {
-      DATABUS_ASSIGN_OR_RETURN(const Manifest manifest,
-                               ReadManifest(*storage, View::kMerged, group, minute, origin));
-      for (const auto& [name, of_stream] : manifest.streams) held.index.AddAll(name, of_stream);
-    }
-  }
+  DATABUS_ASSIGN_OR_RETURN(const Holdings* held,
+                           HoldingsOf(*storage, {cluster, group, origin}, due.hour));
   for (const auto& [path, file] : files) {
-    if (held.index.Contains(due.stream, paths::BaseName(path), file)) continue;
-    return {Code::kRefused, fmt::format("{} has not got {} yet", cluster, paths::BaseName(path))};
+    if (held->index.Contains(due.stream, paths::BaseName(path), file)) continue;
+    return fmt::format("{} has not got {} yet", cluster, paths::BaseName(path));
   }
-  return Status::Ok();
+  return Need();
 }
 
-Status PurgeService::MergedMayGo(const Due& due, const StreamSpec& stream) {
-  if (stream.Primary() != options_.cluster) return Status::Ok();  // a mirror's own copy
+// By the mirror's manifest of that minute, whoever decided when it closed: before a fail-over that
+// was another cluster. What the original mirrored, or an operator by hand, has none, and is read.
+Result<bool> PurgeService::IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
+                                      const MinuteFiles& files) {
+  const Group group = GroupOf(stream, options_.writers.groups());
+  std::vector<std::string> origins{options_.cluster, ""};
+  for (const ClusterSpec& cluster : options_.topology.clusters) {
+    if (cluster.name != options_.cluster) origins.push_back(cluster.name);
+  }
+  for (const std::string& origin : origins) {
+    const auto manifest = ReadManifest(mirror, View::kMerged, group, minute, origin);
+    if (manifest.code() == Code::kNotFound) continue;
+    if (!manifest.ok()) return manifest.status();
+    const auto theirs = manifest->streams.find(stream);
+    if (theirs != manifest->streams.end()) return Digest(theirs->second) == Digest(files);
+  }
+  const auto theirs = ReadMinuteFiles(mirror, paths::MinuteDir(View::kMerged, stream, minute));
+  if (theirs.code() == Code::kNotFound) return false;
+  if (!theirs.ok()) return theirs.status();
+  return Digest(*theirs) == Digest(files);
+}
+
+Result<PurgeService::Need> PurgeService::WhoNeedsMerged(const Due& due, const StreamSpec& stream) {
+  if (stream.Primary() != options_.cluster) return Need();  // a mirror's own copy
   const Group group = GroupOf(due.stream, options_.writers.groups());
-  for (const std::string& mirror : stream.Mirrors()) {
-    Storage* storage = options_.clusters.Find(mirror);
-    if (storage == nullptr) {
-      return {Code::kUnavailable,
-              fmt::format("{} cannot be asked: {}", mirror, options_.clusters.WhyAway(mirror))};
+  for (const std::string& name : stream.Mirrors()) {
+    Storage* mirror = options_.clusters.Find(name);
+    if (mirror == nullptr) {
+      return Status(Code::kUnavailable,
+                    fmt::format("{} cannot be asked: {}", name, options_.clusters.WhyAway(name)));
     }
+    // Then what lies there is no part of a minute that is still being copied.
     DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> closed,
-                             NewestManifest(*storage, View::kMerged, group, options_.cluster));
+                             NewestManifest(*mirror, View::kMerged, group, options_.cluster));
     if (!closed || *closed < due.hour + (kMinutesPerHour - 1)) {
-      return {Code::kRefused, fmt::format("mirror {} has closed only {}", mirror,
-                                          closed ? closed->ToIso() : "nothing")};
+      return fmt::format("mirror {} has closed only {}", name,
+                         closed ? closed->ToIso() : "nothing");
+    }
+    for (Minute minute = due.hour; minute < due.hour + kMinutesPerHour; minute = minute.Next()) {
+      DATABUS_ASSIGN_OR_RETURN(const MinuteFiles files, FilesOfMinute(due.stream, minute));
+      if (files.empty()) continue;
+      DATABUS_ASSIGN_OR_RETURN(const bool mirrored, IsMirrored(*mirror, due.stream, minute, files));
+      if (!mirrored) return fmt::format("mirror {} has not got {}", name, minute.ToIso());
     }
   }
-  return Status::Ok();
+  return Need();
+}
+
+// A file longer than what was published of it has a tail that is still to be published (P25).
+bool PurgeService::PurgeTrashHour(Storage& own, const std::string& path) {
+  const auto entries = own.List(path);
+  if (!entries.ok()) return false;
+  bool all = true;
+  for (const DirEntry& entry : *entries) {
+    const auto name = paths::TrashName::Parse(entry.name);
+    const bool tail = name && entry.info.length > name->published_bytes;
+    if (tail || !RemoveTree(own, paths::Join(path, entry.name)).ok()) all = false;
+  }
+  return all && own.Remove(path).ok();
 }
 
 void PurgeService::PurgeTrash() {
@@ -215,7 +266,7 @@ void PurgeService::PurgeTrash() {
       const bool old =
           start && (*start + kMinutesPerHour).Start() + options_.topology.trash_retention <=
                        options_.clock.Wall();
-      if (!old || !RemoveTree(*own, paths::Join(date_path, hour.name)).ok()) ++left;
+      if (!old || !PurgeTrashHour(*own, paths::Join(date_path, hour.name))) ++left;
     }
     if (left > 0) continue;
     const Status removed = own->Remove(date_path);
@@ -233,6 +284,8 @@ void PurgeService::PurgeManifests() {
   }
   longest = longest * std::max(options_.limit_percent, 100) / 100 + kManifestMargin;
   const Minute last = Minute::Of(options_.clock.Wall() - longest) + -kMinutesPerHour;
+  std::vector<std::string> origins{""};
+  for (const ClusterSpec& cluster : options_.topology.clusters) origins.push_back(cluster.name);
   for (Group group = 0; group < options_.writers.groups(); ++group) {
     const std::string root = paths::ManifestRoot(options_.writers.view(), group);
     std::set<std::string> hours;
@@ -242,6 +295,12 @@ void PurgeService::PurgeManifests() {
                                       return Walk::kContinue;
                                     });
     if (!walked.ok()) return;
+    // The newest one says where the minutes go on, however long nothing was published.
+    for (const std::string& origin : origins) {
+      const auto newest = NewestManifest(*own, options_.writers.view(), group, origin);
+      if (!newest.ok()) return;
+      if (*newest) hours.erase((*newest)->ToHourPath());
+    }
     for (const std::string& hour : hours) {
       if (!RemoveTree(*own, paths::Join(root, hour)).ok()) return;
     }

@@ -42,15 +42,22 @@ class PurgeService {
   std::chrono::hours RetentionOf(const std::string& stream) const;
   Result<std::vector<Due>> FindDue(const std::string& stream);
   void PurgeStream(const std::string& stream);
-  // Ok: nobody needs it any more. kRefused: somebody does, the message says who. Others: unknown.
-  Status MayGo(const Due& due);
-  Status LocalMayGo(const Due& due, const StreamSpec& stream);
-  Status MergedMayGo(const Due& due, const StreamSpec& stream);
-  Result<MinuteFiles> FilesOfHour(const Due& due);
-  // Whether a cluster's merged view holds all of `files`, published in `from` or later.
-  Status HeldAt(const std::string& cluster, const Due& due, const MinuteFiles& files,
-                const StreamSpec& stream);
+  // Who still needs an hour, and why; empty: nobody. An error, whatever its code: unknown.
+  using Need = std::string;
+  Result<Need> WhoNeeds(const Due& due);
+  Result<Need> WhoNeedsLocal(const Due& due, const StreamSpec& stream);
+  Result<Need> WhoNeedsMerged(const Due& due, const StreamSpec& stream);
+  // What this view holds of a stream's minute; empty when there is no such directory.
+  Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
+  // Whether a cluster's merged view holds all of `files`, published in the due hour or later.
+  Result<Need> MissingAt(const std::string& cluster, const Due& due, const MinuteFiles& files,
+                         const StreamSpec& stream);
+  // Whether a mirror's minute is byte for byte as here.
+  Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
+                          const MinuteFiles& files);
   void PurgeTrash();
+  // True when nothing is left of it.
+  bool PurgeTrashHour(Storage& own, const std::string& path);
   void PurgeManifests();
 
   const Options options_;
@@ -59,7 +66,9 @@ class PurgeService {
     Minute from;
     IdentityIndex index;
   };
-  std::map<std::tuple<std::string, Group, std::string>, Holdings> holdings_;
+  using HoldingsKey = std::tuple<std::string, Group, std::string>;  // cluster, group, origin
+  Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
+  std::map<HoldingsKey, Holdings> holdings_;
 };
 
 }  // namespace databus

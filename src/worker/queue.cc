@@ -6,6 +6,8 @@
 namespace databus {
 namespace {
 
+constexpr size_t kEntryBytesMax = size_t{64} << 20;
+
 // Ours in the order in which they were made; then the original's, whose names are milliseconds.
 std::tuple<uint64_t, uint64_t, std::string> AgeOf(const std::string& path) {
   const std::string name(paths::BaseName(path));
@@ -41,25 +43,32 @@ Status QueueReader::Refresh(Storage& source) {
   const auto listed = source.List(directory_);
   if (listed.code() == Code::kNotFound) {
     entries_.clear();
+    unreadable_.clear();
     return Status::Ok();
   }
   if (!listed.ok()) return listed.status();
-  std::map<std::string, Kept> now;
+  std::set<std::string> present;
+  std::vector<std::string> unreadable;
   for (const DirEntry& entry : *listed) {
     if (entry.info.kind != NodeKind::kFile || entry.name[0] == '.' || entry.name[0] == '_')
       continue;
-    const auto known = entries_.find(entry.name);
-    if (known != entries_.end()) {
-      now.insert(entries_.extract(known));
+    present.insert(entry.name);
+    if (entries_.contains(entry.name)) continue;
+    const std::string path = paths::Join(directory_, entry.name);
+    if (entry.info.length > kEntryBytesMax) {
+      unreadable.push_back(path + ": too long for a queue entry");
       continue;
     }
-    const std::string path = paths::Join(directory_, entry.name);
-    const auto text = source.ReadFile(path);
-    if (text.code() == Code::kNotFound) continue;
-    if (!text.ok()) return text.status();
-    now.emplace(entry.name, Parse(path, *text));
+    const auto text = source.ReadFile(path, kEntryBytesMax);
+    if (text.unknown()) return text.status();
+    if (text.ok()) {
+      entries_.emplace(entry.name, Parse(path, *text));
+    } else if (text.code() != Code::kNotFound) {
+      unreadable.push_back(path + ": " + text.status().ToString());
+    }
   }
-  entries_ = std::move(now);
+  std::erase_if(entries_, [&](const auto& kept) { return !present.contains(kept.first); });
+  unreadable_ = std::move(unreadable);
   return Status::Ok();
 }
 

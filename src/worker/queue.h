@@ -31,8 +31,13 @@ class QueueReader {
   QueueReader(std::string directory, Group groups)
       : directory_(std::move(directory)), groups_(groups) {}
 
-  // Lists the directory (one call) and reads what is new. Entries that are gone are forgotten.
+  // Lists the directory (one call) and reads what is new. Entries that are gone are forgotten. An
+  // entry that the source refuses to show stops nobody: it is Unreadable(), and tried again.
+  //   kUnavailable  the source does not answer; what was known is still known
   Status Refresh(Storage& source);
+
+  // What the last Refresh could not read, and why; for the operator.
+  const std::vector<std::string>& Unreadable() const { return unreadable_; }
 
   size_t size() const { return entries_.size(); }
   // The entries that hold lines of a group, oldest first. An entry of the original, or one that an
@@ -52,6 +57,7 @@ class QueueReader {
   const std::string directory_;
   const Group groups_;
   std::map<std::string, Kept> entries_;  // by name
+  std::vector<std::string> unreadable_;
 };
 
 }  // namespace databus
