@@ -186,10 +186,10 @@ bool TryFullDisk(uint64_t from, uint64_t length, const Fault& then) {
       const bool needs_room = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
       if (call.path.find("journal-") == call.path.npos || !needs_room) return Fault{};
       if (++seen < from || cluster_calls >= length) return Fault{};
-      // The first copy of a small record is whole.
+      // The worst: the record is whole, and refused.
       if (!full && call.verb == Verb::kAppend) {
         full = true;
-        return Fault::Torn(300, Code::kNoSpace);
+        return Fault::Torn(10'000, Code::kNoSpace);
       }
       full = true;
       return Fault::Full();
