@@ -67,8 +67,12 @@ void WaitFor(StopFlag& stop, const Clock& clock) {
 
 std::optional<std::string> WhyNotReady(const Collector& collector) {
   const Heartbeat beat = collector.Describe();
-  if (beat.state == "running") return std::nullopt;
-  return beat.state;
+  if (beat.state != "running") return beat.state;
+  for (const std::string_view fact : {"retired", "refusing"}) {
+    const std::string why = beat.facts.value(fact, "");
+    if (!why.empty()) return why;
+  }
+  return std::nullopt;
 }
 
 }  // namespace

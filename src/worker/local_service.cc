@@ -208,11 +208,22 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
     if (request.Empty()) continue;
     DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
     for (const PublishedFile& file : report.published) {
+      NoteUnconfigured(file.stream);
       options_.stats.AddFile("local", file.stream, file.facts.messages, file.facts.length,
                              options_.clock.Wall());
     }
   } while (at < work.files.size());
   return writer.CloseBefore(now);
+}
+
+// P31: what lies in data/ is published locally, configured or not; a mistyped name must not hide.
+void LocalService::NoteUnconfigured(const std::string& stream) {
+  if (options_.topology.FindStream(stream) != nullptr) return;
+  options_.problems.Raise(
+      fmt::format("{} stream {}", options_.cluster, stream),
+      fmt::format("is published in streams_local, but {} does not name it: it is not merged",
+                  options_.topology.file),
+      "add it to the topology, or mend the producer that sends it");
 }
 
 Status LocalService::AddTails(GroupWriter& writer, const Work& work, CommitRequest& request) {

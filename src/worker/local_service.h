@@ -10,6 +10,7 @@
 #include "audit/announcement.h"
 #include "audit/gzip.h"
 #include "base/clock.h"
+#include "cluster/topology.h"
 #include "worker/run_stats.h"
 #include "worker/writers.h"
 
@@ -24,6 +25,7 @@ class LocalService {
     Writers& writers;  // of View::kLocal
     ProblemBoard& problems;
     RunStats& stats;
+    const Topology& topology;
     std::string cluster;
     std::string cluster_id;
     std::chrono::nanoseconds full_scan_interval;
@@ -56,6 +58,7 @@ class LocalService {
   void ScanTrash(WorkByGroup& work);
   void ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
+  void NoteUnconfigured(const std::string& stream);
   Status AddTails(GroupWriter& writer, const Work& work, CommitRequest& request);
   std::vector<Claim> TakeWaiting(GroupWriter& writer);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);

@@ -69,6 +69,8 @@ void MergeService::RefreshQueues() {
     } else {
       options_.problems.Raise(topic, status.ToString(), "its events wait there; tried again");
     }
+    options_.problems.RaiseEach(topic + " queue", queue.Unreadable(),
+                                "its lines wait; make it readable for the worker's user");
     options_.stats.SetQueue(fmt::format("consumers/{} at {}", options_.cluster, source),
                             queue.size());
   }

@@ -39,6 +39,8 @@ void MirrorService::RunOnce() {
     const Status status = source == nullptr
                               ? Status(Code::kUnavailable, options_.clusters.WhyAway(primary))
                               : queue.Refresh(*source);
+    options_.problems.RaiseEach(topic + " queue", queue.Unreadable(),
+                                "its lines wait; make it readable for the worker's user");
     options_.stats.SetQueue(fmt::format("mirrors/{} at {}", options_.cluster, primary),
                             queue.size());
     if (!status.ok()) {

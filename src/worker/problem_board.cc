@@ -17,7 +17,13 @@ void ProblemBoard::Raise(const std::string& topic, const std::string& what,
   if (fresh) it->second.since = clock_.Wall();
   it->second.what = what;
   it->second.next = next;
-  if (changed) LogWarning("worker", what, {{"topic", topic}, {"next", next}});
+  // Details (a number, a temporary name) may change at every try; the log hears of it once a
+  // minute.
+  const BootTime now = clock_.Boot();
+  BootTime& logged = logged_[topic];
+  if (!fresh && (!changed || now - logged < std::chrono::minutes(1))) return;
+  logged = now;
+  LogWarning("worker", what, {{"topic", topic}, {"next", next}});
 }
 
 void ProblemBoard::Clear(const std::string& topic) {
@@ -32,10 +38,22 @@ void ProblemBoard::Report(const std::string& what, const std::string& next) {
   if (reported_.size() > kReportedMax) reported_.erase(reported_.begin());
 }
 
+void ProblemBoard::RaiseEach(const std::string& topic, const std::vector<std::string>& whats,
+                             const std::string& next) {
+  if (whats.empty()) return Clear(topic);
+  const size_t others = whats.size() - 1;
+  Raise(topic,
+        others == 0 ? whats.front() : whats.front() + " and " + std::to_string(others) + " more",
+        next);
+}
+
 std::vector<Problem> ProblemBoard::List() const {
   MutexLock lock(mutex_);
   std::vector<Problem> all;
-  for (const auto& [topic, problem] : standing_) all.push_back(problem);
+  for (const auto& [topic, problem] : standing_) {
+    all.push_back(problem);
+    all.back().what = topic + ": " + problem.what;
+  }
   all.insert(all.end(), reported_.begin(), reported_.end());
   return all;
 }

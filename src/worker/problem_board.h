@@ -23,12 +23,17 @@ class ProblemBoard {
   // For what happened once and needs a look: kept until the process ends, the newest 50.
   void Report(const std::string& what, const std::string& next);
 
+  // Raises or clears a topic for things that are named: raised while there are any.
+  void RaiseEach(const std::string& topic, const std::vector<std::string>& whats,
+                 const std::string& next);
+
   std::vector<Problem> List() const;
 
  private:
   const Clock& clock_;
   mutable Mutex mutex_;
   std::map<std::string, Problem> standing_;
+  std::map<std::string, BootTime> logged_;
   std::vector<Problem> reported_;
 };
 

@@ -152,7 +152,9 @@ TEST(RolloutTest, AStreamThatIsMirroredOnlyLaterKeepsWhatItLacksQueuedAndSaysSo)
   }
   const bool lacks = here.size() < 2;
   EXPECT_TRUE(!here.empty()) << "what came later is mirrored";
-  if (lacks) EXPECT_FALSE(dc2.of().ListProblems().empty()) << "and what came earlier is not lost";
+  if (lacks) {
+    EXPECT_FALSE(dc2.of().ListProblems().empty()) << "and what came earlier is not lost";
+  }
 }
 
 }  // namespace

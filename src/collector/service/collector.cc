@@ -100,6 +100,7 @@ class CollectorImpl final : public Collector {
   void DeliverLoop();
   void WakeDelivery();
   void EndThreads();
+  void WatchSpool();
   void Beat();
   void ReportNamesake(const std::string& path);
   int64_t LagMs(const SpoolStats& stats) const;
@@ -252,8 +253,35 @@ void CollectorImpl::ReportNamesake(const std::string& path) {
                    "stop one of them, or give it another name and spool");
 }
 
+// What the spool cannot mend by itself, and what it keeps from its producers or its readers.
+void CollectorImpl::WatchSpool() {
+  const SpoolStats spool = spool_->Stats();
+  const std::string& dir = config_.spool_directory;
+  const auto tell = [&](const std::string& key, bool wrong, std::string what, std::string next) {
+    wrong ? problems_.Report(key, std::move(what), std::move(next)) : problems_.Solved(key);
+  };
+  tell("damaged", spool.damaged_files > 0,
+       fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
+                   "acknowledged in them is not delivered",
+                   spool.damaged_files, dir),
+       "look at them, publish by hand what can be saved, then move them away");
+  tell("refusing", !spool.refusing.empty(),
+       fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,
+                   spool.free_bytes, dir),
+       "free space there, or lower databus.collector.disk_reserve_bytes; it goes on by itself");
+  tell("retired", !spool.retired.empty(), fmt::format("{}: {}", dir, spool.retired),
+       "mend the disk, then restart the collector");
+  const uint64_t rejected = handler_->counts().received_bad.load();
+  tell("rejected", rejected > 0,
+       fmt::format("entries of calls were rejected since the start; they are kept, with the "
+                   "reason, in {}/rejected",
+                   dir),
+       "mend the producer that sends them");
+}
+
 // Never into a tree that is not known to be the right one.
 void CollectorImpl::Beat() {
+  WatchSpool();
   if (!deliverer_->reached()) return;
   const std::string path = paths::StatusFile(CollectorProcess(name_));
   ReportNamesake(path);

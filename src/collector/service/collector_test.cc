@@ -229,8 +229,8 @@ TEST_F(CollectorTest, UnusableEntriesGoToRejectedAndTheRestOfTheCallIsKept) {
   EXPECT_THAT(world_.Lines(),
               UnorderedElementsAre(Pair("clicks/good", 1), Pair("clicks/good too", 1)));
   const std::string rejected = Rejected();
-  EXPECT_THAT(rejected, HasSubstr("takes%20this%20stream"));
-  EXPECT_THAT(rejected, HasSubstr("2001%20bytes"));
+  EXPECT_THAT(rejected, HasSubstr("takes this stream"));
+  EXPECT_THAT(rejected, HasSubstr("2001 bytes"));
   const Heartbeat beat = collector_->Describe();
   EXPECT_EQ(beat.facts["entries_rejected"], 4);
   EXPECT_EQ(beat.facts["messages_received"], 2);

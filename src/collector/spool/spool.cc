@@ -295,8 +295,23 @@ Status SpoolImpl::CheckRoom(uint64_t bytes) {
     MutexLock lock(mutex_);
     stats_.free_bytes = free_bytes;
   }
-  if (low(free_bytes)) return {Code::kNoSpace, "the disk's reserve is reached"};
-  return Status::Ok();
+  if (!low(free_bytes)) return Status::Ok();
+  // What takes the room may be the open segment itself, with everything in it delivered.
+  if (open_.file != nullptr) {
+    CloseSegment();
+    return CheckRoom(bytes);
+  }
+  return {Code::kNoSpace, "the disk's reserve is reached"};
+}
+
+void SpoolImpl::CloseSegment() {
+  open_ = {};
+  room_known_ = false;
+  {
+    MutexLock lock(mutex_);
+    current_ = 0;
+  }
+  RemoveFreed();
 }
 
 Status SpoolImpl::EnsureSegment() {

@@ -77,6 +77,8 @@ class SpoolImpl final : public Spool {
   void Finish(Flush& flush, const SpoolOutcome& fate);
   // Ok when there is room for so many bytes beyond the reserve.
   Status CheckRoom(uint64_t bytes);
+  // Nothing is appended to it any more, so it goes as soon as all of it is delivered.
+  void CloseSegment();
   Status EnsureSegment();
   Status CreateSegment(uint64_t number);
   // P21. After a failed write or sync: kTryLater when the segment's end is recorded, else kClose;

@@ -209,6 +209,19 @@ TEST(Spool, AFullDiskIsTryLaterAndPassesWhenThereIsRoom) {
   EXPECT_EQ(world.spool->Stats().refusing, "");
 }
 
+TEST(Spool, ADiskFullOfWhatIsDeliveredIsEmptiedByItself) {
+  SpoolWorld world;
+  world.options.disk_reserve_bytes = 1u << 20;
+  world.disk.SetCapacity(2u << 20);
+  world.Open();
+  EXPECT_EQ(world.Put(std::string(900'000, 'x')), SpoolAnswer::kKept);
+  DeliverAll(*world.spool);  // of the segment that is still open
+  EXPECT_EQ(world.Put(std::string(900'000, 'y')), SpoolAnswer::kKept);
+  EXPECT_EQ(world.Put(std::string(900'000, 'z')), SpoolAnswer::kTryLater);
+  DeliverAll(*world.spool);
+  EXPECT_EQ(world.Put(std::string(900'000, 'z')), SpoolAnswer::kKept);
+}
+
 TEST(Spool, TooMuchInTheQueueIsTryLater) {
   SpoolWorld world;
   world.options.queued_bytes_max = 10'000;
