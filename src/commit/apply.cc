@@ -81,6 +81,9 @@ class Applier {
                                 MoveKind::kQueueEntry, MoveKind::kTrash}) {
       DATABUS_RETURN_IF_ERROR(ApplyKind(kind));
     }
+    // A move whose answer was lost is done; whether it survives a power cut is another matter, and
+    // its source must not go before that is certain (G7).
+    if (durable_ == Durable::kUnknown) DATABUS_RETURN_IF_ERROR(storage_.SyncAll());
     DATABUS_RETURN_IF_ERROR(CleanUpSources());
     DATABUS_RETURN_IF_ERROR(RemoveRecord());
     return Applied{std::move(record_), std::move(pending_)};
@@ -180,6 +183,7 @@ class Applier {
       DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
       context_.rows.Hit(RecoveryRow::kMoveDone);
       done_[i] = Done::kYes;
+      durable_ = Durable::kUnknown;
       return Status::Ok();
     }
     if (!source.ok()) return source.status();
@@ -382,6 +386,7 @@ class Applier {
   Record record_;
   const Sources sources_;
   std::vector<Done> done_;
+  enum class Durable : uint8_t { kYes, kUnknown } durable_ = Durable::kYes;
   std::string pending_;
 };
 

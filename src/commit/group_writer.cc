@@ -51,8 +51,15 @@ Status GroupWriter::Load() {
     if (primary) streams[*primary].push_back(entry.name);
   }
   for (const auto& [primary, names] : streams) {
-    DATABUS_ASSIGN_OR_RETURN(ledgers_[primary], LoadLedger(options_.storage, options_.view,
-                                                           options_.group, primary, names));
+    DATABUS_ASSIGN_OR_RETURN(ledgers_[primary],
+                             LoadLedger(options_.storage, options_.view, options_.group, primary,
+                                        names, options_.latest));
+    for (const std::string& stream : ledgers_[primary].strays) {
+      incidents_.push_back(
+          {fmt::format("{}: {} has minute directories of the future, which are not "
+                       "ours; they are left alone",
+                       options_.storage.Describe(), paths::Stream(options_.view, stream))});
+    }
   }
   return Status::Ok();
 }

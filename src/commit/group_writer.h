@@ -25,6 +25,7 @@
 #include "commit/apply.h"
 #include "commit/ledger.h"
 #include "commit/manifest.h"
+#include "commit/minute_tree.h"
 #include "commit/recover.h"
 #include "commit/staging_area.h"
 #include "storage/storage.h"
@@ -109,6 +110,8 @@ class GroupWriter {
     Group group = 0;
     Group groups = kGroupsDefault;
     std::string root_url;  // the prefix of queue lines
+    // The latest minute that can have been published by now; what is later is somebody else's.
+    Minute latest = kLastMinute;
   };
 
   static Result<std::unique_ptr<GroupWriter>> Open(const Options& options);

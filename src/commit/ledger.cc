@@ -10,16 +10,27 @@
 namespace databus {
 namespace {
 
+// The newest minute directory of a stream that a publisher can have made.
+Result<std::optional<Minute>> NewestOf(Storage& storage, View view, const std::string& stream,
+                                       Minute latest, Ledger& ledger) {
+  const std::string root = paths::Stream(view, stream);
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest, NewestMinute(storage, root));
+  if (!newest || *newest <= latest) return newest;
+  ledger.strays.push_back(stream);
+  return NewestMinute(storage, root, latest);
+}
+
 // Streams in the newest manifest have their newest directory there, or in the minute after it.
 Status LoadAfterManifest(Storage& storage, const Manifest& manifest,
-                         const std::vector<std::string>& streams, Ledger& ledger) {
+                         const std::vector<std::string>& streams, Minute latest, Ledger& ledger) {
+  latest = std::max(latest, *ledger.open);
   for (const std::string& stream : streams) {
     std::optional<Minute> newest;
     if (manifest.streams.contains(stream)) {
       newest = manifest.minute;
     } else {
       // New since, or left out of the manifest, or of the original system.
-      DATABUS_ASSIGN_OR_RETURN(newest, NewestMinute(storage, paths::Stream(manifest.view, stream)));
+      DATABUS_ASSIGN_OR_RETURN(newest, NewestOf(storage, manifest.view, stream, latest, ledger));
     }
     if (newest) ledger.streams[stream].newest = newest;
     if (newest && *newest > *ledger.open) ledger.open = newest;
@@ -28,10 +39,10 @@ Status LoadAfterManifest(Storage& storage, const Manifest& manifest,
 }
 
 Status LoadWithoutManifest(Storage& storage, View view, const std::vector<std::string>& streams,
-                           Ledger& ledger) {
+                           Minute latest, Ledger& ledger) {
   for (const std::string& stream : streams) {
     DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
-                             NewestMinute(storage, paths::Stream(view, stream)));
+                             NewestOf(storage, view, stream, latest, ledger));
     if (!newest) continue;
     ledger.streams[stream].newest = newest;
     if (!ledger.open || *newest > *ledger.open) ledger.open = newest;
@@ -102,7 +113,7 @@ Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_
 }
 
 Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::string& primary,
-                          const std::vector<std::string>& streams) {
+                          const std::vector<std::string>& streams, Minute latest) {
   Ledger ledger;
   ledger.primary = primary;
   DATABUS_ASSIGN_OR_RETURN(ledger.closed, NewestManifest(storage, view, group, primary));
@@ -114,9 +125,9 @@ Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::s
       manifest = Manifest{view, group, *ledger.closed, primary, {}};
     }
     if (!manifest.ok()) return manifest.status();
-    DATABUS_RETURN_IF_ERROR(LoadAfterManifest(storage, *manifest, streams, ledger));
+    DATABUS_RETURN_IF_ERROR(LoadAfterManifest(storage, *manifest, streams, latest, ledger));
   } else {
-    DATABUS_RETURN_IF_ERROR(LoadWithoutManifest(storage, view, streams, ledger));
+    DATABUS_RETURN_IF_ERROR(LoadWithoutManifest(storage, view, streams, latest, ledger));
   }
   if (!ledger.open) return ledger;
   for (auto& [stream, minutes] : ledger.streams) {

@@ -27,6 +27,9 @@ struct Ledger {
   std::optional<Minute> closed;  // the newest manifest
   std::optional<Minute> open;    // the only minute that may get files; nothing before the first
   std::map<std::string, StreamMinutes> streams;
+  // Streams with minute directories later than any that a publisher can have made: somebody else's.
+  // They move nobody (P13) and are left alone.
+  std::vector<std::string> strays;
 };
 
 struct FileFacts {
@@ -54,8 +57,9 @@ class FactsOfBytes {
 // The files of a minute directory with their facts. kNotFound: no such directory.
 Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir);
 
-// `streams`: the streams of this group and primary that have a directory in the view.
+// `streams`: the streams of this group and primary that have a directory in the view. `latest`: the
+// latest minute that can have been published, by the clock, where no manifest says otherwise.
 Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::string& primary,
-                          const std::vector<std::string>& streams);
+                          const std::vector<std::string>& streams, Minute latest);
 
 }  // namespace databus

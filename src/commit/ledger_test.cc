@@ -32,7 +32,7 @@ class LedgerTest : public ::testing::Test {
     EXPECT_TRUE(world_.dc1.WriteFile(path, text).ok());
   }
   Ledger Load(const std::vector<std::string>& streams) {
-    auto ledger = LoadLedger(world_.dc1, View::kLocal, 0, "", streams);
+    auto ledger = LoadLedger(world_.dc1, View::kLocal, 0, "", streams, kLastMinute);
     EXPECT_TRUE(ledger.ok()) << ledger.status().ToString();
     return std::move(*ledger);
   }
@@ -97,7 +97,7 @@ TEST_F(LedgerTest, ADamagedManifestStillClosesItsMinute) {
 
 TEST_F(LedgerTest, AManifestOfANewerVersionStopsUs) {
   MakeManifest(start_, "databus-manifest 2\n");
-  EXPECT_EQ(LoadLedger(world_.dc1, View::kLocal, 0, "", {}).code(), Code::kInvalid);
+  EXPECT_EQ(LoadLedger(world_.dc1, View::kLocal, 0, "", {}, kLastMinute).code(), Code::kInvalid);
 }
 
 TEST_F(LedgerTest, AnUnknownAnswerAtAnyCallMakesNoLedger) {
@@ -110,7 +110,7 @@ TEST_F(LedgerTest, AnUnknownAnswerAtAnyCallMakesNoLedger) {
     FaultPlan plan;
     FaultStorage storage(world_.dc1, plan);
     plan.Add({.number = n, .fault = Fault::RequestLost()});
-    const auto ledger = LoadLedger(storage, View::kLocal, 0, "", {"clicks"});
+    const auto ledger = LoadLedger(storage, View::kLocal, 0, "", {"clicks"}, kLastMinute);
     if (plan.calls() < n) break;
     EXPECT_EQ(ledger.code(), Code::kUnavailable) << n;
   }

@@ -80,16 +80,18 @@ class Walker {
   const Visit& visit_;
 };
 
-Result<std::optional<Minute>> FirstInOrder(Storage& storage, const std::string& root, Order order) {
+Result<std::optional<Minute>> FirstInOrder(Storage& storage, const std::string& root, Order order,
+                                           Minute latest) {
   std::optional<Minute> found;
-  DATABUS_RETURN_IF_ERROR(WalkHours(storage, root, kFirstMinute, kLastMinute, order,
-                                    [&](Minute hour, const DirEntry& entry) {
-                                      if (entry.info.kind != NodeKind::kDirectory) {
-                                        return Walk::kContinue;
-                                      }
-                                      found = MinuteInHour(hour, entry.name);
-                                      return found ? Walk::kStop : Walk::kContinue;
-                                    }));
+  DATABUS_RETURN_IF_ERROR(WalkHours(
+      storage, root, kFirstMinute, latest, order, [&](Minute hour, const DirEntry& entry) {
+        const auto minute = MinuteInHour(hour, entry.name);
+        if (entry.info.kind != NodeKind::kDirectory || !minute || *minute > latest) {
+          return Walk::kContinue;
+        }
+        found = minute;
+        return Walk::kStop;
+      }));
   return found;
 }
 
@@ -121,12 +123,13 @@ Result<std::vector<Minute>> ListMinutes(Storage& storage, const std::string& roo
   return minutes;
 }
 
-Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& root) {
-  return FirstInOrder(storage, root, Order::kDescending);
+Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& root,
+                                           Minute latest) {
+  return FirstInOrder(storage, root, Order::kDescending, latest);
 }
 
 Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& root) {
-  return FirstInOrder(storage, root, Order::kAscending);
+  return FirstInOrder(storage, root, Order::kAscending, kLastMinute);
 }
 
 }  // namespace databus

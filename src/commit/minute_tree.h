@@ -14,6 +14,9 @@
 
 namespace databus {
 
+inline constexpr Minute kFirstMinute{0};
+inline constexpr Minute kLastMinute{4'223'371'679};  // 9999-12-31T23:59Z
+
 enum class Order : uint8_t { kAscending, kDescending };
 
 // What to do with one entry of an hour directory.
@@ -28,13 +31,12 @@ Status WalkHours(Storage& storage, const std::string& root, Minute from, Minute 
 // The minute directories of a stream's root, ascending, within [from, to].
 Result<std::vector<Minute>> ListMinutes(Storage& storage, const std::string& root, Minute from,
                                         Minute to);
-Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& root);
+// Not later than `latest`.
+Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& root,
+                                           Minute latest = kLastMinute);
 Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& root);
 
 // The minute of an hour that `name` is ("00" to "59"), or nothing.
 std::optional<Minute> MinuteInHour(Minute hour, std::string_view name);
-
-inline constexpr Minute kFirstMinute{0};
-inline constexpr Minute kLastMinute{4'223'371'679};  // 9999-12-31T23:59Z
 
 }  // namespace databus

@@ -145,6 +145,7 @@ Result<LogCall> DecodeLogCall(std::string_view frame, const CallHeader& header) 
 
 std::string EncodeLogReply(const ReplyTo& to, ResultCode code) {
   std::string out;
+  out.reserve(32);
   AppendMessageHeader(out, MessageType::kReply, kLogMethod, to);
   thrift_binary::AppendField(out, Type::kI32, 0);
   thrift_binary::AppendI32(out, static_cast<int32_t>(code));

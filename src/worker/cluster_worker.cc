@@ -44,6 +44,7 @@ struct ClusterWorker::Services {
       return clusters->Find(name);
     };
     return {storage,
+            worker.options_.clock,
             worker.options_.random,
             worker.rules_,
             find,

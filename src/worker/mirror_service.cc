@@ -11,6 +11,7 @@ namespace {
 
 // How many minutes one run of one group advances at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
+constexpr std::chrono::seconds kSeenOpen{60};
 
 std::string FilePath(const std::string& stream, Minute minute, const std::string& name) {
   return paths::MinuteFile(View::kMerged, stream, minute, name);
@@ -96,9 +97,18 @@ Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Mi
   auto manifest = ReadManifest(flow.source, View::kMerged, flow.group, minute, "");
   if (manifest.code() == Code::kNotFound) {
     // Open, or a minute of the original system, from before there were manifests.
+    const auto key = std::pair(flow.primary, flow.group);
+    const auto seen = seen_open_.find(key);
+    const BootTime now = options_.clock.Boot();
+    if (seen != seen_open_.end() && seen->second.minute == minute && now < seen->second.until) {
+      return std::optional<Manifest>();
+    }
     DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> first,
                              OldestManifest(flow.source, View::kMerged, flow.group, ""));
-    if (first && *first < minute) return std::optional<Manifest>();
+    if (first && *first < minute) {
+      seen_open_.insert_or_assign(key, SeenOpen{minute, now + kSeenOpen});
+      return std::optional<Manifest>();
+    }
     return ClosedByListing(flow, minute);
   }
   if (!manifest.ok()) return manifest.status();
@@ -232,12 +242,15 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
 // In the open minute a file counts when it is here; a closed one holds what its manifest says,
 // which for a stream that is mirrored only since later is nothing.
 Result<bool> MirrorService::IsMirrored(GroupWriter& writer, const Flow& flow,
-                                       const paths::MinutePath& line) {
+                                       const paths::MinutePath& line, LastManifest& last) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   if (line.minute > *ledger.open) return false;
   if (line.minute == *ledger.open) return IsHere(ledger, line.stream, line.file);
-  const auto manifest = ReadManifest(writer.staging().storage(), View::kMerged, flow.group,
-                                     line.minute, flow.primary);
+  if (!last || last->first != line.minute) {
+    last.emplace(line.minute, ReadManifest(writer.staging().storage(), View::kMerged, flow.group,
+                                           line.minute, flow.primary));
+  }
+  Result<Manifest>& manifest = last->second;
   if (manifest.code() == Code::kNotFound) return true;  // from before the oldest that is kept
   if (manifest.code() == Code::kCorrupt) return true;   // it closed when it was equal
   if (!manifest.ok()) return manifest.status();
@@ -262,12 +275,13 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   if (!ledger.open) return Status::Ok();
   CommitRequest request;
+  LastManifest last;
   for (QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (size_t i = 0; i < entry->lines.size(); ++i) {
       const paths::MinutePath& line = entry->lines[i];
       if (GroupOf(line.stream, options_.writers.groups()) != flow.group) continue;
       if (entry->settled.contains(i)) continue;
-      DATABUS_ASSIGN_OR_RETURN(const bool here, IsMirrored(writer, flow, line));
+      DATABUS_ASSIGN_OR_RETURN(const bool here, IsMirrored(writer, flow, line, last));
       const bool stranger =
           line.view != View::kMerged ||
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();

@@ -59,10 +59,20 @@ class MirrorService {
   // Copies and publishes them.
   Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
   Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
-  Result<bool> IsMirrored(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line);
+  // The manifest that was read last: the lines of an entry are mostly of one minute.
+  using LastManifest = std::optional<std::pair<Minute, Result<Manifest>>>;
+  Result<bool> IsMirrored(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line,
+                          LastManifest& last);
   Status CleanQueue(GroupWriter& writer, const Flow& flow);
 
   const Options options_;
+  // Minutes that were found open at the primary; whether they are ones of the original system is
+  // looked up again only from time to time.
+  struct SeenOpen {
+    Minute minute;
+    BootTime until;
+  };
+  std::map<std::pair<std::string, Group>, SeenOpen> seen_open_;
   std::map<std::string, QueueReader> queues_;                                 // by primary
   std::map<std::string, std::map<Group, std::vector<std::string>>> streams_;  // by primary
 };

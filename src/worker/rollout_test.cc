@@ -92,6 +92,24 @@ TEST(RolloutTest, ADamagedManifestOfTheMergedViewDoesNotStopTheMerge) {
   EXPECT_THAT(files, SizeIs(3));
 }
 
+TEST(RolloutTest, AStrayDirectoryOfTheFutureMovesNobodyThere) {
+  Installation world;
+  Storage& tree = world.at("dc1");
+  for (const std::string dir :
+       {"streams_local/views", "streams_local/views/2099", "streams_local/views/2099/01",
+        "streams_local/views/2099/01/01", "streams_local/views/2099/01/01/00",
+        "streams_local/views/2099/01/01/00/00"}) {
+    ASSERT_TRUE(tree.MakeDir(dir).ok());
+  }
+  WorkerProcess dc1(world, {"dc1"}, 1);
+  for (const std::string stream : {"clicks", "views", "orders"}) world.Deliver("dc1", stream, "c1");
+  StepAll(world, {&dc1}, 3);
+  std::set<std::string> minutes;
+  for (const SeenFile& file : world.Files("dc1", View::kLocal)) minutes.insert(file.minute);
+  EXPECT_THAT(minutes, ::testing::ElementsAre("2031-05-06T10:58Z"));
+  EXPECT_FALSE(dc1.of().ListProblems().empty());
+}
+
 TEST(RolloutTest, WhatTheOriginalHadPublishedIsNotPublishedAgain) {
   Installation world;
   Storage& tree = world.at("dc1");

@@ -5,14 +5,21 @@
 #include "cluster/names.h"
 
 namespace databus {
+namespace {
+
+// P13: how far the clocks of two publishers may be apart.
+constexpr int kClocksApartMinutesMax = 2;
+
+}  // namespace
 
 Result<GroupWriter*> Writers::Get(Group group) {
   active_.insert(group);
   const auto found = open_.find(group);
   if (found != open_.end()) return found->second.get();
-  const GroupWriter::Options options{
+  GroupWriter::Options options{
       options_.storage, options_.random, options_.rules,  options_.find_cluster, options_.rows,
       options_.view,    group,           options_.groups, options_.root_url};
+  options.latest = Minute::Of(options_.clock.Wall()) + kClocksApartMinutesMax;
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
   return (open_[group] = std::move(writer)).get();
 }

@@ -19,6 +19,7 @@ class Writers {
  public:
   struct Options {
     Storage& storage;
+    const Clock& clock;
     Random& random;
     const StreamRules& rules;
     FindCluster find_cluster;

@@ -100,7 +100,8 @@ void ScribeHandler::TakeLog(Frame& frame, const LogCall& call, Exchange& exchang
                        .id = call.batch,
                        .rejected = std::move(judgement.rejected)});
   }
-  exchange.answers.emplace_back();
+  // Here, while the disk is busy with others, and not on the spool's thread.
+  exchange.answers.push_back(EncodeLogReply(call.reply_to, ResultCode::kOk));
   exchange.waiting.push_back(std::move(waiting));
 }
 
@@ -122,9 +123,8 @@ void ScribeHandler::Complete(Exchange& exchange, std::span<const SpoolOutcome> o
           counts_.received_good += share.messages;
         }
         counts_.received_bad += waiting.rejected;
-        answer = EncodeLogReply(waiting.reply_to, ResultCode::kOk);
         break;
-      case SpoolAnswer::kRepeat: answer = EncodeLogReply(waiting.reply_to, ResultCode::kOk); break;
+      case SpoolAnswer::kRepeat: break;
       case SpoolAnswer::kTryLater:
         ++counts_.try_later;
         answer = EncodeLogReply(waiting.reply_to, ResultCode::kTryLater);

@@ -101,18 +101,23 @@ Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id) {
 }
 
 void AppendRecordHeader(std::string& out, const SegmentId& id, const RecordHeader& header) {
-  const size_t start = out.size();
-  PutU32(out, kRecordMagic);
-  PutU32(out, header.entries_bytes);
-  PutU64(out, id.segment);
-  PutU64(out, header.offset);
-  PutU64(out, static_cast<uint64_t>(header.accepted_ms));
-  PutU64(out, header.sender);
-  PutU64(out, header.number);
-  PutU32(out, header.count);
-  PutU32(out, header.rejected_bytes);
-  PutU32(out, header.body_crc32c);
-  PutU32(out, HeaderCrc(std::string_view(out).substr(start), id));
+  std::array<char, kRecordHeaderBytes> bytes;  // appended at once: this is done for every call
+  char* at = bytes.data();
+  const auto put = [&at](auto value) {
+    for (size_t i = 0; i < sizeof value; ++i) *at++ = static_cast<char>(value >> (8 * i));
+  };
+  put(kRecordMagic);
+  put(header.entries_bytes);
+  put(id.segment);
+  put(header.offset);
+  put(static_cast<uint64_t>(header.accepted_ms));
+  put(header.sender);
+  put(header.number);
+  put(header.count);
+  put(header.rejected_bytes);
+  put(header.body_crc32c);
+  put(HeaderCrc({bytes.data(), kRecordCrcOffset}, id));
+  out.append(bytes.data(), bytes.size());
 }
 
 std::optional<RecordHeader> DecodeRecordHeader(std::string_view bytes, const SegmentId& id,
