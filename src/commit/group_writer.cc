@@ -54,6 +54,12 @@ Status GroupWriter::Load() {
     DATABUS_ASSIGN_OR_RETURN(ledgers_[primary],
                              LoadLedger(options_.storage, options_.view, options_.group, primary,
                                         names, options_.latest));
+    for (const std::string& path : ledgers_[primary].unreadable) {
+      incidents_.push_back(
+          {fmt::format("{}: {} cannot be read; it is left out of its minute's "
+                       "manifest",
+                       options_.storage.Describe(), path)});
+    }
     for (const std::string& stream : ledgers_[primary].strays) {
       incidents_.push_back(
           {fmt::format("{}: {} has minute directories of the future, which are not "

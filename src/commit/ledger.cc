@@ -98,16 +98,23 @@ Result<FileFacts> ReadFacts(Storage& storage, const std::string& path) {
   }
 }
 
-Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir) {
+Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir,
+                                    std::vector<std::string>* unreadable) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(minute_dir));
   MinuteFiles files;
   for (const DirEntry& entry : entries) {
     // Names with a leading '_' or '.' are invisible to every reader of these trees.
     if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
       continue;
-    DATABUS_ASSIGN_OR_RETURN(FileFacts facts,
-                             ReadFacts(storage, paths::Join(minute_dir, entry.name)));
-    files[entry.name] = std::move(facts.file);
+    const std::string path = paths::Join(minute_dir, entry.name);
+    auto facts = ReadFacts(storage, path);
+    if (facts.ok()) {
+      files[entry.name] = std::move(facts->file);
+    } else if (unreadable != nullptr && facts.code() == Code::kRefused) {
+      unreadable->push_back(path);
+    } else {
+      return facts.status();
+    }
   }
   return files;
 }
@@ -131,7 +138,8 @@ Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::s
   }
   if (!ledger.open) return ledger;
   for (auto& [stream, minutes] : ledger.streams) {
-    auto files = ReadMinuteFiles(storage, paths::MinuteDir(view, stream, *ledger.open));
+    auto files =
+        ReadMinuteFiles(storage, paths::MinuteDir(view, stream, *ledger.open), &ledger.unreadable);
     if (files.code() == Code::kNotFound) continue;
     if (!files.ok()) return files.status();
     minutes.newest = ledger.open;

@@ -30,6 +30,8 @@ struct Ledger {
   // Streams with minute directories later than any that a publisher can have made: somebody else's.
   // They move nobody (P13) and are left alone.
   std::vector<std::string> strays;
+  // Files of the open minute that the cluster refuses to open: left out of everything.
+  std::vector<std::string> unreadable;
 };
 
 struct FileFacts {
@@ -55,7 +57,9 @@ class FactsOfBytes {
 };
 
 // The files of a minute directory with their facts. kNotFound: no such directory.
-Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir);
+// With `unreadable`, a file that is refused stops nothing and its path goes there instead.
+Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir,
+                                    std::vector<std::string>* unreadable = nullptr);
 
 // `streams`: the streams of this group and primary that have a directory in the view. `latest`: the
 // latest minute that can have been published, by the clock, where no manifest says otherwise.

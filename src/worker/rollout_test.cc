@@ -92,6 +92,24 @@ TEST(RolloutTest, ADamagedManifestOfTheMergedViewDoesNotStopTheMerge) {
   EXPECT_THAT(files, SizeIs(3));
 }
 
+TEST(RolloutTest, AFileOfTheOpenMinuteThatCannotBeReadStopsNoTakeOver) {
+  Installation world;
+  {
+    WorkerProcess first(world, {"dc1"}, 1);
+    world.Deliver("dc1", "clicks", "c1");
+    StepAll(world, {&first}, 2);
+  }
+  WorkerProcess second(world, {"dc1"}, 2);
+  second.plan.Add({.verb = Verb::kOpen,
+                   .path_part = "streams_local/clicks/2031/05/06/10/58",
+                   .times = FaultRule::kAlways,
+                   .fault = Fault::Refused(Code::kRefused)});
+  world.Deliver("dc1", "clicks", "c2");
+  StepAll(world, {&second}, 14);  // the first one's lease has to run out
+  EXPECT_THAT(world.Files("dc1", View::kLocal), SizeIs(2));
+  EXPECT_FALSE(second.of().ListProblems().empty());
+}
+
 TEST(RolloutTest, AStrayDirectoryOfTheFutureMovesNobodyThere) {
   Installation world;
   Storage& tree = world.at("dc1");
