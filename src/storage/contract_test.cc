@@ -371,9 +371,8 @@ TEST_P(StorageContract, RenameNeverOverwrites) {
   Write("f", "f");
   Write("g", "g");
   const std::pair<const char*, const char*> moves[] = {
-      {"f", "g"},          {"f", "empty"}, {"f", "full"}, {"full", "empty"},
-      {"empty", "empty2"}, {"full", "f"},  {"empty", "f"}, {"empty", "full"},
-      {"f", "f"},          {"full", "full"}};
+      {"f", "g"},    {"f", "empty"}, {"f", "full"},     {"full", "empty"}, {"empty", "empty2"},
+      {"full", "f"}, {"empty", "f"}, {"empty", "full"}, {"f", "f"},        {"full", "full"}};
   for (const auto& [from, to] : moves) {
     EXPECT_EQ(storage_.Rename(from, to).code(), Code::kExists) << from << " to " << to;
   }
@@ -483,10 +482,10 @@ TEST_P(StorageContract, BatchesAnswerEachItemInTheOrderGiven) {
   Write("f", "");
   EXPECT_THAT(Codes(storage_.MakeDirs(std::vector<std::string>{"a", "d", "x/y", "", "d/e"})),
               ElementsAre(Code::kOk, Code::kExists, Code::kNotFound, Code::kExists, Code::kOk));
-  EXPECT_THAT(Codes(storage_.Renames(std::vector<Move>{
-                  {"no", "b"}, {"f", "d/f"}, {"a", "d"}, {"a", "x/y"}, {"a", "a/b"}})),
-              ElementsAre(Code::kNotFound, Code::kOk, Code::kExists, Code::kNotFound,
-                          Code::kRefused));
+  EXPECT_THAT(
+      Codes(storage_.Renames(
+          std::vector<Move>{{"no", "b"}, {"f", "d/f"}, {"a", "d"}, {"a", "x/y"}, {"a", "a/b"}})),
+      ElementsAre(Code::kNotFound, Code::kOk, Code::kExists, Code::kNotFound, Code::kRefused));
   EXPECT_THAT(Codes(storage_.Removes(std::vector<std::string>{"d", "d/f", "no", "a"})),
               ElementsAre(Code::kRefused, Code::kOk, Code::kNotFound, Code::kOk));
   EXPECT_THAT(Names(""), ElementsAre("d"));

@@ -54,7 +54,7 @@ Status ErrnoStatus(int error, std::string_view verb, std::string_view path) {
 Result<Fd> OpenRegular(const std::string& path) {
   Fd fd(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC));
   if (!fd.ok()) return ErrnoStatus(errno, "open", path);
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
   if (!S_ISREG(info.st_mode)) {
     return Status(Code::kRefused, "open " + path + ": not a regular file");
@@ -86,15 +86,15 @@ Status WriteAll(const Fd& fd, std::span<const std::string_view> parts, std::stri
 Status ReadSome(const Fd& fd, uint64_t offset, size_t most, std::string_view path,
                 std::string& out) {
   out.clear();
-  struct stat info {};
+  struct stat info{};
   if (::fstat(fd.get(), &info) != 0) return ErrnoStatus(errno, "stat", path);
   const auto length = static_cast<uint64_t>(info.st_size);
   if (offset >= length) return Status::Ok();
   out.resize(std::min<uint64_t>(most, length - offset));
   size_t done = 0;
   while (done < out.size()) {
-    const ssize_t got = ::pread(fd.get(), &out[done], out.size() - done,
-                                static_cast<off_t>(offset + done));
+    const ssize_t got =
+        ::pread(fd.get(), &out[done], out.size() - done, static_cast<off_t>(offset + done));
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) return ErrnoStatus(errno, "read", path);
     if (got == 0) break;  // somebody cut the file in the meantime

@@ -65,11 +65,11 @@ class Probe {
   }
 
   Status NamesAreNotTakenOver() {
-    DATABUS_RETURN_IF_ERROR(Want(storage_.Create(In("a")).status(), Code::kExists,
-                                 "creating a file over another"));
+    DATABUS_RETURN_IF_ERROR(
+        Want(storage_.Create(In("a")).status(), Code::kExists, "creating a file over another"));
     DATABUS_RETURN_IF_ERROR(WantContent("a", "first", "after a refused creation"));
-    DATABUS_RETURN_IF_ERROR(Want(storage_.Rename(In("a"), In("b")), Code::kExists,
-                                 "renaming a file over another"));
+    DATABUS_RETURN_IF_ERROR(
+        Want(storage_.Rename(In("a"), In("b")), Code::kExists, "renaming a file over another"));
     DATABUS_RETURN_IF_ERROR(WantContent("a", "first", "after a refused rename"));
     DATABUS_RETURN_IF_ERROR(WantContent("b", "the second", "after a refused rename"));
     DATABUS_RETURN_IF_ERROR(storage_.MakeDir(In("d")));
@@ -84,8 +84,8 @@ class Probe {
   Status ParentsAreNotMade() {
     DATABUS_RETURN_IF_ERROR(Want(storage_.Create(In("no/a")).status(), Code::kNotFound,
                                  "creating a file in a missing directory"));
-    DATABUS_RETURN_IF_ERROR(Want(storage_.MakeDir(In("no/d")), Code::kNotFound,
-                                 "making a directory in a missing one"));
+    DATABUS_RETURN_IF_ERROR(
+        Want(storage_.MakeDir(In("no/d")), Code::kNotFound, "making a directory in a missing one"));
     DATABUS_RETURN_IF_ERROR(Want(storage_.Rename(In("a"), In("no/a")), Code::kNotFound,
                                  "renaming a file into a missing directory"));
     return Want(storage_.Stat(In("no")).status(), Code::kNotFound,

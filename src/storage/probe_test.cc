@@ -28,9 +28,7 @@ class Forwarding : public Storage {
   std::vector<Status> MakeDirs(std::span<const std::string> paths) override {
     return base_.MakeDirs(paths);
   }
-  std::vector<Status> Renames(std::span<const Move> moves) override {
-    return base_.Renames(moves);
-  }
+  std::vector<Status> Renames(std::span<const Move> moves) override { return base_.Renames(moves); }
   std::vector<Status> Removes(std::span<const std::string> paths) override {
     return base_.Removes(paths);
   }
@@ -212,8 +210,7 @@ TEST_F(ProbeTest, CatchesAStoreThatMakesParents) {
 
 TEST_F(ProbeTest, CatchesAStoreThatCreatesOverWhatIsThere) {
   EXPECT_THAT(ProbeLiar<TruncatesOnCreate>(), HasSubstr("creating a file over another"));
-  EXPECT_THAT(ProbeLiar<TakesAnyDirectoryForMade>(),
-              HasSubstr("making a directory over another"));
+  EXPECT_THAT(ProbeLiar<TakesAnyDirectoryForMade>(), HasSubstr("making a directory over another"));
 }
 
 TEST_F(ProbeTest, CatchesAStoreThatAnswersFromTheDayBefore) {

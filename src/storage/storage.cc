@@ -21,13 +21,12 @@ Result<std::string> Storage::ReadFile(const std::string& path, size_t most) {
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, Open(path));
   std::string content;
   while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part,
-                             reader->Read(content.size(), size_t{4} << 20));
+    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(content.size(), size_t{4} << 20));
     if (part.empty()) return content;
     content += part;
     if (content.size() > most) {
-      return Status(Code::kInvalid, Describe() + ": " + path + ": longer than " +
-                                        std::to_string(most) + " bytes");
+      return Status(Code::kInvalid,
+                    Describe() + ": " + path + ": longer than " + std::to_string(most) + " bytes");
     }
   }
 }

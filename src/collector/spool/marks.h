@@ -18,10 +18,10 @@ namespace databus {
 class MarkTable {
  public:
   enum class Verdict : uint8_t {
-    kAccept,          // the next number: tentatively kept
-    kRepeat,          // durable already
-    kPendingRepeat,   // accepted earlier in this flush: shares its fate
-    kGap,             // an earlier number is missing
+    kAccept,         // the next number: tentatively kept
+    kRepeat,         // durable already
+    kPendingRepeat,  // accepted earlier in this flush: shares its fate
+    kGap,            // an earlier number is missing
   };
 
   explicit MarkTable(size_t senders_max) : senders_max_(senders_max) {}

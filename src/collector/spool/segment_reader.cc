@@ -58,8 +58,7 @@ Result<std::optional<SegmentReader::Found>> SegmentReader::Next() {
   const Interval bytes{at_, header->end()};
   if (depth_ == ReadDepth::kHeaders) return std::optional(Take({bytes, header, {}}));
   DATABUS_ASSIGN_OR_RETURN(const std::string_view whole, View(at_, bytes.end - bytes.begin));
-  const std::string_view body =
-      whole.substr(std::min<size_t>(whole.size(), kRecordHeaderBytes));
+  const std::string_view body = whole.substr(std::min<size_t>(whole.size(), kRecordHeaderBytes));
   if (body.size() != header->body_bytes() || Crc32c(body) != header->body_crc32c) {
     return std::optional(Take({bytes, std::nullopt, {}}));
   }

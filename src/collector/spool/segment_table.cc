@@ -50,9 +50,9 @@ Status SegmentTable::CheckUnsealed(std::span<const SpoolRange> ranges) const {
   for (const SpoolRange& range : ranges) {
     const auto found = segments_.find(range.segment);
     const Interval bytes{range.begin, range.end};
-    if (found == segments_.end() || range.begin < kSegmentHeaderBytes ||
-        range.begin >= range.end || range.end > found->second.end ||
-        found->second.taken.Touches(bytes) || taken[range.segment].Touches(bytes)) {
+    if (found == segments_.end() || range.begin < kSegmentHeaderBytes || range.begin >= range.end ||
+        range.end > found->second.end || found->second.taken.Touches(bytes) ||
+        taken[range.segment].Touches(bytes)) {
       return {Code::kInvalid, "spool: range " + std::to_string(range.begin) + "-" +
                                   std::to_string(range.end) + " of segment " +
                                   std::to_string(range.segment) + " is not unsealed"};
@@ -70,9 +70,8 @@ std::vector<UnsealedRange> SegmentTable::Unsealed() const {
   std::vector<UnsealedRange> unsealed;
   for (const auto& [number, segment] : segments_) {
     for (const Interval& gap : Gaps(segment)) {
-      unsealed.push_back({{number, gap.begin, gap.end},
-                          AcceptedAt(segment.times, gap.begin),
-                          segment.age});
+      unsealed.push_back(
+          {{number, gap.begin, gap.end}, AcceptedAt(segment.times, gap.begin), segment.age});
     }
   }
   return unsealed;

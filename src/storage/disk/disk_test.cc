@@ -298,12 +298,11 @@ TEST(FaultDiskTest, EveryCallIsCountedAndCanFail) {
   ASSERT_TRUE(disk.Remove("/d/g").ok());
   std::vector<std::string> lines;
   for (const Call& call : plan.trace()) lines.push_back(call.ToString());
-  EXPECT_THAT(lines,
-              ElementsAre("1 make-dir disk /d", "2 lock-dir disk /d", "3 create disk /d/f",
-                          "4 append disk /d/f", "5 sync disk /d/f", "6 size disk /d/f",
-                          "7 open disk /d/f", "8 read disk /d/f", "9 sync-dir disk /d",
-                          "10 rename disk /d/f to /d/g", "11 list disk /d",
-                          "12 free-bytes disk /d", "13 remove disk /d/g"));
+  EXPECT_THAT(lines, ElementsAre("1 make-dir disk /d", "2 lock-dir disk /d", "3 create disk /d/f",
+                                 "4 append disk /d/f", "5 sync disk /d/f", "6 size disk /d/f",
+                                 "7 open disk /d/f", "8 read disk /d/f", "9 sync-dir disk /d",
+                                 "10 rename disk /d/f to /d/g", "11 list disk /d",
+                                 "12 free-bytes disk /d", "13 remove disk /d/g"));
   plan.Add({.times = FaultRule::kAlways, .fault = Fault::RequestLost()});
   std::string out;
   EXPECT_EQ(disk.MakeDirs("/d").code(), Code::kUnavailable);

@@ -23,9 +23,8 @@ class File final : public DiskFile {
       }
       static_cast<void>(base_->Append(some));
     };
-    return RunFaulty(
-        plan_, CallOf(Verb::kAppend, path_), [&] { return base_->Append(parts); },
-        {.append = prefix});
+    return RunFaulty(plan_, CallOf(Verb::kAppend, path_), [&] { return base_->Append(parts); },
+                     {.append = prefix});
   }
 
   Status Sync() override {
@@ -36,9 +35,8 @@ class File final : public DiskFile {
     const auto flip = [&](uint64_t at) {
       if (!out.empty()) out[std::min<uint64_t>(at, out.size() - 1)] ^= 1;
     };
-    return RunFaulty(
-        plan_, CallOf(Verb::kRead, path_), [&] { return base_->ReadAt(offset, most, out); },
-        {.flip = flip});
+    return RunFaulty(plan_, CallOf(Verb::kRead, path_),
+                     [&] { return base_->ReadAt(offset, most, out); }, {.flip = flip});
   }
 
   Result<uint64_t> Size() override {

@@ -34,7 +34,7 @@ class LocalFile final : public DiskFile {
   }
 
   Result<uint64_t> Size() override {
-    struct stat info {};
+    struct stat info{};
     if (::fstat(fd_.get(), &info) != 0) return posix::ErrnoStatus(errno, "stat", path_);
     return static_cast<uint64_t>(info.st_size);
   }
@@ -80,7 +80,7 @@ class LocalDiskImpl final : public Disk {
     if (!fd.ok()) {
       const int error = errno;
       const Status failed = posix::ErrnoStatus(error, "list", path);
-      struct stat info {};
+      struct stat info{};
       const bool there = error == ENOTDIR && ::lstat(path.c_str(), &info) == 0;
       return there ? Status(Code::kRefused, failed.message()) : failed;
     }
@@ -100,7 +100,7 @@ class LocalDiskImpl final : public Disk {
       }
       if (slash == std::string::npos) break;
     }
-    struct stat info {};
+    struct stat info{};
     if (::stat(path.c_str(), &info) != 0) return posix::ErrnoStatus(errno, "stat", path);
     if (!S_ISDIR(info.st_mode)) return Status(Code::kRefused, path + ": a file in the way");
     return Status::Ok();
@@ -128,7 +128,7 @@ class LocalDiskImpl final : public Disk {
 
   Result<uint64_t> FreeBytes(const std::string& path) override {
     DATABUS_RETURN_IF_ERROR(CheckAbsolute(path));
-    struct statvfs info {};
+    struct statvfs info{};
     if (::statvfs(path.c_str(), &info) != 0) return posix::ErrnoStatus(errno, "free space", path);
     return uint64_t{info.f_bavail} * info.f_frsize;
   }

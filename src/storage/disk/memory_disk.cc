@@ -223,8 +223,7 @@ void MemoryDisk::MakeDurable(const NameChange& change) {
 
 bool MemoryDisk::Touches(const NameChange& change, const std::vector<NodePtr>& directories) {
   return std::any_of(change.begin(), change.end(), [&](const Naming& naming) {
-    return std::find(directories.begin(), directories.end(), naming.directory) !=
-           directories.end();
+    return std::find(directories.begin(), directories.end(), naming.directory) != directories.end();
   });
 }
 
@@ -281,8 +280,8 @@ Status MemoryDisk::Rename(const std::string& from, const std::string& to) {
   if (source.node->directory && to.starts_with(from + "/")) {
     return Fail(Code::kRefused, to, "lies within what is moved");
   }
-  if (target.node != nullptr && (target.node->directory != source.node->directory ||
-                                 !target.node->entries.empty())) {
+  if (target.node != nullptr &&
+      (target.node->directory != source.node->directory || !target.node->entries.empty())) {
     return Fail(Code::kRefused, to, "cannot be replaced");
   }
   Change({{source.directory, source.name, nullptr}, {target.directory, target.name, source.node}});

@@ -36,9 +36,23 @@ struct Crash {};
 
 enum class Verb : uint8_t {
   // Storage and its readers and writers; the disk uses those that fit.
-  kStat, kList, kOpen, kRead, kCreate, kAppend, kFinish, kMakeDir, kRename, kRemove, kReplace,
+  kStat,
+  kList,
+  kOpen,
+  kRead,
+  kCreate,
+  kAppend,
+  kFinish,
+  kMakeDir,
+  kRename,
+  kRemove,
+  kReplace,
   // Disk only.
-  kSync, kSyncDir, kSize, kFreeBytes, kLockDir,
+  kSync,
+  kSyncDir,
+  kSize,
+  kFreeBytes,
+  kLockDir,
 };
 std::string_view VerbName(Verb verb);
 // True for verbs that can change the tree or what is durable of it.
@@ -49,7 +63,7 @@ struct Call {
   Verb verb = Verb::kStat;
   std::string store{};  // Describe() of the storage, "disk" for a disk
   std::string path{};
-  std::string to{};     // of a rename
+  std::string to{};  // of a rename
 
   // "17 rename memory: a/b to c/d"
   std::string ToString() const;
@@ -66,7 +80,7 @@ struct Fault {
     kFlipped,      // a Read answers with one bit wrong in its byte `bytes` (the last one at most)
     kCrashBefore,
     kCrashAfter,
-    kCrashTorn,    // an Append writes its first `bytes` bytes, then the crash; else kCrashBefore
+    kCrashTorn,  // an Append writes its first `bytes` bytes, then the crash; else kCrashBefore
   };
   Kind kind = Kind::kNone;
   Code code = Code::kUnavailable;
@@ -83,14 +97,10 @@ struct Fault {
   static Fault Torn(uint64_t bytes, Code code = Code::kUnavailable) {
     return {.kind = Kind::kTorn, .code = code, .bytes = bytes};
   }
-  static Fault Flipped(uint64_t byte) {
-    return {.kind = Kind::kFlipped, .bytes = byte};
-  }
+  static Fault Flipped(uint64_t byte) { return {.kind = Kind::kFlipped, .bytes = byte}; }
   static Fault CrashBefore() { return {.kind = Kind::kCrashBefore}; }
   static Fault CrashAfter() { return {.kind = Kind::kCrashAfter}; }
-  static Fault CrashTorn(uint64_t bytes) {
-    return {.kind = Kind::kCrashTorn, .bytes = bytes};
-  }
+  static Fault CrashTorn(uint64_t bytes) { return {.kind = Kind::kCrashTorn, .bytes = bytes}; }
 };
 
 // Which calls get a fault: those that match everything that is given.
@@ -99,7 +109,7 @@ struct FaultRule {
   std::optional<Verb> verb{};
   std::string store_part{};
   std::string path_part{};  // of the path, or of what it is renamed to
-  uint64_t times = 1;     // spent after so many calls; kAlways never
+  uint64_t times = 1;       // spent after so many calls; kAlways never
   Fault fault{};
 
   static constexpr uint64_t kAlways = std::numeric_limits<uint64_t>::max();
@@ -166,9 +176,7 @@ auto RunFaulty(FaultPlan& plan, Call call, Run run, const FaultHelpers& helpers 
       return answer;
     }
     case Kind::kCrashBefore: return plan.Die();
-    case Kind::kCrashAfter:
-      static_cast<void>(run());
-      return plan.Die();
+    case Kind::kCrashAfter: static_cast<void>(run()); return plan.Die();
     case Kind::kCrashTorn:
       if (helpers.append) helpers.append(fault.bytes);
       return plan.Die();

@@ -40,9 +40,8 @@ class Writer final : public FileWriter {
     const auto prefix = [&](uint64_t length) {
       static_cast<void>(base_->Append(bytes.substr(0, length)));
     };
-    return RunFaulty(
-        plan_, std::move(call), [&] { return base_->Append(bytes); },
-        {.append = prefix});
+    return RunFaulty(plan_, std::move(call), [&] { return base_->Append(bytes); },
+                     {.append = prefix});
   }
 
   Status Finish() override {
@@ -101,8 +100,8 @@ std::vector<Status> FaultStorage::Renames(std::span<const Move> moves) {
   for (const Move& move : moves) {
     Call call = CallOf(Verb::kRename, move.from);
     call.to = move.to;
-    answers.push_back(RunFaulty(plan_, std::move(call),
-                                [&] { return base_.Rename(move.from, move.to); }));
+    answers.push_back(
+        RunFaulty(plan_, std::move(call), [&] { return base_.Rename(move.from, move.to); }));
   }
   return answers;
 }

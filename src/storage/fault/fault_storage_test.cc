@@ -39,19 +39,18 @@ TEST_F(FaultStorageTest, EveryCallIsCountedAndRecorded) {
   ASSERT_TRUE((*storage_.Open("d/f"))->Read(0, 1).ok());
   ASSERT_TRUE(storage_.Replace("g", "x").ok());
   ASSERT_TRUE(storage_.Remove("g").ok());
-  EXPECT_THAT(
-      Trace(),
-      ElementsAre("1 create memory: f", "2 append memory: f", "3 finish memory: f",
-                  "4 make-dir memory: d", "5 rename memory: f to d/f", "6 stat memory: d",
-                  "7 list memory: d", "8 open memory: d/f", "9 read memory: d/f",
-                  "10 replace memory: g", "11 remove memory: g"));
+  EXPECT_THAT(Trace(),
+              ElementsAre("1 create memory: f", "2 append memory: f", "3 finish memory: f",
+                          "4 make-dir memory: d", "5 rename memory: f to d/f", "6 stat memory: d",
+                          "7 list memory: d", "8 open memory: d/f", "9 read memory: d/f",
+                          "10 replace memory: g", "11 remove memory: g"));
   EXPECT_EQ(plan_.calls(), 11u);
 }
 
 TEST_F(FaultStorageTest, BatchIsAsManyCallsAsItems) {
   static_cast<void>(storage_.MakeDirs(std::vector<std::string>{"a", "b", "c"}));
-  EXPECT_THAT(Trace(), ElementsAre("1 make-dir memory: a", "2 make-dir memory: b",
-                                   "3 make-dir memory: c"));
+  EXPECT_THAT(Trace(),
+              ElementsAre("1 make-dir memory: a", "2 make-dir memory: b", "3 make-dir memory: c"));
 }
 
 TEST_F(FaultStorageTest, RefusedCallIsNotDone) {
@@ -130,8 +129,8 @@ TEST_F(FaultStorageTest, CrashTornLeavesAPrefix) {
 
 TEST_F(FaultStorageTest, CrashHitsBetweenTheItemsOfABatch) {
   plan_.Add({.number = 2, .fault = Fault::CrashAfter()});
-  EXPECT_THROW(
-      static_cast<void>(storage_.MakeDirs(std::vector<std::string>{"a", "b", "c"})), Crash);
+  EXPECT_THROW(static_cast<void>(storage_.MakeDirs(std::vector<std::string>{"a", "b", "c"})),
+               Crash);
   EXPECT_THAT(Names(), ElementsAre("a", "b"));
 }
 
@@ -194,9 +193,8 @@ TEST_F(FaultStorageTest, RuleMatchesTheTargetOfARename) {
 
 TEST_F(FaultStorageTest, CallbackDecidesBeforeTheRules) {
   plan_.Add({.times = FaultRule::kAlways, .fault = Fault::Full()});
-  plan_.SetCallback([](const Call& call) {
-    return call.number == 2 ? Fault::Refused(Code::kRefused) : Fault{};
-  });
+  plan_.SetCallback(
+      [](const Call& call) { return call.number == 2 ? Fault::Refused(Code::kRefused) : Fault{}; });
   EXPECT_EQ(storage_.MakeDir("a").code(), Code::kNoSpace);
   EXPECT_EQ(storage_.MakeDir("a").code(), Code::kRefused);
   plan_.Clear();

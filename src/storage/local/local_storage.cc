@@ -131,7 +131,7 @@ std::string LocalStorage::Full(std::string_view path) const {
 }
 
 Status LocalStorage::CheckRoot() const {
-  struct stat root {};
+  struct stat root{};
   if (::stat(root_.c_str(), &root) == 0 && S_ISDIR(root.st_mode)) return Status::Ok();
   return Status(Code::kUnavailable, Describe() + ": the root is not there; unmounted?");
 }
@@ -154,7 +154,7 @@ Status LocalStorage::CheckChange(const std::string& path, Code if_root) const {
 
 Result<NodeInfo> LocalStorage::Stat(const std::string& path) {
   DATABUS_RETURN_IF_ERROR(CheckPath(path).WithContext(Describe()));
-  struct stat info {};
+  struct stat info{};
   // The root may be a link to where the tree is; nothing below it may.
   const int flags = path.empty() ? 0 : AT_SYMLINK_NOFOLLOW;
   if (::fstatat(AT_FDCWD, Full(path).c_str(), &info, flags) != 0) {
@@ -171,7 +171,7 @@ Result<std::optional<std::vector<DirEntry>>> LocalStorage::TryList(const std::st
   const posix::Fd fd(::open(full.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow));
   if (!fd.ok()) {
     const int error = errno;
-    struct stat info {};
+    struct stat info{};
     if (error == ENOTDIR && ::lstat(full.c_str(), &info) == 0) {
       return Status(Code::kRefused, "list " + full + ": not a directory");
     }
@@ -182,7 +182,7 @@ Result<std::optional<std::vector<DirEntry>>> LocalStorage::TryList(const std::st
   std::vector<DirEntry> entries;
   entries.reserve(names.size());
   for (std::string& name : names) {
-    struct stat info {};
+    struct stat info{};
     if (::fstatat(fd.get(), name.c_str(), &info, AT_SYMLINK_NOFOLLOW) == 0) {
       entries.push_back({std::move(name), InfoOf(info)});
     } else if (errno == ENOENT) {
@@ -244,8 +244,8 @@ Status LocalStorage::RenameOne(const Move& move) {
                   what + ": the file system of " + root_ + " cannot rename without overwriting " +
                       "(renameat2: " + std::generic_category().message(error) + ")");
   }
-  return Explain(Status(posix::CodeOfErrno(error),
-                        what + ": " + std::generic_category().message(error)));
+  return Explain(
+      Status(posix::CodeOfErrno(error), what + ": " + std::generic_category().message(error)));
 }
 
 Status LocalStorage::RemoveOne(const std::string& path) {
@@ -344,7 +344,7 @@ Status CreateLocalRoot(const std::string& root) {
     }
     if (slash == std::string::npos) break;
   }
-  struct stat info {};
+  struct stat info{};
   if (::stat(root.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return Status::Ok();
   return Status(Code::kRefused, root + ": not a directory");
 }

@@ -38,7 +38,7 @@ class MemoryStorage final : public Storage {
   struct Node {
     NodeKind kind = NodeKind::kFile;
     WallTime modified;
-    std::string content;  // of a file
+    std::string content;                                                // of a file
     std::map<std::string, std::shared_ptr<Node>, std::less<>> entries;  // of a directory
 
     NodeInfo Info() const { return {kind, content.size(), modified}; }
