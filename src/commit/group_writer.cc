@@ -245,7 +245,7 @@ Status GroupWriter::AddQueueEntries(const std::map<std::string, std::string>& te
   return Status::Ok();
 }
 
-Status GroupWriter::AddManifest(const Ledger& ledger, Record& record) {
+Status GroupWriter::AddOwnManifest(const Ledger& ledger, Record& record) {
   Manifest manifest;
   manifest.view = options_.view;
   manifest.group = options_.group;
@@ -254,12 +254,16 @@ Status GroupWriter::AddManifest(const Ledger& ledger, Record& record) {
   for (const auto& [stream, minutes] : ledger.streams) {
     if (minutes.newest) manifest.streams[stream] = minutes.open_files;
   }
+  return AddManifest(manifest, record);
+}
+
+Status GroupWriter::AddManifest(const Manifest& manifest, Record& record) {
   const std::string text = manifest.Encode();
   DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
   record.moves.push_back(
       {MoveKind::kManifest, name,
-       paths::Manifest(options_.view, options_.group, *ledger.open, ledger.primary), text.size(),
-       Crc32c(text)});
+       paths::Manifest(options_.view, options_.group, manifest.minute, manifest.primary),
+       text.size(), Crc32c(text)});
   return Status::Ok();
 }
 
@@ -290,7 +294,7 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
     if (minutes.newest) AddMissingMinutes(stream, *minutes.newest, minute, dirs, queue_texts);
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
-  DATABUS_RETURN_IF_ERROR(AddManifest(ledger, record));
+  DATABUS_RETURN_IF_ERROR(AddOwnManifest(ledger, record));
   DATABUS_RETURN_IF_ERROR(AddQueueEntries(queue_texts, record));
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
   ledger.closed = minute;
@@ -333,12 +337,7 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
     ledger.streams[stream].newest = manifest.minute;
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
-  const std::string text = manifest.Encode();
-  DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
-  record.moves.push_back(
-      {MoveKind::kManifest, name,
-       paths::Manifest(options_.view, options_.group, manifest.minute, manifest.primary),
-       text.size(), Crc32c(text)});
+  DATABUS_RETURN_IF_ERROR(AddManifest(manifest, record));
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();

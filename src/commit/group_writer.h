@@ -170,7 +170,9 @@ class GroupWriter {
                          std::map<std::string, std::string>& queue_texts) const;
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
   Status AddQueueEntries(const std::map<std::string, std::string>& texts, Record& record);
-  Status AddManifest(const Ledger& ledger, Record& record);
+  // What the ledger holds, as the manifest of its open minute.
+  Status AddOwnManifest(const Ledger& ledger, Record& record);
+  Status AddManifest(const Manifest& manifest, Record& record);
   Result<Applied> WriteAndApply(Record record);
   std::string Line(const std::string& path) const;
   ApplyContext Context();

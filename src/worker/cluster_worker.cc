@@ -12,11 +12,6 @@
 #include "worker/adopt_tree.h"
 
 namespace databus {
-namespace {
-
-constexpr std::chrono::seconds kBeatInterval{2};
-
-}  // namespace
 
 // The services of one cluster and the writers they share. One thread uses the local ones, another
 // the merged ones.

@@ -27,6 +27,9 @@ namespace databus {
 // one.
 enum class AdoptTree : uint8_t { kNo, kYes };
 
+// How often BeatStep is to be called, and what the heartbeat says of it.
+inline constexpr std::chrono::seconds kBeatInterval{2};
+
 struct WorkerIdentity {
   std::string host;
   int64_t pid = 0;

@@ -8,11 +8,6 @@
 #include "worker/metrics.h"
 
 namespace databus {
-namespace {
-
-constexpr std::chrono::seconds kBeatInterval{2};
-
-}  // namespace
 
 Worker::Worker(WorkerSeams seams, WorkerConfig config, Topology topology)
     : seams_(std::move(seams)),
