@@ -59,6 +59,9 @@ class BorrowedStorage final : public Storage {
   std::vector<Status> Removes(std::span<const std::string> paths) override {
     return tree_.Removes(paths);
   }
+  std::vector<Status> WriteFiles(std::span<const SmallFile> files) override {
+    return tree_.WriteFiles(files);
+  }
   Status Replace(const std::string& path, std::string_view content) override {
     return tree_.Replace(path, content);
   }

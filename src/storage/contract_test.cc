@@ -496,6 +496,7 @@ TEST_P(StorageContract, EmptyBatchesHaveNoAnswers) {
   EXPECT_THAT(storage_.MakeDirs({}), IsEmpty());
   EXPECT_THAT(storage_.Renames({}), IsEmpty());
   EXPECT_THAT(storage_.Removes({}), IsEmpty());
+  EXPECT_THAT(storage_.WriteFiles({}), IsEmpty());
 }
 
 TEST_P(StorageContract, LargeBatchesAreDoneWhole) {
@@ -512,6 +513,78 @@ TEST_P(StorageContract, LargeBatchesAreDoneWhole) {
   EXPECT_EQ(Names(""), directories);
   for (const Status& answer : storage_.Removes(directories)) ASSERT_TRUE(answer.ok());
   EXPECT_THAT(Names(""), IsEmpty());
+}
+
+TEST_P(StorageContract, BatchesInManyDirectoriesAreDoneWhole) {
+  std::vector<std::string> directories;
+  std::vector<SmallFile> files;
+  std::vector<Move> moves;
+  std::vector<std::string> moved;
+  for (int i = 0; i < 100; ++i) {
+    directories.push_back("d" + std::to_string(i));
+    files.push_back({directories.back() + "/f", std::to_string(i)});
+    moved.push_back(directories.back() + "/g");
+    moves.push_back({files.back().path, moved.back()});
+  }
+  MakeDir("d100");
+  directories.push_back("d100/e/none");
+  files.push_back({"none/f", ""});
+  moves.push_back({"d100/f", "d100/g"});
+  moved.push_back("d100/g");
+  for (const std::vector<Status>& answers :
+       {storage_.MakeDirs(directories), storage_.WriteFiles(files), storage_.Renames(moves)}) {
+    ASSERT_EQ(answers.size(), 101u);
+    for (size_t i = 0; i < 100; ++i) ASSERT_TRUE(answers[i].ok()) << answers[i].ToString();
+    EXPECT_EQ(answers[100].code(), Code::kNotFound);
+  }
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(Read(moved[static_cast<size_t>(i)]), std::to_string(i));
+  const std::vector<Status> removed = storage_.Removes(moved);
+  for (size_t i = 0; i < 100; ++i) ASSERT_TRUE(removed[i].ok()) << removed[i].ToString();
+  EXPECT_EQ(removed[100].code(), Code::kNotFound);
+}
+
+// --- WriteFiles
+
+TEST_P(StorageContract, WriteFilesCreatesEachFileWithItsContent) {
+  MakeDir("d");
+  const std::string large(300'000, 'x');
+  EXPECT_THAT(
+      Codes(storage_.WriteFiles(std::vector<SmallFile>{{"d/b", "two"}, {"d/a", ""}, {"c", large}})),
+      ElementsAre(Code::kOk, Code::kOk, Code::kOk));
+  EXPECT_THAT(Names("d"), ElementsAre("a", "b"));
+  EXPECT_EQ(Read("d/a"), "");
+  EXPECT_EQ(Read("d/b"), "two");
+  EXPECT_TRUE(Read("c") == large);
+}
+
+TEST_P(StorageContract, WriteFilesAnswersEachFileAsCreateDoes) {
+  MakeDir("d");
+  Write("f", "kept");
+  EXPECT_THAT(Codes(storage_.WriteFiles(std::vector<SmallFile>{{"a", "1"},
+                                                               {"f", "2"},
+                                                               {"no/b", "3"},
+                                                               {"f/b", "4"},
+                                                               {"d", "5"},
+                                                               {"", "6"},
+                                                               {"./x", "7"},
+                                                               {"a", "8"},
+                                                               {"z", "9"}})),
+              ElementsAre(Code::kOk, Code::kExists, Code::kNotFound, Code::kNotFound, Code::kExists,
+                          Code::kExists, Code::kInvalid, Code::kExists, Code::kOk));
+  EXPECT_THAT(Names(""), ElementsAre("a", "d", "f", "z"));
+  EXPECT_EQ(Read("a"), "1");
+  EXPECT_EQ(Read("f"), "kept");
+  EXPECT_EQ(Read("z"), "9");
+}
+
+TEST_P(StorageContract, WriteFilesTakesMoreFilesThanMayBeOpen) {
+  std::vector<SmallFile> files;
+  for (int i = 0; i < 2000; ++i)
+    files.push_back({std::to_string(i), "content " + std::to_string(i)});
+  for (const Status& answer : storage_.WriteFiles(files)) {
+    ASSERT_TRUE(answer.ok()) << answer.ToString();
+  }
+  for (const SmallFile& file : files) ASSERT_EQ(Read(file.path), file.content);
 }
 
 // --- SyncAll

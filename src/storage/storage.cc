@@ -2,6 +2,12 @@
 
 namespace databus {
 
+std::vector<Status> Storage::WriteFiles(std::span<const SmallFile> files) {
+  std::vector<Status> answers;
+  for (const SmallFile& file : files) answers.push_back(WriteFile(file.path, file.content));
+  return answers;
+}
+
 Status Storage::MakeDir(const std::string& path) { return MakeDirs({&path, 1}).front(); }
 
 Status Storage::Rename(const std::string& from, const std::string& to) {

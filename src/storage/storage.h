@@ -47,6 +47,12 @@ struct Move {
   std::string to;
 };
 
+// A file whose content is at hand as a whole.
+struct SmallFile {
+  std::string path;
+  std::string content;
+};
+
 // A file being written; not visible under any other name, and not durable before Finish. Dropping
 // it without Finish leaves a file of any prefix of the bytes. One thread at a time.
 class FileWriter {
@@ -101,6 +107,9 @@ class Storage {
   // Removes files or empty directories. kNotFound: was not there. kRefused: directory not empty.
   virtual std::vector<Status> Removes(std::span<const std::string> paths) = 0;
 
+  // Creates files with their content, each as WriteFile does. The default does so one by one.
+  virtual std::vector<Status> WriteFiles(std::span<const SmallFile> files);
+
   // Puts a small file in place whole, over whatever file has that name. For hints and heartbeats
   // only (`system/status/`): nothing published is ever overwritten. kNotFound: no parent.
   virtual Status Replace(const std::string& path, std::string_view content) = 0;
@@ -115,7 +124,8 @@ class Storage {
   Status Rename(const std::string& from, const std::string& to);
   Status Remove(const std::string& path);
 
-  // Creates a file with this content, durably.
+  // Creates a file with this content, durably: Create, Append, Finish. A failure after the first of
+  // them leaves a file of any prefix of the content.
   Status WriteFile(const std::string& path, std::string_view content);
   // The whole file. kInvalid when it is longer than `most`.
   Result<std::string> ReadFile(const std::string& path, size_t most = size_t{64} << 20);

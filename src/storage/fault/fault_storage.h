@@ -1,5 +1,6 @@
 // A Storage in front of another one that fails as a FaultPlan says. It forwards everything; batches
-// are made one call at a time, in the order given, so that a fault can hit between two items.
+// are made one call at a time, in the order given, so that a fault can hit between two items; of
+// WriteFiles every Create, Append and Finish is a call.
 //
 // Calls of readers and writers have the path they were opened with. Thread-safe; `base` and `plan`
 // must outlive it, its readers and its writers.

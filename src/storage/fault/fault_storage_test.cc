@@ -53,6 +53,19 @@ TEST_F(FaultStorageTest, BatchIsAsManyCallsAsItems) {
               ElementsAre("1 make-dir memory: a", "2 make-dir memory: b", "3 make-dir memory: c"));
 }
 
+TEST_F(FaultStorageTest, FilesWrittenTogetherFailOneByOne) {
+  plan_.Add({.verb = Verb::kAppend, .path_part = "a", .fault = Fault::Torn(1, Code::kNoSpace)});
+  plan_.Add({.path_part = "c", .fault = Fault::CrashBefore()});
+  EXPECT_THROW(static_cast<void>(storage_.WriteFiles(
+                   std::vector<SmallFile>{{"a", "xx"}, {"b", "xx"}, {"c", "xx"}})),
+               Crash);
+  EXPECT_THAT(Trace(),
+              ElementsAre("1 create memory: a", "2 append memory: a", "3 create memory: b",
+                          "4 append memory: b", "5 finish memory: b", "6 create memory: c"));
+  EXPECT_EQ(memory_.ReadFile("a").value(), "x");
+  EXPECT_THAT(Names(), ElementsAre("a", "b"));
+}
+
 TEST_F(FaultStorageTest, RefusedCallIsNotDone) {
   plan_.Add({.verb = Verb::kMakeDir, .fault = Fault::Refused(Code::kRefused)});
   EXPECT_EQ(storage_.MakeDir("a").code(), Code::kRefused);

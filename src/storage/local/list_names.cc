@@ -10,7 +10,9 @@
 namespace databus {
 namespace {
 
-constexpr size_t kBufferBytes = size_t{256} << 10;
+// Room for about 800 short names, more than almost any directory has, and small enough for malloc
+// to hand out the same pages again; what is larger is asked again with room.
+constexpr size_t kBufferBytes = size_t{32} << 10;
 constexpr size_t kBufferBytesMax = size_t{1} << 30;
 
 void AddNames(const char* buffer, size_t length, std::vector<std::string>& names) {
@@ -28,7 +30,7 @@ Result<std::vector<std::string>> ListNames(const posix::Fd& directory, const std
   const auto fail = [&](std::string_view why) {
     return Status(Code::kUnavailable, "list " + path + ": " + std::string(why));
   };
-  for (size_t size = kBufferBytes; size <= kBufferBytesMax; size *= 4) {
+  for (size_t size = kBufferBytes; size <= kBufferBytesMax; size *= 8) {
     const auto buffer = std::make_unique_for_overwrite<char[]>(size);
     if (::lseek(directory.get(), 0, SEEK_SET) < 0) return fail(std::strerror(errno));
     const ssize_t length = ::getdents64(directory.get(), buffer.get(), size);

@@ -123,6 +123,19 @@ TEST_F(LocalStorageTest, FinishIsUnknownWhenTheDirectoryIsGone) {
   EXPECT_EQ((*writer)->Finish().code(), Code::kUnavailable);
 }
 
+// Each entry takes 280 bytes of what the system answers, whose first buffer has 32 KB.
+TEST_F(LocalStorageTest, ListOfAnyLengthIsComplete) {
+  ASSERT_TRUE(CreateLocalRoot(root_).ok());
+  size_t made = 0;
+  for (const size_t upto : {110u, 116u, 117u, 118u, 930u, 936u, 940u, 2000u}) {
+    std::vector<SmallFile> files;
+    for (; made < upto; ++made)
+      files.push_back({std::to_string(1000 + made) + std::string(251, 'x'), ""});
+    for (const Status& answer : storage_->WriteFiles(files)) ASSERT_TRUE(answer.ok());
+    EXPECT_EQ(storage_->List("")->size(), upto);
+  }
+}
+
 TEST_F(LocalStorageTest, RenameIntoItselfIsNotBlamedOnTheFileSystem) {
   ASSERT_TRUE(CreateLocalRoot(root_).ok());
   ASSERT_TRUE(storage_->MakeDir("a").ok());
