@@ -134,8 +134,14 @@ Result<CommitReport> GroupWriter::PublishCopies(const std::string& primary, Minu
   return Commit(ledger, minute, std::move(request));
 }
 
-struct GroupWriter::Plan {
+// A record in the making, and the small files it moves: all are staged at once, with the record.
+struct GroupWriter::Draft {
   Record record;
+  std::vector<SmallFile> texts;
+};
+
+struct GroupWriter::Plan {
+  Draft draft;
   MinuteDirs dirs;
   std::map<std::string, std::string> queue_texts;
   std::map<std::string, const NewFile*> by_staged;  // those that get a name of their own
@@ -152,12 +158,12 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     const std::string to = QuarantinePath(
         staging_, file.staged, paths::MinuteFile(options_.view, file.stream, minute, file.name));
     DATABUS_RETURN_IF_ERROR(PrepareQuarantine(staging_, to, file.reason));
-    plan.record.moves.push_back({MoveKind::kFile, file.staged, to, file.length, file.crc32c});
+    plan.draft.record.moves.push_back({MoveKind::kFile, file.staged, to, file.length, file.crc32c});
     incidents_.push_back({fmt::format("{}: {} {}: {}; it is now {}", options_.storage.Describe(),
                                       file.stream, file.name, file.reason, to)});
   }
   for (const TrashedFile& file : request.trashed) {
-    plan.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
+    plan.draft.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
   }
   for (const auto& [stream, files] : plan.names) {
     const auto known = ledger.streams.find(stream);
@@ -168,10 +174,10 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     }
     if (is_new || known->second.newest != minute) plan.dirs.emplace_back(stream, minute);
   }
-  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(plan.dirs, plan.record));
-  DATABUS_RETURN_IF_ERROR(AddQueueEntries(plan.queue_texts, plan.record));
-  plan.record.clean_ups = std::move(request.clean_ups);
-  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(plan.record)));
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(plan.dirs, plan.draft.record));
+  AddQueueEntries(plan.queue_texts, plan.draft);
+  plan.draft.record.clean_ups = std::move(request.clean_ups);
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(plan.draft)));
   if (!plan.names.empty()) ledger.open = minute;
   for (const RecordedMove& move : applied.record.moves) {
     const auto file = plan.by_staged.find(move.staged);
@@ -201,7 +207,7 @@ void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, P
     file.name = beside;
   }
   const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);
-  plan.record.moves.push_back(
+  plan.draft.record.moves.push_back(
       {MoveKind::kFile, file.staged, to, file.facts.length, file.facts.crc32c});
   if (is_same) return;  // P18: the move will find it in place and drop this one
   taken[file.name] = file.facts;
@@ -234,18 +240,20 @@ Status GroupWriter::AddMinuteDirs(const MinuteDirs& dirs, Record& record) {
   return Status::Ok();
 }
 
-Status GroupWriter::AddQueueEntries(const std::map<std::string, std::string>& texts,
-                                    Record& record) {
-  for (const auto& [queue, text] : texts) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
-    const paths::QueueEntryName entry{options_.group, staging_.epoch(), staging_.NextNumber()};
-    record.moves.push_back({MoveKind::kQueueEntry, name, paths::Join(queue, entry.ToString()),
-                            text.size(), Crc32c(text)});
-  }
-  return Status::Ok();
+void GroupWriter::AddText(MoveKind kind, std::string to, std::string text, Draft& draft) {
+  const std::string name = staging_.NewFileName();
+  draft.record.moves.push_back({kind, name, std::move(to), text.size(), Crc32c(text)});
+  draft.texts.push_back({staging_.PathOf(name), std::move(text)});
 }
 
-Status GroupWriter::AddOwnManifest(const Ledger& ledger, Record& record) {
+void GroupWriter::AddQueueEntries(const std::map<std::string, std::string>& texts, Draft& draft) {
+  for (const auto& [queue, text] : texts) {
+    const paths::QueueEntryName entry{options_.group, staging_.epoch(), staging_.NextNumber()};
+    AddText(MoveKind::kQueueEntry, paths::Join(queue, entry.ToString()), text, draft);
+  }
+}
+
+void GroupWriter::AddOwnManifest(const Ledger& ledger, Draft& draft) {
   Manifest manifest;
   manifest.view = options_.view;
   manifest.group = options_.group;
@@ -254,25 +262,25 @@ Status GroupWriter::AddOwnManifest(const Ledger& ledger, Record& record) {
   for (const auto& [stream, minutes] : ledger.streams) {
     if (minutes.newest) manifest.streams[stream] = minutes.open_files;
   }
-  return AddManifest(manifest, record);
+  AddManifest(manifest, draft);
 }
 
-Status GroupWriter::AddManifest(const Manifest& manifest, Record& record) {
-  const std::string text = manifest.Encode();
-  DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(text));
-  record.moves.push_back(
-      {MoveKind::kManifest, name,
-       paths::Manifest(options_.view, options_.group, manifest.minute, manifest.primary),
-       text.size(), Crc32c(text)});
-  return Status::Ok();
+void GroupWriter::AddManifest(const Manifest& manifest, Draft& draft) {
+  AddText(MoveKind::kManifest,
+          paths::Manifest(options_.view, options_.group, manifest.minute, manifest.primary),
+          manifest.Encode(), draft);
 }
 
-Result<Applied> GroupWriter::WriteAndApply(Record record) {
+Result<Applied> GroupWriter::WriteAndApply(Draft draft) {
+  Record& record = draft.record;
   // Applied in the order of kinds, whatever the order of building.
   std::stable_sort(record.moves.begin(), record.moves.end(),
                    [](const RecordedMove& a, const RecordedMove& b) { return a.kind < b.kind; });
   record.number = staging_.NextNumber();
-  DATABUS_ASSIGN_OR_RETURN(const std::string name, staging_.StageText(record.Encode()));
+  const std::string name = staging_.NewFileName();
+  draft.texts.push_back({staging_.PathOf(name), record.Encode()});
+  DATABUS_RETURN_IF_ERROR(staging_.StageFiles(draft.texts));
+  // It counts from here on, when all that it names is durable.
   const Status placed = options_.storage.Rename(
       staging_.PathOf(name), staging_.PathOf(staged::RecordName(record.number, 0)));
   if (placed.code() == Code::kNotFound) {
@@ -287,16 +295,16 @@ Result<Applied> GroupWriter::WriteAndApply(Record record) {
 
 Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   const Minute minute = *ledger.open;
-  Record record;
+  Draft draft;
   MinuteDirs dirs;
   std::map<std::string, std::string> queue_texts;
   for (const auto& [stream, minutes] : ledger.streams) {
     if (minutes.newest) AddMissingMinutes(stream, *minutes.newest, minute, dirs, queue_texts);
   }
-  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
-  DATABUS_RETURN_IF_ERROR(AddOwnManifest(ledger, record));
-  DATABUS_RETURN_IF_ERROR(AddQueueEntries(queue_texts, record));
-  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
+  AddOwnManifest(ledger, draft);
+  AddQueueEntries(queue_texts, draft);
+  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
   ledger.closed = minute;
   ledger.open = minute.Next();
   for (auto& [stream, minutes] : ledger.streams) {
@@ -329,16 +337,16 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
                         minutes.open_files.size(), manifest.primary)};
   }
   ledger.open = manifest.minute;
-  Record record;
+  Draft draft;
   MinuteDirs dirs;
   for (const auto& [stream, files] : manifest.streams) {
     if (ledger.streams[stream].newest != manifest.minute)
       dirs.emplace_back(stream, manifest.minute);
     ledger.streams[stream].newest = manifest.minute;
   }
-  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, record));
-  DATABUS_RETURN_IF_ERROR(AddManifest(manifest, record));
-  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(record)).status());
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
+  AddManifest(manifest, draft);
+  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();
   for (auto& [stream, minutes] : ledger.streams) minutes.open_files.clear();

@@ -161,6 +161,7 @@ class GroupWriter {
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
+  struct Draft;
   struct Plan;
   // One file's move, and what goes with it.
   void PlanFile(const Ledger& ledger, Minute minute, NewFile& file, Plan& plan);
@@ -169,11 +170,13 @@ class GroupWriter {
   void AddMissingMinutes(const std::string& stream, Minute newest, Minute last, MinuteDirs& dirs,
                          std::map<std::string, std::string>& queue_texts) const;
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
-  Status AddQueueEntries(const std::map<std::string, std::string>& texts, Record& record);
+  // A small file that becomes visible as `to`.
+  void AddText(MoveKind kind, std::string to, std::string text, Draft& draft);
+  void AddQueueEntries(const std::map<std::string, std::string>& texts, Draft& draft);
   // What the ledger holds, as the manifest of its open minute.
-  Status AddOwnManifest(const Ledger& ledger, Record& record);
-  Status AddManifest(const Manifest& manifest, Record& record);
-  Result<Applied> WriteAndApply(Record record);
+  void AddOwnManifest(const Ledger& ledger, Draft& draft);
+  void AddManifest(const Manifest& manifest, Draft& draft);
+  Result<Applied> WriteAndApply(Draft draft);
   std::string Line(const std::string& path) const;
   ApplyContext Context();
 

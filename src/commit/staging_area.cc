@@ -13,13 +13,20 @@ Status StagingArea::CheckOurs() {
   return found.status();
 }
 
-Result<std::string> StagingArea::StageText(std::string_view text) {
-  const std::string name = staged::FileName(NextNumber());
-  const Status written = storage_.WriteFile(PathOf(name), text);
-  if (written.code() == Code::kNotFound) {
-    DATABUS_RETURN_IF_ERROR(CheckOurs());
+Status StagingArea::StageFiles(std::span<const SmallFile> files) {
+  for (const Status& written : storage_.WriteFiles(files)) {
+    if (written.code() == Code::kNotFound) {
+      DATABUS_RETURN_IF_ERROR(CheckOurs());
+    }
+    DATABUS_RETURN_IF_ERROR(written.WithContext("staging"));
   }
-  DATABUS_RETURN_IF_ERROR(written.WithContext("staging"));
+  return Status::Ok();
+}
+
+Result<std::string> StagingArea::StageText(std::string_view text) {
+  const std::string name = NewFileName();
+  const SmallFile file{PathOf(name), std::string(text)};
+  DATABUS_RETURN_IF_ERROR(StageFiles({&file, 1}));
   return name;
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -37,7 +38,12 @@ class StagingArea {
   }
   std::string PathOf(std::string_view name) const { return paths::Join(dir_, name); }
 
-  // Writes a small file and answers its name.
+  // A name for a small file that is to be staged.
+  std::string NewFileName() { return staged::FileName(NextNumber()); }
+  // Writes small files, whose paths are made of such names, in one batch. When one fails, others of
+  // them may be there.
+  Status StageFiles(std::span<const SmallFile> files);
+  // Writes one and answers its name.
   Result<std::string> StageText(std::string_view text);
   // Makes an empty directory per path of `count` and answers their names.
   Result<std::vector<std::string>> StageDirs(size_t count);
