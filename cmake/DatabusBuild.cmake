@@ -7,6 +7,7 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 
 option(DATABUS_TESTS "Build the tests" ON)
 option(DATABUS_SIM "Build product code against the simulator's seams (preset `sim`)" OFF)
+option(DATABUS_FUZZ "Instrument everything for libFuzzer and build its targets (clang only)" OFF)
 set(DATABUS_SANITIZE "" CACHE STRING "Sanitizers, as for -fsanitize=")
 
 # Precompiled headers are cached only when ccache may overlook time macros and unused definitions.
@@ -25,8 +26,12 @@ if(DATABUS_SANITIZE)
                       -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${DATABUS_SANITIZE})
 endif()
+if(DATABUS_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
 if(DATABUS_SIM)
   add_compile_definitions(DATABUS_SIM=1)
+  find_package(Boost 1.81 REQUIRED COMPONENTS context)
 endif()
 
 find_package(Threads REQUIRED)

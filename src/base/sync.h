@@ -1,20 +1,24 @@
 // Threads, locks and waiting. The only door to them: product code uses these names and nothing of
 // <thread>, <mutex> or <condition_variable>. Here they are the standard ones, at no cost. The `sim`
-// preset will compile the same product sources against fibers behind the same names, so that a
-// simulated process runs on one thread in an order that a seed decides (docs/decisions/0001).
+// preset compiles the same product sources against fibers behind the same names (sync_fibers.h), so
+// that a simulated process runs on one thread in an order that a seed decides (docs/decisions/0001).
 //
 // Rules that make this possible: a thread is always owned and joined; every wait either has a
 // deadline or is ended by Notify; nothing blocks outside these calls and the seams (Clock, Storage,
 // Disk, net).
 #pragma once
 
-#include <condition_variable>
 #include <functional>
-#include <mutex>
 #include <string>
-#include <thread>
 
 #include "base/clock.h"
+
+#ifdef DATABUS_SIM
+#include "base/sync_fibers.h"
+#else
+#include <condition_variable>
+#include <mutex>
+#include <thread>
 
 namespace databus {
 
@@ -79,6 +83,11 @@ class Thread {
  private:
   std::thread thread_;
 };
+
+}  // namespace databus
+#endif
+
+namespace databus {
 
 // A flag that is raised once and can be waited for: how every loop of a service stops.
 class StopFlag {

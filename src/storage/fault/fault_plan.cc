@@ -95,7 +95,7 @@ bool FaultPlan::dead() const {
 
 uint64_t FaultPlan::calls() const {
   MutexLock lock(mutex_);
-  return trace_.size();
+  return calls_;
 }
 
 std::vector<Call> FaultPlan::trace() const {
@@ -122,12 +122,12 @@ Fault FaultPlan::Choose(const Call& call) {
   return {};
 }
 
-Fault FaultPlan::Begin(Call call) {
+Fault FaultPlan::Begin(Call& call) {
   {
     MutexLock lock(mutex_);
     if (!dead_) {
-      call.number = trace_.size() + 1;
-      trace_.push_back(call);
+      call.number = ++calls_;
+      if (keep_trace_ == Trace::kAll) trace_.push_back(call);
     }
   }
   if (call.number == 0) {  // the process is dead: its calls are not made, so not counted

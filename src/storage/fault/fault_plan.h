@@ -26,13 +26,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/crash.h"
 #include "base/status.h"
 #include "base/sync.h"
 
 namespace databus {
-
-// Thrown to stand for the death of the process. Only the harness that plays the machine catches it.
-struct Crash {};
 
 enum class Verb : uint8_t {
   // Storage and its readers and writers; the disk uses those that fit.
@@ -119,6 +117,10 @@ class FaultPlan {
  public:
   using Callback = std::function<Fault(const Call&)>;
 
+  // Whether trace() remembers every call.
+  enum class Trace : uint8_t { kNone, kAll };
+  explicit FaultPlan(Trace trace = Trace::kAll) : keep_trace_(trace) {}
+
   void Add(FaultRule rule);
   // Forgets all rules and the callback; counts and trace stay.
   void Clear();
@@ -133,15 +135,17 @@ class FaultPlan {
 
   // For the decorators. Numbers and records the call and says what happens to it. Runs the hook and
   // dies before the call where planned. kRequestLost when the process is dead and unwinding.
-  Fault Begin(Call call);
+  Fault Begin(Call& call);
   // For the decorators. Dies: throws Crash, or answers kUnavailable while unwinding.
   Status Die();
 
  private:
   Fault Choose(const Call& call);
 
+  const Trace keep_trace_;
   mutable Mutex mutex_;  // guards what follows
   bool dead_ = false;
+  uint64_t calls_ = 0;
   Callback callback_;
   std::vector<FaultRule> rules_;
   std::vector<Call> trace_;
@@ -157,19 +161,18 @@ template <typename Run>
 auto RunFaulty(FaultPlan& plan, Call call, Run run, const FaultHelpers& helpers = {})
     -> decltype(run()) {
   using Kind = Fault::Kind;
-  const std::string what = call.ToString();
-  const Fault fault = plan.Begin(std::move(call));
+  const Fault fault = plan.Begin(call);
   switch (fault.kind) {
     case Kind::kNone:
     case Kind::kDelayed: return run();
-    case Kind::kRefused: return Status(fault.code, what + ": refused by plan");
-    case Kind::kRequestLost: return Status(Code::kUnavailable, what + ": request lost by plan");
+    case Kind::kRefused: return Status(fault.code, call.ToString() + ": refused by plan");
+    case Kind::kRequestLost: return Status(Code::kUnavailable, call.ToString() + ": request lost by plan");
     case Kind::kAnswerLost:
       static_cast<void>(run());
-      return Status(Code::kUnavailable, what + ": answer lost by plan");
+      return Status(Code::kUnavailable, call.ToString() + ": answer lost by plan");
     case Kind::kTorn:
       if (helpers.append) helpers.append(fault.bytes);
-      return Status(fault.code, what + ": torn by plan");
+      return Status(fault.code, call.ToString() + ": torn by plan");
     case Kind::kFlipped: {
       auto answer = run();
       if (answer.ok() && helpers.flip) helpers.flip(fault.bytes);

@@ -1,0 +1,294 @@
+#include "sim/checker.h"
+
+#include <fmt/format.h>
+
+#include "base/crc32c.h"
+
+namespace databus::sim {
+namespace {
+
+// system/tmp/<view>/<group>/<epoch>/...
+struct StagingPlace {
+  std::string view;
+  std::string group;
+  uint64_t epoch = 0;
+};
+
+std::optional<StagingPlace> ParseStagingPlace(std::string_view path) {
+  const std::string root = paths::Tmp() + "/";
+  if (!path.starts_with(root)) return std::nullopt;
+  std::vector<std::string_view> parts;
+  path.remove_prefix(root.size());
+  while (true) {
+    const size_t slash = path.find('/');
+    parts.push_back(path.substr(0, slash));
+    if (slash == std::string_view::npos) break;
+    path.remove_prefix(slash + 1);
+  }
+  if (parts.size() < 4 || !ParseViewName(parts[0])) return std::nullopt;
+  const auto name = paths::ParseStagingName(parts[2]);
+  if (!name || name->fenced) return std::nullopt;
+  return StagingPlace{std::string(parts[0]), std::string(parts[1]), name->epoch};
+}
+
+bool IsWithin(std::string_view path, std::string_view directory) {
+  return path.size() > directory.size() && path.starts_with(directory) &&
+         path[directory.size()] == '/';
+}
+
+}  // namespace
+
+Checker::Checker(const Topology& topology, ReadFile read, std::function<void(Violation)> tell)
+    : topology_(topology), read_(std::move(read)), tell_(std::move(tell)) {}
+
+void Checker::Fail(const std::string& promise, std::string what, const std::string& path) {
+  if (std::exchange(told_, true)) return;
+  tell_({promise, std::move(what), path});
+}
+
+void Checker::Sent(MessageId id, const std::string& cluster, const std::string& stream) {
+  sent_[id.key()] = {cluster, stream, Fate::kUnknown};
+}
+
+void Checker::Acknowledged(MessageId id) { sent_[id.key()].fate = Fate::kAcknowledged; }
+
+void Checker::Refused(MessageId id) {
+  Message& message = sent_[id.key()];
+  message.fate = Fate::kRefused;
+  if (Visible(message.cluster, View::kLocal, message.stream, id.key())) {
+    Fail("G1", fmt::format("{} was refused and is kept", MessageText(id)), "");
+  }
+}
+
+bool Checker::Visible(const std::string& cluster, View view, const std::string& stream,
+                      uint64_t message) const {
+  const auto seen = seen_.find({cluster, view, stream});
+  return seen != seen_.end() && seen->second.messages.contains(message);
+}
+
+void Checker::OnRename(const std::string& cluster, const std::string& from,
+                       const std::string& to) {
+  ++checks_;
+  if (const auto gone = paths::ParseMinutePath(from)) CheckPurged(cluster, *gone, from);
+  const auto at = paths::ParseMinutePath(to);
+  if (!at) return;
+  CheckPublisher(cluster, *at, from);
+  if (at->file.empty()) {
+    OnMinuteAppears(cluster, *at, to);
+  } else {
+    OnFileAppears(cluster, *at, to);
+  }
+}
+
+void Checker::OnMakeDir(const std::string& cluster, const std::string& path) {
+  ++checks_;
+  if (paths::ParseMinutePath(path)) {
+    Fail("G8", fmt::format("{}: a minute was made in place, not in staging (P14)", cluster), path);
+  }
+}
+
+void Checker::OnCreate(const std::string& cluster, const std::string& path) {
+  ++checks_;
+  if (paths::ParseMinutePath(path)) {
+    Fail("G8", fmt::format("{}: a file was written in place, not in staging", cluster), path);
+  }
+}
+
+// G8: only the newest epoch that has published may publish.
+void Checker::CheckPublisher(const std::string& cluster, const paths::MinutePath& at,
+                             const std::string& from) {
+  const auto staging = ParseStagingPlace(from);
+  if (!staging || staging->view != ViewName(at.view)) {
+    return Fail("G8", fmt::format("{}: published from {}, which is no staging of the view",
+                                  cluster, from), from);
+  }
+  uint64_t& newest = epochs_[{cluster, staging->view, staging->group}];
+  if (staging->epoch < newest) {
+    Fail("G8", fmt::format("{}: epoch {} publishes after epoch {}", cluster, staging->epoch,
+                           newest), from);
+  }
+  newest = std::max(newest, staging->epoch);
+}
+
+void Checker::OnMinuteAppears(const std::string& cluster, const paths::MinutePath& at,
+                              const std::string& path) {
+  Seen& seen = seen_[{cluster, at.view, at.stream}];
+  if (!seen.minutes.empty()) {
+    const Minute newest = seen.minutes.rbegin()->first;
+    if (at.minute <= newest) {
+      return Fail("G4", fmt::format("{}: minute appears after {}", cluster, newest.ToIso()), path);
+    }
+    if (at.minute - newest != 1) {
+      return Fail("G5", fmt::format("{}: minute appears right after {}", cluster, newest.ToIso()),
+                  path);
+    }
+    if (at.view == View::kMerged) CheckMirrorIsComplete(cluster, at);
+  }
+  seen.minutes[at.minute];
+}
+
+void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath& at,
+                            const std::string& path) {
+  Seen& seen = seen_[{cluster, at.view, at.stream}];
+  const std::string bytes = read_(cluster, path);
+  const uint64_t digest = (uint64_t{Crc32c(bytes)} << 32) | (bytes.size() & 0xffffffff);
+  const auto minute = seen.minutes.find(at.minute);
+  if (minute == seen.minutes.end()) {
+    return Fail("G5", fmt::format("{}: a file in a minute that never appeared", cluster), path);
+  }
+  if (minute->first != seen.minutes.rbegin()->first) {
+    return Fail("G4", fmt::format("{}: a closed minute gets a file; the newest is {}", cluster,
+                                  seen.minutes.rbegin()->first.ToIso()), path);
+  }
+  if (!minute->second.files.emplace(at.file, digest).second) {
+    return Fail("G4", fmt::format("{}: the file appears again", cluster), path);
+  }
+  const MessageReader::Content& content = reader_.Read(bytes);
+  if (!content.damage.empty()) return Fail("G2", cluster + ": " + content.damage, path);
+  for (const uint64_t key : content.keys) {
+    const auto message = sent_.find(key);
+    const std::string name = MessageText({static_cast<uint32_t>(key >> 32),
+                                          static_cast<uint32_t>(key)});
+    if (message == sent_.end() || message->second.stream != at.stream) {
+      return Fail("G2", fmt::format("{}: {} was not sent to this stream", cluster, name), path);
+    }
+    if (message->second.fate == Fate::kRefused) {
+      return Fail("G1", fmt::format("{}: {} was refused and is kept", cluster, name), path);
+    }
+    if (!seen.messages.insert(key).second) {
+      return Fail("G3", fmt::format("{}: {} appears twice", cluster, name), path);
+    }
+  }
+  if (at.view == View::kMerged) CheckMirrorFile(cluster, at, digest, path);
+}
+
+// G6: what is on a mirror is on the primary, at the same path, with the same bytes.
+void Checker::CheckMirrorFile(const std::string& mirror, const paths::MinutePath& at,
+                              uint64_t digest, const std::string& path) {
+  const StreamSpec* const stream = topology_.FindStream(at.stream);
+  if (stream == nullptr || stream->Primary() == mirror) return;
+  const Seen& primary = seen_[{stream->Primary(), View::kMerged, at.stream}];
+  const auto minute = primary.minutes.find(at.minute);
+  const bool equal = minute != primary.minutes.end() && minute->second.files.contains(at.file) &&
+                     minute->second.files.at(at.file) == digest;
+  if (!equal) Fail("G6", fmt::format("{}: not so on {}", mirror, stream->Primary()), path);
+}
+
+// G6: a mirror begins a minute when it has all of the one before, which the primary has closed.
+void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at) {
+  const StreamSpec* const stream = topology_.FindStream(at.stream);
+  if (stream == nullptr || stream->Primary() == mirror) return;
+  const Seen& primary = seen_[{stream->Primary(), View::kMerged, at.stream}];
+  const Minute before = at.minute + -1;
+  const auto theirs = primary.minutes.find(before);
+  if (theirs == primary.minutes.end()) return;  // purged
+  const auto& ours = seen_[{mirror, View::kMerged, at.stream}].minutes.at(before).files;
+  if (primary.minutes.rbegin()->first <= before || ours != theirs->second.files) {
+    Fail("G6", fmt::format("{}: minute {} begins, and {} has {} of {} files of {}", mirror,
+                           at.minute.ToIso(), before.ToIso(), ours.size(),
+                           theirs->second.files.size(), stream->Primary()),
+         paths::MinuteDir(at.view, at.stream, at.minute));
+  }
+}
+
+// G9: what leaves the local stream has been merged and mirrored; what leaves the primary has been
+// mirrored.
+void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& at,
+                          const std::string& path) {
+  Seen& seen = seen_[{cluster, at.view, at.stream}];
+  if (at.file.empty()) {
+    if (!seen.minutes.empty() && seen.minutes.begin()->first != at.minute) {
+      Fail("G5", fmt::format("{}: a minute goes before an older one", cluster), path);
+    }
+    seen.minutes.erase(at.minute);
+    return;
+  }
+  const auto minute = seen.minutes.find(at.minute);
+  if (minute == seen.minutes.end() || minute->second.files.erase(at.file) == 0) return;
+  if (!seen.minutes.empty() && seen.minutes.rbegin()->first == at.minute) {
+    return Fail("G4", fmt::format("{}: a file leaves the open minute", cluster), path);
+  }
+  const StreamSpec* const stream = topology_.FindStream(at.stream);
+  if (stream == nullptr) return;
+  for (const uint64_t key : reader_.Read(read_(cluster, path)).keys) {
+    for (const DestinationSpec& to : stream->destinations) {
+      if (Visible(to.cluster, View::kMerged, at.stream, key)) continue;
+      return Fail("G9", fmt::format("{}: {} goes and is not on {} yet", cluster,
+                                    MessageText({static_cast<uint32_t>(key >> 32),
+                                                 static_cast<uint32_t>(key)}),
+                                    to.cluster), path);
+    }
+  }
+}
+
+void Checker::OnRemove(const std::string& cluster, const std::string& path) {
+  ++checks_;
+  if (const auto gone = paths::ParseMinutePath(path)) return CheckPurged(cluster, *gone, path);
+  CheckDiscarded(cluster, path);
+}
+
+// G7: a claimed or staged file, or a queue entry, goes when what it stands for is where it belongs.
+void Checker::CheckDiscarded(const std::string& cluster, const std::string& path) {
+  const std::string local = paths::Tmp() + "/" + std::string(ViewName(View::kLocal));
+  if (IsWithin(path, paths::Data()) || IsWithin(path, local)) {
+    const std::string bytes = read_(cluster, path);
+    if (!bytes.starts_with("\x1f\x8b")) return;
+    for (const uint64_t key : reader_.Read(bytes).keys) {
+      const auto message = sent_.find(key);
+      if (message == sent_.end()) continue;
+      if (Visible(cluster, View::kLocal, message->second.stream, key)) continue;
+      return Fail("G7", fmt::format("{}: the only copy of {} is removed", cluster,
+                                    MessageText({static_cast<uint32_t>(key >> 32),
+                                                 static_cast<uint32_t>(key)})), path);
+    }
+    return;
+  }
+  const std::string name(paths::BaseName(path));
+  const std::string to(paths::BaseName(paths::Parent(path)));
+  const bool merge = path == paths::Join(paths::Consumers(to), name);
+  const bool mirror = path == paths::Join(paths::Mirrors(to), name);
+  if (!merge && !mirror) return;
+  std::string_view lines;
+  const std::string bytes = read_(cluster, path);
+  for (lines = bytes; !lines.empty();) {
+    const size_t end = std::min(lines.find('\n'), lines.size());
+    const auto at = paths::ParseQueueLine(lines.substr(0, end));
+    lines.remove_prefix(std::min(end + 1, lines.size()));
+    if (!at || at->file.empty()) continue;
+    const Seen& source = seen_[{cluster, at->view, at->stream}];
+    const Seen& there = seen_[{to, View::kMerged, at->stream}];
+    const auto minute = source.minutes.find(at->minute);
+    if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
+    const std::string file =
+        paths::MinuteFile(at->view, at->stream, at->minute, at->file);
+    for (const uint64_t key : reader_.Read(read_(cluster, file)).keys) {
+      if (there.messages.contains(key)) continue;
+      return Fail("G7", fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file,
+                                    to), path);
+    }
+  }
+}
+
+std::optional<std::string> Checker::Missing() const {
+  for (const auto& [key, message] : sent_) {
+    if (message.fate != Fate::kAcknowledged) continue;
+    const auto tell = [&](const std::string& cluster, View view) {
+      return fmt::format("{} of {} from {} is not in {} of {}",
+                         MessageText({static_cast<uint32_t>(key >> 32),
+                                      static_cast<uint32_t>(key)}),
+                         message.stream, message.cluster, paths::ViewRoot(view), cluster);
+    };
+    if (!Visible(message.cluster, View::kLocal, message.stream, key)) {
+      return tell(message.cluster, View::kLocal);
+    }
+    const StreamSpec* const stream = topology_.FindStream(message.stream);
+    for (const DestinationSpec& to : stream->destinations) {
+      if (!Visible(to.cluster, View::kMerged, message.stream, key)) {
+        return tell(to.cluster, View::kMerged);
+      }
+    }
+  }
+  return std::nullopt;
+}
+
+}  // namespace databus::sim

@@ -1,0 +1,103 @@
+// The promises (docs/design.md), phrased as a reader would see them and checked after every change
+// of a cluster's tree, whoever made it. Costs what changes, not what exists.
+//
+// Not thread-safe; asks the trees themselves nothing that a fault could hide.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <vector>
+
+#include "base/minute.h"
+#include "cluster/paths.h"
+#include "cluster/topology.h"
+#include "sim/messages.h"
+
+namespace databus::sim {
+
+// What happened, in the words of the promise that was broken.
+struct Violation {
+  std::string promise;  // "G3"
+  std::string what;
+  std::string path;  // where to look in a trace; may be empty
+};
+
+class Checker {
+ public:
+  using ReadFile = std::function<std::string(const std::string& cluster, const std::string& path)>;
+
+  // `read` answers a file of a tree as it is now; `tell` is called at most once.
+  Checker(const Topology& topology, ReadFile read, std::function<void(Violation)> tell);
+
+  // What producers do. `cluster` is that of the collector.
+  void Sent(MessageId id, const std::string& cluster, const std::string& stream);
+  void Acknowledged(MessageId id);
+  // The collector said that it did not keep it.
+  void Refused(MessageId id);
+
+  // What happens to a tree, after it happened.
+  void OnRename(const std::string& cluster, const std::string& from, const std::string& to);
+  void OnMakeDir(const std::string& cluster, const std::string& path);
+  void OnCreate(const std::string& cluster, const std::string& path);
+  // Before it happens: what is removed can still be read.
+  void OnRemove(const std::string& cluster, const std::string& path);
+
+  // The first acknowledged message that some reader cannot see yet, and which; nothing when all is
+  // there.
+  std::optional<std::string> Missing() const;
+
+  uint64_t messages() const { return sent_.size(); }
+  uint64_t checks() const { return checks_; }
+
+ private:
+  enum class Fate : uint8_t { kUnknown, kAcknowledged, kRefused };
+  struct Message {
+    std::string cluster;
+    std::string stream;
+    Fate fate = Fate::kUnknown;
+  };
+  struct SeenMinute {
+    std::map<std::string, uint64_t> files;  // name to a digest of the bytes
+  };
+  // One stream in one view of one cluster.
+  struct Seen {
+    std::map<Minute, SeenMinute> minutes;
+    std::unordered_set<uint64_t> messages;  // ever visible
+  };
+  using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream
+
+  void Fail(const std::string& promise, std::string what, const std::string& path);
+  void OnMinuteAppears(const std::string& cluster, const paths::MinutePath& at,
+                       const std::string& path);
+  void OnFileAppears(const std::string& cluster, const paths::MinutePath& at,
+                     const std::string& path);
+  void CheckPublisher(const std::string& cluster, const paths::MinutePath& at,
+                      const std::string& from);
+  void CheckMirrorFile(const std::string& mirror, const paths::MinutePath& at, uint64_t digest,
+                       const std::string& path);
+  void CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at);
+  void CheckDiscarded(const std::string& cluster, const std::string& path);
+  void CheckPurged(const std::string& cluster, const paths::MinutePath& at,
+                   const std::string& path);
+  bool Visible(const std::string& cluster, View view, const std::string& stream,
+               uint64_t message) const;
+
+  const Topology& topology_;
+  const ReadFile read_;
+  const std::function<void(Violation)> tell_;
+  bool told_ = false;
+  uint64_t checks_ = 0;
+  MessageReader reader_;
+  std::unordered_map<uint64_t, Message> sent_;
+  std::map<SeenKey, Seen> seen_;
+  // The highest epoch that has published, by cluster, view and group.
+  std::map<std::tuple<std::string, std::string, std::string>, uint64_t> epochs_;
+};
+
+}  // namespace databus::sim

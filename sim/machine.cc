@@ -1,0 +1,63 @@
+#include "sim/machine.h"
+
+#include "storage/disk/fault_disk.h"
+#include "storage/fault/fault_storage.h"
+
+namespace databus::sim {
+
+Machine::Machine(MachineSetup setup, MachineSeams seams, WallTime start)
+    : setup_(std::move(setup)),
+      seams_(std::move(seams)),
+      clock_(seams_.scheduler, start),
+      network_(seams_.fabric.Of(setup_.host, clock_)) {}
+
+Machine::~Machine() = default;
+
+void Machine::Kill() {
+  if (process_ != nullptr) seams_.scheduler.Kill(*process_);
+}
+
+void Machine::Start() {
+  ++pid_;
+  ways_.clear();
+  process_ = std::make_unique<fibers::Process>();
+  process_->name = setup_.host;
+  stop_ = std::make_unique<StopFlag>();
+  plan_ = std::make_unique<FaultPlan>(FaultPlan::Trace::kNone);
+  plan_->SetCallback([this](const Call& call) { return seams_.on_call(*this, call); });
+  faulty_disk_ = std::make_unique<FaultDisk>(disk_, *plan_);
+  seams_.scheduler.Spawn("main", process_.get(), [this] {
+    std::string why = "killed";
+    const auto open = [this](const std::string& url,
+                             const std::string&) -> Result<std::unique_ptr<Storage>> {
+      // file:///dc1, or file:///dc1/databus
+      const std::string name = url.substr(8, url.find('/', 8) - 8);
+      auto& way = ways_[name];
+      if (way == nullptr) {
+        way = std::make_unique<WatchedTree>(*seams_.trees.at(name), name, seams_.checker,
+                                            [this] { seams_.after_list(*this); });
+      }
+      return std::unique_ptr<Storage>(std::make_unique<FaultStorage>(*way, *plan_));
+    };
+    Seams seams{.clock = clock_,
+                .random = seams_.random,
+                .disk = *faulty_disk_,
+                .network = *network_,
+                .open_storage = open,
+                .create_root = [](const std::string&, const std::string&) { return Status::Ok(); },
+                .read_file = [this](const std::string&) -> Result<std::string> {
+                  return setup_.topology_xml;
+                },
+                .host = setup_.host,
+                .pid = pid_};
+    seams_.on_end(*this, Run(seams).ToString());
+  });
+}
+
+Status Machine::Run(Seams& seams) {
+  const ConfigText config{setup_.host + ".conf", setup_.config};
+  if (setup_.kind == ServiceKind::kCollector) return RunCollector(seams, config, *stop_);
+  return RunWorker(seams, config, AdoptTree::kNo, *stop_);
+}
+
+}  // namespace databus::sim

@@ -1,0 +1,88 @@
+// One machine with one process on it, which is started, dies, sleeps and is started again. Put
+// together as main() does: RunCollector or RunWorker over seams of the world.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/sync.h"
+#include "cli/compose.h"
+#include "sim/clock.h"
+#include "sim/network.h"
+#include "sim/watched_tree.h"
+#include "storage/disk/memory_disk.h"
+#include "storage/fault/fault_plan.h"
+
+namespace databus::sim {
+
+enum class ServiceKind : uint8_t { kCollector, kWorker };
+
+struct MachineSetup {
+  ServiceKind kind = ServiceKind::kCollector;
+  std::string host;
+  size_t site = 0;
+  std::string config;
+  std::string topology_xml;
+};
+
+class Machine;
+
+// What a machine needs of its world.
+struct MachineSeams {
+  fibers::Scheduler& scheduler;
+  Fabric& fabric;
+  Random& random;  // the product's
+  Checker& checker;
+  const std::map<std::string, std::unique_ptr<MemoryStorage>>& trees;
+  // Before each storage and disk call: lets time pass and says what goes wrong.
+  std::function<Fault(Machine&, const Call&)> on_call;
+  std::function<void(Machine&)> after_list;
+  // The process has ended, by itself or by death.
+  std::function<void(Machine&, const std::string& why)> on_end;
+};
+
+class Machine {
+ public:
+  Machine(MachineSetup setup, MachineSeams seams, WallTime start);
+  ~Machine();
+
+  // REQUIRES: Gone().
+  void Start();
+  // Asks it to stop, as TERM does.
+  void Stop() { stop_->Stop(); }
+  void Kill();
+  // No fiber of its process is left.
+  bool Gone() const { return process_ == nullptr || process_->fibers == 0; }
+  bool Running() const { return !Gone() && !process_->dead; }
+  void Pause(fibers::SimTime until) { process_->paused_until = until; }
+  // REQUIRES: Gone().
+  void PowerCut(Random& random) { disk_.PowerCut(random); }
+
+  const MachineSetup& setup() const { return setup_; }
+  int64_t pid() const { return pid_; }
+  SimClock& clock() { return clock_; }
+  MemoryDisk& disk() { return disk_; }
+  const fibers::Process* process() const { return process_.get(); }
+  Network& network() { return *network_; }
+
+ private:
+  Status Run(Seams& seams);
+
+  const MachineSetup setup_;
+  const MachineSeams seams_;
+  SimClock clock_;
+  MemoryDisk disk_;
+  std::unique_ptr<Network> network_;
+  int64_t pid_ = 100;
+
+  // Of the present process; kept until the next one starts.
+  std::unique_ptr<fibers::Process> process_;
+  std::unique_ptr<StopFlag> stop_;
+  std::unique_ptr<FaultPlan> plan_;
+  std::unique_ptr<Disk> faulty_disk_;
+  std::map<std::string, std::unique_ptr<WatchedTree>> ways_;
+};
+
+}  // namespace databus::sim

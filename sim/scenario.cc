@@ -1,0 +1,267 @@
+#include "sim/scenario.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include <fmt/format.h>
+
+#include "sim/random.h"
+
+namespace databus::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::minutes;
+using std::chrono::seconds;
+
+constexpr int64_t kFullScanSeconds = 60;
+
+// How the parts of a scenario depend on each other while it is drawn.
+struct Drawing {
+  explicit Drawing(uint64_t seed) : random(seed, 1) {}
+
+  SimRandom random;
+  Scenario scenario;
+  int64_t run_interval_ms = 0;
+  int64_t lease_timeout_ms = 0;
+};
+
+int64_t Seconds(SimTime time) { return std::chrono::duration_cast<seconds>(time).count(); }
+
+void DrawClusters(Drawing& drawing) {
+  const uint64_t count = drawing.random.Chance(700'000) ? 2 : drawing.random.Between(3, 4);
+  for (uint64_t i = 1; i <= count; ++i) {
+    const uint32_t groups =
+        drawing.random.Chance(100'000) ? 0 : static_cast<uint32_t>(drawing.random.Between(1, 3));
+    drawing.scenario.clusters.push_back({fmt::format("dc{}", i), groups});
+  }
+  // The number of groups is the same in the whole installation.
+  for (ClusterPlan& cluster : drawing.scenario.clusters) {
+    cluster.groups = drawing.scenario.clusters[0].groups;
+  }
+}
+
+void DrawTopology(Drawing& drawing) {
+  SimRandom& random = drawing.random;
+  const auto& clusters = drawing.scenario.clusters;
+  static constexpr std::string_view kNames[] = {"clicks", "orders", "ad-views", "x"};
+  std::string xml = "<databus>\n<defaults><rootdir>/databus</rootdir></defaults>\n<streams>\n";
+  const uint64_t streams = random.Between(1, 3);
+  for (uint64_t s = 0; s < streams; ++s) {
+    xml += fmt::format("<stream name=\"{}\">\n<sources>", kNames[s]);
+    const size_t sure = random.Below(clusters.size());
+    for (size_t c = 0; c < clusters.size(); ++c) {
+      if (c != sure && random.Chance(300'000)) continue;
+      xml += fmt::format("<source><name>{}</name></source>", clusters[c].name);
+    }
+    xml += "</sources>\n<destinations>";
+    const size_t primary = random.Below(clusters.size());
+    for (size_t c = 0; c < clusters.size(); ++c) {
+      if (c != primary && random.Chance(250'000)) continue;
+      xml += fmt::format("<destination><name>{}</name>{}</destination>", clusters[c].name,
+                         c == primary ? "<primary>true</primary>" : "");
+    }
+    xml += "</destinations>\n</stream>\n";
+  }
+  xml += "</streams>\n<clusters>\n";
+  for (const ClusterPlan& cluster : clusters) {
+    xml += fmt::format("<cluster name=\"{0}\" hdfsurl=\"file:///{0}\" jturl=\"local\" jobqueuename=\"default\"/>\n", cluster.name);
+  }
+  drawing.scenario.topology_xml = xml + "</clusters>\n</databus>\n";
+  Result<Topology> topology = ParseTopology(drawing.scenario.topology_xml, "databus.xml");
+  if (!topology.ok()) throw std::logic_error("scenario: " + topology.status().ToString());
+  drawing.scenario.topology = *std::move(topology);
+}
+
+std::string CollectorConfigText(Drawing& drawing, const std::string& cluster,
+                                const std::string& name) {
+  SimRandom& random = drawing.random;
+  return fmt::format(R"(port=1463
+check_interval={}
+{}
+<store>
+category=default
+type=buffer
+buffer_send_rate={}
+retry_interval={}
+retry_interval_range=1
+replay_buffer=yes
+<primary>
+type=file
+fs_type=hdfs
+file_path=file:///{}/databus/data
+sub_directory={}
+rotate_period={}s
+add_newlines=1
+min_file_name=yes
+</primary>
+<secondary>
+type=file
+fs_type=std
+file_path=/spool/{}
+</secondary>
+</store>
+)",
+                     random.Between(1, 3),
+                     random.Chance(200'000) ? "databus.collector.compress=no" : "",
+                     random.Between(1, 5), random.Between(2, 10), cluster, name,
+                     random.Between(1, 20), name);
+}
+
+void DrawServices(Drawing& drawing) {
+  SimRandom& random = drawing.random;
+  Scenario& scenario = drawing.scenario;
+  static constexpr int64_t kRunIntervals[] = {2'000, 5'000, 10'000, 20'000, 30'000, 60'000};
+  drawing.run_interval_ms = kRunIntervals[random.Below(std::size(kRunIntervals))];
+  drawing.lease_timeout_ms = static_cast<int64_t>(random.Between(4, 30)) * 1'000;
+  for (size_t c = 0; c < scenario.clusters.size(); ++c) {
+    const std::string& cluster = scenario.clusters[c].name;
+    for (uint64_t i = 1, count = random.Between(1, 2); i <= count; ++i) {
+      const std::string name = fmt::format("{}-c{}", cluster, i);
+      scenario.collectors.push_back({name, c, CollectorConfigText(drawing, cluster, name)});
+    }
+    const uint64_t workers = random.Chance(400'000) ? 2 : 1;  // the second one stands by
+    for (uint64_t i = 1; i <= workers; ++i) {
+      scenario.workers.push_back(
+          {fmt::format("{}-w{}", cluster, i), c,
+           fmt::format("com.inmobi.databus.clusters={}\ncom.inmobi.databus.cfg=databus.xml\n"
+                       "com.inmobi.databus.enablezk=false\n"
+                       "databus.worker.run_interval_ms={}\ndatabus.worker.lease_timeout_ms={}\n"
+                       "databus.worker.full_scan_interval_s={}\n"
+                       "databus.worker.copy_threads={}\n",
+                       cluster, drawing.run_interval_ms, drawing.lease_timeout_ms,
+                       kFullScanSeconds, random.Between(1, 3))});
+    }
+  }
+}
+
+void DrawTraffic(Drawing& drawing) {
+  SimRandom& random = drawing.random;
+  Scenario& scenario = drawing.scenario;
+  for (size_t c = 0; c < scenario.collectors.size(); ++c) {
+    const std::string& cluster = scenario.clusters[scenario.collectors[c].cluster].name;
+    std::vector<std::string> streams;
+    for (const StreamSpec& stream : scenario.topology.streams) {
+      if (stream.HasSource(cluster)) streams.push_back(stream.name);
+    }
+    if (streams.empty()) continue;
+    for (const ClientKind kind : {ClientKind::kPublisher, ClientKind::kPlain}) {
+      if (kind == ClientKind::kPlain && random.Chance(500'000)) continue;
+      scenario.producers.push_back({kind, c, streams, seconds(random.Between(2, 60)),
+                                    static_cast<uint32_t>(random.Between(1, 20))});
+    }
+  }
+}
+
+void DrawIncidents(Drawing& drawing) {
+  SimRandom& random = drawing.random;
+  Scenario& scenario = drawing.scenario;
+  const size_t processes = scenario.collectors.size() + scenario.workers.size();
+  const uint64_t count = random.Between(0, 24);
+  for (uint64_t i = 0; i < count; ++i) {
+    Incident incident;
+    incident.kind = static_cast<IncidentKind>(random.Below(10));
+    if (random.Chance(400'000)) incident.kind = IncidentKind::kKill;
+    incident.at = milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) /
+                                            1'000'000));
+    // Mostly short; sometimes longer than a lease, than a minute, than everything.
+    const uint64_t longest_ms = random.Chance(500'000) ? 5'000 : 240'000;
+    incident.lasts = milliseconds(random.Between(100, longest_ms));
+    incident.who = random.Below(processes);
+    incident.cluster = random.Below(scenario.clusters.size());
+    switch (incident.kind) {
+      case IncidentKind::kKill: incident.calls = random.Between(1, 300); break;
+      case IncidentKind::kPowerCut:
+      case IncidentKind::kDiskFull:
+      case IncidentKind::kSyncFails:
+        incident.who = random.Below(scenario.collectors.size());
+        incident.calls = random.Between(1, 60);
+        break;
+      case IncidentKind::kUnreachable:
+      case IncidentKind::kAnswersLost:
+        incident.who = random.Below(scenario.clusters.size());
+        break;
+      case IncidentKind::kClockStep:
+        incident.amount = static_cast<int64_t>(random.Between(0, 240'000)) - 120'000;
+        break;
+      case IncidentKind::kClockDrift:
+        incident.amount = static_cast<int64_t>(random.Between(0, 1'000)) - 500;
+        break;
+      default: break;
+    }
+    scenario.incidents.push_back(incident);
+  }
+  std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
+}
+
+void DrawRates(Drawing& drawing) {
+  SimRandom& random = drawing.random;
+  const auto rate = [&](uint64_t most) {
+    return random.Chance(500'000) ? 0 : random.Below(most);
+  };
+  drawing.scenario.rates = {.answer_lost = rate(10'000),
+                            .request_lost = rate(10'000),
+                            .no_space = rate(3'000),
+                            .slow = rate(3'000),
+                            .stale_list = rate(100'000),
+                            .connection_breaks = rate(50'000)};
+}
+
+}  // namespace
+
+std::string_view IncidentName(IncidentKind kind) {
+  switch (kind) {
+    case IncidentKind::kKill: return "kill";
+    case IncidentKind::kPowerCut: return "power-cut";
+    case IncidentKind::kPause: return "pause";
+    case IncidentKind::kUnreachable: return "unreachable";
+    case IncidentKind::kAnswersLost: return "answers-lost";
+    case IncidentKind::kDiskFull: return "disk-full";
+    case IncidentKind::kSyncFails: return "sync-fails";
+    case IncidentKind::kTreeFull: return "tree-full";
+    case IncidentKind::kClockStep: return "clock-step";
+    case IncidentKind::kClockDrift: return "clock-drift";
+  }
+  __builtin_unreachable();
+}
+
+std::string Incident::ToString() const {
+  return fmt::format("{:>7.1f} s  {} who={} cluster={} lasts={:.1f} s calls={} amount={}",
+                     std::chrono::duration<double>(at).count(), IncidentName(kind), who, cluster,
+                     std::chrono::duration<double>(lasts).count(), calls, amount);
+}
+
+std::string Scenario::ToString() const {
+  std::string text = fmt::format("seed {}: {} s with faults, then at most {} s\n{}", seed,
+                                 Seconds(duration), Seconds(settle_within), topology_xml);
+  for (const CollectorPlan& one : collectors) {
+    text += fmt::format("collector {}\n", one.host);
+  }
+  for (const WorkerPlan& one : workers) text += fmt::format("worker {}\n{}", one.host, one.config);
+  text += fmt::format(
+      "in a million calls: answer lost {}, request lost {}, no space {}, slow {}, stale list {}, "
+      "connection breaks {}\n",
+      rates.answer_lost, rates.request_lost, rates.no_space, rates.slow, rates.stale_list,
+      rates.connection_breaks);
+  for (const Incident& incident : incidents) text += incident.ToString() + "\n";
+  return text;
+}
+
+Scenario DrawScenario(uint64_t seed) {
+  Drawing drawing(seed);
+  drawing.scenario.seed = seed;
+  drawing.scenario.duration = minutes(drawing.random.Between(10, 14));
+  DrawClusters(drawing);
+  DrawTopology(drawing);
+  DrawServices(drawing);
+  DrawTraffic(drawing);
+  DrawRates(drawing);
+  DrawIncidents(drawing);
+  // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
+  drawing.scenario.settle_within =
+      seconds(2 * kFullScanSeconds) +
+      milliseconds(3 * drawing.lease_timeout_ms + 8 * drawing.run_interval_ms) + minutes(5);
+  return std::move(drawing.scenario);
+}
+
+}  // namespace databus::sim

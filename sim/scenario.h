@@ -1,0 +1,100 @@
+// What one seed simulates: an installation, its traffic, and what goes wrong when. A value that can
+// be printed and made smaller; everything else of a run follows from it and the seed.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/fibers.h"
+#include "cluster/topology.h"
+
+namespace databus::sim {
+
+using fibers::SimTime;
+
+struct ClusterPlan {
+  std::string name;
+  uint32_t groups = 0;  // 0: the worker initialises the tree itself
+};
+
+struct CollectorPlan {
+  std::string host;
+  size_t cluster = 0;
+  std::string config;  // a scribe.conf
+};
+
+struct WorkerPlan {
+  std::string host;
+  size_t site = 0;     // the data centre it runs in
+  std::string config;  // a databus.cfg
+};
+
+enum class ClientKind : uint8_t {
+  kPublisher,  // ours: batches with an identity, sent again until they are acknowledged
+  kPlain,      // any Scribe client that never sends a message twice
+};
+
+struct ProducerPlan {
+  ClientKind kind = ClientKind::kPublisher;
+  size_t collector = 0;
+  std::vector<std::string> streams;
+  SimTime pause_max{};  // between two bursts
+  uint32_t burst_max = 1;
+};
+
+enum class IncidentKind : uint8_t {
+  kKill,            // a process dies
+  kPowerCut,        // and its machine loses what was not synced
+  kPause,           // a process sleeps
+  kUnreachable,     // a site cannot reach a cluster
+  kAnswersLost,     // its requests arrive, the answers do not
+  kDiskFull,        // a collector's spool disk
+  kSyncFails,       // one sync of a collector's disk
+  kTreeFull,        // a cluster refuses to write
+  kClockStep,       // a machine's wall clock is set
+  kClockDrift,
+};
+std::string_view IncidentName(IncidentKind kind);
+
+struct Incident {
+  IncidentKind kind = IncidentKind::kKill;
+  SimTime at{};
+  SimTime lasts{};
+  size_t who = 0;      // a process (collectors, then workers), or the site
+  size_t cluster = 0;  // that is unreachable or full
+  uint64_t calls = 0;  // kKill: at its n-th seam call from then on
+  int64_t amount = 0;  // of a step (ms) or drift (ppm)
+
+  std::string ToString() const;
+};
+
+// Of a storage call, in a million.
+struct Rates {
+  uint64_t answer_lost = 0;
+  uint64_t request_lost = 0;
+  uint64_t no_space = 0;
+  uint64_t slow = 0;          // takes seconds
+  uint64_t stale_list = 0;    // is answered later than it was looked at
+  uint64_t connection_breaks = 0;
+};
+
+struct Scenario {
+  uint64_t seed = 0;
+  SimTime duration{};       // with faults
+  SimTime settle_within{};  // G10: everything due is visible so soon after the last fault
+  std::vector<ClusterPlan> clusters;
+  std::string topology_xml;
+  Topology topology;
+  std::vector<CollectorPlan> collectors;
+  std::vector<WorkerPlan> workers;
+  std::vector<ProducerPlan> producers;
+  Rates rates;
+  std::vector<Incident> incidents;
+
+  std::string ToString() const;
+};
+
+Scenario DrawScenario(uint64_t seed);
+
+}  // namespace databus::sim

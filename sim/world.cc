@@ -1,0 +1,419 @@
+#include "sim/world.h"
+
+#include <algorithm>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/minute.h"
+#include "commit/cluster_id.h"
+#include "sim/machine.h"
+#include "sim/producer.h"
+
+namespace databus::sim {
+namespace {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr SimTime kForEver = std::chrono::hours(24 * 365);
+
+double InSeconds(SimTime time) { return std::chrono::duration<double>(time).count(); }
+
+class World {
+ public:
+  World(const Scenario& scenario, const RunOptions& options);
+  ~World();
+  Outcome Run();
+
+ private:
+  // What is to be done when, outside of all fibers.
+  using Agenda = std::multimap<SimTime, std::function<void()>>;
+
+  void Plan(SimTime at, std::function<void()> what) {
+    agenda_.emplace(at, std::move(what));
+    agenda_changed_ = true;
+  }
+  void RunTo(SimTime until, const std::function<bool()>& done);
+  void StartSoon(Machine& machine, SimTime delay);
+  void StartProducers();
+  void Heal();
+  void Settle();
+  void EndAll();
+
+  // Faults.
+  void Begin(const Incident& incident);
+  void End(const Incident& incident);
+  void KillAt(const Incident& incident, Machine& machine);
+  Fault OnCall(Machine& machine, const Call& call);
+  Fault Choose(Machine& machine, const Call& call);
+  std::optional<Fault> Unreachable(const Machine& machine, const Call& call);
+  SimTime Latency(const Machine& machine, const Call& call);
+  bool Reachable(const std::string& from, const std::string& to) const;
+  void AfterList(Machine& machine);
+  bool InTree(const Call& call) const { return trees_.contains(call.store); }
+
+  void Note(const Machine& machine, const std::function<std::string()>& what);
+  void Digest(uint64_t value) { outcome_.digest = (outcome_.digest ^ value) * 0x100000001b3u; }
+  void OnSeamCall();
+  void OnViolation(Violation violation);
+
+  const Scenario& scenario_;
+  const RunOptions& options_;
+  // Streams of numbers that do not disturb each other.
+  SimRandom order_;
+  SimRandom latency_;
+  SimRandom chance_;
+  SimRandom product_;
+  SimRandom traffic_;
+  fibers::Scheduler scheduler_;
+  Outcome outcome_;
+  const WallTime start_;
+  SimClock cluster_clock_;
+  std::map<std::string, std::unique_ptr<MemoryStorage>> trees_;
+  Checker checker_;
+  Fabric fabric_;
+  std::vector<std::unique_ptr<Machine>> machines_;
+  std::vector<std::unique_ptr<fibers::Process>> producers_;
+  std::vector<ProducerTask> tasks_;
+  std::vector<std::unique_ptr<SimClock>> clocks_;
+  std::vector<std::unique_ptr<Network>> networks_;
+  size_t producing_ = 0;
+
+  Agenda agenda_;
+  bool agenda_changed_ = false;
+  bool faults_ = true;
+  // How many incidents hold at present: by (site, cluster), by cluster, by machine.
+  std::map<std::pair<size_t, std::string>, int> unreachable_;
+  std::map<std::pair<size_t, std::string>, int> answers_lost_;
+  std::map<std::string, int> full_;
+  std::map<const Machine*, uint64_t> kill_in_;
+  std::map<const Machine*, bool> power_cut_;
+  std::map<const Machine*, SimTime> down_for_;
+  std::map<const Machine*, bool> starting_;
+};
+
+World::World(const Scenario& scenario, const RunOptions& options)
+    : scenario_(scenario),
+      options_(options),
+      order_(scenario.seed, 2),
+      latency_(scenario.seed, 3),
+      chance_(scenario.seed, 4),
+      product_(scenario.seed, 5),
+      traffic_(scenario.seed, 6),
+      scheduler_(order_),
+      start_(Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17)),
+      cluster_clock_(scheduler_, start_),
+      checker_(scenario.topology,
+               [this](const std::string& cluster, const std::string& path) {
+                 const Result<std::string> bytes = trees_.at(cluster)->ReadFile(path);
+                 return bytes.ok() ? *bytes : std::string();
+               },
+               [this](Violation violation) { OnViolation(std::move(violation)); }),
+      fabric_(scheduler_,
+              {.on_call = [this] { OnSeamCall(); },
+               .reachable = [this](const std::string& from,
+                                   const std::string& to) { return Reachable(from, to); },
+               .breaks = [this] {
+                 return faults_ && chance_.Chance(scenario_.rates.connection_breaks);
+               },
+               .latency = [this]() -> SimTime {
+                 return microseconds(latency_.Between(100, 3'000));
+               }}) {
+  for (const ClusterPlan& cluster : scenario.clusters) {
+    auto& tree = trees_[cluster.name];
+    tree = std::make_unique<MemoryStorage>(cluster_clock_, cluster.name);
+    if (cluster.groups > 0) {
+      static_cast<void>(InitializeTree(*tree, product_, cluster.groups));
+    }
+  }
+  const MachineSeams seams{
+      scheduler_, fabric_, product_, checker_, trees_,
+      [this](Machine& machine, const Call& call) { return OnCall(machine, call); },
+      [this](Machine& machine) { AfterList(machine); },
+      [this](Machine& machine, const std::string& why) {
+        Note(machine, [&] { return "ends: " + why; });
+        StartSoon(machine, seconds(3));
+      }};
+  for (const CollectorPlan& one : scenario.collectors) {
+    machines_.push_back(std::make_unique<Machine>(
+        MachineSetup{ServiceKind::kCollector, one.host, one.cluster, one.config,
+                     scenario.topology_xml},
+        seams, start_));
+  }
+  for (const WorkerPlan& one : scenario.workers) {
+    machines_.push_back(std::make_unique<Machine>(
+        MachineSetup{ServiceKind::kWorker, one.host, one.site, one.config, scenario.topology_xml},
+        seams, start_));
+  }
+}
+
+World::~World() { EndAll(); }
+
+void World::OnViolation(Violation violation) {
+  if (outcome_.violation) return;
+  if (options_.trace) {
+    options_.trace(fmt::format("{:.6f} VIOLATION {} {} {}", InSeconds(scheduler_.now()),
+                               violation.promise, violation.what, violation.path));
+  }
+  outcome_.violation = std::move(violation);
+  outcome_.violated_at = scheduler_.now();
+}
+
+void World::Note(const Machine& machine, const std::function<std::string()>& what) {
+  if (!options_.trace) return;
+  options_.trace(fmt::format("{:.6f} {}#{} {}: {}", InSeconds(scheduler_.now()),
+                             machine.setup().host, machine.pid(), scheduler_.running_name(),
+                             what()));
+}
+
+void World::RunTo(SimTime until, const std::function<bool()>& done) {
+  while (!outcome_.violation && !done()) {
+    while (!agenda_.empty() && agenda_.begin()->first <= scheduler_.now()) {
+      const auto what = std::move(agenda_.begin()->second);
+      agenda_.erase(agenda_.begin());
+      what();
+    }
+    agenda_changed_ = false;
+    const SimTime next = agenda_.empty() ? until : std::min(until, agenda_.begin()->first);
+    scheduler_.RunUntil(next, [&] { return outcome_.violation || agenda_changed_; });
+    if (scheduler_.now() >= until && !agenda_changed_) return;
+  }
+}
+
+void World::StartSoon(Machine& machine, SimTime delay) {
+  if (std::exchange(starting_[&machine], true)) return;
+  Plan(scheduler_.now() + delay, [this, &machine] {
+    starting_[&machine] = false;
+    if (!machine.Gone()) return StartSoon(machine, milliseconds(10));
+    if (std::exchange(power_cut_[&machine], false)) machine.PowerCut(chance_);
+    ++outcome_.starts;
+    machine.Start();
+  });
+}
+
+// --- faults ---------------------------------------------------------------------------------
+
+void World::KillAt(const Incident& incident, Machine& machine) {
+  kill_in_[&machine] = std::max<uint64_t>(1, incident.calls);
+  down_for_[&machine] = incident.lasts;
+  power_cut_[&machine] = incident.kind == IncidentKind::kPowerCut;
+}
+
+void World::Begin(const Incident& incident) {
+  ++outcome_.faults;
+  Machine& machine = *machines_[incident.who % machines_.size()];
+  const std::string& cluster = scenario_.clusters[incident.cluster].name;
+  Note(machine, [&] { return "incident " + incident.ToString(); });
+  switch (incident.kind) {
+    case IncidentKind::kKill:
+    case IncidentKind::kPowerCut: return KillAt(incident, machine);
+    case IncidentKind::kPause:
+      if (machine.Running()) machine.Pause(scheduler_.now() + incident.lasts);
+      return;
+    case IncidentKind::kUnreachable: ++unreachable_[{incident.who, cluster}]; break;
+    case IncidentKind::kAnswersLost: ++answers_lost_[{incident.who, cluster}]; break;
+    case IncidentKind::kDiskFull: machine.disk().SetCapacity(1); break;
+    case IncidentKind::kSyncFails: return machine.disk().FailNextSync();
+    case IncidentKind::kTreeFull: ++full_[cluster]; break;
+    case IncidentKind::kClockStep: machine.clock().Step(milliseconds(incident.amount)); break;
+    case IncidentKind::kClockDrift: return machine.clock().SetDrift(incident.amount);
+  }
+  Plan(scheduler_.now() + incident.lasts, [this, incident] { End(incident); });
+}
+
+void World::End(const Incident& incident) {
+  Machine& machine = *machines_[incident.who % machines_.size()];
+  const std::string& cluster = scenario_.clusters[incident.cluster].name;
+  switch (incident.kind) {
+    case IncidentKind::kUnreachable: --unreachable_[{incident.who, cluster}]; return;
+    case IncidentKind::kAnswersLost: --answers_lost_[{incident.who, cluster}]; return;
+    case IncidentKind::kDiskFull: machine.disk().SetCapacity(uint64_t{1} << 40); return;
+    case IncidentKind::kTreeFull: --full_[cluster]; return;
+    case IncidentKind::kClockStep: machine.clock().Step(milliseconds(-incident.amount)); return;
+    default: return;
+  }
+}
+
+bool World::Reachable(const std::string& from, const std::string& to) const {
+  static_cast<void>(from), static_cast<void>(to);
+  return true;
+}
+
+SimTime World::Latency(const Machine& machine, const Call& call) {
+  static_cast<void>(machine);
+  if (!InTree(call)) {
+    if (call.verb == Verb::kSync || call.verb == Verb::kSyncDir) {
+      return microseconds(latency_.Between(100, 3'000));
+    }
+    return microseconds(latency_.Between(1, 40));
+  }
+  if (faults_ && chance_.Chance(scenario_.rates.slow)) {
+    ++outcome_.faults;
+    return milliseconds(latency_.Between(100, 20'000));
+  }
+  return microseconds(latency_.Between(50, 4'000));
+}
+
+void World::OnSeamCall() {
+  ++outcome_.seam_calls;
+  Digest(static_cast<uint64_t>(scheduler_.now().count()) ^ scheduler_.running_id());
+  if (scheduler_.running() != nullptr) {
+    scheduler_.Sleep(microseconds(latency_.Between(1, 20)));
+  }
+}
+
+std::optional<Fault> World::Unreachable(const Machine& machine, const Call& call) {
+  const auto holds = [&](const auto& cuts) {
+    const auto cut = cuts.find({machine.setup().site, call.store});
+    return cut != cuts.end() && cut->second > 0;
+  };
+  if (holds(unreachable_)) {
+    scheduler_.Sleep(seconds(1));
+    return Fault::RequestLost();
+  }
+  if (holds(answers_lost_)) return Fault::AnswerLost();
+  const auto full = full_.find(call.store);
+  const bool writes = call.verb == Verb::kAppend || call.verb == Verb::kCreate ||
+                      call.verb == Verb::kMakeDir || call.verb == Verb::kReplace;
+  if (writes && full != full_.end() && full->second > 0) return Fault::Full();
+  return std::nullopt;
+}
+
+Fault World::Choose(Machine& machine, const Call& call) {
+  const auto kill = kill_in_.find(&machine);
+  if (kill != kill_in_.end() && --kill->second == 0) {
+    kill_in_.erase(kill);
+    ++outcome_.deaths;
+    Note(machine, [&] { return "dies at " + call.ToString(); });
+    const uint64_t how = chance_.Below(3);
+    StartSoon(machine, down_for_[&machine]);
+    machine.Kill();  // the others end where they wait, this fiber by the fault
+    if (how == 0) return Fault::CrashBefore();
+    if (how == 1 && call.verb == Verb::kAppend) return Fault::CrashTorn(chance_.Below(200));
+    return Fault::CrashAfter();
+  }
+  if (!faults_ || !InTree(call)) return {};
+  if (const auto cut = Unreachable(machine, call)) return *cut;
+  if (chance_.Chance(scenario_.rates.request_lost)) return Fault::RequestLost();
+  if (chance_.Chance(scenario_.rates.answer_lost)) return Fault::AnswerLost();
+  const bool writes = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
+  if (writes && chance_.Chance(scenario_.rates.no_space)) return Fault::Full();
+  return {};
+}
+
+Fault World::OnCall(Machine& machine, const Call& call) {
+  ++outcome_.seam_calls;
+  Digest(static_cast<uint64_t>(scheduler_.now().count()) ^ scheduler_.running_id() ^
+         (uint64_t{static_cast<uint8_t>(call.verb)} << 56) ^ std::hash<std::string>()(call.path));
+  scheduler_.Sleep(Latency(machine, call));
+  if (machine.process()->dead) return Fault::RequestLost();
+  Fault fault = Choose(machine, call);
+  if (fault.kind != Fault::Kind::kNone) ++outcome_.faults;
+  Note(machine, [&] {
+    return fmt::format("{}{}", call.ToString(),
+                       fault.kind == Fault::Kind::kNone
+                           ? ""
+                           : fmt::format(" FAULT {}", static_cast<int>(fault.kind)));
+  });
+  return fault;
+}
+
+void World::AfterList(Machine& machine) {
+  static_cast<void>(machine);
+  if (faults_ && chance_.Chance(scenario_.rates.stale_list)) {
+    ++outcome_.faults;
+    scheduler_.Sleep(milliseconds(latency_.Between(1, 200)));
+  }
+}
+
+// --- the run --------------------------------------------------------------------------------
+
+void World::StartProducers() {
+  tasks_.reserve(scenario_.producers.size());
+  for (const ProducerPlan& plan : scenario_.producers) {
+    const CollectorPlan& collector = scenario_.collectors[plan.collector];
+    const size_t number = tasks_.size();
+    tasks_.push_back({plan, static_cast<uint32_t>(number), collector.host,
+                      scenario_.clusters[collector.cluster].name, scenario_.duration});
+    clocks_.push_back(std::make_unique<SimClock>(scheduler_, start_));
+    networks_.push_back(fabric_.Of(fmt::format("producer-{}", number), *clocks_.back()));
+    producers_.push_back(std::make_unique<fibers::Process>());
+    producers_.back()->name = fmt::format("producer-{}", number);
+    ++producing_;
+    scheduler_.Spawn("producer", producers_.back().get(), [this, number] {
+      Produce(tasks_[number],
+              {scheduler_, *networks_[number], *clocks_[number], traffic_, checker_});
+      --producing_;
+    });
+  }
+}
+
+void World::Heal() {
+  faults_ = false;
+  unreachable_.clear();
+  answers_lost_.clear();
+  full_.clear();
+  kill_in_.clear();
+  for (const auto& machine : machines_) {
+    machine->disk().SetCapacity(uint64_t{1} << 40);
+    if (machine->Running()) machine->Pause({});
+    if (!machine->Running()) StartSoon(*machine, seconds(1));
+  }
+}
+
+// G10: when faults stop, everything due becomes visible within the bound, without a human.
+void World::Settle() {
+  const SimTime begin = scheduler_.now();
+  const SimTime end = begin + scenario_.settle_within;
+  std::optional<std::string> missing;
+  while (!outcome_.violation && scheduler_.now() < end) {
+    RunTo(std::min(end, scheduler_.now() + seconds(5)), [] { return false; });
+    missing = producing_ > 0 ? "a producer has no answer" : checker_.Missing();
+    if (!missing) break;
+  }
+  outcome_.settled_after = scheduler_.now() - begin;
+  if (missing && !outcome_.violation) {
+    OnViolation({"G10", fmt::format("{} s after the last fault {}",
+                                    static_cast<int>(InSeconds(scenario_.settle_within)),
+                                    *missing), ""});
+  }
+}
+
+void World::EndAll() {
+  for (const auto& machine : machines_) machine->Kill();
+  for (const auto& producer : producers_) scheduler_.Kill(*producer);
+  agenda_.clear();
+  scheduler_.RunUntil(kForEver, [] { return false; });
+}
+
+Outcome World::Run() {
+  for (const auto& machine : machines_) {
+    StartSoon(*machine, milliseconds(latency_.Between(0, 3'000)));
+  }
+  StartProducers();
+  for (const Incident& incident : scenario_.incidents) {
+    Plan(incident.at, [this, &incident] { Begin(incident); });
+  }
+  RunTo(scenario_.duration, [] { return false; });
+  if (!outcome_.violation) {
+    Heal();
+    Settle();
+  }
+  outcome_.simulated = scheduler_.now();
+  outcome_.switches = scheduler_.switches();
+  outcome_.messages = checker_.messages();
+  return outcome_;
+}
+
+}  // namespace
+
+Outcome Simulate(const Scenario& scenario, const RunOptions& options) {
+  World world(scenario, options);
+  return world.Run();
+}
+
+}  // namespace databus::sim

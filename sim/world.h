@@ -1,0 +1,38 @@
+// One simulated installation: machines, processes put together as main() does, trees, traffic and
+// faults, on one thread, in simulated time.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "sim/checker.h"
+#include "sim/scenario.h"
+
+namespace databus::sim {
+
+struct RunOptions {
+  // Told every event, one line each, with the simulated time; none: much faster.
+  std::function<void(const std::string&)> trace{};
+};
+
+struct Outcome {
+  std::optional<Violation> violation;
+  SimTime violated_at{};
+  // Of everything that happened, in order: equal for equal runs.
+  uint64_t digest = 0;
+  uint64_t seam_calls = 0;
+  uint64_t faults = 0;
+  uint64_t deaths = 0;
+  uint64_t starts = 0;
+  uint64_t messages = 0;
+  uint64_t switches = 0;
+  SimTime simulated{};
+  SimTime settled_after{};  // the last fault
+};
+
+// Not re-entrant; one at a time in a process.
+Outcome Simulate(const Scenario& scenario, const RunOptions& options = {});
+
+}  // namespace databus::sim
