@@ -12,6 +12,10 @@
 namespace databus {
 namespace {
 
+// How many minute directories one record makes at most: streams that stood still for long are
+// brought up in several.
+constexpr size_t kMinuteDirsPerRecordMax = 1500;
+
 // P18: a name of its own for a file whose name is taken by one that is not the same.
 std::string NameBeside(const NewFile& file) {
   if (!file.facts.identity) return fmt::format("other-{:08x}-{}", file.facts.crc32c, file.name);
@@ -36,6 +40,10 @@ Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
   if (!taken.fenced.empty()) DATABUS_RETURN_IF_ERROR(options.storage.SyncAll());
   DATABUS_ASSIGN_OR_RETURN(writer->recovered_, Recover(writer->Context(), taken.fenced));
   DATABUS_RETURN_IF_ERROR(writer->Load());
+  if (!writer->recovered_.damaged.empty()) {
+    DATABUS_RETURN_IF_ERROR(writer->AnnounceOpenMinutes());
+    DATABUS_RETURN_IF_ERROR(SetAsideDamaged(writer->Context(), writer->recovered_.damaged));
+  }
   return writer;
 }
 
@@ -152,6 +160,12 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   CommitReport report;
   report.minute = minute;
   if (request.Empty()) return report;
+  if (ledger.primary.empty()) {
+    // G5: a stream may have stopped earlier than the others, in a tree of the original system.
+    std::set<std::string> streams;
+    for (const NewFile& file : request.files) streams.insert(file.stream);
+    DATABUS_RETURN_IF_ERROR(CatchUp(ledger, streams, minute + (-1)));
+  }
   Plan plan;
   for (NewFile& file : request.files) PlanFile(ledger, minute, file, plan);
   for (const RefusedFile& file : request.refused) {
@@ -169,7 +183,6 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     const auto known = ledger.streams.find(stream);
     const bool is_new = known == ledger.streams.end() || !known->second.newest;
     if (!is_new && ledger.primary.empty()) {
-      // G5: it may have stopped earlier than the others, in a tree of the original system.
       AddMissingMinutes(stream, *known->second.newest, minute + (-1), plan.dirs, plan.queue_texts);
     }
     if (is_new || known->second.newest != minute) plan.dirs.emplace_back(stream, minute);
@@ -221,12 +234,31 @@ void GroupWriter::AddMissingMinutes(const std::string& stream, Minute newest, Mi
                                     MinuteDirs& dirs,
                                     std::map<std::string, std::string>& queue_texts) const {
   for (Minute minute = newest.Next(); minute <= last; minute = minute.Next()) {
+    if (dirs.size() >= kMinuteDirsPerRecordMax) return;
     dirs.emplace_back(stream, minute);
     // The merge has no use for empty minutes of the local view; the original queued none.
     if (options_.view == View::kLocal) continue;
     for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
       queue_texts[queue] += Line(paths::MinuteDir(options_.view, stream, minute));
     }
+  }
+}
+
+Status GroupWriter::CatchUp(Ledger& ledger, const std::set<std::string>& streams, Minute last) {
+  while (true) {
+    MinuteDirs dirs;
+    std::map<std::string, std::string> queue_texts;
+    for (const std::string& stream : streams) {
+      const auto known = ledger.streams.find(stream);
+      if (known == ledger.streams.end() || !known->second.newest) continue;
+      AddMissingMinutes(stream, *known->second.newest, last, dirs, queue_texts);
+    }
+    if (dirs.size() < kMinuteDirsPerRecordMax) return Status::Ok();
+    Draft draft;
+    DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
+    AddQueueEntries(queue_texts, draft);
+    DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
+    for (const auto& [stream, minute] : dirs) ledger.streams[stream].newest = minute;
   }
 }
 
@@ -293,8 +325,34 @@ Result<Applied> GroupWriter::WriteAndApply(Draft draft) {
   return applied;
 }
 
+Status GroupWriter::AnnounceOpenMinutes() {
+  std::map<std::string, std::string> queue_texts;
+  const auto announce = [&](const std::string& stream, const std::string& path) {
+    for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
+      queue_texts[queue] += Line(path);
+    }
+  };
+  for (const auto& [primary, ledger] : ledgers_) {
+    for (const auto& [stream, minutes] : ledger.streams) {
+      for (const auto& [name, facts] : minutes.open_files) {
+        announce(stream, paths::MinuteFile(options_.view, stream, *ledger.open, name));
+      }
+    }
+    for (const std::string& path : ledger.unreadable) {
+      if (const auto place = paths::ParseMinutePath(path)) announce(place->stream, path);
+    }
+  }
+  if (queue_texts.empty()) return Status::Ok();
+  Draft draft;
+  AddQueueEntries(queue_texts, draft);
+  return WriteAndApply(std::move(draft)).status();
+}
+
 Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   const Minute minute = *ledger.open;
+  std::set<std::string> streams;
+  for (const auto& [stream, minutes] : ledger.streams) streams.insert(stream);
+  DATABUS_RETURN_IF_ERROR(CatchUp(ledger, streams, minute));
   Draft draft;
   MinuteDirs dirs;
   std::map<std::string, std::string> queue_texts;
@@ -350,6 +408,32 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();
   for (auto& [stream, minutes] : ledger.streams) minutes.open_files.clear();
+  return Status::Ok();
+}
+
+// Out through the own staging directory, so that a stale holder cannot take away what its successor
+// has put there.
+Status GroupWriter::SetAside(const std::string& path, const std::string& reason) {
+  const std::string name = fmt::format("foreign-{}", staging_.NextNumber());
+  const Status moved = options_.storage.Rename(path, staging_.PathOf(name));
+  const bool gone = moved.code() == Code::kNotFound;
+  if (gone) DATABUS_RETURN_IF_ERROR(staging_.CheckOurs());
+  if (!gone) DATABUS_RETURN_IF_ERROR(moved.WithContext("setting aside " + path));
+  const auto place = paths::ParseMinutePath(path);
+  if (place && !place->file.empty()) {
+    for (auto& [primary, ledger] : ledgers_) {
+      const auto stream = ledger.streams.find(place->stream);
+      if (ledger.open != place->minute || stream == ledger.streams.end()) continue;
+      stream->second.open_files.erase(place->file);
+    }
+  }
+  if (gone) return Status::Ok();
+  const std::string to = QuarantinePath(staging_, name, path);
+  DATABUS_RETURN_IF_ERROR(PrepareQuarantine(staging_, to, reason));
+  DATABUS_RETURN_IF_ERROR(
+      options_.storage.Rename(staging_.PathOf(name), to).WithContext("into quarantine"));
+  incidents_.push_back(
+      {fmt::format("{}: {}: {}; it is now {}", options_.storage.Describe(), path, reason, to)});
   return Status::Ok();
 }
 

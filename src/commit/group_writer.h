@@ -141,6 +141,11 @@ class GroupWriter {
   // here is not equal to it; the message names the first difference.
   Status CloseCopy(const Manifest& manifest);
 
+  // Takes something that is not what belongs at `path`, in a minute directory or in the way of one,
+  // into quarantine, where `reason` lies beside it. Ok when it is gone already.
+  //   kRefused  the cluster does not let it be moved; the writer stays usable
+  Status SetAside(const std::string& path, const std::string& reason);
+
   // The minutes that close by the own clock, and those that are copied from a primary.
   const Ledger& OwnLedger() { return LedgerOf(""); }
   const Ledger& CopyLedger(const std::string& primary) { return LedgerOf(primary); }
@@ -158,6 +163,9 @@ class GroupWriter {
  private:
   GroupWriter(const Options& options, uint64_t epoch);
   Status Load();
+  // After a damaged record: the queues are told of every file of the open minutes, as some of them
+  // may have been published by that record and not announced. A repeated line does no harm.
+  Status AnnounceOpenMinutes();
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
@@ -166,9 +174,13 @@ class GroupWriter {
   // One file's move, and what goes with it.
   void PlanFile(const Ledger& ledger, Minute minute, NewFile& file, Plan& plan);
   using MinuteDirs = std::vector<std::pair<std::string, Minute>>;
-  // The empty minutes from the one after `newest` to `last`, and what the queues are told of them.
+  // The empty minutes from the one after `newest` to `last`, and what the queues are told of them;
+  // as many as a record may hold.
   void AddMissingMinutes(const std::string& stream, Minute newest, Minute last, MinuteDirs& dirs,
                          std::map<std::string, std::string>& queue_texts) const;
+  // Makes empty minutes of `streams` up to `last`, in records of their own, until what is left fits
+  // into one more.
+  Status CatchUp(Ledger& ledger, const std::set<std::string>& streams, Minute last);
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
   // A small file that becomes visible as `to`.
   void AddText(MoveKind kind, std::string to, std::string text, Draft& draft);

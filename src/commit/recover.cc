@@ -30,6 +30,17 @@ Status SettledRename(StagingArea& own, const std::string& from, const std::strin
   return own.CheckOurs();
 }
 
+// Takes `path` out of the way; `found` is the path it had when it was judged.
+Status IntoQuarantine(ApplyContext context, const std::string& path, const std::string& found,
+                      const std::string& reason) {
+  StagingArea& own = context.own;
+  const std::string to = QuarantinePath(own, paths::BaseName(found), "");
+  DATABUS_RETURN_IF_ERROR(PrepareQuarantine(own, to, reason));
+  context.incidents.push_back(
+      {fmt::format("{}: {}: {}; it is now {}", own.storage().Describe(), found, reason, to)});
+  return SettledRename(own, path, to);
+}
+
 class Recovery {
  public:
   explicit Recovery(ApplyContext context)
@@ -130,7 +141,9 @@ class Recovery {
         return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
       }
       context_.rows.Hit(RecoveryRow::kRecordDamaged);
-      DATABUS_RETURN_IF_ERROR(SetAside(dir, at->second, record.status().ToString()));
+      const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
+      recovered_.damaged.push_back({own_name, path, record.status().ToString()});
+      DATABUS_RETURN_IF_ERROR(SettledRename(own_, path, own_.PathOf(own_name)));
     }
     return Status::Ok();
   }
@@ -184,11 +197,8 @@ class Recovery {
   }
 
   Status SetAside(const std::string& dir, const std::string& name, const std::string& reason) {
-    const std::string to = QuarantinePath(own_, name, "");
-    DATABUS_RETURN_IF_ERROR(PrepareQuarantine(own_, to, reason));
-    context_.incidents.push_back({fmt::format("{}: {}: {}; it is now {}", storage_.Describe(),
-                                              paths::Join(dir, name), reason, to)});
-    return SettledRename(own_, paths::Join(dir, name), to);
+    const std::string path = paths::Join(dir, name);
+    return IntoQuarantine(context_, path, path, reason);
   }
 
   ApplyContext context_;
@@ -201,6 +211,14 @@ class Recovery {
 
 Result<Recovered> Recover(ApplyContext context, const std::vector<uint64_t>& fenced) {
   return Recovery(context).Run(fenced);
+}
+
+Status SetAsideDamaged(ApplyContext context, const std::vector<DamagedRecord>& damaged) {
+  for (const DamagedRecord& record : damaged) {
+    DATABUS_RETURN_IF_ERROR(
+        IntoQuarantine(context, context.own.PathOf(record.staged), record.found, record.reason));
+  }
+  return Status::Ok();
 }
 
 Status RemoveTree(Storage& storage, const std::string& path) {

@@ -167,6 +167,33 @@ void DamagedRecord(World& world) {
   EXPECT_THAT(process.Incidents(), Contains(HasSubstr("cut short")));
 }
 
+// It had published its files and told nobody. The first that finds it dies before it has said so.
+void DamagedRecordOfPublishedFiles(World& world) {
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  world.Deliver("orders", "c1", StartMinute(), 1);
+  Process dead(world);
+  CrashIn(dead, Verb::kRename, "consumers", Fault::CrashBefore());
+  Overwrite(world, StagedPath(world, "record-"), "databus-record 1\nnumb");
+  Process second(world);
+  second.plan().Add(
+      {.verb = Verb::kRename, .path_part = "consumers", .fault = Fault::CrashBefore()});
+  EXPECT_THROW(static_cast<void>(second.Open()), Crash);
+  Process third(world);
+  third.plan().Add({.verb = Verb::kAppend, .fault = Fault::Full()});
+  EXPECT_FALSE(third.Open().ok());
+  Process process(world);
+  ExpectOk(process.Open());
+  for (const char* queue : {"dc1", "dc2"}) {
+    for (const char* stream : {"clicks", "orders"}) {
+      const auto published = Files(world, paths::Stream(View::kLocal, stream));
+      ASSERT_EQ(published.size(), 1U);
+      EXPECT_THAT(ReadTree(world.dc1, paths::Consumers(queue)),
+                  Contains(::testing::Pair(::testing::_, HasSubstr(published[0] + "\n"))));
+    }
+  }
+  EXPECT_EQ(Files(world, paths::Quarantine(View::kLocal, "unknown")).size(), 2U);
+}
+
 void RecordOfANewerVersion(World& world) {
   world.Deliver("clicks", "c1", StartMinute(), 1);
   Process dead(world);
@@ -295,6 +322,7 @@ constexpr Situation kSituations[] = {
      &DirectoriesWhereManifestAndQueueEntryShouldBe},
     {"MinuteDirectoryMadeBySomebody", RecoveryRow::kMinuteDirThere, &MinuteDirectoryMadeBySomebody},
     {"DamagedRecord", RecoveryRow::kRecordDamaged, &DamagedRecord},
+    {"DamagedRecordOfPublishedFiles", RecoveryRow::kRecordDamaged, &DamagedRecordOfPublishedFiles},
     {"RecordOfANewerVersion", RecoveryRow::kRecordFound, &RecordOfANewerVersion},
     {"DamagedStagedFile", RecoveryRow::kRecordedFileDamaged, &DamagedStagedFile},
     {"AmendedRecord", RecoveryRow::kRecordSuperseded, &AmendedRecord},

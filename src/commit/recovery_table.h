@@ -60,7 +60,9 @@ inline constexpr std::array<RecoveryRule, 21> kRecoveryTable = {{
     {RecoveryRow::kRecordFound, "a record in a directory taken over", "apply it, whole"},
     {RecoveryRow::kRecordSuperseded, "a record with a later amendment", "remove it"},
     {RecoveryRow::kRecordDamaged, "a record that cannot be read",
-     "quarantine it; its claims are published as unrecorded, its copies are made again"},
+     "its claims are published as unrecorded, its copies are made again, the queues are told of "
+     "all "
+     "files of the open minute; then quarantine it"},
     {RecoveryRow::kRecordedFileDamaged,
      "a recorded file whose length or checksum is not as recorded",
      "amend the record: quarantine (P10)"},
