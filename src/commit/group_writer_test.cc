@@ -71,6 +71,34 @@ TEST_F(GroupWriterTest, AStreamThatStoppedEarlierGetsTheMinutesBetween) {
   EXPECT_THAT(Minutes("clicks"), SizeIs(6));
 }
 
+// Two days, and two streams that lag: no record may grow with the time that was missed.
+TEST_F(GroupWriterTest, StreamsThatStoodStillForLongAreBroughtUpInRecordsOfBoundedSize) {
+  const std::map<std::string, Minute> newest = {
+      {"clicks", start_ + -2880}, {"views", start_ + -1600}, {"orders", start_}};
+  for (const auto& [stream, minute] : newest) {
+    ExpectOk(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal),
+                             paths::MinuteDir(View::kLocal, stream, minute)));
+  }
+  ExpectOk(process_.Open());
+  std::set<std::string> dirs;
+  size_t most = 0;
+  process_.plan().SetCallback([&](const Call& call) {
+    const bool record = call.verb == Verb::kRename && call.to.find("/record-") != std::string::npos;
+    if (record) dirs.clear();
+    if (call.verb == Verb::kRename && paths::ParseMinutePath(call.to)) dirs.insert(call.to);
+    most = std::max(most, dirs.size());
+    return Fault{};
+  });
+  world_.Deliver("clicks", "c1", start_, 1);
+  ExpectOk(process_.Publish(start_));
+  EXPECT_EQ(most, 1500U);
+  ExpectOk(process_.Close(start_ + 1));
+  EXPECT_EQ(most, 1500U);
+  EXPECT_THAT(Minutes("clicks"), SizeIs(2881));
+  EXPECT_THAT(Minutes("views"), SizeIs(1601));
+  EXPECT_THAT(Names("clicks", start_), SizeIs(1));
+}
+
 TEST_F(GroupWriterTest, AnotherFileOfTheSameNameIsPublishedBesideIt) {
   ExpectOk(process_.Open());
   const auto first =
