@@ -40,6 +40,10 @@ Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
   if (!taken.fenced.empty()) DATABUS_RETURN_IF_ERROR(options.storage.SyncAll());
   DATABUS_ASSIGN_OR_RETURN(writer->recovered_, Recover(writer->Context(), taken.fenced));
   DATABUS_RETURN_IF_ERROR(writer->Load());
+  if (!writer->recovered_.damaged.empty()) {
+    DATABUS_RETURN_IF_ERROR(writer->AnnounceOpenMinutes());
+    DATABUS_RETURN_IF_ERROR(SetAsideDamaged(writer->Context(), writer->recovered_.damaged));
+  }
   return writer;
 }
 
@@ -319,6 +323,29 @@ Result<Applied> GroupWriter::WriteAndApply(Draft draft) {
                                                         std::move(record), Sources::kJustStaged));
   if (!applied.pending.empty()) recovered_.pending.insert(applied.pending);
   return applied;
+}
+
+Status GroupWriter::AnnounceOpenMinutes() {
+  std::map<std::string, std::string> queue_texts;
+  const auto announce = [&](const std::string& stream, const std::string& path) {
+    for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
+      queue_texts[queue] += Line(path);
+    }
+  };
+  for (const auto& [primary, ledger] : ledgers_) {
+    for (const auto& [stream, minutes] : ledger.streams) {
+      for (const auto& [name, facts] : minutes.open_files) {
+        announce(stream, paths::MinuteFile(options_.view, stream, *ledger.open, name));
+      }
+    }
+    for (const std::string& path : ledger.unreadable) {
+      if (const auto place = paths::ParseMinutePath(path)) announce(place->stream, path);
+    }
+  }
+  if (queue_texts.empty()) return Status::Ok();
+  Draft draft;
+  AddQueueEntries(queue_texts, draft);
+  return WriteAndApply(std::move(draft)).status();
 }
 
 Status GroupWriter::CloseOpenMinute(Ledger& ledger) {

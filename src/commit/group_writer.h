@@ -163,6 +163,9 @@ class GroupWriter {
  private:
   GroupWriter(const Options& options, uint64_t epoch);
   Status Load();
+  // After a damaged record: the queues are told of every file of the open minutes, as some of them
+  // may have been published by that record and not announced. A repeated line does no harm.
+  Status AnnounceOpenMinutes();
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
