@@ -23,11 +23,22 @@ struct Parsed {
     body = command.define(app);
   }
 
+  struct Option {
+    std::string name;  // without "--"
+    std::string help;
+  };
+  std::vector<Option> Options() const {
+    std::vector<Option> options;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_lnames()) {
+        options.push_back({name, option->get_description()});
+      }
+    }
+    return options;
+  }
   std::vector<std::string> OptionNames() const {
     std::vector<std::string> names;
-    for (const CLI::Option* option : app.get_options()) {
-      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-    }
+    for (const Option& option : Options()) names.push_back("--" + option.name);
     return names;
   }
 };
@@ -104,6 +115,13 @@ std::string Roff(std::string_view text) {
   return out;
 }
 
+// For the zsh; the fish understands it too, as long as there is no backslash.
+std::string SingleQuoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? "'\\''" : std::string(1, c);
+  return out + "'";
+}
+
 }  // namespace
 
 int RunProgram(const std::vector<std::string>& args, Io& io, Seams& seams) {
@@ -130,7 +148,8 @@ int RunProgram(const std::vector<std::string>& args, Io& io, Seams& seams) {
   const int code = static_cast<int>(run());
   io.out.flush();
   if (io.out) return code;
-  io.err << "databus: the output could not be written: disk full, or its reader went away\n";
+  if (io.reader_is_gone && io.reader_is_gone()) return kReaderGone;
+  io.err << "databus: the output could not be written: is the disk full?\n";
   return static_cast<int>(Exit::kFailed);
 }
 
@@ -174,6 +193,52 @@ std::string RenderBashCompletion() {
       "}}\n"
       "complete -F _databus databus\n",
       cases, names, names);
+}
+
+std::string RenderZshCompletion() {
+  std::string names;
+  std::string cases;
+  for (const Command* command : Commands()) {
+    names += fmt::format("    {}\n",
+                         SingleQuoted(fmt::format("{}:{}", command->name, command->summary)));
+    cases += fmt::format("    {}) compadd -- {} ;;\n", command->name,
+                         fmt::join(Parsed(*command).OptionNames(), " "));
+  }
+  return fmt::format(
+      "#compdef databus\n"
+      "# zsh completion for databus: put it into a directory of $fpath, as _databus\n"
+      "_databus() {{\n"
+      "  local -a subcommands=(\n{}  )\n"
+      "  if (( CURRENT == 2 )); then\n"
+      "    _describe command subcommands\n"
+      "    compadd -- --help --version\n"
+      "    return\n"
+      "  fi\n"
+      "  if [[ $words[CURRENT] != -* ]]; then\n"
+      "    _files\n"
+      "    return\n"
+      "  fi\n"
+      "  case $words[2] in\n{}"
+      "  esac\n"
+      "}}\n"
+      "if [[ $funcstack[1] == _databus ]]; then _databus \"$@\"; else compdef _databus databus; "
+      "fi\n",
+      names, cases);
+}
+
+std::string RenderFishCompletion() {
+  std::string text =
+      "# fish completion for databus: put it into ~/.config/fish/completions/databus.fish\n"
+      "complete -c databus -n __fish_use_subcommand -l help -l version\n";
+  for (const Command* command : Commands()) {
+    text += fmt::format("complete -c databus -n __fish_use_subcommand -f -a {} -d {}\n",
+                        command->name, SingleQuoted(command->summary));
+    for (const auto& [name, help] : Parsed(*command).Options()) {
+      text += fmt::format("complete -c databus -n '__fish_seen_subcommand_from {}' -l {} -d {}\n",
+                          command->name, name, SingleQuoted(help));
+    }
+  }
+  return text;
 }
 
 }  // namespace databus

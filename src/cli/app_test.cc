@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <CLI/CLI.hpp>
+#include <sstream>
+#include <streambuf>
+
 #include "cli/all_metrics.h"
 #include "cli/table.h"
 #include "cli/test_world.h"
@@ -49,13 +53,58 @@ TEST(AppTest, EveryCommandIsInTheHelpTheManPageAndTheCompletion) {
   }
 }
 
-TEST(AppTest, AMissingFileIsNamedAndABadOneIsAUsageError) {
+TEST(AppTest, EveryCommandAndOptionIsCompletedInEveryShell) {
+  TestWorld world;
+  const std::string bash = world.Run({"completion", "bash"}).out;
+  const std::string zsh = world.Run({"completion", "zsh"}).out;
+  const std::string fish = world.Run({"completion", "fish"}).out;
+  for (const Command* command : Commands()) {
+    const std::string name(command->name);
+    CLI::App app;
+    command->define(app);
+    EXPECT_THAT(zsh, HasSubstr("\n    '" + name + ":"));
+    EXPECT_THAT(fish, HasSubstr(" -a " + name + " -d "));
+    std::string words;
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& option_name : option->get_lnames()) {
+        words += " --" + option_name;
+        EXPECT_THAT(fish, HasSubstr("'__fish_seen_subcommand_from " + name + "' -l " + option_name +
+                                    " -d "));
+      }
+    }
+    EXPECT_THAT(bash, HasSubstr("\n    " + name + ") words=\"" + words.substr(1) + "\" ;;\n"));
+    EXPECT_THAT(zsh, HasSubstr("\n    " + name + ") compadd --" + words + " ;;\n"));
+  }
+}
+
+// Refuses every byte.
+class ClosedPipe final : public std::streambuf {};
+
+TEST(AppTest, AReaderThatGoesAwayEndsTheProgramSilentlyAndAFullDiskDoesNot) {
+  TestWorld world;
+  std::istringstream in;
+  ClosedPipe pipe;
+  std::ostream out(&pipe);
+  std::ostringstream err;
+  Io io{.in = in, .out = out, .err = err, .reader_is_gone = [] { return true; }};
+  Seams seams = world.MakeSeams();
+  EXPECT_EQ(RunProgram({"--version"}, io, seams), 141);
+  EXPECT_EQ(err.str(), "");
+  out.clear();
+  io.reader_is_gone = [] { return false; };
+  EXPECT_EQ(RunProgram({"--version"}, io, seams), 1);
+  EXPECT_THAT(err.str(), HasSubstr("is the disk full?"));
+}
+
+TEST(AppTest, AConfigurationThatIsMissingOrBadIsNamedAndAUsageError) {
   TestWorld world;
   world.files["bad.xml"] = "<databus>";
   world.files["bad.conf"] = "prot=1463\n";
   const Ran missing = world.Run({"status", "--topology", "no.xml"});
-  EXPECT_EQ(missing.code, 1);
+  EXPECT_EQ(missing.code, 2);
   EXPECT_THAT(missing.err, HasSubstr("no.xml: no such file"));
+  EXPECT_EQ(world.Run({"collector", "--config", "no.conf"}).code, 2);
+  EXPECT_EQ(world.Run({"worker", "--config", "no.cfg"}).code, 2);
   EXPECT_EQ(world.Run({"status", "--topology", "bad.xml"}).code, 2);
   const Ran refused = world.Run({"collector", "--config", "bad.conf"});
   EXPECT_EQ(refused.code, 2);

@@ -57,7 +57,8 @@ struct ClusterReport {
   std::string name;
   std::string url;
   std::string id;
-  std::string away;  // why the cluster cannot be read; empty: it can
+  std::string away;                         // why the cluster cannot be read; empty: it can
+  std::optional<uint64_t> free_bytes = {};  // of its disk; nothing: not known
   std::vector<Heartbeat> processes;
   std::vector<QueueReport> queues;
   std::vector<BacklogReport> backlog;

@@ -4,6 +4,7 @@
 
 #include "cli/all_commands.h"
 #include "cli/compose.h"
+#include "cli/installation.h"
 #include "cli/service_options.h"
 #include "cli/signals.h"
 
@@ -12,7 +13,7 @@ namespace {
 
 Exit RunInForeground(const ServiceOptions& options, Io& io, Seams& seams) {
   if (const Status log = StartServiceLog(options); !log.ok()) return Report(io, log);
-  const auto text = seams.read_file(options.config_file);
+  const auto text = ReadConfiguration(seams, options.config_file);
   if (!text.ok()) return Report(io, text.status());
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
@@ -34,7 +35,7 @@ const Command kCollector{
     .details =
         "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; what is\n"
         "accepted is safe either way. 'databus settings' lists what scribe.conf may hold.\n"
-        "Exit 2 when the configuration is refused.",
+        "Exit 2 when the configuration is refused or cannot be read.",
     .define = &Define};
 
 }  // namespace databus

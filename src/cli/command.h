@@ -38,6 +38,8 @@ struct Io {
       Terminal::kNo;  // whether `err` is one: progress is shown there, or not at all
   // Waits for more of `in`, at most so long; false: none came. Empty: reading `in` never blocks.
   std::function<bool(Milliseconds most)> wait_for_input = {};
+  // Whether whoever read `out` has gone away (a pipe into `head`). Empty: nobody does.
+  std::function<bool()> reader_is_gone = {};
 };
 
 // "databus: <message>" on `err`. kUsage for kInvalid (somebody has to change a file or an

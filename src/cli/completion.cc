@@ -1,4 +1,4 @@
-// `databus help --man` and `databus completion bash`: what packages install beside the program.
+// `databus help --man` and `databus completion`: what packages install beside the program.
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <ostream>
@@ -20,9 +20,13 @@ CommandBody DefineHelp(CLI::App& app) {
 
 CommandBody DefineCompletion(CLI::App& app) {
   auto shell = std::make_shared<std::string>();
-  app.add_option("SHELL", *shell, "bash")->required()->check(CLI::IsMember({"bash"}));
+  app.add_option("SHELL", *shell, "bash, zsh or fish")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
   return [shell](Io& io, Seams&) {
-    io.out << RenderBashCompletion();
+    io.out << (*shell == "bash"  ? RenderBashCompletion()
+               : *shell == "zsh" ? RenderZshCompletion()
+                                 : RenderFishCompletion());
     return Exit::kDone;
   };
 }
@@ -34,7 +38,9 @@ const Command kHelp{
 
 const Command kCompletion{.name = "completion",
                           .summary = "Print a completion script for a shell.",
-                          .details = "Use: source <(databus completion bash)",
+                          .details =
+                              "Use: source <(databus completion bash), the same with zsh; databus "
+                              "completion fish | source",
                           .define = &DefineCompletion};
 
 }  // namespace databus

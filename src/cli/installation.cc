@@ -63,8 +63,14 @@ Result<std::string> ReadTextFile(const std::string& path) {
   return text.str();
 }
 
+Result<std::string> ReadConfiguration(const Seams& seams, const std::string& file) {
+  auto text = seams.read_file(file);
+  if (!text.ok()) return Status(Code::kInvalid, text.status().message());
+  return text;
+}
+
 Result<Topology> LoadTopology(const Seams& seams, const std::string& file) {
-  DATABUS_ASSIGN_OR_RETURN(const std::string text, seams.read_file(file));
+  DATABUS_ASSIGN_OR_RETURN(const std::string text, ReadConfiguration(seams, file));
   return ParseTopology(text, file);
 }
 

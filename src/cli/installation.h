@@ -32,7 +32,9 @@ void AddTopologyOption(CLI::App& app, std::string& file);
 void AddRangeOptions(CLI::App& app, MinuteRange& range);
 Status CheckRange(const MinuteRange& range);
 
-// kInvalid for what cannot be understood; else as Seams::read_file.
+// A file of the configuration. kInvalid when it cannot be read: somebody has to change something.
+Result<std::string> ReadConfiguration(const Seams& seams, const std::string& file);
+// kInvalid for what cannot be read or understood.
 Result<Topology> LoadTopology(const Seams& seams, const std::string& file);
 // The machine's own Seams::read_file.
 Result<std::string> ReadTextFile(const std::string& path);

@@ -20,16 +20,18 @@ struct Options {
   bool json = false;
 };
 
-// The number of messages, as the file's own header has it; nothing for files without one.
-std::optional<uint64_t> Messages(Storage& storage, const std::string& path) {
+using Json = nlohmann::ordered_json;
+
+// The number of messages, as the file's own header has it; null for files without one.
+Json Messages(Storage& storage, const std::string& path) {
   const auto header = ReadSealedHeader(storage, path);
-  return header.ok() ? std::optional(header->header.messages) : std::nullopt;
+  return header.ok() ? Json(header->header.messages) : Json();
 }
 
 Exit Ls(const Options& options, Io& io, Seams& seams) {
   auto view = OpenStreamView(options.what, seams);
   if (!view.ok()) return Report(io, view.status());
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+  Json json = Json::array();
   uint64_t minutes = 0;
   const Status walked = view->Walk([&](Minute minute, const std::vector<DirEntry>& files) {
     ++minutes;
@@ -37,16 +39,17 @@ Exit Ls(const Options& options, Io& io, Seams& seams) {
     if (files.empty() && options.json) json.push_back({{"minute", minute.ToIso()}, {"path", ""}});
     for (const DirEntry& file : files) {
       const std::string path = view->PathOf(minute, file.name);
-      const auto messages = options.messages ? Messages(*view->storage, path) : std::nullopt;
+      const Json messages = options.messages ? Messages(*view->storage, path) : Json();
       if (options.json) {
-        nlohmann::ordered_json entry = {
-            {"minute", minute.ToIso()}, {"path", path}, {"bytes", file.info.length}};
-        if (messages) entry["messages"] = *messages;
+        Json entry = {{"minute", minute.ToIso()}, {"path", path}, {"bytes", file.info.length}};
+        if (!messages.is_null()) entry["messages"] = messages;
         json.push_back(std::move(entry));
       } else {
         io.out << fmt::format("{}  {:>14}  ", minute.ToIso(), Grouped(file.info.length));
-        if (options.messages)
-          io.out << fmt::format("{:>12}  ", messages ? Grouped(*messages) : "-");
+        if (options.messages) {
+          io.out << fmt::format("{:>12}  ",
+                                messages.is_null() ? "-" : Grouped(messages.get<uint64_t>()));
+        }
         io.out << path << "\n";
       }
     }

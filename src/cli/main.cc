@@ -25,6 +25,11 @@ bool WaitForInput(databus::Milliseconds most) {
   return poll(&input, 1, static_cast<int>(most.count())) != 0;
 }
 
+bool ReaderIsGone() {
+  pollfd output{STDOUT_FILENO, 0, 0};
+  return poll(&output, 1, 0) == 1 && (output.revents & (POLLERR | POLLHUP)) != 0;
+}
+
 // A container shares the boot with its host but not the numbers of processes.
 std::string MachineName() {
   const auto boot = databus::ReadTextFile("/proc/sys/kernel/random/boot_id");
@@ -46,7 +51,8 @@ int main(int argc, char** argv) {
       .out = std::cout,
       .err = std::cerr,
       .terminal = isatty(STDERR_FILENO) != 0 ? databus::Terminal::kYes : databus::Terminal::kNo,
-      .wait_for_input = &WaitForInput};
+      .wait_for_input = &WaitForInput,
+      .reader_is_gone = &ReaderIsGone};
   databus::Seams seams{.clock = databus::SystemClock(),
                        .random = databus::SystemRandom(),
                        .disk = databus::LocalDisk(),

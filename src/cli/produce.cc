@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <utility>
 
 #include "cli/all_commands.h"
 #include "cli/signals.h"
@@ -24,6 +25,7 @@ using std::chrono::seconds;
 
 constexpr milliseconds kInputWait{200};
 constexpr milliseconds kProgressEvery{200};
+constexpr seconds kTroubleEvery{10};
 constexpr seconds kStopWithin{3};  // after TERM or INT, for the answers that are still owed
 
 struct Options {
@@ -127,7 +129,11 @@ class Production {
   }
 
   void OnProgress(const PublisherProgress& progress) {
+    if (progress.failures > failures_) return OnFailure(progress);
     last_gain_ = clock_.Boot();
+    if (std::exchange(trouble_told_, false)) {
+      Tell(fmt::format("connected to {} again, messages are taken", options_.to));
+    }
     if (io_.terminal == Terminal::kNo || last_gain_ - shown_ < kProgressEvery) return;
     shown_ = last_gain_;
     io_.err << fmt::format("\r{} acknowledged, {} on their way, {} sent again   ",
@@ -136,8 +142,24 @@ class Production {
             << std::flush;
   }
 
+  void OnFailure(const PublisherProgress& progress) {
+    failures_ = progress.failures;
+    const BootTime now = clock_.Boot();
+    if (told_at_ && now - *told_at_ < kTroubleEvery) return;
+    told_at_ = now;
+    trouble_told_ = true;
+    Tell(fmt::format("{}: {}; trying again", options_.to, progress.last_error));
+  }
+
+  // One line, below the one that shows the progress.
+  void Tell(const std::string& what) {
+    io_.err << (std::exchange(shown_, {}) == BootTime{} ? "" : "\n") << "databus: " << what
+            << std::endl;
+  }
+
   Exit Summarise() {
     const PublisherProgress& progress = publisher_.progress();
+    const uint64_t not_sent = progress.not_kept() + not_sent_;
     const uint64_t unconfirmed = progress.unconfirmed() + not_sent_;
     const auto took = std::chrono::duration_cast<milliseconds>(clock_.Boot() - started_);
     if (shown_ != BootTime{}) io_.err << "\n";
@@ -147,6 +169,8 @@ class Production {
                                      {"read", lines_},
                                      {"acknowledged", progress.acknowledged},
                                      {"unconfirmed", unconfirmed},
+                                     {"not_sent", not_sent},
+                                     {"unanswered", progress.unanswered},
                                      {"refused", refused_},
                                      {"sent_again", progress.resent},
                                      {"elapsed_ms", took.count()},
@@ -154,14 +178,19 @@ class Production {
       io_.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
     } else {
       io_.out << fmt::format(
-          "{} to {}: {} acknowledged, {} unconfirmed, {} refused, {} sent again, {}\n",
-          options_.stream, options_.to, Grouped(progress.acknowledged), Grouped(unconfirmed),
-          Grouped(refused_), Grouped(progress.resent), ToHuman(took));
+          "{} to {}: {} acknowledged, {} not sent, {} sent without an answer, {} refused, {} sent "
+          "again, {}\n",
+          options_.stream, options_.to, Grouped(progress.acknowledged), Grouped(not_sent),
+          Grouped(progress.unanswered), Grouped(refused_), Grouped(progress.resent), ToHuman(took));
     }
-    if (unconfirmed > 0) {
-      io_.err << fmt::format("databus: {} may or may not have arrived{}{}\n",
-                             Plural(unconfirmed, "message"),
-                             progress.last_error.empty() ? "" : "; last: ", progress.last_error);
+    const std::string why =
+        progress.last_error.empty() ? "" : fmt::format("; last: {}", progress.last_error);
+    if (not_sent > 0) {
+      Tell(fmt::format("{} not sent, or refused each time{}", Plural(not_sent, "message"), why));
+    }
+    if (progress.unanswered > 0) {
+      Tell(fmt::format("{} sent without an answer: may or may not have arrived{}",
+                       Plural(progress.unanswered, "message"), why));
     }
     if (unconfirmed > 0 || refused_ > 0) return Exit::kFailed;
     return lines_ == 0 ? Exit::kNothingToDo : Exit::kDone;
@@ -177,7 +206,10 @@ class Production {
   std::optional<BootTime> stopped_at_;
   uint64_t lines_ = 0;
   uint64_t refused_ = 0;
-  uint64_t not_sent_ = 0;
+  uint64_t not_sent_ = 0;  // read, and not taken by the publisher
+  uint64_t failures_ = 0;
+  std::optional<BootTime> told_at_;
+  bool trouble_told_ = false;
   Publisher publisher_;
 };
 
@@ -226,6 +258,7 @@ const Command kProduce{
     .summary = "Send lines to a collector, and say how many are durable there.",
     .details =
         "Sends again what was not acknowledged, without doubling it at a Databus collector.\n"
+        "Trouble with the connection is told on standard error, every 10 s at most.\n"
         "Exit 0 when every line is acknowledged, 1 when any is not, 3 when there was none.",
     .define = &Define};
 

@@ -2,7 +2,9 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <ostream>
+#include <string_view>
 
 #include "base/sync.h"
 #include "cli/all_commands.h"
@@ -19,6 +21,15 @@ struct Options {
   int watch_s = 0;
 };
 
+// Of the disk below the cluster's tree, where that is a disk.
+std::optional<uint64_t> FreeBytes(const ClusterSpec& cluster, Disk& disk) {
+  constexpr std::string_view kLocal = "file://";
+  const std::string url = cluster.RootUrl();
+  if (!url.starts_with(kLocal)) return std::nullopt;
+  const auto free = disk.FreeBytes(url.substr(kLocal.size()));
+  return free.ok() ? std::optional(*free) : std::nullopt;
+}
+
 InstallationReport Observe(const Topology& topology, Seams& seams) {
   InstallationReport report;
   for (const ClusterSpec& cluster : topology.clusters) {
@@ -26,7 +37,10 @@ InstallationReport Observe(const Topology& topology, Seams& seams) {
     report.clusters.push_back(ObserveCluster(
         cluster, topology,
         storage.ok() ? Result<Storage*>(storage->get()) : Result<Storage*>(storage.status())));
+    report.clusters.back().free_bytes = FreeBytes(cluster, seams.disk);
   }
+  report.host = seams.host;
+  report.process_is_gone = seams.process_is_gone;
   report.now = seams.clock.Wall();
   return report;
 }
@@ -84,8 +98,12 @@ const Command kStatus{
     .name = "status",
     .summary = "Show every process, queue and lag, what is stuck and what happens next.",
     .details =
-        "Reads the clusters' trees only, so it needs no process to be alive. Exit 1 when no "
-        "cluster can be read.",
+        "Reads the clusters' trees only, so it needs no process to be alive. LIFE: alive; late, a\n"
+        "heartbeat is missing; SILENT, several are; DEAD, its process is gone; stopped.\n"
+        "Exit 0 when something could be shown, with problems or without: whoever asks from a "
+        "script\n"
+        "looks at \"problems\" of --json. Exit 1 when no cluster can be read, 2 when the topology "
+        "cannot.",
     .define = &Define};
 
 }  // namespace databus

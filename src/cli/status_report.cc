@@ -13,6 +13,9 @@ namespace {
 using Json = nlohmann::ordered_json;
 
 constexpr Milliseconds kHeartbeatGrace = std::chrono::seconds(10);
+// Below the first, heartbeats and all else can fail at any moment; the second is time to act.
+constexpr uint64_t kFullBytes = uint64_t{16} << 20;
+constexpr uint64_t kNearlyFullBytes = uint64_t{256} << 20;
 // What moves within a run or two when all is well; longer than this is worth a line.
 constexpr Milliseconds kPatience = std::chrono::minutes(5);
 
@@ -20,8 +23,10 @@ std::string Ago(WallTime now, WallTime then) {
   return ToHuman(std::max(now - then, Milliseconds{0}));
 }
 
+// Nothing while the next minute is not over: before, nobody need have begun it, and an idle stream
+// gets it, empty, only then (P14).
 Milliseconds Behind(WallTime now, Minute newest) {
-  return std::max(now - newest.End(), Milliseconds{0});
+  return std::max(now - newest.Next().End(), Milliseconds{0});
 }
 
 const ViewReport* FindView(const ClusterReport& cluster, std::string_view stream, View view) {
@@ -49,6 +54,7 @@ class TroubleFinder {
             "data for it waits in spools and queues; all goes on by itself when it is back");
         continue;
       }
+      Disk(cluster);
       Processes(cluster);
       Waiting(cluster);
       Views(cluster);
@@ -63,28 +69,54 @@ class TroubleFinder {
   }
   bool Old(std::optional<WallTime> time) const { return time && report_.now - *time > kPatience; }
 
+  static bool DiskIsFull(const ClusterReport& cluster) {
+    return cluster.free_bytes && *cluster.free_bytes < kFullBytes;
+  }
+
+  void Disk(const ClusterReport& cluster) {
+    if (!cluster.free_bytes || *cluster.free_bytes >= kNearlyFullBytes) return;
+    Add(cluster.name,
+        fmt::format("{}: {} free", DiskIsFull(cluster) ? "disk full" : "disk nearly full",
+                    HumanBytes(*cluster.free_bytes)),
+        {},
+        "make room, or let the disk grow; no process needs help: all goes on by itself then, and "
+        "what is accepted waits in the spools. Never remove anything below the cluster's root");
+  }
+
   void Processes(const ClusterReport& cluster) {
     bool worker = false;
     for (const Heartbeat& process : cluster.processes) {
-      const Liveness life = LivenessOf(process, report_.now);
-      worker |= process.kind == "worker" && life == Liveness::kAlive;
-      if (life == Liveness::kSilent) {
-        Add(process.process, fmt::format("silent (was pid {} on {})", process.pid, process.host),
-            process.written,
-            process.kind == "collector"
-                ? "start it again: what it had accepted lies in its spool and is delivered then"
-                : "start it again, or let a standby take over: what is queued waits");
-        continue;
-      }
-      if (life == Liveness::kStopped) continue;
+      const Liveness life = LivenessOf(process, report_);
+      const bool heard = life == Liveness::kAlive || life == Liveness::kLate;
+      worker |= process.kind == "worker" && heard;
+      if (life == Liveness::kDead || life == Liveness::kSilent) Gone(cluster, process, life);
+      if (!heard) continue;
       for (const Problem& problem : process.problems) {
         Add(process.process, problem.what, problem.since, problem.next);
       }
     }
-    if (!worker) {
+    if (worker) return;
+    if (DiskIsFull(cluster)) {
+      Add(cluster.name, "no worker is heard of", {},
+          "no heartbeat can be written while the disk is full: make room first");
+    } else {
       Add(cluster.name, "no worker is alive on this cluster", {},
           "start one: nothing is published here until then");
     }
+  }
+
+  void Gone(const ClusterReport& cluster, const Heartbeat& process, Liveness life) {
+    const bool dead = life == Liveness::kDead;
+    std::string next =
+        process.kind == "collector"
+            ? "start it again: what it had accepted lies in its spool and is delivered then"
+            : "start it again, or let a standby take over: what is queued waits";
+    if (!dead && DiskIsFull(cluster)) {
+      next = "it may well live, and cannot say so while the disk is full: make room first";
+    }
+    Add(process.process,
+        fmt::format("{} (was pid {} on {})", dead ? "dead" : "silent", process.pid, process.host),
+        process.written, std::move(next));
   }
 
   void Waiting(const ClusterReport& cluster) {
@@ -150,7 +182,9 @@ class TroubleFinder {
 std::string_view LivenessName(Liveness life) {
   switch (life) {
     case Liveness::kAlive: return "alive";
+    case Liveness::kLate: return "late";
     case Liveness::kSilent: return "SILENT";
+    case Liveness::kDead: return "DEAD";
     case Liveness::kStopped: return "stopped";
   }
   __builtin_unreachable();
@@ -173,7 +207,7 @@ std::string RenderProcesses(const InstallationReport& report) {
       const auto lag = Fact(process, "lag_ms");
       table.Row({process.process, process.kind, cluster.name, process.host,
                  std::to_string(process.pid),
-                 std::string(LivenessName(LivenessOf(process, report.now))),
+                 std::string(LivenessName(LivenessOf(process, report))),
                  Ago(report.now, process.written) + " ago", process.state,
                  spool ? HumanBytes(*spool) : "", lag ? ToHuman(Milliseconds(*lag)) : "",
                  process.waiting_on});
@@ -225,29 +259,32 @@ std::string RenderWaiting(const InstallationReport& report) {
 
 Json ToJson(std::optional<WallTime> time) { return time ? Json(ToIsoMs(*time)) : Json(nullptr); }
 
-Json ProcessToJson(const Heartbeat& process, WallTime now) {
+Json ProcessToJson(const Heartbeat& process, const InstallationReport& report) {
   Json json = Json::parse(EncodeHeartbeat(process));
-  json["life"] = LivenessOf(process, now) == Liveness::kSilent
-                     ? "silent"
-                     : LivenessName(LivenessOf(process, now));
+  const Liveness life = LivenessOf(process, report);
+  json["life"] = life == Liveness::kSilent ? "silent"
+                 : life == Liveness::kDead ? "dead"
+                                           : LivenessName(life);
   return json;
 }
 
-Json ClusterToJson(const ClusterReport& cluster, WallTime now) {
+Json ClusterToJson(const ClusterReport& cluster, const InstallationReport& report) {
   Json json = {
       {"name", cluster.name}, {"url", cluster.url}, {"id", cluster.id}, {"away", cluster.away}};
+  json["free_bytes"] = cluster.free_bytes ? Json(*cluster.free_bytes) : Json(nullptr);
   for (const char* list : {"processes", "streams", "backlog", "queues", "open", "quarantine"}) {
     json[list] = Json::array();
   }
   for (const Heartbeat& process : cluster.processes) {
-    json["processes"].push_back(ProcessToJson(process, now));
+    json["processes"].push_back(ProcessToJson(process, report));
   }
   for (const ViewReport& view : cluster.views) {
     json["streams"].push_back(
         {{"stream", view.stream},
          {"view", ViewName(view.view)},
          {"newest", view.newest ? Json(view.newest->ToIso()) : Json(nullptr)},
-         {"behind_ms", view.newest ? Json(Behind(now, *view.newest).count()) : Json(nullptr)}});
+         {"behind_ms",
+          view.newest ? Json(Behind(report.now, *view.newest).count()) : Json(nullptr)}});
   }
   for (const BacklogReport& backlog : cluster.backlog) {
     json["backlog"].push_back({{"stream", backlog.stream},
@@ -278,10 +315,17 @@ Json ClusterToJson(const ClusterReport& cluster, WallTime now) {
 
 }  // namespace
 
-Liveness LivenessOf(const Heartbeat& heartbeat, WallTime now) {
+Liveness LivenessOf(const Heartbeat& heartbeat, const InstallationReport& report) {
   if (heartbeat.state == "stopped") return Liveness::kStopped;
-  const Milliseconds age = now - heartbeat.written;
-  return age > 3 * heartbeat.interval + kHeartbeatGrace ? Liveness::kSilent : Liveness::kAlive;
+  const Milliseconds age = report.now - heartbeat.written;
+  // One that writes when it should lives, whatever our numbers of processes say: it may be in a
+  // container that shares our host's name.
+  const bool ours = report.process_is_gone && heartbeat.host == report.host;
+  if (ours && age > heartbeat.interval && report.process_is_gone(heartbeat.pid)) {
+    return Liveness::kDead;
+  }
+  if (age > 3 * heartbeat.interval + kHeartbeatGrace) return Liveness::kSilent;
+  return age > 2 * heartbeat.interval ? Liveness::kLate : Liveness::kAlive;
 }
 
 std::vector<Trouble> FindTroubles(const InstallationReport& report, const Topology& topology) {
@@ -293,9 +337,10 @@ std::string RenderStatus(const InstallationReport& report, const Topology& topol
   std::string text = fmt::format(
       "{}  {}\n\nClusters\n", ToIsoMs(report.now),
       troubles.empty() ? "All is well." : Plural(troubles.size(), "problem") + ", below.");
-  Table clusters({"NAME", "URL", "STATE"});
+  Table clusters({"NAME", "URL", "STATE", ">FREE"});
   for (const ClusterReport& cluster : report.clusters) {
-    clusters.Row({cluster.name, cluster.url, cluster.away.empty() ? "reachable" : "AWAY"});
+    clusters.Row({cluster.name, cluster.url, cluster.away.empty() ? "reachable" : "AWAY",
+                  cluster.free_bytes ? HumanBytes(*cluster.free_bytes) : ""});
   }
   text += clusters.ToString("  ");
   text += "\nProcesses\n" + RenderProcesses(report);
@@ -316,7 +361,7 @@ std::string RenderStatus(const InstallationReport& report, const Topology& topol
 nlohmann::ordered_json StatusToJson(const InstallationReport& report, const Topology& topology) {
   Json json = {{"version", 1}, {"now", ToIsoMs(report.now)}, {"clusters", Json::array()}};
   for (const ClusterReport& cluster : report.clusters) {
-    json["clusters"].push_back(ClusterToJson(cluster, report.now));
+    json["clusters"].push_back(ClusterToJson(cluster, report));
   }
   json["problems"] = Json::array();
   for (const Trouble& trouble : FindTroubles(report, topology)) {

@@ -1,6 +1,7 @@
 // `databus status` as a value: what was found on all clusters, and what follows from it. Pure.
 #pragma once
 
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -21,11 +22,19 @@ struct Trouble {
 struct InstallationReport {
   WallTime now;
   std::vector<ClusterReport> clusters;
+  // Processes of this host are looked up; empty: of no host.
+  std::string host{};
+  std::function<bool(int64_t pid)> process_is_gone{};
 };
 
-// A process is silent when its heartbeat is older than three of its intervals and some seconds.
-enum class Liveness : uint8_t { kAlive, kSilent, kStopped };
-Liveness LivenessOf(const Heartbeat& heartbeat, WallTime now);
+enum class Liveness : uint8_t {
+  kAlive,
+  kLate,    // a heartbeat is missing
+  kSilent,  // nothing for three intervals and some seconds
+  kDead,    // a heartbeat is due, and this host has no such process any more
+  kStopped,
+};
+Liveness LivenessOf(const Heartbeat& heartbeat, const InstallationReport& report);
 
 // Everything that is not as it should be, most urgent first.
 std::vector<Trouble> FindTroubles(const InstallationReport& report, const Topology& topology);

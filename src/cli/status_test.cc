@@ -12,6 +12,7 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using testing::ContainsRegex;
 using testing::HasSubstr;
 using testing::Not;
 
@@ -62,6 +63,37 @@ TEST_F(StatusTest, ASilentProcessIsNamedWithSinceWhenAndWhatToDo) {
   EXPECT_THAT(ran.out, HasSubstr("next: start it again"));
 }
 
+TEST_F(StatusTest, AMissingHeartbeatIsShownBeforeItIsAProblem) {
+  Beat("dc1", "collector-c1", seconds(5));
+  const Ran ran = Status();
+  EXPECT_THAT(ran.out, HasSubstr("All is well."));
+  EXPECT_THAT(ran.out, ContainsRegex("collector-c1 .* late "));
+}
+
+TEST_F(StatusTest, AProcessOfThisHostThatIsGoneIsDeadAtOnce) {
+  Beat("dc1", "collector-c1", seconds(3));
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
+  world_.gone_pids.insert(812);
+  EXPECT_THAT(Status().out, HasSubstr("collector-c1: dead (was pid 812 on h1), since"));
+  const auto json = nlohmann::json::parse(Status({"--json"}).out);
+  EXPECT_EQ(json["clusters"][0]["processes"][0]["life"], "dead");
+  EXPECT_EQ(json["clusters"][0]["processes"][1]["life"], "alive") << "it goes on writing";
+}
+
+TEST_F(StatusTest, AFullDiskIsTheProblemAndNobodyIsToldToRestartAnything) {
+  Beat("dc1", "worker-dc1", minutes(3));
+  world_.disk.SetCapacity(100'000);
+  const Ran ran = Status();
+  EXPECT_THAT(ran.out, HasSubstr("dc1: disk full: 100.0 kB free\n      next: make room"));
+  EXPECT_THAT(ran.out, HasSubstr("worker-dc1: silent"));
+  EXPECT_THAT(ran.out, HasSubstr("dc1: no worker is heard of"));
+  EXPECT_THAT(ran.out, Not(HasSubstr("start")));
+  world_.disk.SetCapacity(100'000'000);
+  EXPECT_THAT(Status().out, HasSubstr("dc1: disk nearly full: 100.0 MB free"));
+  EXPECT_EQ(nlohmann::json::parse(Status({"--json"}).out)["clusters"][0]["free_bytes"],
+            100'000'000);
+}
+
 TEST_F(StatusTest, WhatAProcessSaysIsStuckIsShownWithWhatHappensNext) {
   Beat("dc1", "worker-dc1", seconds(1),
        {{"stream clicks is parked: permission denied", world_.clock.Wall() - minutes(1),
@@ -91,6 +123,19 @@ TEST_F(StatusTest, ALagAndABacklogAreShown) {
   EXPECT_THAT(ran.out, HasSubstr("59 min 0 s"));
   EXPECT_THAT(ran.out, HasSubstr("data/clicks"));
   EXPECT_THAT(ran.out, HasSubstr("queue dc1 -> dc2, to be mirrored      2"));
+}
+
+TEST_F(StatusTest, AStreamThatIsOnlyIdleIsNotBehind) {
+  const auto behind_ms = [&] {
+    const auto json = nlohmann::json::parse(Status({"--json"}).out);
+    return json["clusters"][0]["streams"][0]["behind_ms"].get<int64_t>();
+  };
+  const Minute now = Minute::Of(world_.clock.Wall());
+  ASSERT_TRUE(world_.Publish("dc1", View::kMerged, now + -1, "dc1", 1).ok());
+  world_.clock.Advance(seconds(59));
+  EXPECT_EQ(behind_ms(), 0);
+  world_.clock.Advance(seconds(11));
+  EXPECT_EQ(behind_ms(), 10'000);
 }
 
 TEST_F(StatusTest, WhatIsInQuarantineIsShownWithItsReason) {

@@ -7,9 +7,12 @@
 namespace databus {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
+using testing::EndsWith;
 using testing::HasSubstr;
 using testing::Not;
+using testing::StartsWith;
 
 const Minute kMinute = *Minute::ParseIso("2031-05-06T10:04Z");
 
@@ -94,12 +97,24 @@ TEST(ProduceTest, EveryLineIsAMessageAndIsCounted) {
   EXPECT_THAT(ran.out, HasSubstr("\"unconfirmed\": 0"));
 }
 
-TEST(ProduceTest, WhatIsNotAcknowledgedIsUnconfirmedAndAFailure) {
+TEST(ProduceTest, WhatIsNotAcknowledgedIsAFailureAndNotSentIsNotUnanswered) {
   TestWorld world;
-  const Ran ran = world.Run({"produce", "--to", "h:1", "clicks", "--timeout", "1"}, "a\nb\n");
+  const std::vector<std::string> args = {"produce", "--to", "h:1", "clicks", "--timeout", "1"};
+  const Ran ran = world.Run(args, "a\nb\n");
   EXPECT_EQ(ran.code, 1);
-  EXPECT_THAT(ran.out, HasSubstr("0 acknowledged, 2 unconfirmed"));
-  EXPECT_THAT(ran.err, HasSubstr("connection refused"));
+  EXPECT_THAT(ran.out, HasSubstr("0 acknowledged, 2 not sent, 0 sent without an answer"));
+  EXPECT_THAT(ran.err, HasSubstr("2 messages not sent, or refused each time"));
+  EXPECT_THAT(ran.err, Not(HasSubstr("may or may not have arrived")));
+}
+
+TEST(ProduceTest, TroubleIsToldWhenItHappensOnceAndThatItIsOverToo) {
+  TestWorld world;
+  world.network.refusals = 3;
+  const Ran ran = world.Run({"produce", "--to", "h:1463", "clicks"}, "a\nb\n");
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.err, AllOf(StartsWith("databus: h:1463: connection: "),
+                             EndsWith("connection refused (unavailable); trying again\n"
+                                      "databus: connected to h:1463 again, messages are taken\n")));
 }
 
 TEST(ProduceTest, NothingToSendIsNothingToDo) {

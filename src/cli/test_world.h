@@ -2,10 +2,13 @@
 //   stream clicks: sources dc1, dc2; primary dc1; mirror dc2
 #pragma once
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <atomic>
 #include <map>
 #include <memory>
+#include <set>
 #include <sstream>
 #include <string>
 #include <vector>
@@ -17,6 +20,7 @@
 #include "cluster/sealed_header.h"
 #include "commit/cluster_id.h"
 #include "net/scribe_codec.h"
+#include "storage/disk/memory_disk.h"
 #include "storage/memory/memory_storage.h"
 
 namespace databus {
@@ -71,16 +75,18 @@ class BorrowedStorage final : public Storage {
   Storage& tree_;
 };
 
-// Takes every Log call, and answers OK.
+// Refuses some connections, then takes every Log call and answers OK.
 class AgreeableNetwork final : public Network {
  public:
   std::vector<std::string> messages;
+  int refusals = 0;
 
   Result<std::unique_ptr<FrameServer>> Listen(const ListenOptions&) override {
     return Status(Code::kRefused, "nobody listens here");
   }
   Result<std::unique_ptr<FrameClient>> Connect(const ConnectOptions& options) override {
-    if (options.port != 1463) return Status(Code::kUnavailable, "connection refused");
+    if (options.port != 1463 || refusals-- > 0)
+      return Status(Code::kUnavailable, "connection refused");
     return std::unique_ptr<FrameClient>(std::make_unique<Client>(*this));
   }
 
@@ -118,10 +124,11 @@ class AgreeableNetwork final : public Network {
 class HastyClock final : public Clock {
  public:
   WallTime Wall() const override { return now_; }
+  void Advance(Milliseconds by) { now_ += by; }
   BootTime Boot() const override { return BootTime(Milliseconds(boot_ms_.fetch_add(100))); }
 
  private:
-  const WallTime now_ = Minute::ParseIso("2031-05-06T12:00Z")->Start();
+  WallTime now_ = Minute::ParseIso("2031-05-06T12:00Z")->Start();
   mutable std::atomic<int64_t> boot_ms_{0};
 };
 
@@ -135,11 +142,15 @@ class TestWorld {
  public:
   HastyClock clock;
   AgreeableNetwork network;
+  MemoryDisk disk;
+  std::set<int64_t> gone_pids;
   std::map<std::string, std::unique_ptr<MemoryStorage>> trees;  // by cluster
   std::map<std::string, std::string> files = {{"databus.xml", kTestTopology}};
 
   TestWorld() {
     for (const char* name : {"dc1", "dc2"}) {
+      const Status made = disk.MakeDirs(fmt::format("/{}/databus", name));
+      (void)made;
       trees[name] = std::make_unique<MemoryStorage>(clock, std::string("memory:") + name);
       const auto id = InitializeTree(*trees[name], SystemRandom(), kGroupsDefault);
       (void)id;
@@ -160,7 +171,7 @@ class TestWorld {
   Seams MakeSeams() {
     return {.clock = clock,
             .random = SystemRandom(),
-            .disk = LocalDisk(),
+            .disk = disk,
             .network = network,
             .open_storage = [this](const std::string& url,
                                    const std::string&) -> Result<std::unique_ptr<Storage>> {
@@ -175,7 +186,9 @@ class TestWorld {
               return file->second;
             },
             .host = "h1",
-            .pid = 1};
+            .pid = 1,
+            .machine = "",
+            .process_is_gone = [this](int64_t pid) { return gone_pids.contains(pid); }};
   }
 
   // A sealed file of clicks.

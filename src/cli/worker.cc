@@ -4,6 +4,7 @@
 
 #include "cli/all_commands.h"
 #include "cli/compose.h"
+#include "cli/installation.h"
 #include "cli/service_options.h"
 #include "cli/signals.h"
 
@@ -18,7 +19,7 @@ struct Options {
 Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
   if (const Status log = StartServiceLog(options.service); !log.ok()) return Report(io, log);
   const std::string& file = options.service.config_file;
-  const auto text = seams.read_file(file);
+  const auto text = ReadConfiguration(seams, file);
   if (!text.ok()) return Report(io, text.status());
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
@@ -44,7 +45,8 @@ const Command kWorker{
     .details =
         "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; nothing is\n"
         "lost either way. A second worker on the same cluster stands by. 'databus settings'\n"
-        "lists what databus.cfg may hold. Exit 2 when the configuration is refused.",
+        "lists what databus.cfg may hold. Exit 2 when the configuration is refused or cannot be "
+        "read.",
     .define = &Define};
 
 }  // namespace databus

@@ -139,8 +139,7 @@ void Publisher::SendBatches(BootTime deadline) {
         EncodeLogCall({.header = {.style = HeaderStyle::kStrict, .seqid = SeqidOf(batch.number)},
                        .entries = batch.entries.bytes(),
                        .batch = BatchId{sender_, batch.number, base}}));
-    if (std::exchange(batch.sent_before, true)) progress_.resent += batch.entries.count();
-    batch.state = BatchState::kSent;
+    CallSent(batch);
     owed_.push_back(batch.number);
   }
   if (calls.empty()) return;
@@ -178,15 +177,28 @@ void Publisher::OnAnswer(std::string_view frame) {
   Batch& batch = batches_[owed_.front() - batches_.front().number];
   owed_.pop_front();
   if (reply->code == ResultCode::kOk) return Acknowledge(batch);
+  // Nothing of a call is kept that is answered so; after an exception nobody knows.
+  if (reply->code == ResultCode::kTryLater) CallAnswered(batch);
   batch.state = BatchState::kToSend;
   refused_ = true;
-  NoteError("Log", reply->code ? "TRY_LATER" : reply->error);
+  Failed("Log", reply->code ? "TRY_LATER" : reply->error);
+}
+
+void Publisher::CallSent(Batch& batch) {
+  if (std::exchange(batch.sent_before, true)) progress_.resent += batch.entries.count();
+  if (batch.unanswered_calls++ == 0) progress_.unanswered += batch.entries.count();
+  batch.state = BatchState::kSent;
+}
+
+void Publisher::CallAnswered(Batch& batch) {
+  if (--batch.unanswered_calls == 0) progress_.unanswered -= batch.entries.count();
 }
 
 void Publisher::Acknowledge(Batch& batch) {
   batch.state = BatchState::kAcknowledged;
   failures_ = 0;
   progress_.acknowledged += batch.entries.count();
+  progress_.unanswered -= batch.entries.count();
   while (!batches_.empty() && batches_.front().state == BatchState::kAcknowledged) {
     batches_.pop_front();
   }
@@ -194,7 +206,6 @@ void Publisher::Acknowledge(Batch& batch) {
 }
 
 void Publisher::Disconnect(const Status& why) {
-  NoteError("connection", why.ToString());
   connection_.reset();
   owed_.clear();
   refused_ = false;
@@ -202,6 +213,7 @@ void Publisher::Disconnect(const Status& why) {
     if (batch.state == BatchState::kSent) batch.state = BatchState::kToSend;
   }
   Pause();
+  Failed("connection", why.ToString());
 }
 
 // Between half of the pause and all of it, so that many publishers do not come back together.
@@ -214,8 +226,10 @@ void Publisher::Pause() {
   pause_until_ = seams_.clock.Boot() + jittered;
 }
 
-void Publisher::NoteError(std::string_view what, std::string_view why) {
+void Publisher::Failed(std::string_view what, std::string_view why) {
+  ++progress_.failures;
   progress_.last_error = fmt::format("{}: {}", what, why);
+  if (on_progress_) on_progress_(progress_);
 }
 
 }  // namespace databus

@@ -55,11 +55,17 @@ struct PublisherProgress {
   uint64_t acknowledged = 0;
   // Sent again, each time counted.
   uint64_t resent = 0;
-  // What went wrong last; empty when nothing did.
+  // Sent at least once without an answer, and not acknowledged: only they may or may not be there.
+  uint64_t unanswered = 0;
+  // Connections that were lost or not made, and calls that were refused.
+  uint64_t failures = 0;
+  // The last of them; empty when there was none.
   std::string last_error;
 
   // Accepted, and not known to be durable.
   uint64_t unconfirmed() const { return accepted - acknowledged; }
+  // Accepted, and certainly not at the collector: never sent, or refused each time.
+  uint64_t not_kept() const { return unconfirmed() - unanswered; }
 };
 
 struct PublisherSeams {
@@ -74,7 +80,7 @@ class Publisher {
  public:
   using ProgressCallback = std::function<void(const PublisherProgress&)>;
 
-  // `on_progress` is called after every change of what is acknowledged.
+  // `on_progress` is called after every change of what is acknowledged, and after every failure.
   Publisher(PublisherOptions options, PublisherSeams seams, ProgressCallback on_progress = {});
   // Does not wait: see Close.
   ~Publisher();
@@ -110,6 +116,7 @@ class Publisher {
     EntryList entries;
     BatchState state = BatchState::kToSend;
     bool sent_before = false;
+    uint32_t unanswered_calls = 0;
   };
   // Whether answers and pauses are waited for.
   enum class Patience : uint8_t { kWait, kTakeWhatIsThere };
@@ -125,9 +132,11 @@ class Publisher {
   void TakeAnswers(BootTime deadline, Patience patience);
   void OnAnswer(std::string_view frame);
   void Acknowledge(Batch& batch);
+  void CallSent(Batch& batch);
+  void CallAnswered(Batch& batch);
   void Disconnect(const Status& why);
   void Pause();
-  void NoteError(std::string_view what, std::string_view why);
+  void Failed(std::string_view what, std::string_view why);
 
   const PublisherOptions options_;
   const PublisherSeams seams_;

@@ -167,9 +167,11 @@ TEST_P(BadCollectorTest, EveryMessageIsKeptOnceAndInOrderWhateverTheCollectorDoe
   PublisherOptions options = OptionsFor(server->port());
   options.answer_timeout = 20ms;  // nothing else notices that the very last answer is lost
   uint64_t acknowledged = 0;
+  uint64_t failures = 0;
   Publisher publisher(options, Seams(), [&](const PublisherProgress& progress) {
-    EXPECT_GT(progress.acknowledged, acknowledged);
+    EXPECT_TRUE(progress.acknowledged > acknowledged || progress.failures > failures);
     acknowledged = progress.acknowledged;
+    failures = progress.failures;
   });
   const std::vector<std::string> messages = Messages(500);
   PublishAll(publisher, messages);
@@ -177,6 +179,7 @@ TEST_P(BadCollectorTest, EveryMessageIsKeptOnceAndInOrderWhateverTheCollectorDoe
   ASSERT_TRUE(closed.ok()) << closed.ToString();
   EXPECT_EQ(collector.Kept(), messages);
   EXPECT_EQ(publisher.progress().unconfirmed(), 0u);
+  EXPECT_EQ(publisher.progress().unanswered, 0u);
   EXPECT_GT(publisher.progress().resent, 0u);
   EXPECT_EQ(acknowledged, messages.size());
 }
@@ -253,6 +256,7 @@ TEST(PublisherTest, WithoutACollectorItTakesWhatHasRoomAndSaysWhatIsUnconfirmed)
   EXPECT_EQ(closed.code(), Code::kUnavailable);
   EXPECT_THAT(closed.message(), HasSubstr("15 messages unconfirmed"));
   EXPECT_EQ(publisher.progress().unconfirmed(), taken);
+  EXPECT_EQ(publisher.progress().not_kept(), taken) << "nothing was ever sent";
   EXPECT_EQ(publisher.Publish("clicks", "m", Never()).code(), Code::kStopped);
 }
 
@@ -272,6 +276,21 @@ TEST(PublisherTest, ATryLaterIsFollowedByAPause) {
   }
   EXPECT_EQ(publisher.Flush(SystemClock().Boot() + 20ms).code(), Code::kUnavailable);
   EXPECT_EQ(calls, 1);
+  EXPECT_EQ(publisher.progress().not_kept(), 1u) << "what is refused is not there";
+}
+
+TEST(PublisherTest, WhatWasSentAndNeverAnsweredMayBeThereEvenWhenTheRepeatIsRefused) {
+  BadCollector collector([calls = 0]() mutable {
+    return calls++ == 0 ? Conduct::kKeepAndHangUp : Conduct::kTryLater;
+  });
+  const auto server = Serve(collector);
+  Publisher publisher(OptionsFor(server->port()), Seams());
+  PublishAll(publisher, {"one"});
+  while (publisher.progress().failures < 2) {
+    EXPECT_EQ(publisher.Flush(SystemClock().Boot() + 20ms).code(), Code::kUnavailable);
+  }
+  EXPECT_EQ(publisher.progress().unanswered, 1u);
+  EXPECT_EQ(publisher.progress().not_kept(), 0u);
 }
 
 TEST(PublisherTest, ASilentCollectorIsGivenUpAndTheBatchSentAgain) {
