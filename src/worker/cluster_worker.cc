@@ -208,11 +208,7 @@ void ClusterWorker::RememberFrom(Storage& storage) {
 }
 
 void ClusterWorker::LeaseStep() {
-  TreeLease* lease = nullptr;
-  {
-    MutexLock lock(mutex_);
-    lease = lease_.get();
-  }
+  TreeLease* const lease = Lease();
   if (lease == nullptr) return;
   const std::string topic = options_.cluster + " lease";
   const Status status = lease->Tick();
@@ -244,6 +240,11 @@ void ClusterWorker::LogHolder(const std::string& holder) {
   }
 }
 
+TreeLease* ClusterWorker::Lease() {
+  MutexLock lock(mutex_);
+  return lease_.get();
+}
+
 ClusterWorker::Services* ClusterWorker::Running() {
   MutexLock lock(mutex_);
   return services_.get();
@@ -251,7 +252,7 @@ ClusterWorker::Services* ClusterWorker::Running() {
 
 // Publishing needs a lease, and a clock that may be believed.
 bool ClusterWorker::MayPublish(View view) {
-  if (!lease_->Held(view, 0)) return false;
+  if (!Lease()->Held(view, 0)) return false;
   const std::string topic = options_.cluster + " clock";
   const Status clock = guard_.Check();
   if (clock.ok()) {
@@ -333,7 +334,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
 void ClusterWorker::BeatStep() {
   Storage* storage = options_.clusters.Find(options_.cluster);
   if (Running() == nullptr || storage == nullptr) return;
-  const Heartbeat beat = MakeHeartbeat(lease_->Holder());
+  const Heartbeat beat = MakeHeartbeat(Lease()->Holder());
   const std::string path = paths::StatusFile(beat.process);
   const Status written = storage->Replace(path, EncodeHeartbeat(beat));
   const std::string topic = options_.cluster + " heartbeat";
@@ -356,11 +357,7 @@ void ClusterWorker::RemoveStandbyBeat(Storage& storage) {
 }
 
 void ClusterWorker::Finish() {
-  TreeLease* lease = nullptr;
-  {
-    MutexLock lock(mutex_);
-    lease = lease_.get();
-  }
+  TreeLease* const lease = Lease();
   if (lease == nullptr) return;
   if (Storage* storage = options_.clusters.Find(options_.cluster)) {
     RemoveStandbyBeat(*storage);

@@ -83,6 +83,8 @@ class ClusterWorker {
   Status InitializeEmpty(Storage& storage);
   void RememberFromHeartbeats();
   void RememberFrom(Storage& storage);
+  // Null until Prepare has succeeded; then they stay as long as this does.
+  TreeLease* Lease();
   Services* Running();
   bool MayPublish(View view);
   // Whether the lease's holder was a process of this machine that has died.

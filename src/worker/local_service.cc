@@ -4,9 +4,7 @@
 
 #include <fmt/format.h>
 
-#include "base/crc32c.h"
 #include "cluster/names.h"
-#include "cluster/sealed_header.h"
 #include "commit/ledger.h"
 
 namespace databus {
@@ -15,21 +13,12 @@ namespace {
 // How many files one commit takes at most, so that a record stays small after a long absence.
 constexpr size_t kFilesPerCommitMax = 2000;
 
-// Added to the sequence number of a file whose late tail is published by itself.
-constexpr uint64_t kTailSequence = 1'000'000'000;
-
-// The counter of an identity given here: epoch, then the number within it. Unique per group.
-constexpr int kNumberBits = 32;
-
-// The stream of a data file's name: what stands before the date.
-std::optional<DataFileName> ParseClaimName(const std::string& data_name) {
-  constexpr size_t kDateBytes = 17;  // "-YYYY-MM-DD-HH-MM"
-  const size_t underscore = data_name.rfind('_');
-  if (underscore == std::string::npos || underscore < kDateBytes) return std::nullopt;
-  return DataFileName::Parse(data_name.substr(0, underscore - kDateBytes), data_name);
-}
-
 }  // namespace
+
+LocalService::LocalService(Options options)
+    : options_(std::move(options)),
+      foreign_({options_.storage, options_.clock, options_.problems, options_.cluster,
+                options_.cluster_id, options_.foreign_idle_timeout}) {}
 
 void LocalService::RunOnce(Minute now) {
   WorkByGroup work;
@@ -38,14 +27,16 @@ void LocalService::RunOnce(Minute now) {
   const BootTime boot = options_.clock.Boot();
   if (!scanned_ || boot - *scanned_ >= options_.full_scan_interval) {
     ScanData(work);
-    ScanTrash(work);
+    for (ForeignFiles::Tail& tail : foreign_.FindTails()) {
+      work[GroupOf(tail.stream, options_.writers.groups())].tails.push_back(std::move(tail));
+    }
     scanned_ = boot;
   }
   for (const Group group : options_.writers.ActiveGroups()) work[group];
   for (const auto& [group, due] : work) {
     const bool ended_well = options_.writers.With(
         group, "publish", [&](GroupWriter& writer) { return PublishGroup(writer, due, now); });
-    // What was announced and not published is found by the next scan.
+    // What a scan found is announced nowhere.
     if (!ended_well && !due.files.empty()) scanned_.reset();
   }
 }
@@ -109,30 +100,6 @@ void LocalService::ScanData(WorkByGroup& work) {
     for (const DirEntry& collector : *collectors) {
       if (!ValidateCollectorName(collector.name).ok()) continue;
       ScanCollector(stream.name, collector.name, work);
-    }
-  }
-}
-
-void LocalService::ScanTrash(WorkByGroup& work) {
-  const auto dates = options_.storage.List(paths::TrashRoot());
-  if (!dates.ok()) return;
-  for (const DirEntry& date : *dates) {
-    const std::string date_dir = paths::Join(paths::TrashRoot(), date.name);
-    const auto hours = options_.storage.List(date_dir);
-    if (!hours.ok()) continue;
-    for (const DirEntry& hour : *hours) {
-      const std::string dir = paths::Join(date_dir, hour.name);
-      const auto entries = options_.storage.List(dir);
-      if (!entries.ok()) continue;
-      for (const DirEntry& entry : *entries) {
-        const auto name = paths::TrashName::Parse(entry.name);
-        const Milliseconds idle = options_.clock.Wall() - entry.info.modified;
-        if (!name || entry.info.length <= name->published_bytes) continue;
-        const auto data = ParseClaimName(name->data_name);
-        if (!data || idle < options_.foreign_idle_timeout) continue;
-        work[GroupOf(data->stream, options_.writers.groups())].tails.push_back(
-            {paths::Join(dir, entry.name), *name});
-      }
     }
   }
 }
@@ -201,7 +168,9 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
     }
     claims.clear();
     if (at == work.files.size()) {
-      if (fresh) DATABUS_RETURN_IF_ERROR(AddTails(writer, work, request));
+      if (fresh) {
+        DATABUS_RETURN_IF_ERROR(foreign_.AddTails(writer.staging(), work.tails, request));
+      }
       for (const std::string& path : work.announcements)
         request.clean_ups.push_back({"", path, ""});
     }
@@ -224,17 +193,6 @@ void LocalService::NoteUnconfigured(const std::string& stream) {
       fmt::format("is published in streams_local, but {} does not name it: it is not merged",
                   options_.topology.file),
       "add it to the topology, or mend the producer that sends it");
-}
-
-Status LocalService::AddTails(GroupWriter& writer, const Work& work, CommitRequest& request) {
-  for (const Tail& tail : work.tails) {
-    const Status added = AddTail(writer, tail, request);
-    if (added.code() == Code::kNoSpace || added.code() == Code::kStale) return added;
-    if (added.ok()) continue;
-    options_.problems.Report(fmt::format("{}: {}", tail.path, added.ToString()),
-                             "its late tail is read again at the next full scan");
-  }
-  return Status::Ok();
 }
 
 // The claims of this writer that could not be read so far.
@@ -298,7 +256,7 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
       return Status::Ok();
     }
   }
-  if (!name->gzip) return AddUncompressed(writer, claim, file, request);
+  if (!name->gzip) return foreign_.Add(writer.staging(), claim, std::move(file), request);
   DATABUS_ASSIGN_OR_RETURN(const FileFacts facts, ReadFacts(options_.storage, path));
   if (!facts.damage.empty()) {
     request.refused.push_back(
@@ -308,88 +266,6 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
   file.facts = facts.file;
   request.files.push_back(std::move(file));
   return Status::Ok();
-}
-
-// P25: published by copy; the original goes to the trash with the commit.
-Status LocalService::AddUncompressed(GroupWriter& writer, const Claim& claim, NewFile file,
-                                     CommitRequest& request) {
-  StagingArea& staging = writer.staging();
-  DATABUS_ASSIGN_OR_RETURN(const uint64_t bytes, Compress(staging, staging.PathOf(claim.staged), 0,
-                                                          claim.collector, file));
-  const paths::TrashName trash{claim.collector, claim.data_name, staging.epoch(),
-                               staging.NextNumber(), bytes};
-  request.trashed.push_back(
-      {claim.staged, paths::Join(paths::TrashHour(options_.clock.Wall()), trash.ToString())});
-  // A minute without messages: nothing to publish.
-  if (bytes > 0) request.files.push_back(std::move(file));
-  return Status::Ok();
-}
-
-// P25: what an old collector appended to a file after it was published becomes a file of its own.
-Status LocalService::AddTail(GroupWriter& writer, const Tail& tail, CommitRequest& request) {
-  const auto name = ParseClaimName(tail.name.data_name);
-  StagingArea& staging = writer.staging();
-  NewFile file;
-  file.stream = name->stream;
-  file.name = PublishedFileName{
-      tail.name.collector,
-      {name->stream, name->minute, name->sequence + kTailSequence + tail.name.published_bytes,
-       true}}.ToString();
-  DATABUS_ASSIGN_OR_RETURN(
-      const uint64_t bytes,
-      Compress(staging, tail.path, tail.name.published_bytes, tail.name.collector, file));
-  if (bytes == 0) return Status::Ok();
-  paths::TrashName longer = tail.name;
-  longer.published_bytes += bytes;
-  request.clean_ups.push_back(
-      {"", tail.path, paths::Join(std::string(paths::Parent(tail.path)), longer.ToString())});
-  options_.problems.Report(
-      fmt::format("{}: {} grew by {} bytes after it was published; they are now {}",
-                  options_.cluster, tail.name.data_name, bytes, file.name),
-      "raise databus.worker.foreign_idle_timeout_s if this happens often");
-  request.files.push_back(std::move(file));
-  return Status::Ok();
-}
-
-// Compresses what stands in `path` from `offset` on into a staged file, and fills in its facts. The
-// file gets an identity of its own, so that files of one name and content from two clusters are
-// told apart (P18). Answers how many bytes that were.
-Result<uint64_t> LocalService::Compress(StagingArea& staging, const std::string& path,
-                                        uint64_t offset, const std::string& collector,
-                                        NewFile& file) {
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, options_.storage.Open(path));
-  compressor_.Start();
-  uint64_t bytes = 0;
-  uint64_t messages = 0;
-  while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(offset + bytes, size_t{4} << 20));
-    if (part.empty()) break;
-    bytes += part.size();
-    messages += static_cast<uint64_t>(std::count(part.begin(), part.end(), '\n'));
-    compressor_.Append(part);
-  }
-  if (bytes == 0) return bytes;
-  const std::string_view payload = compressor_.Finish();
-  SealedHeader header;
-  header.identity = {options_.cluster_id, options_.cluster_id.substr(0, 16),
-                     (staging.epoch() << kNumberBits) + staging.NextNumber()};
-  header.stream = file.stream;
-  header.collector = collector;
-  header.messages = messages;
-  header.first_accepted = header.last_accepted = options_.clock.Wall();
-  header.raw_bytes = bytes;
-  header.payload_bytes = payload.size();
-  header.payload_crc32c = Crc32c(payload);
-  const std::string head = EncodeSealedHeader(header);
-  file.staged = staged::FileName(staging.NextNumber());
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> out,
-                           options_.storage.Create(staging.PathOf(file.staged)));
-  DATABUS_RETURN_IF_ERROR(out->Append(head));
-  DATABUS_RETURN_IF_ERROR(out->Append(payload));
-  DATABUS_RETURN_IF_ERROR(out->Finish());
-  file.facts = {head.size() + payload.size(), Crc32c(payload, Crc32c(head)), messages,
-                header.identity};
-  return bytes;
 }
 
 }  // namespace databus

@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "audit/announcement.h"
-#include "audit/gzip.h"
 #include "base/clock.h"
 #include "cluster/topology.h"
+#include "worker/foreign_files.h"
 #include "worker/run_stats.h"
 #include "worker/writers.h"
 
@@ -33,21 +33,16 @@ class LocalService {
     // long.
     Milliseconds foreign_idle_timeout;
   };
-  explicit LocalService(Options options) : options_(std::move(options)) {}
+  explicit LocalService(Options options);
 
   // Publishes what is announced and, from time to time, what a scan of data/ finds; closes the
   // minutes before `now`.
   void RunOnce(Minute now);
 
  private:
-  // A file in the trash that is longer than what was published of it.
-  struct Tail {
-    std::string path;
-    paths::TrashName name;
-  };
   struct Work {
     std::vector<DataFileRef> files;
-    std::vector<Tail> tails;
+    std::vector<ForeignFiles::Tail> tails;
     std::vector<std::string> announcements;  // paths, removed with the commit
   };
   using WorkByGroup = std::map<Group, Work>;
@@ -55,19 +50,12 @@ class LocalService {
   void ReadAnnouncements(WorkByGroup& work);
   void ReadAnnouncement(const std::string& path, Group group, WorkByGroup& work);
   void ScanData(WorkByGroup& work);
-  void ScanTrash(WorkByGroup& work);
   void ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
   void NoteUnconfigured(const std::string& stream);
-  Status AddTails(GroupWriter& writer, const Work& work, CommitRequest& request);
   std::vector<Claim> TakeWaiting(GroupWriter& writer);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);
-  Status AddUncompressed(GroupWriter& writer, const Claim& claim, NewFile file,
-                         CommitRequest& request);
-  Status AddTail(GroupWriter& writer, const Tail& tail, CommitRequest& request);
-  Result<uint64_t> Compress(StagingArea& staging, const std::string& path, uint64_t offset,
-                            const std::string& collector, NewFile& file);
 
   const Options options_;
   std::map<std::string, AnnouncedFile> announced_;  // by path, of the run under way
@@ -78,7 +66,7 @@ class LocalService {
     std::vector<Claim> claims;
   };
   std::map<Group, Waiting> waiting_;
-  GzipCompressor compressor_;
+  ForeignFiles foreign_;
 };
 
 }  // namespace databus

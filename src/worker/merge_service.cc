@@ -79,31 +79,40 @@ void MergeService::RefreshQueues() {
 Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
   Index& index = indexes_[group];
   if (index.epoch == writer.staging().epoch()) return &index.index;
+  // Files never leave the index: what it holds is true in every epoch, and only what was closed
+  // since, by whomever, and what is open now may be missing.
+  DATABUS_RETURN_IF_ERROR(ExtendIndex(writer, group, index));
+  for (const auto& [stream, open] : writer.OwnLedger().streams) {
+    index.index.AddAll(stream, open.open_files);
+  }
+  index.epoch = writer.staging().epoch();
+  return &index.index;
+}
+
+Status MergeService::ExtendIndex(GroupWriter& writer, Group group, Index& index) {
   Storage& storage = writer.staging().storage();
-  IdentityIndex fresh;
-  DATABUS_ASSIGN_OR_RETURN(
-      const std::vector<Minute> minutes,
-      ListManifests(storage, View::kMerged, group, "", kFirstMinute, kLastMinute));
+  const Minute from = index.covered ? index.covered->Next() : kFirstMinute;
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<Minute> minutes,
+                           ListManifests(storage, View::kMerged, group, "", from, kLastMinute));
   for (const Minute minute : minutes) {
     const auto manifest = ReadManifest(storage, View::kMerged, group, minute, "");
     if (manifest.ok()) {
-      for (const auto& [stream, files] : manifest->streams) fresh.AddAll(stream, files);
+      for (const auto& [stream, files] : manifest->streams) index.index.AddAll(stream, files);
     } else if (manifest.code() == Code::kCorrupt) {
-      DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, fresh));
+      DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index.index));
       options_.problems.Report(manifest.status().ToString(),
                                "the minute's files were read instead; remove the manifest");
     } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile
       return manifest.status();
     }
   }
-  DATABUS_RETURN_IF_ERROR(
-      IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.front(), fresh));
-  for (const auto& [stream, open] : writer.OwnLedger().streams) {
-    fresh.AddAll(stream, open.open_files);
+  if (index.built == Index::Built::kNo) {
+    DATABUS_RETURN_IF_ERROR(IndexTheOriginals(
+        writer, group, minutes.empty() ? kLastMinute : minutes.front(), index.index));
+    index.built = Index::Built::kYes;
   }
-  index.index = std::move(fresh);
-  index.epoch = writer.staging().epoch();
-  return &index.index;
+  if (!minutes.empty()) index.covered = minutes.back();
+  return Status::Ok();
 }
 
 Status MergeService::IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index) {
@@ -164,7 +173,9 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     }
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
-  return writer.CloseBefore(now);
+  DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
+  indexes_[group].covered = writer.OwnLedger().closed;
+  return Status::Ok();
 }
 
 std::vector<MergeService::Wanted> MergeService::Select(Group group) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,13 @@ class MergeService {
 
  private:
   // A line of a queue that is to be fetched.
+  struct Index {
+    uint64_t epoch = 0;  // of the writer whose ledger it agrees with
+    enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
+    // Every file of minutes that were closed by then is in it; later ones may be, too.
+    std::optional<Minute> covered;
+    IdentityIndex index;
+  };
   struct Wanted {
     std::string source;
     QueueEntry* entry = nullptr;
@@ -53,15 +61,12 @@ class MergeService {
                const CopyOutcome& outcome, CommitRequest& request);
   void AddCleanUps(Group group, CommitRequest& request);
   Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
+  Status ExtendIndex(GroupWriter& writer, Group group, Index& index);
   Status IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index);
   Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
   std::map<std::string, QueueReader> queues_;  // by source cluster
-  struct Index {
-    uint64_t epoch = 0;  // of the writer it was built for
-    IdentityIndex index;
-  };
   std::map<Group, Index> indexes_;
   IdentityIndex in_request_;  // of the commit under way
 };

@@ -12,6 +12,8 @@ namespace {
 // How many minutes one run of one group advances at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
 constexpr std::chrono::seconds kSeenOpen{60};
+// How long a stream is left alone whose files cannot be put into place: each try costs a copy.
+constexpr std::chrono::seconds kBlocked{60};
 
 std::string FilePath(const std::string& stream, Minute minute, const std::string& name) {
   return paths::MinuteFile(View::kMerged, stream, minute, name);
@@ -22,7 +24,18 @@ bool IsHere(const Ledger& ledger, const std::string& stream, const std::string& 
   return found != ledger.streams.end() && found->second.open_files.contains(name);
 }
 
+bool IsHereAs(const Ledger& ledger, const std::string& stream, const std::string& name,
+              const ManifestFile& promised) {
+  if (!IsHere(ledger, stream, name)) return false;
+  const ManifestFile& here = ledger.streams.at(stream).open_files.at(name);
+  return here.length == promised.length && here.crc32c == promised.crc32c;
+}
+
 }  // namespace
+
+std::string MirrorService::BlockedTopic(const std::string& stream) const {
+  return fmt::format("{} mirror stream {}", options_.cluster, stream);
+}
 
 MirrorService::MirrorService(Options options) : options_(std::move(options)) {
   for (const StreamSpec& stream : options_.topology.streams) {
@@ -150,15 +163,14 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
   return std::optional<Manifest>(std::move(manifest));
 }
 
-std::set<MirrorService::FileOfMinute> MirrorService::Missing(const Ledger& ledger, const Flow& flow,
-                                                             Minute minute,
-                                                             const Manifest* manifest) const {
-  std::set<FileOfMinute> missing;
+MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const Flow& flow,
+                                                   Minute minute, const Manifest* manifest) const {
+  MissingFiles missing;
   if (manifest != nullptr) {
     // The closed minute is the truth; a line that it does not know names nothing that will ever be.
     for (const auto& [stream, files] : manifest->streams) {
       for (const auto& [name, file] : files) {
-        if (!IsHere(ledger, stream, name)) missing.emplace(stream, name);
+        if (!IsHereAs(ledger, stream, name, file)) missing[stream].emplace(name, &file);
       }
     }
     return missing;
@@ -168,28 +180,66 @@ std::set<MirrorService::FileOfMinute> MirrorService::Missing(const Ledger& ledge
       const bool due =
           line.view == View::kMerged && line.minute == minute && !line.file.empty() &&
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) != flow.streams.end();
-      if (due && !IsHere(ledger, line.stream, line.file)) missing.emplace(line.stream, line.file);
+      if (due && !IsHere(ledger, line.stream, line.file)) {
+        missing[line.stream].emplace(line.file, nullptr);
+      }
     }
   }
   return missing;
 }
 
+void MirrorService::Block(const std::string& stream, const std::string& why) {
+  blocked_[stream] = options_.clock.Boot() + kBlocked;
+  options_.problems.Raise(BlockedTopic(stream), why,
+                          "the other streams go on; tried again once a minute");
+}
+
+Status MirrorService::MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute,
+                                    MissingFiles& missing) {
+  for (const std::string& stream : flow.streams) {
+    if (!missing.contains(stream) && blocked_.erase(stream) > 0) {
+      options_.problems.Clear(BlockedTopic(stream));
+    }
+  }
+  const BootTime now = options_.clock.Boot();
+  for (auto it = missing.begin(); it != missing.end();) {
+    auto& [stream, wanted] = *it;
+    const auto blocked = blocked_.find(stream);
+    if (blocked != blocked_.end() && now < blocked->second) {
+      it = missing.erase(it);
+      continue;
+    }
+    const Status made = MakeWay(writer, {stream, minute, flow.primary}, wanted);
+    if (made.ok()) {
+      ++it;
+    } else if (made.code() == Code::kRefused) {
+      Block(stream, made.ToString());
+      it = missing.erase(it);
+    } else {
+      return made;
+    }
+  }
+  return Status::Ok();
+}
+
 Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
                                  const Manifest* manifest) {
-  const std::set<FileOfMinute> missing =
-      Missing(writer.CopyLedger(flow.primary), flow, minute, manifest);
-  if (missing.empty()) return Status::Ok();
+  MissingFiles missing = Missing(writer.CopyLedger(flow.primary), flow, minute, manifest);
+  DATABUS_RETURN_IF_ERROR(MakeWayForAll(writer, flow, minute, missing));
   StagingArea& staging = writer.staging();
   std::vector<CopyJob> jobs;
   std::vector<NewFile> files;
-  for (const auto& [stream, name] : missing) {
-    NewFile file;
-    file.stream = stream;
-    file.name = name;
-    file.staged = staged::FileName(staging.NextNumber());
-    jobs.push_back({&flow.source, FilePath(stream, minute, name), staging.PathOf(file.staged)});
-    files.push_back(std::move(file));
+  for (const auto& [stream, wanted] : missing) {
+    for (const auto& [name, promised] : wanted) {
+      NewFile file;
+      file.stream = stream;
+      file.name = name;
+      file.staged = staged::FileName(staging.NextNumber());
+      jobs.push_back({&flow.source, FilePath(stream, minute, name), staging.PathOf(file.staged)});
+      files.push_back(std::move(file));
+    }
   }
+  if (jobs.empty()) return Status::Ok();
   const std::vector<CopyOutcome> outcomes =
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
   CommitRequest request;
@@ -230,8 +280,16 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
 Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute,
                                     CommitRequest request) {
   if (request.Empty()) return Status::Ok();
+  std::map<std::string, std::set<std::string>> due;  // names by stream
+  for (const NewFile& file : request.files) due[file.stream].insert(file.name);
   DATABUS_ASSIGN_OR_RETURN(const CommitReport report,
                            writer.PublishCopies(flow.primary, minute, std::move(request)));
+  for (const PublishedFile& file : report.published) due[file.stream].erase(file.name);
+  for (const auto& [stream, refused] : due) {
+    if (refused.empty()) continue;
+    Block(stream, fmt::format("{}: {} files of {} could not be put into place", stream,
+                              refused.size(), minute.ToIso()));
+  }
   for (const PublishedFile& file : report.published) {
     options_.stats.AddFile("mirror", file.stream, file.facts.messages, file.facts.length,
                            options_.clock.Wall());

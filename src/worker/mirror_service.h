@@ -5,13 +5,13 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "cluster/topology.h"
 #include "worker/clusters.h"
 #include "worker/copier.h"
+#include "worker/make_way.h"
 #include "worker/queue.h"
 #include "worker/run_stats.h"
 #include "worker/writers.h"
@@ -52,10 +52,16 @@ class MirrorService {
   // What the primary's minute holds, once it is closed there. Nothing: it is open.
   Result<std::optional<Manifest>> ClosedMinute(const Flow& flow, Minute minute);
   Result<std::optional<Manifest>> ClosedByListing(const Flow& flow, Minute minute);
-  using FileOfMinute = std::pair<std::string, std::string>;  // stream, name
-  // The files of `minute` that `manifest` names, or the queue if it is open, and that are not here.
-  std::set<FileOfMinute> Missing(const Ledger& ledger, const Flow& flow, Minute minute,
-                                 const Manifest* manifest) const;
+  // What `manifest` names of `minute`, or the queue if it is open, and is not here: not at all, or
+  // not with the bytes that the manifest says. By stream.
+  using MissingFiles = std::map<std::string, WantedFiles>;
+  MissingFiles Missing(const Ledger& ledger, const Flow& flow, Minute minute,
+                       const Manifest* manifest) const;
+  // Leaves of `missing` what there is room for (worker/make_way.h).
+  Status MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute, MissingFiles& missing);
+  // The stream is left alone for a while; the others go on.
+  std::string BlockedTopic(const std::string& stream) const;
+  void Block(const std::string& stream, const std::string& why);
   // Copies and publishes them.
   Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
   Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
@@ -73,7 +79,8 @@ class MirrorService {
     BootTime until;
   };
   std::map<std::pair<std::string, Group>, SeenOpen> seen_open_;
-  std::map<std::string, QueueReader> queues_;                                 // by primary
+  std::map<std::string, BootTime> blocked_;    // by stream: until when
+  std::map<std::string, QueueReader> queues_;  // by primary
   std::map<std::string, std::map<Group, std::vector<std::string>>> streams_;  // by primary
 };
 

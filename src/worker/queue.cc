@@ -1,14 +1,12 @@
 #include "worker/queue.h"
 
 #include <algorithm>
-#include <tuple>
 
 namespace databus {
 namespace {
 
 constexpr size_t kEntryBytesMax = size_t{64} << 20;
 
-// Ours in the order in which they were made; then the original's, whose names are milliseconds.
 std::tuple<uint64_t, uint64_t, std::string> AgeOf(const std::string& path) {
   const std::string name(paths::BaseName(path));
   const auto ours = paths::QueueEntryName::Parse(name);
@@ -21,6 +19,7 @@ std::tuple<uint64_t, uint64_t, std::string> AgeOf(const std::string& path) {
 QueueReader::Kept QueueReader::Parse(const std::string& path, const std::string& text) const {
   Kept kept;
   kept.entry.path = path;
+  kept.age = AgeOf(path);
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     std::string_view line(text.data() + at, end - at);
@@ -40,16 +39,18 @@ QueueReader::Kept QueueReader::Parse(const std::string& path, const std::string&
 }
 
 Status QueueReader::Refresh(Storage& source) {
-  const auto listed = source.List(directory_);
-  if (listed.code() == Code::kNotFound) {
-    entries_.clear();
-    unreadable_.clear();
-    return Status::Ok();
-  }
+  auto listed = source.List(directory_);
+  if (listed.code() == Code::kNotFound) listed = std::vector<DirEntry>();
   if (!listed.ok()) return listed.status();
+  const Status read = ReadNew(source, *listed);
+  Arrange();
+  return read;
+}
+
+Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed) {
   std::set<std::string> present;
   std::vector<std::string> unreadable;
-  for (const DirEntry& entry : *listed) {
+  for (const DirEntry& entry : listed) {
     if (entry.info.kind != NodeKind::kFile || entry.name[0] == '.' || entry.name[0] == '_')
       continue;
     present.insert(entry.name);
@@ -72,15 +73,22 @@ Status QueueReader::Refresh(Storage& source) {
   return Status::Ok();
 }
 
-std::vector<QueueEntry*> QueueReader::OfGroup(Group group) {
-  std::vector<QueueEntry*> found;
-  for (auto& [name, kept] : entries_) {
-    if (kept.groups.contains(group)) found.push_back(&kept.entry);
+// Once per refresh, so that each group is served without a look at the others' entries.
+void QueueReader::Arrange() {
+  std::vector<Kept*> oldest_first;
+  for (auto& [name, kept] : entries_) oldest_first.push_back(&kept);
+  std::sort(oldest_first.begin(), oldest_first.end(),
+            [](const Kept* a, const Kept* b) { return a->age < b->age; });
+  by_group_.clear();
+  for (Kept* kept : oldest_first) {
+    for (const Group group : kept->groups) by_group_[group].push_back(&kept->entry);
   }
-  std::sort(found.begin(), found.end(), [](const QueueEntry* a, const QueueEntry* b) {
-    return AgeOf(a->path) < AgeOf(b->path);
-  });
-  return found;
+}
+
+const std::vector<QueueEntry*>& QueueReader::OfGroup(Group group) const {
+  static const std::vector<QueueEntry*> kNone;
+  const auto found = by_group_.find(group);
+  return found == by_group_.end() ? kNone : found->second;
 }
 
 void QueueReader::Unsettle(Group group) {
@@ -92,7 +100,7 @@ void QueueReader::Unsettle(Group group) {
 
 std::set<Group> QueueReader::Groups() const {
   std::set<Group> groups;
-  for (const auto& [name, kept] : entries_) groups.insert(kept.groups.begin(), kept.groups.end());
+  for (const auto& [group, entries] : by_group_) groups.insert(group);
   return groups;
 }
 

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "base/status.h"
@@ -42,21 +43,27 @@ class QueueReader {
   size_t size() const { return entries_.size(); }
   // The entries that hold lines of a group, oldest first. An entry of the original, or one that an
   // operator collapsed, may hold lines of several (P23).
-  std::vector<QueueEntry*> OfGroup(Group group);
+  const std::vector<QueueEntry*>& OfGroup(Group group) const;
   std::set<Group> Groups() const;
   // Forgets what was settled of a group: its commit failed, and nobody knows how far it came.
   void Unsettle(Group group);
 
  private:
+  // Ours in the order in which they were made, after the original's, whose names are milliseconds.
+  using Age = std::tuple<uint64_t, uint64_t, std::string>;
   struct Kept {
     QueueEntry entry;
+    Age age;
     std::set<Group> groups;
   };
+  Status ReadNew(Storage& source, const std::vector<DirEntry>& listed);
   Kept Parse(const std::string& path, const std::string& text) const;
+  void Arrange();
 
   const std::string directory_;
   const Group groups_;
-  std::map<std::string, Kept> entries_;  // by name
+  std::map<std::string, Kept> entries_;                 // by name
+  std::map<Group, std::vector<QueueEntry*>> by_group_;  // entries_ as OfGroup shows them
   std::vector<std::string> unreadable_;
 };
 
