@@ -1,6 +1,7 @@
 #include "collector/service/collector.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <atomic>
@@ -265,6 +266,11 @@ void CollectorImpl::WatchSpool() {
                    "acknowledged in them is not delivered",
                    spool.damaged_files, dir),
        "look at them, publish by hand what can be saved, then move them away");
+  tell("missing", !spool.missing_segments.empty(),
+       fmt::format("gone from the spool: {}; what was in there and not yet sealed is lost, unless "
+                   "the file comes back",
+                   fmt::join(spool.missing_segments, ", ")),
+       "stop the collector, put the files back, start it again; all else is delivered");
   tell("refusing", !spool.refusing.empty(),
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,
                    spool.free_bytes, dir),

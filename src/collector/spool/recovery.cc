@@ -9,10 +9,14 @@
 //   was begun)                                   read for sealing, and is set aside then
 //   segment's own header damaged                 set aside; its records speak for themselves
 //   segment all freed, file still there          removed again
+//   segment not all freed, no file               reported; what is sealed of it is delivered
 //   journal, broken end                          never acknowledged: ignored
 //   journal, damaged elsewhere, twice            kCorrupt: nothing is guessed
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
+#include <vector>
 
 #include "collector/spool/files.h"
 #include "collector/spool/identity.h"
@@ -24,6 +28,27 @@ namespace {
 
 constexpr std::string_view kSegmentPrefix = "segment-";
 constexpr std::string_view kJournalPrefix = "journal-";
+
+// A segment is removed when all of it is freed or void: then no cut of it is open, and what is
+// freed or void has no gap behind the segment's header.
+std::set<uint64_t> MissingSegments(const SpoolState& state, const std::vector<uint64_t>& there) {
+  std::set<uint64_t> missing;
+  std::map<uint64_t, IntervalSet> done;
+  for (const auto& [id, cut] : state.cuts) {
+    for (const SpoolRange& range : cut.ranges) missing.insert(range.segment);
+  }
+  for (const auto* sets : {&state.freed, &state.voids}) {
+    for (const auto& [segment, set] : *sets) {
+      for (const Interval& piece : set.pieces()) done[segment].Add(piece);
+    }
+  }
+  for (const auto& [segment, set] : done) {
+    const std::vector<Interval> pieces = set.pieces();
+    if (pieces.size() != 1 || pieces[0].begin > kSegmentHeaderBytes) missing.insert(segment);
+  }
+  for (const uint64_t segment : there) missing.erase(segment);
+  return missing;
+}
 
 }  // namespace
 
@@ -103,6 +128,9 @@ Status SpoolImpl::OpenJournal(const std::vector<uint64_t>& segments) {
       for (const auto& [segment, set] : *sets) {
         if (!std::binary_search(segments.begin(), segments.end(), segment)) gone.push_back(segment);
       }
+    }
+    for (const uint64_t segment : MissingSegments(state, segments)) {
+      stats_.missing_segments.push_back(SegmentPath(options_.dir, segment));
     }
   });
   // Their removal is durable: the directory was synced above.

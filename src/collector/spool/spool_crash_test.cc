@@ -42,6 +42,7 @@ class Life {
     Result<std::unique_ptr<Spool>> opened = world.TryOpen();
     if (!opened.ok()) return;
     world.spool = *std::move(opened);
+    EXPECT_TRUE(world.spool->Stats().missing_segments.empty());
     if (world.spool->identity().cluster_id.empty()) {
       static_cast<void>(world.spool->RememberCluster("cluster"));
     }
@@ -273,6 +274,40 @@ TEST(SpoolCrash, ATornWriteLosesAndDoublesNothing) {
   for (const uint64_t bytes : {1, 70, 100}) {
     CheckEverywhere(Fault::Torn(bytes));
     CheckEverywhere(Fault::Torn(bytes, Code::kNoSpace));
+  }
+}
+
+// A sync fails; the process goes on for some calls, of which those that need room may be refused
+// too, and dies before, in the middle of or after recording that the flush is dead.
+TEST(SpoolCrash, DeathSoonAfterASyncThatFailedLosesAndDoublesNothing) {
+  enum class Room : uint8_t { kThere, kNone };
+  Life whole;
+  whole.Run();
+  for (const Call& sync : whole.world.plan.trace()) {
+    if (sync.verb != Verb::kSync) continue;
+    for (uint64_t later = 1; later <= 12; ++later) {
+      for (const Room room : {Room::kThere, Room::kNone}) {
+        SCOPED_TRACE("call " + std::to_string(sync.number) + ", death at " + std::to_string(later));
+        Life life;
+        life.world.plan.SetCallback([&](const Call& call) {
+          if (call.number == sync.number) return Fault::RequestLost();
+          if (call.number == sync.number + later) return Fault::CrashBefore();
+          const bool needs_room = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
+          const bool full = room == Room::kNone && call.number > sync.number && needs_room;
+          return full ? Fault::Full() : Fault{};
+        });
+        try {
+          life.Run();
+        } catch (const Crash&) {
+        }
+        life.world.spool.reset();
+        life.world.machine = &life.world.disk;
+        if (later % 2 == 0) life.world.disk.PowerCut(*SeededRandom(later));
+        life.Complete();
+        life.Check();
+        if (::testing::Test::HasFailure()) return;
+      }
+    }
   }
 }
 

@@ -268,5 +268,69 @@ TEST(SpoolDamage, ASegmentOfANewerVersionIsRefusedByName) {
   EXPECT_THAT(status.message(), HasSubstr("segment-1: segment of version 2"));
 }
 
+TEST(SpoolDamage, ASegmentThatIsMissingUnderAnOpenCutIsReportedAndAllElseIsDelivered) {
+  SpoolWorld world;
+  world.Open();
+  world.Put("sealed");
+  const SpoolRange range = world.spool->UnsealedRanges()[0].range;
+  const auto cut = world.spool->AddCut({range}, {{.stream = "clicks", .final_path = "f"}});
+  ASSERT_TRUE(cut.ok());
+  world.Put("lost");
+  world.Open();
+  world.Put("newer");
+  world.spool.reset();
+  ASSERT_TRUE(world.disk.Remove(kSegment).ok());
+  for (int restart = 0; restart < 2; ++restart) {
+    world.Open();
+    EXPECT_THAT(world.spool->Stats().missing_segments, ElementsAre(kSegment));
+    EXPECT_THAT(world.ReadAll(), ElementsAre("newer"));
+    EXPECT_THAT(world.spool->OpenCuts(), ElementsAre(*cut));
+  }
+  const uint64_t ids[] = {cut->intents[0].id};
+  EXPECT_TRUE(world.spool->Settle(ids).ok());
+  world.Open();
+  EXPECT_THAT(world.spool->Stats().missing_segments, IsEmpty());
+  EXPECT_EQ(world.Put("next"), SpoolAnswer::kKept);
+  EXPECT_THAT(world.ReadAll(), ElementsAre("newer", "next"));
+}
+
+TEST(SpoolDamage, ASegmentThatIsMissingBetweenItsDeliveredPartsIsReported) {
+  SpoolWorld world;
+  world.Open();
+  for (const std::string& message : kMessages) world.Put(message);
+  ASSERT_TRUE(world.spool->AddCut({RecordsOf(world)[1]}, {}).ok());
+  world.spool.reset();
+  ASSERT_TRUE(world.disk.Remove(kSegment).ok());
+  world.Open();
+  EXPECT_THAT(world.spool->Stats().missing_segments, ElementsAre(kSegment));
+}
+
+// The record that proves the sender's last batch is damaged: the batch may come again, and the next
+// one is taken as well, because the sender says that it has seen the damaged one acknowledged.
+TEST(SpoolDamage, AfterDamageToTheNewestRecordItsSenderGoesOn) {
+  for (const Place place : {Place::kNewest, Place::kOlder}) {
+    for (const uint64_t next : {2, 3}) {
+      SpoolWorld world;
+      world.Open();
+      for (const uint64_t number : {1, 2}) world.Put("m", BatchId{9, number, number});
+      const SpoolRange last = RecordsOf(world)[1];
+      if (place == Place::kOlder) {
+        world.Open();
+        world.Put("newer");
+      }
+      world.spool.reset();
+      std::string bytes = world.Content(kSegment);
+      bytes[last.begin] ^= 1;
+      world.SetContent(kSegment, bytes);
+      world.Open();
+      EXPECT_EQ(world.spool->MarkOf(9), 1u);
+      EXPECT_EQ(world.Put("next", BatchId{9, next, next}), SpoolAnswer::kKept);
+      EXPECT_EQ(world.Put("next", BatchId{9, next, next}), SpoolAnswer::kRepeat);
+      EXPECT_THAT(world.ReadAll(), ::testing::Contains("next"));
+      EXPECT_THAT(world.Names(kDamaged), SizeIs(1));
+    }
+  }
+}
+
 }  // namespace
 }  // namespace databus

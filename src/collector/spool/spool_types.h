@@ -100,6 +100,9 @@ struct SpoolStats {
   std::optional<WallTime> oldest_unsealed;
   // Files in damaged/, torn tails of killed runs included.
   uint64_t damaged_files = 0;
+  // Files of segments that nobody but the spool may remove and that were gone when it was opened:
+  // what of them was not sealed is lost.
+  std::vector<std::string> missing_segments;
   // Bytes found behind the last whole record when the spool was opened: of a write that was never
   // acknowledged, or damage.
   uint64_t torn_tail_bytes = 0;
