@@ -71,7 +71,6 @@ std::string AnswerFb303(std::string_view frame, Fb303Handler& handler) {
   try {
     processor.process(Protocol(in, style, size), Protocol(out, style, INT32_MAX), nullptr);
   } catch (const TException& error) {
-    if (header->kind == CallKind::kOneway) return {};
     return EncodeException(
         {.to = header->reply_to, .method = header->method, .message = error.what()});
   }

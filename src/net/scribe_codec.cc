@@ -116,10 +116,9 @@ Result<CallHeader> DecodeCallHeader(std::string_view frame) {
     reader.Fail("the message is no call");
   }
   if (!reader.ok()) return reader.status().WithContext("call");
-  return CallHeader{.reply_to = header.reply_to,
-                    .kind = oneway ? CallKind::kOneway : CallKind::kCall,
-                    .method = header.name,
-                    .size = reader.offset()};
+  CallHeader call{.reply_to = header.reply_to, .method = header.name, .size = reader.offset()};
+  if (oneway) call.reply_to.kind = CallKind::kOneway;
+  return call;
 }
 
 Result<LogCall> DecodeLogCall(std::string_view frame, const CallHeader& header) {
@@ -144,6 +143,7 @@ Result<LogCall> DecodeLogCall(std::string_view frame, const CallHeader& header) 
 }
 
 std::string EncodeLogReply(const ReplyTo& to, ResultCode code) {
+  if (to.kind == CallKind::kOneway) return {};
   std::string out;
   out.reserve(32);
   AppendMessageHeader(out, MessageType::kReply, kLogMethod, to);
@@ -154,6 +154,7 @@ std::string EncodeLogReply(const ReplyTo& to, ResultCode code) {
 }
 
 std::string EncodeException(const ExceptionReply& reply) {
+  if (reply.to.kind == CallKind::kOneway) return {};
   std::string out;
   AppendMessageHeader(out, MessageType::kException, reply.method, reply.to);
   thrift_binary::AppendField(out, Type::kString, 1);
@@ -177,7 +178,9 @@ std::string EncodeOversizedReply(std::string_view head, uint32_t length) {
 std::string EncodeLogCall(const LogRequest& request) {
   std::string out;
   out.reserve(request.entries.size() + 96);
-  AppendMessageHeader(out, MessageType::kCall, kLogMethod, request.header);
+  const bool oneway = request.header.kind == CallKind::kOneway;
+  AppendMessageHeader(out, oneway ? MessageType::kOneway : MessageType::kCall, kLogMethod,
+                      request.header);
   thrift_binary::AppendField(out, Type::kList, 1);
   out.append(request.entries);
   if (request.batch) {

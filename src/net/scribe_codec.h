@@ -33,17 +33,17 @@ inline constexpr std::string_view kLogMethod = "Log";
 enum class HeaderStyle : uint8_t { kStrict, kOld };
 enum class ResultCode : uint8_t { kOk = 0, kTryLater = 1 };
 
-// What a reply must repeat of its call.
+enum class CallKind : uint8_t { kCall, kOneway };
+
+// What a reply must repeat of its call, and whether the caller reads one.
 struct ReplyTo {
   HeaderStyle style = HeaderStyle::kStrict;
   int32_t seqid = 0;
+  CallKind kind = CallKind::kCall;
 };
-
-enum class CallKind : uint8_t { kCall, kOneway };
 
 struct CallHeader {
   ReplyTo reply_to;
-  CallKind kind = CallKind::kCall;
   // A view into the frame.
   std::string_view method;
   // Where the arguments begin.
@@ -67,7 +67,7 @@ struct LogCall {
 // missing (no entries, no batch) or unknown (skipped). REQUIRES: header is of this frame.
 Result<LogCall> DecodeLogCall(std::string_view frame, const CallHeader& header);
 
-// The payload of the reply frame to a `Log` call.
+// The payload of the reply frame to a `Log` call. Empty, as all replies are, for a oneway call.
 std::string EncodeLogReply(const ReplyTo& to, ResultCode code);
 
 // The numbers are TApplicationException's.

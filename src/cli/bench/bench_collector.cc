@@ -9,6 +9,8 @@
 #include <string_view>
 
 #include "base/sync.h"
+#include "cli/demo/example_files.h"
+#include "cli/demo/site.h"
 #include "cluster/paths.h"
 #include "commit/cluster_id.h"
 
@@ -18,44 +20,6 @@ namespace {
 constexpr Milliseconds kStartWithin{20'000};
 constexpr Milliseconds kPoll{20};
 constexpr int kHttpTimeoutS = 10;
-
-// As in conf/examples/scribe.conf.
-constexpr std::string_view kConfiguration = R"(port={port}
-databus.http_port={http_port}
-check_interval=1
-max_queue_size=50000000
-
-<store>
-category=default
-type=buffer
-max_write_interval=1
-target_write_size=20480
-must_succeed=yes
-buffer_send_rate=5
-retry_interval=2
-retry_interval_range=1
-replay_buffer=yes
-
-<primary>
-type=file
-fs_type=hdfs
-file_path={cluster}/data
-sub_directory=c1
-rotate_period=1s
-max_size=128000000
-add_newlines=1
-min_file_name=yes
-create_symlink=no
-</primary>
-
-<secondary>
-type=file
-fs_type=std
-file_path={spool}
-max_size=128000000
-</secondary>
-</store>
-)";
 
 Status MakeCluster(Seams& seams, const std::string& url) {
   DATABUS_RETURN_IF_ERROR(seams.create_root(url, ""));
@@ -99,15 +63,16 @@ Status WriteText(const std::string& path, const std::string& text) {
 }
 
 Result<BenchCollector> BenchCollector::Start(Seams& seams, const std::string& directory) {
-  const std::string url = fmt::format("file://{}", paths::Join(directory, "cluster"));
+  const std::string url = fmt::format("file://{}/dc1/databus", directory);
   DATABUS_RETURN_IF_ERROR(MakeCluster(seams, url));
   DATABUS_ASSIGN_OR_RETURN(const uint16_t port, FreePort(seams.network));
   DATABUS_ASSIGN_OR_RETURN(const uint16_t http_port, FreePort(seams.network));
   const std::string config = paths::Join(directory, "scribe.conf");
-  DATABUS_RETURN_IF_ERROR(WriteText(
-      config,
-      fmt::format(kConfiguration, fmt::arg("port", port), fmt::arg("http_port", http_port),
-                  fmt::arg("cluster", url), fmt::arg("spool", paths::Join(directory, "spool")))));
+  const std::string example = Filled(
+      kExampleCollector,
+      {{"@ROOT@", directory}, {"@DC@", "dc1"}, {"@NAME@", "c1"}, {"@PORT@", std::to_string(port)}});
+  DATABUS_RETURN_IF_ERROR(
+      WriteText(config, fmt::format("databus.http_port={}\n{}", http_port, example)));
   const std::string log = paths::Join(directory, "collector.log");
   DATABUS_ASSIGN_OR_RETURN(Child child,
                            Child::Start(Child::kSelf, {"collector", "--config", config}, log));

@@ -22,19 +22,6 @@ constexpr std::string_view kMarker = ".databus-demo";  // in a directory that a 
 constexpr uint16_t kFirstPort = 20'000;  // the ports of outgoing connections begin at 32768
 constexpr uint16_t kPortSpan = 12'000;
 
-using Values = std::vector<std::pair<std::string_view, std::string>>;
-
-std::string Filled(std::string_view text, const Values& values) {
-  std::string filled(text);
-  for (const auto& [placeholder, value] : values) {
-    for (size_t at = 0; (at = filled.find(placeholder, at)) != std::string::npos;
-         at += value.size()) {
-      filled.replace(at, placeholder.size(), value);
-    }
-  }
-  return filled;
-}
-
 Status Write(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
   file << text;
@@ -118,6 +105,17 @@ Status WriteDataCentre(DemoSite& site, const std::string& dc, FreePorts& ports) 
 }
 
 }  // namespace
+
+std::string Filled(std::string_view text, const ExampleValues& values) {
+  std::string filled(text);
+  for (const auto& [placeholder, value] : values) {
+    for (size_t at = 0; (at = filled.find(placeholder, at)) != std::string::npos;
+         at += value.size()) {
+      filled.replace(at, placeholder.size(), value);
+    }
+  }
+  return filled;
+}
 
 std::string DemoSite::LogFile(std::string_view process) const {
   return paths::Join(paths::Join(root, "log"), fmt::format("{}.log", process));

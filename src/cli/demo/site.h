@@ -36,6 +36,10 @@ struct DemoSite {
   const DemoService* Find(std::string_view name) const;
 };
 
+// An example of conf/examples with its placeholders ("@ROOT@") replaced.
+using ExampleValues = std::vector<std::pair<std::string_view, std::string>>;
+std::string Filled(std::string_view text, const ExampleValues& values);
+
 // Makes `directory` from nothing: with parents, and empty if an earlier demo was there. kRefused,
 // nothing changed: it holds something else, or a demo that is running.
 Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random);

@@ -130,7 +130,12 @@ class CollectorImpl final : public Collector {
 Status CollectorImpl::OpenSpool() {
   auto spool =
       Spool::Open({seams_.disk, seams_.clock, seams_.random}, SpoolOptionsOf(config_, name_));
-  if (!spool.ok()) return spool.status();
+  if (!spool.ok()) {
+    return spool.status().WithContext(fmt::format(
+        "{}: <secondary> file_path: found {}, expected a spool directory that this collector can "
+        "read and write; mend it, or name another directory",
+        config_.file, config_.spool_directory));
+  }
   spool_ = *std::move(spool);
   deliverer_ = std::make_unique<Deliverer>(
       DeliverySeams{seams_.cluster, *spool_, seams_.clock, seams_.random, problems_},
@@ -166,7 +171,14 @@ Status CollectorImpl::Start(Drive drive) {
   options.port = static_cast<uint16_t>(config_.port);
   options.frame_bytes_max = static_cast<uint32_t>(config_.frame_bytes_max);
   options.connections_max = static_cast<uint32_t>(config_.connections_max);
-  DATABUS_ASSIGN_OR_RETURN(server_, seams_.network.Listen(options));
+  auto listening = seams_.network.Listen(options);
+  if (!listening.ok()) {
+    return listening.status().WithContext(
+        fmt::format("{}: port: found {}, expected a port that nobody else listens on; stop the "
+                    "other process, or name another port",
+                    config_.file, config_.port));
+  }
+  server_ = *std::move(listening);
   handler_->AnswerTo(*server_);
   drive_ = drive;
   if (drive == Drive::kThreads) {

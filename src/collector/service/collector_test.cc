@@ -32,7 +32,9 @@ class OneServer final : public Network {
     void Start(FrameHandler& handler) override { net_.handler = &handler; }
     uint16_t port() const override { return 1463; }
     void Send(std::vector<Reply> replies) override {
-      for (Reply& reply : replies) net_.answers[reply.connection].push_back(reply.payload);
+      for (Reply& reply : replies) {
+        if (!reply.payload.empty()) net_.answers[reply.connection].push_back(reply.payload);
+      }
     }
     void CloseConnection(ConnectionId connection) override { net_.closed.push_back(connection); }
     void StopAccepting() override {}
@@ -301,6 +303,19 @@ TEST_F(CollectorTest, ACallThatCannotBeDecodedGetsAnExceptionInItsPlace) {
   EXPECT_EQ(answers[0], "1:ok");
   EXPECT_NE(answers[1], "2:ok");
   EXPECT_EQ(answers[2], "3:ok");
+}
+
+TEST_F(CollectorTest, AOnewayCallIsKeptAndNotAnswered) {
+  Start();
+  EntryList list;
+  list.Add("clicks", "one");
+  const std::string oneway =
+      EncodeLogCall({.header = {.kind = CallKind::kOneway}, .entries = list.bytes(), .batch = {}});
+  Arrive(1, {oneway, oneway.substr(0, oneway.size() - 4), Call({{"clicks", "two"}}, 3)});
+  Flush();
+  EXPECT_THAT(Answers(1), ElementsAre("3:ok"));
+  Run(2);
+  EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/one", 1), Pair("clicks/two", 1)));
 }
 
 TEST_F(CollectorTest, AFrameThatIsNoCallClosesTheConnectionAfterTheAnswersBefore) {
