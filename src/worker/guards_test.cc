@@ -82,6 +82,25 @@ TEST(TrashTest, WhatIsInTheTrashStaysThereForItsRetention) {
   EXPECT_FALSE(tree.Stat(hour).ok());
 }
 
+TEST(MergeIndexTest, AFileOfTheOpenMinuteIsKnownToTheNextWorker) {
+  Installation world;
+  world.Deliver("dc1", "clicks", "c1");
+  {
+    WorkerProcess first(world, {"dc1"}, 1);
+    StepAll(world, {&first}, 3);
+    first.of().Finish();
+  }
+  const auto files = world.Files("dc1", View::kLocal);
+  ASSERT_THAT(files, SizeIs(1));
+  const std::string path =
+      paths::MinuteFile(View::kLocal, "clicks", *Minute::ParseIso(files[0].minute), files[0].name);
+  ASSERT_TRUE(world.at("dc1").WriteFile("system/consumers/dc1/777", path + "\n").ok());
+  WorkerProcess next(world, {"dc1"}, 2);
+  world.clock.Advance(minutes(1));  // else the name alone would tell
+  StepAll(world, {&next}, 3);
+  EXPECT_THAT(world.Files("dc1", View::kMerged), SizeIs(1));
+}
+
 // P19: what a failed run costs must not grow with the minutes that are kept.
 TEST(MergeIndexTest, AnErrorDoesNotHaveAllManifestsReadAgain) {
   Installation world;
