@@ -132,8 +132,8 @@ Status CollectorImpl::OpenSpool() {
       Spool::Open({seams_.disk, seams_.clock, seams_.random}, SpoolOptionsOf(config_, name_));
   if (!spool.ok()) {
     return spool.status().WithContext(fmt::format(
-        "{}: <secondary> file_path: found {}, expected a spool directory that this collector can "
-        "read and write; mend it, or name another directory",
+        "{}: <secondary> file_path: found {}, expected a directory that only this collector uses "
+        "and that it can write; mend what follows, or name another directory",
         config_.file, config_.spool_directory));
   }
   spool_ = *std::move(spool);

@@ -1,5 +1,6 @@
 #include "collector/service/collector.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -461,6 +462,33 @@ TEST_F(CollectorTest, MetricsAreDeclaredRightAndExported) {
   Metrics metrics;
   collector_->Export(metrics);
   EXPECT_THAT(metrics.Expose(), HasSubstr("databus_collector_messages_total 1"));
+}
+
+TEST_F(CollectorTest, APortThatIsTakenIsNamedWithKeyAndFile) {
+  const auto other = TcpNetwork().Listen({});
+  ASSERT_TRUE(other.ok()) << other.status().ToString();
+  CollectorConfig config = Config();
+  config.port = (*other)->port();
+  auto opened =
+      Collector::Open({SystemClock(), *world_.random, world_.disk, TcpNetwork(), world_.cluster},
+                      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  EXPECT_THAT(
+      (*opened)->Start().message(),
+      ::testing::StartsWith(fmt::format("{}: port: found {}, expected", config.file, config.port)));
+}
+
+TEST_F(CollectorTest, ASpoolThatCannotBeUsedIsNamedWithKeyAndFile) {
+  FaultPlan plan;
+  plan.Add({.verb = Verb::kLockDir, .fault = Fault::Refused(Code::kRefused)});
+  FaultDisk disk(world_.disk, plan);
+  const CollectorConfig config = Config();
+  const auto opened =
+      Collector::Open({world_.clock, *world_.random, disk, net_, world_.cluster}, config,
+                      {.host = "h1", .pid = 1, .on_shutdown = {}, .on_reload = {}});
+  EXPECT_THAT(opened.status().message(),
+              ::testing::StartsWith(fmt::format("{}: <secondary> file_path: found {}, expected",
+                                                config.file, config.spool_directory)));
 }
 
 TEST_F(CollectorTest, AnotherCollectorsSpoolIsRefused) {
