@@ -140,6 +140,10 @@ std::optional<std::string_view> NearestName(std::string_view unknown,
   size_t best = std::max<size_t>(2, unknown.size() / 3) + 1;
   std::optional<std::string_view> nearest;
   for (const std::string_view name : names) {
+    // So many letters differ at least: nothing is compared with a "word" of a megabyte.
+    if (std::max(unknown.size(), name.size()) - std::min(unknown.size(), name.size()) >= best) {
+      continue;
+    }
     const size_t distance = EditDistance(unknown, name);
     if (distance >= best) continue;
     best = distance;

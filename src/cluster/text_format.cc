@@ -69,6 +69,7 @@ Result<std::vector<TextLine>> ParseText(std::string_view kind, int version, std:
   const std::string_view body = text.substr(0, text.size() - kEndBytes);
   const auto crc = ParseHex32(text.substr(text.size() - kEndBytes + 4, 8));
   if (!crc.ok() || *crc != Crc32c(body)) return Damaged(where, "checksum does not match");
+  if (!body.ends_with('\n')) return Damaged(where, "has no line of its own for the checksum");
   std::vector<TextLine> lines;
   size_t at = body.find('\n') + 1;
   while (at < body.size()) {

@@ -1,5 +1,7 @@
 #include "cluster/text_format.h"
 
+#include "base/crc32c.h"
+
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
@@ -46,6 +48,12 @@ TEST(TextFormat, NoFlippedBitGoesUnnoticed) {
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << (bit % 8)));
     EXPECT_FALSE(ParseText("thing", 2, flipped, "f").ok()) << "bit " << bit;
   }
+}
+
+TEST(TextFormat, TheChecksumHasALineOfItsOwn) {
+  const std::string body = "databus-thing 1\nword";
+  EXPECT_EQ(ParseText("thing", 1, body + "end " + Hex32(Crc32c(body)) + "\n", "here").code(),
+            Code::kCorrupt);
 }
 
 TEST(TextFormat, OlderIsReadAndNewerRefusedByName) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -54,6 +55,9 @@ Result<ClusterIdentity> ReadClusterId(Storage& storage) {
     if (line[0] == "id") identity.id = line[1];
     if (line[0] == "groups") {
       DATABUS_ASSIGN_OR_RETURN(const uint64_t groups, ParseNumber(line[1]));
+      if (groups > std::numeric_limits<Group>::max()) {
+        return Status(Code::kCorrupt, where + ": more groups than there can be");
+      }
       identity.groups = static_cast<Group>(groups);
     }
   }

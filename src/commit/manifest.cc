@@ -1,6 +1,7 @@
 #include "commit/manifest.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -31,7 +32,7 @@ Status DecodeHead(const TextLine& line, Manifest& manifest, std::string_view whe
   const auto minute = Minute::ParseIso(line[1]);
   const auto view = ParseViewName(line[2]);
   const auto group = ParseNumber(line[3]);
-  if (!minute || !view || !group.ok()) {
+  if (!minute || !view || !group.ok() || *group > std::numeric_limits<Group>::max()) {
     return {Code::kCorrupt, fmt::format("{}: bad minute, view or group", where)};
   }
   manifest.minute = *minute;

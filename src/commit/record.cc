@@ -73,18 +73,25 @@ namespace {
 constexpr std::string_view kRecordPrefix = "record-";
 constexpr std::string_view kPendingPrefix = "pending-";
 
-std::optional<Name> Numbered(Kind kind, std::string_view digits) {
+// As the names below spell it. "f007" is nothing of ours: it would be taken for f7.
+std::optional<uint64_t> ParseOwnNumber(std::string_view digits) {
   const auto number = ParseNumber(digits);
-  if (!number.ok()) return std::nullopt;
+  if (!number.ok() || std::to_string(*number) != digits) return std::nullopt;
+  return *number;
+}
+
+std::optional<Name> Numbered(Kind kind, std::string_view digits) {
+  const auto number = ParseOwnNumber(digits);
+  if (!number) return std::nullopt;
   return Name{kind, *number, 0, "", ""};
 }
 
 std::optional<Name> ParseRecord(std::string_view rest) {
   const size_t dot = rest.find('.');
   if (dot == std::string_view::npos) return std::nullopt;
-  const auto amendment = ParseNumber(rest.substr(dot + 1));
+  const auto amendment = ParseOwnNumber(rest.substr(dot + 1));
   auto name = Numbered(Kind::kRecord, rest.substr(0, dot));
-  if (!name || !amendment.ok()) return std::nullopt;
+  if (!name || !amendment) return std::nullopt;
   name->amendment = *amendment;
   return name;
 }

@@ -24,6 +24,22 @@ std::string Text(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+// A heartbeat is small. What is deeper or larger would cost a reader its stack or its time (objects
+// keep their order, so that each key is looked for among all others); none of it is kept.
+constexpr int kDepthMax = 16;
+constexpr size_t kValuesMax = 20'000;
+constexpr size_t kBytesMax = size_t{4} << 20;
+
+Json ParseSmall(std::string_view text) {
+  if (text.size() > kBytesMax) return Json();
+  size_t values = 0;
+  const auto keep = [&](int depth, Json::parse_event_t, Json&) {
+    return depth <= kDepthMax && ++values <= kValuesMax;
+  };
+  Json json = Json::parse(text, keep, /*allow_exceptions=*/false);
+  return values <= kValuesMax ? std::move(json) : Json();
+}
+
 int64_t Number(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number_integer() ? found->get<int64_t>() : 0;
@@ -62,7 +78,7 @@ std::string EncodeHeartbeat(const Heartbeat& heartbeat) {
 }
 
 Result<Heartbeat> DecodeHeartbeat(std::string_view text, std::string_view where) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const Json json = ParseSmall(text);
   if (!json.is_object() || Number(json, "version") < 1) {
     return Status(Code::kCorrupt, fmt::format("{}: not a heartbeat", where));
   }

@@ -60,6 +60,19 @@ TEST(HeartbeatTest, WhatIsNoHeartbeatIsRefusedWithoutHarm) {
   EXPECT_TRUE(DecodeHeartbeat(R"({"version":1,"problems":3})", "x").ok());
 }
 
+TEST(HeartbeatTest, TooDeepOrTooManyValuesCostNeitherStackNorTime) {
+  std::string keys;
+  for (int i = 0; i < 300'000; ++i) keys += ",\"" + std::to_string(i) + "\":1";
+  EXPECT_EQ(DecodeHeartbeat("{\"version\":1" + keys + "}", "here").code(), Code::kCorrupt);
+
+  const std::string deep = std::string(500'000, '[') + std::string(500'000, ']');
+  const auto read =
+      DecodeHeartbeat("{\"version\":1,\"process\":\"p\",\"deep\":" + deep + "}", "here");
+  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  EXPECT_EQ(read->process, "p");
+  EXPECT_LT(EncodeHeartbeat(*read).size(), 2000u);
+}
+
 TEST(HeartbeatTest, HostileBytesDoNotStopAHeartbeat) {
   Heartbeat heartbeat = Sample();
   heartbeat.problems[0].what = "stream \xff\xfe\n";

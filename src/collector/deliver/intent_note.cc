@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include "cluster/text_format.h"
 
@@ -22,6 +23,10 @@ Result<IntentNote> DecodeIntentNote(std::string_view text) {
     if (!number.ok()) return Status(Code::kCorrupt, "note of an intent: a number expected");
     numbers[i] = *number;
     text.remove_prefix(std::min(end == std::string_view::npos ? end : end + 1, text.size()));
+  }
+  if (numbers[2] > std::numeric_limits<uint32_t>::max() ||
+      numbers[4] > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
+    return Status(Code::kCorrupt, "note of an intent: a number is too large");
   }
   return IntentNote{.counter = numbers[0],
                     .length = numbers[1],

@@ -1,0 +1,191 @@
+#!/usr/bin/env python3
+"""Writes the seeds of the fuzz targets: tests/fuzz/corpus/TARGET/seed-*.
+
+    tests/fuzz/make_corpus.py        (again after a format has changed)
+
+Other files in the corpus are findings, each named by what it shows; they stay as they are.
+"""
+import gzip
+import pathlib
+import struct
+
+HERE = pathlib.Path(__file__).resolve().parent
+EXAMPLES = HERE.parent.parent / "conf" / "examples"
+
+
+def seed(target, name, content):
+    folder = HERE / "corpus" / target
+    folder.mkdir(parents=True, exist_ok=True)
+    content = content.encode() if isinstance(content, str) else content
+    (folder / f"seed-{name}").write_bytes(content)
+
+
+def crc32c(data):
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
+    return crc ^ 0xFFFFFFFF
+
+
+# Thrift's binary protocol.
+
+def text(value):
+    return struct.pack(">i", len(value)) + value
+
+
+def field(kind, number, value):
+    return struct.pack(">bh", kind, number) + value
+
+
+def message(style, kind, name, arguments):
+    if style == "strict":
+        head = struct.pack(">I", 0x80010000 | kind) + text(name)
+    else:
+        head = text(name) + struct.pack(">b", kind)
+    return head + struct.pack(">i", 7) + arguments
+
+
+def entry(category, body):
+    return field(11, 1, text(category)) + field(11, 2, text(body)) + b"\0"
+
+
+def entries(*pairs):
+    return struct.pack(">bi", 12, len(pairs)) + b"".join(entry(*pair) for pair in pairs)
+
+
+def thrift():
+    batch = (field(11, 1, text(b"00000000000000ab")) + field(10, 2, struct.pack(">q", 5))
+             + field(10, 3, struct.pack(">q", 3)) + b"\0")
+    listed = field(15, 1, entries((b"clicks", b"hello"), (b"orders", b"")))
+    odd = field(15, 1, struct.pack(">bi", 12, 1) + field(11, 2, text(b"m"))
+                + field(11, 1, text(b"c")) + field(8, 9, struct.pack(">i", 1)) + b"\0")
+    nested = field(13, 3, struct.pack(">bbi", 11, 15, 1) + text(b"k")
+                   + struct.pack(">bi", 12, 1) + field(2, 1, b"\1") + b"\0")
+    for style in ("strict", "old"):
+        seed("scribe_call", f"log-{style}", message(style, 1, b"Log", listed + b"\0"))
+        seed("scribe_call", f"log-batch-{style}",
+             message(style, 1, b"Log", listed + field(12, 15, batch) + b"\0"))
+        seed("scribe_call", f"log-unusual-{style}", message(style, 4, b"Log", nested + odd + b"\0"))
+        for name in (b"getName", b"getStatus", b"getCounters", b"reinitialize", b"nosuch"):
+            seed("fb303", f"{name.decode()}-{style}", message(style, 1, name, b"\0"))
+        seed("fb303", f"getCounter-{style}",
+             message(style, 1, b"getCounter", field(11, 1, text(b"received")) + nested + b"\0"))
+        seed("scribe_reply", f"ok-{style}",
+             message(style, 2, b"Log", field(8, 0, struct.pack(">i", 0)) + b"\0"))
+        seed("scribe_reply", f"exception-{style}",
+             message(style, 3, b"Log",
+                     field(11, 1, text(b"no")) + field(8, 2, b"\0\0\0\7") + b"\0"))
+
+
+# Texts: the targets put the line with the checksum behind them.
+
+def texts():
+    path = "streams_local/clicks/2031/05/06/10/04"
+    name = "clicks-2031-05-06-10-04_00001.gz"
+    seed("record", "all-kinds", "databus-record 1\nnumber 7 0\n"
+         f"minute-dir d1 {path} 0 00000000\nfile f2 {path}/c1-{name} 123 0a0b0c0d\n"
+         "manifest f3 system/manifests/local/3/2031/05/06/10/04 90 00000001\n"
+         "queue f4 system/consumers/dc1/3.1.2 60 00000002\n"
+         "trash c5~c1~x system/trash/2031-05-06/10/x 5 00000003\n"
+         "clean-up % system/sealed/c1/3.9 %\nclean-up dc2 system/mirrors/dc2/3.1.2 %\n")
+    seed("manifest", "two-streams", "databus-manifest 1\nminute 2031-05-06T10:04Z local 3 %\n"
+         "stream clicks 2 7 230 00000000\nfile a.gz 123 0a0b0c0d 7 cluster 00000000000000ab 9\n"
+         "file b.gz 107 0a0b0c0e 0\nstream orders 0 0 0 00000000\n")
+    seed("manifest", "mirror", "databus-manifest 1\nminute 2031-05-06T10:04Z streams 0 dc2\n")
+    seed("announcement", "one", f"databus-sealed 1\nfile data/clicks/c1/{name}"
+         " 123 0a0b0c0d 7 cluster 00000000000000ab 9\n")
+    seed("tree_files", "cluster",
+         "cdatabus-cluster 1\nid 00112233445566778899aabbccddeeff\ngroups 16\n")
+    seed("tree_files", "lease", "ldatabus-lease 1\nholder worker-dc1@host:4711\n")
+    seed("tree_files", "names", "n1\n2.fenced\n3\nnew-00112233\n18446744073709551614\n007\nx")
+    seed("queue", "ours", f"{path}/c1-{name}\n")
+    seed("queue", "original", f"file:///mnt/dc1//databus/{path}/c1-{name}\r\n"
+         "hdfs://h:1/databus/streams/orders/2031/05/06/10/04\n\nodd line \n")
+    seed("intent_note", "one", "9 123 168496141 7 1936087440000")
+    seed("heartbeat", "worker", '{"version":1,"process":"worker-dc1","kind":"worker","host":"h1",'
+         '"pid":812,"cluster":"dc1","written":"2031-05-06T10:04:05.678Z","interval_ms":5000,'
+         '"state":"running","waiting_on":"","problems":[{"what":"a\\u00e9","since":'
+         '"2031-05-06T10:00:00.000Z","next":"b"}],"facts":{"x":[1,2.5,null,true]}}')
+    seed("heartbeat", "time", "2031-05-06T10:04:05.678Z")
+    for name, content in (
+            ("data", "clicks-2031-05-06-10-04_00001.gz"),
+            ("plain", "clicks-2031-05-06-10-04_123456"),
+            ("of-stream", "a-b_c\nh-1-a-b_c-2031-05-06-10-04_00001.gz"),
+            ("path", "streams/clicks/2031/05/06/10/04/x.gz"), ("queue", "3.18446744073709551615.2"),
+            ("announcement", "3.9"), ("trash", "c1~clicks-2031-05-06-10-04_00001~4-5~123"),
+            ("epoch", "17.fenced"), ("record", "record-7.1"), ("pending", "pending-8"),
+            ("claim", "c5~c1~clicks-2031-05-06-10-04_00001"), ("staged", "f9"),
+            ("escaped", "a%20b%25"), ("iso", "2031-05-06T10:04Z"), ("stats", "Scribe_Stats"),
+            ("url", "hdfs://h:1/databus/streams_local/clicks/2031/05/06/10/04")):
+        seed("names", name, content)
+
+
+def configs():
+    for target, names in (("topology", ["databus.xml"]), ("worker_config", ["databus.cfg"]),
+                          ("scribe_conf", ["scribe.conf", "scribe-redirect.conf"])):
+        for name in names:
+            content = (EXAMPLES / name).read_text()
+            for mark, value in (("@PORT@", "1463"), ("@ROOT@", "/srv"), ("@DC@", "dc1"),
+                                ("@NAME@", "c1"), ("@HOST@", "h1")):
+                content = content.replace(mark, value)
+            seed(target, name, content)
+    seed("topology", "url", "file:///srv/dc1//")
+
+
+# Bytes.
+
+def gzips():
+    plain = b"a line of some message\n" * 40
+    packed = gzip.compress(plain, mtime=0)
+    seed("gzip", "one-member", packed)
+    seed("gzip", "two-members-and-padding", packed + gzip.compress(b"", mtime=0) + b"\0\0\0")
+    seed("gzip", "stored", gzip.compress(bytes(range(256)), 0, mtime=0))
+    seed("gzip", "cut", packed[:-5])
+    names = packed[:3] + b"\x1e" + packed[4:10] + b"\4\0ab\0\0name\0comment\0\0\0" + packed[10:]
+    seed("gzip", "all-header-fields", names)
+    body = (b"\1" + b"\7cluster" + b"\x1000000000000000ab" + struct.pack("<Q", 9) + b"\6clicks\2c1"
+            + struct.pack("<QqqQQI", 7, 1936087440000, 1936087441000, 900, 120, 0x0a0b0c0d))
+    seed("sealed_header", "field", body)
+    whole = body + struct.pack("<I", crc32c(body))
+    other = b"XY\2\0zz"
+    for name, before in (("header", b""), ("behind-another-field", other)):
+        extra = before + b"DB" + struct.pack("<H", len(whole)) + whole
+        head = b"\x1f\x8b\x08\x04\0\0\0\0\0\xff" + struct.pack("<H", len(extra))
+        seed("sealed_header", name, head + extra + packed[10:])
+
+
+def spool():
+    def short(value):
+        return struct.pack("<I", len(value)) + value
+
+    def ranges(*values):
+        return struct.pack("<I", len(values)) + b"".join(struct.pack("<QQQ", *v) for v in values)
+
+    intent = struct.pack("<Q", 4) + b"".join(map(short, (b"clicks", b"staged", b"final", b"note")))
+    change = (struct.pack("<QQQ", 2, 3, 4) + ranges((1, 96, 200)) + ranges((2, 32, 64), (2, 64, 90))
+              + struct.pack("<I", 1) + short(b"clicks") + struct.pack("<Q", 1000)
+              + struct.pack("<I", 1) + struct.pack("<QQQ", 77, 5, 1936087440000)
+              + struct.pack("<I", 1) + struct.pack("<Q", 3) + ranges((2, 90, 120))
+              + struct.pack("<I", 1) + intent)
+    end = struct.pack("<II", 0, 0)
+    settled = struct.pack("<QQQ", 0, 0, 0) + ranges() * 5 + struct.pack("<I", 1) + intent
+    settled += struct.pack("<IQ", 1, 4)
+    framed = [struct.pack(">H", len(c)) + c for c in (change + end, settled)]
+    seed("spool_state", "cut", framed[0])
+    seed("spool_state", "cut-and-settled", framed[0] + framed[1])
+    seed("spool_state", "rejected", short(b"bad/name") + short(b"reason") + short(b"message"))
+
+    def damage(file, what, at, data):
+        return bytes([file, what]) + struct.pack(">H", at) + bytes([len(data)]) + data
+
+    for file in range(6):
+        seed("spool", f"overwritten-{file}", damage(file, 0, 40, b"\0\0\0\0"))
+        seed("spool", f"cut-{file}", damage(file, 3, 100, b""))
+    seed("spool", "grown-and-repeated", damage(3, 1, 32, b"zzzz") + damage(2, 4, 96, b"x" * 8))
+    seed("spool", "erased", damage(1, 2, 10, b"x" * 60))
+
+
+for make in (thrift, texts, configs, gzips, spool):
+    make()
