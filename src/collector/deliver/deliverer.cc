@@ -46,7 +46,12 @@ BootTime Deliverer::Step() {
   if (hurry_.exchange(false)) {
     not_before_ = next_cut_ = seams_.clock.Boot();
   }
-  if (!spool_unsure_ && IsDue()) {
+  if (spool_unsure_) {
+    // Nothing is delivered any more; the heartbeat, which tells so, still wants the right cluster.
+    reached_ = CheckClusterId(seams_.cluster, seams_.spool.identity().cluster_id).ok();
+    return seams_.clock.Boot() + settings_.rotate_period;
+  }
+  if (IsDue()) {
     if (const Status done = Attempt(Extent::kDue); !done.ok()) Fail(done);
   }
   return NextStep();
@@ -85,7 +90,10 @@ Status Deliverer::NameIsFree() {
 }
 
 Status Deliverer::Attempt(Extent extent) {
-  DATABUS_RETURN_IF_ERROR(Reach());
+  if (Status reached = Reach(); !reached.ok()) {
+    reached_ = false;
+    return reached;
+  }
   DATABUS_RETURN_IF_ERROR(mover_.Run(cluster_));
   DATABUS_RETURN_IF_ERROR(CutDue(extent));
   seams_.problems.Solved(kDeliveryProblem);
@@ -98,13 +106,15 @@ Status Deliverer::Reach() {
   DATABUS_ASSIGN_OR_RETURN(cluster_, CheckClusterId(seams_.cluster, remembered));
   if (remembered.empty()) DATABUS_RETURN_IF_ERROR(seams_.spool.RememberCluster(cluster_.id));
   DATABUS_RETURN_IF_ERROR(guard_.Check());
-  if (!prepared_) DATABUS_RETURN_IF_ERROR(Prepare());
-  if (!reached_) {
+  if (!prepared_) {
+    DATABUS_RETURN_IF_ERROR(Prepare());
     // Backlog is what an earlier run left, and after a pause all that piled up in it.
     for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
       if (counts_.failed_attempts == 0 && unsealed.age == SpoolAge::kLive) continue;
       backlog_end_ = std::max(backlog_end_, {unsealed.range.segment, unsealed.range.end});
     }
+  }
+  if (!reached_) {
     LogInfo("collector", "cluster reached",
             {{"cluster", seams_.cluster.Describe()}, {"id", cluster_.id}});
     reached_ = true;
@@ -194,7 +204,6 @@ Status Deliverer::CutOne(const Ranges& ranges) {
 
 void Deliverer::Fail(const Status& why) {
   ++counts_.failed_attempts;
-  reached_ = false;
   prepared_ = false;
   if (why.code() == Code::kStopped) {
     spool_unsure_ = true;

@@ -41,7 +41,8 @@ class Deliverer {
   // The next Step tries at once, even in the middle of a pause, and cuts all there is.
   void Hurry() { hurry_ = true; }
 
-  // Whether the last attempt reached the cluster.
+  // Whether the last attempt reached the cluster, and it is the right one; what failed afterwards
+  // does not matter.
   bool reached() const { return reached_; }
   const DeliveryCounts& counts() const { return counts_; }
   // Acceptance of the oldest message under an intent.

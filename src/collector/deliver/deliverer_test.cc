@@ -85,6 +85,19 @@ TEST_F(DelivererTest, WhatIsLargeEnoughIsCutAtOnce) {
   EXPECT_THAT(world_.DataFiles(), SizeIs(1));
 }
 
+TEST_F(DelivererTest, AnUnsureSpoolStopsDeliveryAndNotTheHeartbeat) {
+  StartProcess();
+  process_->Run(1);
+  ASSERT_TRUE(process_->Log({{"clicks", "one"}}));
+  process_->plan.Add(
+      {.path_part = "/spool/journal", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
+  process_->Run(5);
+  EXPECT_THAT(Problems(), HasSubstr("journal"));
+  EXPECT_THAT(world_.DataFiles(), IsEmpty());
+  EXPECT_TRUE(process_->deliverer->reached()) << "heartbeats go on: they tell what is wrong";
+  EXPECT_GT(process_->deliverer->Step(), world_.clock.Boot()) << "there is nothing to do";
+}
+
 TEST_F(DelivererTest, HurryDeliversAtOnce) {
   DeliverySettings settings = DefaultSettings();
   settings.rotate_period = std::chrono::hours(1);
