@@ -17,7 +17,7 @@ constexpr uint64_t kDownMsMax = 1'200;
 }  // namespace
 
 const std::array<Faults::Mood, 3> Faults::kMoods = {{
-    {"kills", 200, 80, 4, 6, 7},
+    {"kills", 150, 82, 4, 5, 6},
     {"pauses", 500, 20, 55, 10, 10},
     {"disks", 250, 40, 5, 35, 8},
 }};
@@ -79,7 +79,7 @@ Milliseconds Faults::Draw(uint64_t from_ms, uint64_t to_ms) {
 
 void Faults::BeginRound() {
   const uint64_t draw = random_.Below(10);
-  mood_ = &kMoods[draw < 6 ? 0 : draw < 8 ? 1 : 2];
+  mood_ = &kMoods[draw < 7 ? 0 : draw < 9 ? 1 : 2];
   log_(fmt::format("a round of {}", mood_->name));
 }
 

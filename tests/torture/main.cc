@@ -5,7 +5,6 @@
 #include <CLI/CLI.hpp>
 #include <array>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iostream>
@@ -54,18 +53,26 @@ std::string Summary(const TortureTotals& totals) {
       totals.longest_arrival.count(), totals.faults.ToString());
 }
 
-// One line of the table of docs/evidence/torture.md.
+// What was counted, a line each, as `tools/evidence add` wants it: kind, count, unit, outcome.
 Status Record(const Options& options, const TortureTotals& totals, const Status& outcome) {
-  const char* const commit = std::getenv("DATABUS_COMMIT");
-  std::ofstream file(options.record, std::ios::app);
-  file << fmt::format("| {:.10} | {} | {} | ", ToIsoMs(SystemClock().Wall()),
-                      commit == nullptr ? "?" : commit, options.seed);
-  for (const uint64_t kills : totals.faults.kills) file << fmt::format("{} | ", kills);
-  file << fmt::format("{} / {} | {} / {} | {} | {} | {} | {} | {} |\n", totals.faults.pauses,
-                      totals.faults.takeovers, totals.faults.no_space, totals.faults.io_errors,
-                      totals.faults.full_disks, totals.faults.cuts, totals.rounds,
-                      totals.acknowledged,
-                      outcome.ok() ? "clean" : "**" + std::string(CodeName(outcome.code())) + "**");
+  const std::string end =
+      fmt::format("seed {}, {}", options.seed,
+                  outcome.ok() ? "clean" : "BROKEN: " + std::string(CodeName(outcome.code())));
+  std::ofstream file(options.record);
+  const auto line = [&](std::string_view kind, uint64_t count, std::string_view unit) {
+    file << fmt::format("{}\t{}\t{}\t{}\n", kind, count, unit, end);
+  };
+  const FaultCounts& faults = totals.faults;
+  for (size_t victim = 0; victim < faults.kills.size(); ++victim) {
+    line(kVictimNames[victim], faults.kills[victim], "kills");
+  }
+  line("paused process", faults.pauses, "pauses");
+  line("lease taken from a sleeper", faults.takeovers, "take-overs");
+  line("injected ENOSPC", faults.no_space, "calls");
+  line("injected EIO", faults.io_errors, "calls");
+  line("full disk", faults.full_disks, "times");
+  line("network", faults.cuts, "cuts");
+  line("messages acknowledged", totals.acknowledged, "messages");
   file.close();
   return file ? Status::Ok() : Status(Code::kRefused, options.record + ": cannot be written");
 }
@@ -136,7 +143,7 @@ int Main(int argc, char** argv) {
   app.add_option("--faults-ms", options.faults_last_ms, "How long the faults of a round last")
       ->capture_default_str();
   app.add_option("--dir", options.directory, "Where; made from nothing")->capture_default_str();
-  app.add_option("--record", options.record, "Append a line with the counts to this file");
+  app.add_option("--record", options.record, "Write the counts to this file, a line each");
   app.add_option("--program", options.programs.databus, "The databus that is put to the torture")
       ->capture_default_str();
   app.add_option("--preload", options.programs.preload, "The library that injects errors of disks")

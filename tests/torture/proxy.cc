@@ -79,6 +79,13 @@ Proxy::~Proxy() {
   thread_.Join();
 }
 
+void Proxy::SetAndWait(Cut cut) {
+  Set(cut);
+  StopFlag never;
+  const Clock& clock = SystemClock();
+  while (cut_ != cut) never.SleepUntil(clock, clock.Boot() + Milliseconds(1));
+}
+
 bool Proxy::Passes(bool up) const {
   switch (cut_) {
     case Cut::kNone: return true;
@@ -119,7 +126,7 @@ void Proxy::Run() {
 }
 
 void Proxy::Change(Cut to) {
-  const Cut from = std::exchange(cut_, to);
+  const Cut from = cut_.exchange(to);
   for (auto link = links_.begin(); link != links_.end();) {
     if (to == Cut::kHalfOpen) Reset(link->server);
     const bool over = to == Cut::kReset || (from != Cut::kNone && from != Cut::kHold);

@@ -35,6 +35,7 @@ class Proxy {
 
   uint16_t port() const { return port_; }
   void Set(Cut cut) { wanted_ = cut; }
+  void SetAndWait(Cut cut);
 
  private:
   struct Flow {  // one direction: what was read and not yet written
@@ -59,8 +60,8 @@ class Proxy {
   const uint16_t port_;
   const uint16_t target_;
   std::atomic<Cut> wanted_{Cut::kNone};
-  Cut cut_ = Cut::kNone;  // of the thread, as links_
-  std::list<Link> links_;
+  std::atomic<Cut> cut_{Cut::kNone};  // written by the thread
+  std::list<Link> links_;             // the thread's
   StopFlag stop_;
   Thread thread_;
 };
