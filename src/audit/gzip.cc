@@ -84,6 +84,8 @@ struct GzipReader::State {
   FileReader& file;
   uint64_t offset = 0;  // of the file, after `input`
   std::string input;
+  // Kept, and never cleared: most files are much smaller.
+  std::unique_ptr<char[]> output = std::make_unique_for_overwrite<char[]>(kReadBytes);
   inflate_state inflate{};
   enum class At : uint8_t { kMember, kBetween, kEnd } at = At::kMember;
 };
@@ -101,7 +103,6 @@ Status GzipReader::Refill() {
 }
 
 Result<std::string> GzipReader::Next() {
-  std::string output(kReadBytes, '\0');
   inflate_state& inflate = state_->inflate;
   while (state_->at != State::At::kEnd) {
     DATABUS_RETURN_IF_ERROR(Refill());
@@ -115,11 +116,11 @@ Result<std::string> GzipReader::Next() {
       state_->BeginMember();
       state_->at = State::At::kMember;
     }
-    inflate.next_out = Bytes(output.data());
-    inflate.avail_out = static_cast<uint32_t>(output.size());
+    inflate.next_out = Bytes(state_->output.get());
+    inflate.avail_out = static_cast<uint32_t>(kReadBytes);
     const bool at_end_of_file = inflate.avail_in == 0;
     const int result = isal_inflate(&inflate);
-    const size_t made = output.size() - inflate.avail_out;
+    const size_t made = kReadBytes - inflate.avail_out;
     if (result < 0 || result == ISAL_NEED_DICT) {
       return Status(Code::kCorrupt, "gzip: damaged, or not gzip at all");
     }
@@ -128,10 +129,7 @@ Result<std::string> GzipReader::Next() {
     } else if (made == 0 && at_end_of_file) {
       return Status(Code::kCorrupt, "gzip: ends too early");
     }
-    if (made > 0) {
-      output.resize(made);
-      return output;
-    }
+    if (made > 0) return std::string(state_->output.get(), made);
   }
   return std::string();
 }
