@@ -1,5 +1,7 @@
 #include "sim/checker.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 
 #include "base/crc32c.h"
@@ -38,8 +40,30 @@ bool IsWithin(std::string_view path, std::string_view directory) {
 
 }  // namespace
 
-Checker::Checker(const Topology& topology, ReadFile read, std::function<void(Violation)> tell)
-    : topology_(topology), read_(std::move(read)), tell_(std::move(tell)) {}
+Checker::Checker(const Topology& topology, const Trees& trees, std::function<void(Violation)> tell)
+    : topology_(topology), trees_(trees), tell_(std::move(tell)) {}
+
+std::string Checker::ReadFile(const std::string& cluster, const std::string& path) const {
+  const Result<std::string> bytes = trees_.at(cluster)->ReadFile(path);
+  return bytes.ok() ? *bytes : std::string();
+}
+
+bool Checker::IsBelow(const std::string& cluster, const std::string& directory,
+                      const std::string& but, uint64_t message) {
+  const auto entries = trees_.at(cluster)->List(directory);
+  if (!entries.ok()) return false;
+  for (const DirEntry& entry : *entries) {
+    const std::string path = paths::Join(directory, entry.name);
+    if (path == but) continue;
+    if (entry.info.kind == NodeKind::kDirectory) {
+      if (IsBelow(cluster, path, but, message)) return true;
+      continue;
+    }
+    const auto& keys = reader_.Read(ReadFile(cluster, path)).keys;
+    if (std::ranges::count(keys, message) > 0) return true;
+  }
+  return false;
+}
 
 void Checker::Fail(const std::string& promise, std::string what, const std::string& path) {
   if (std::exchange(told_, true)) return;
@@ -130,7 +154,7 @@ void Checker::OnMinuteAppears(const std::string& cluster, const paths::MinutePat
 void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath& at,
                             const std::string& path) {
   Seen& seen = seen_[{cluster, at.view, at.stream}];
-  const std::string bytes = read_(cluster, path);
+  const std::string bytes = ReadFile(cluster, path);
   const uint64_t digest = (uint64_t{Crc32c(bytes)} << 32) | (bytes.size() & 0xffffffff);
   const auto minute = seen.minutes.find(at.minute);
   if (minute == seen.minutes.end()) {
@@ -210,7 +234,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
   }
   const StreamSpec* const stream = topology_.FindStream(at.stream);
   if (stream == nullptr) return;
-  for (const uint64_t key : reader_.Read(read_(cluster, path)).keys) {
+  for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
     for (const DestinationSpec& to : stream->destinations) {
       if (Visible(to.cluster, View::kMerged, at.stream, key)) continue;
       return Fail("G9", fmt::format("{}: {} goes and is not on {} yet", cluster,
@@ -231,12 +255,12 @@ void Checker::OnRemove(const std::string& cluster, const std::string& path) {
 void Checker::CheckDiscarded(const std::string& cluster, const std::string& path) {
   const std::string local = paths::Tmp() + "/" + std::string(ViewName(View::kLocal));
   if (IsWithin(path, paths::Data()) || IsWithin(path, local)) {
-    const std::string bytes = read_(cluster, path);
-    if (!bytes.starts_with("\x1f\x8b")) return;
-    for (const uint64_t key : reader_.Read(bytes).keys) {
+    for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
       const auto message = sent_.find(key);
       if (message == sent_.end()) continue;
       if (Visible(cluster, View::kLocal, message->second.stream, key)) continue;
+      if (IsBelow(cluster, paths::Data(), path, key)) continue;
+      if (IsBelow(cluster, paths::Tmp(), path, key)) continue;
       return Fail("G7", fmt::format("{}: the only copy of {} is removed", cluster,
                                     MessageText({static_cast<uint32_t>(key >> 32),
                                                  static_cast<uint32_t>(key)})), path);
@@ -249,7 +273,7 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
   const bool mirror = path == paths::Join(paths::Mirrors(to), name);
   if (!merge && !mirror) return;
   std::string_view lines;
-  const std::string bytes = read_(cluster, path);
+  const std::string bytes = ReadFile(cluster, path);
   for (lines = bytes; !lines.empty();) {
     const size_t end = std::min(lines.find('\n'), lines.size());
     const auto at = paths::ParseQueueLine(lines.substr(0, end));
@@ -261,7 +285,7 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
     const std::string file =
         paths::MinuteFile(at->view, at->stream, at->minute, at->file);
-    for (const uint64_t key : reader_.Read(read_(cluster, file)).keys) {
+    for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
       if (there.messages.contains(key)) continue;
       return Fail("G7", fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file,
                                     to), path);

@@ -1,12 +1,13 @@
 // The promises (docs/design.md), phrased as a reader would see them and checked after every change
 // of a cluster's tree, whoever made it. Costs what changes, not what exists.
 //
-// Not thread-safe; asks the trees themselves nothing that a fault could hide.
+// Not thread-safe.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -18,6 +19,7 @@
 #include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "sim/messages.h"
+#include "storage/memory/memory_storage.h"
 
 namespace databus::sim {
 
@@ -30,10 +32,10 @@ struct Violation {
 
 class Checker {
  public:
-  using ReadFile = std::function<std::string(const std::string& cluster, const std::string& path)>;
+  using Trees = std::map<std::string, std::unique_ptr<MemoryStorage>>;
 
-  // `read` answers a file of a tree as it is now; `tell` is called at most once.
-  Checker(const Topology& topology, ReadFile read, std::function<void(Violation)> tell);
+  // Looks at the trees themselves, where no fault can hide anything. `tell` is called at most once.
+  Checker(const Topology& topology, const Trees& trees, std::function<void(Violation)> tell);
 
   // What producers do. `cluster` is that of the collector.
   void Sent(MessageId id, const std::string& cluster, const std::string& stream);
@@ -85,11 +87,15 @@ class Checker {
   void CheckDiscarded(const std::string& cluster, const std::string& path);
   void CheckPurged(const std::string& cluster, const paths::MinutePath& at,
                    const std::string& path);
+  std::string ReadFile(const std::string& cluster, const std::string& path) const;
+  // Whether a file below `directory`, other than `but`, holds the message.
+  bool IsBelow(const std::string& cluster, const std::string& directory, const std::string& but,
+               uint64_t message);
   bool Visible(const std::string& cluster, View view, const std::string& stream,
                uint64_t message) const;
 
   const Topology& topology_;
-  const ReadFile read_;
+  const Trees& trees_;
   const std::function<void(Violation)> tell_;
   bool told_ = false;
   uint64_t checks_ = 0;

@@ -27,7 +27,7 @@ class SimClock final : public Clock {
  private:
   std::chrono::nanoseconds Elapsed() const {
     const auto passed = scheduler_.now() - since_;
-    return before_ + passed + passed / 1'000'000 * ppm_;
+    return before_ + passed + std::chrono::nanoseconds(passed.count() * ppm_ / 1'000'000);
   }
 
   const fibers::Scheduler& scheduler_;

@@ -58,6 +58,7 @@ int Run(const Wishes& wishes) {
 }  // namespace databus::sim
 
 int main(int argc, char** argv) {
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
   databus::sim::Wishes wishes;
   CLI::App app{"Simulates whole installations under faults, each from a seed."};
   app.add_option("--seed", wishes.seed, "The first seed");

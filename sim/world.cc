@@ -107,11 +107,7 @@ World::World(const Scenario& scenario, const RunOptions& options)
       scheduler_(order_),
       start_(Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17)),
       cluster_clock_(scheduler_, start_),
-      checker_(scenario.topology,
-               [this](const std::string& cluster, const std::string& path) {
-                 const Result<std::string> bytes = trees_.at(cluster)->ReadFile(path);
-                 return bytes.ok() ? *bytes : std::string();
-               },
+      checker_(scenario.topology, trees_,
                [this](Violation violation) { OnViolation(std::move(violation)); }),
       fabric_(scheduler_,
               {.on_call = [this] { OnSeamCall(); },
