@@ -18,6 +18,8 @@ namespace {
 
 // How long a collector that stops may go on answering and delivering, each.
 constexpr std::chrono::seconds kStopWithin{10};
+// How often it is asked whether its spool has to be opened again, and the pause before that.
+constexpr std::chrono::seconds kLookAtSpool{1};
 
 // The HTTP endpoint of a service: opened before the service starts, so that a port in use is found
 // before anything happens; knows the service from Serve on.
@@ -77,8 +79,12 @@ std::optional<std::string> WhyNotReady(const Collector& collector) {
 
 }  // namespace
 
-Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop) {
-  DATABUS_ASSIGN_OR_RETURN(const CollectorConfig config, ParseScribeConf(text.text, text.file));
+namespace {
+
+enum class Ending : uint8_t { kStopped, kReopen };
+
+// One life of a collector, from opening its spool to the end.
+Result<Ending> RunCollectorOnce(Seams& seams, const CollectorConfig& config, StopFlag& stop) {
   DATABUS_ASSIGN_OR_RETURN(const std::string url, CollectorCluster(config));
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> cluster, seams.open_storage(url, ""));
   Monitor monitor;
@@ -95,14 +101,30 @@ Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop) {
           {{"name", collector->name()}, {"port", collector->port()}, {"cluster", url}});
   monitor.Serve([&](Metrics& metrics) { collector->Export(metrics); },
                 [&] { return WhyNotReady(*collector); });
-  WaitFor(stop, seams.clock);
+  while (!stop.SleepUntil(seams.clock, seams.clock.Boot() + kLookAtSpool) &&
+         !collector->WantsReopening()) {
+  }
   LogInfo("collector", "stopping", {{"name", collector->name()}});
   monitor.Close();
   const Status stopped = collector->Stop(seams.clock.Boot() + kStopWithin);
   if (!stopped.ok()) {
     LogInfo("collector", "what is left stays in the spool and is delivered at the next start");
   }
-  return Status::Ok();
+  return stop.Stopped() ? Ending::kStopped : Ending::kReopen;
+}
+
+}  // namespace
+
+Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop) {
+  DATABUS_ASSIGN_OR_RETURN(const CollectorConfig config, ParseScribeConf(text.text, text.file));
+  for (int lives = 1;; ++lives) {
+    const Result<Ending> ending = RunCollectorOnce(seams, config, stop);
+    if (!ending.ok() && lives == 1) return ending.status();
+    if (ending.ok() && *ending == Ending::kStopped) return Status::Ok();
+    LogWarning("collector", "the spool's disk failed; opening it again",
+               {{"config", text.file}, {"why", ending.status()}});
+    if (stop.SleepUntil(seams.clock, seams.clock.Boot() + kLookAtSpool)) return Status::Ok();
+  }
 }
 
 Status RunWorker(Seams& seams, const ConfigText& text, AdoptTree adopt_tree, StopFlag& stop) {

@@ -208,7 +208,7 @@ void Deliverer::Fail(const Status& why) {
   if (why.code() == Code::kStopped) {
     spool_unsure_ = true;
     seams_.problems.Report("spool", "spool: " + why.message(),
-                           "delivery stops until this collector is restarted");
+                           "the collector opens its spool again, by itself");
     return;
   }
   const int64_t interval = settings_.retry_interval.count();

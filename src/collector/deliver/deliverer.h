@@ -44,6 +44,8 @@ class Deliverer {
   // Whether the last attempt reached the cluster, and it is the right one; what failed afterwards
   // does not matter.
   bool reached() const { return reached_; }
+  // The spool cannot say what was recorded (P21): nothing is delivered until it is opened again.
+  bool spool_unsure() const { return spool_unsure_; }
   const DeliveryCounts& counts() const { return counts_; }
   // Acceptance of the oldest message under an intent.
   std::optional<WallTime> OldestSealed() const;
@@ -72,8 +74,8 @@ class Deliverer {
   std::atomic<bool> hurry_{false};
   std::atomic<bool> reached_{false};
   ClusterIdentity cluster_;
+  std::atomic<bool> spool_unsure_{false};
   bool prepared_ = false;      // our directories are there
-  bool spool_unsure_ = false;  // the spool cannot say what was recorded: nothing until a restart
   BootTime not_before_{};      // of the next attempt
   BootTime next_cut_{};        // of live data
   BootTime next_allowance_{};  // for backlog
