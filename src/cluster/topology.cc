@@ -46,6 +46,10 @@ class TopologyParser {
  public:
   TopologyParser(std::string_view xml, const std::string& file) : xml_(xml), problems_(file) {
     topology_.file = file;
+    for (size_t end = xml.find('\n'); end != std::string_view::npos;
+         end = xml.find('\n', end + 1)) {
+      line_ends_.push_back(static_cast<std::ptrdiff_t>(end));
+    }
   }
 
   Result<Topology> Parse() {
@@ -82,8 +86,7 @@ class TopologyParser {
   };
 
   int LineAt(std::ptrdiff_t offset) const {
-    const auto end = xml_.begin() + std::clamp<std::ptrdiff_t>(offset, 0, std::ssize(xml_));
-    return 1 + static_cast<int>(std::count(xml_.begin(), end, '\n'));
+    return 1 + static_cast<int>(std::ranges::lower_bound(line_ends_, offset) - line_ends_.begin());
   }
   int LineOf(pugi::xml_node node) const { return LineAt(node.offset_debug()); }
 
@@ -363,6 +366,7 @@ class TopologyParser {
   }
 
   std::string_view xml_;
+  std::vector<std::ptrdiff_t> line_ends_;  // offsets: every element asks for its line
   Topology topology_;
   Problems problems_;
   std::string default_root_dir_;

@@ -306,4 +306,14 @@ TEST(TopologyError, AllAtOnceInTheOrderOfLines) {
 }
 
 }  // namespace
+// Quadratic in the lines, this would take longer than the program may.
+TEST(TopologyError, AHundredThousandElementsCostNoMoreThanTheirLength) {
+  std::string xml = "<databus>\n<clusters>\n";
+  for (int i = 0; i < 100'000; ++i) {
+    xml += "<cluster name=\"c" + std::to_string(i) + "\" hdfsurl=\"file:///d\" odd=\"1\"/>\n";
+  }
+  xml += "</clusters>\n</databus>\n";
+  EXPECT_EQ(ParseTopology(xml, "databus.xml").code(), Code::kInvalid);
+}
+
 }  // namespace databus
