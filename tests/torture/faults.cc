@@ -153,11 +153,20 @@ Status Faults::Kill() {
   const auto victim = static_cast<Victim>(random_.Below(kVictimNames.size()));
   const uint64_t which = random_.Next();
   const Milliseconds down = random_.Below(3) == 0 ? Milliseconds(0) : Draw(0, kDownMsMax);
-  const bool wake = random_.Below(8) != 0;  // who sleeps is mostly left to wake up
+  const bool leave_sleepers = random_.Below(8) != 0;
+  const bool all = random_.Below(20) == 0;  // of that kind, at the same moment
   const auto found = Candidates(victim);
   if (found.empty()) return Status::Ok();
+  if (all) {
+    for (Processes::State* state : found) DATABUS_RETURN_IF_ERROR(KillOne(*state, victim, down));
+    return Status::Ok();
+  }
   Processes::State& state = *found[which % found.size()];
-  if (state.continue_at && wake) return Status::Ok();
+  if (state.continue_at && leave_sleepers) return Status::Ok();
+  return KillOne(state, victim, down);
+}
+
+Status Faults::KillOne(Processes::State& state, Victim victim, Milliseconds down) {
   ++counts_.kills[static_cast<size_t>(victim)];
   log_(fmt::format("kill -9 {} ({}{}), down for {} ms", state.what->name,
                    kVictimNames[static_cast<size_t>(victim)], state.continue_at ? ", paused" : "",

@@ -72,6 +72,7 @@ class Faults {
     std::function<void()> end;
   };
   Status Kill();
+  Status KillOne(Processes::State& state, Victim victim, Milliseconds down);
   void Pause();
   void FailDisk();
   void FillDisk();
