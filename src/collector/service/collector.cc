@@ -276,7 +276,7 @@ void CollectorImpl::WatchSpool() {
   };
   tell("damaged", spool.damaged_files > 0,
        fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
-                   "acknowledged in them is not delivered",
+                   "acknowledged in them, if anything, is not delivered",
                    spool.damaged_files, dir),
        "look at them, publish by hand what can be saved, then move them away");
   tell("missing", !spool.missing_segments.empty(),
@@ -284,7 +284,7 @@ void CollectorImpl::WatchSpool() {
                    "the file comes back",
                    fmt::join(spool.missing_segments, ", ")),
        "stop the collector, put the files back, start it again; all else is delivered");
-  tell("refusing", !spool.refusing.empty(),
+  tell("refusing", !spool.refusing.empty() && spool.retired.empty(),
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,
                    spool.free_bytes, dir),
        "free space there, or lower databus.collector.disk_reserve_bytes; it goes on by itself");

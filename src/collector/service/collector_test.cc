@@ -18,6 +18,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::Pair;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
@@ -414,6 +415,27 @@ TEST_F(CollectorTest, TheHeartbeatTellsOfSpoolLagAndIncarnation) {
   EXPECT_EQ(beat.facts["cluster_id"], ReadClusterId(world_.cluster)->id);
   Run(2);
   EXPECT_EQ(collector_->Describe().facts["lag_ms"], 0);
+}
+
+TEST_F(CollectorTest, ARetiredDiskIsInTheHeartbeatFileWithTheOneThingToDo) {
+  Start();
+  Run(1);
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  plan_->Add({.store_part = "disk",
+              .path_part = "/spool/c1",
+              .times = FaultRule::kAlways,
+              .fault = Fault::RequestLost()});
+  Log({{"clicks", "two"}});
+  Log({{"clicks", "three"}});
+  Run(7);
+  const std::string path = paths::StatusFile("collector-c1");
+  const auto beat = DecodeHeartbeat(*world_.cluster.ReadFile(path), path);
+  ASSERT_TRUE(beat.ok()) << beat.status().ToString();
+  EXPECT_NE(beat->facts["retired"], "");
+  std::string next;
+  for (const Problem& problem : beat->problems) next += problem.next + "\n";
+  EXPECT_THAT(next, HasSubstr("restart the collector"));
+  EXPECT_THAT(next, Not(HasSubstr("it goes on by itself")));
 }
 
 // With threads of its own, over real sockets: the same promises, in no order that a test chooses.
