@@ -101,9 +101,9 @@ Status AddService(Installation& installation, const DemoService& service, std::s
                          .command = {},
                          .fault_page = {},
                          .port = service.port};
-  DATABUS_ASSIGN_OR_RETURN(process.fault_page, MakePage(installation.site, service.name, random));
-  if (!process.fault_page.empty()) {
-    process.command = {"env", "LD_PRELOAD=" DATABUS_PRELOAD,
+  if (!programs.preload.empty()) {
+    DATABUS_ASSIGN_OR_RETURN(process.fault_page, MakePage(installation.site, service.name, random));
+    process.command = {"env", "LD_PRELOAD=" + programs.preload,
                        fmt::format("{}={}", kFaultPageVariable, process.fault_page)};
   }
   for (const char* word : {programs.databus.c_str(), service.command.c_str(), "--config"}) {

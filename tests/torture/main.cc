@@ -97,7 +97,7 @@ int Run(const Options& options) {
   Say(fmt::format("Seed {}, in {}.", options.seed, options.directory));
   Say(mounts.ok() ? "Small disks: tmpfs, mounted for this process only."
                   : "No small disks, " + mounts.message());
-  Say(options.programs.preload.empty() ? "No injected errors of disks in this build."
+  Say(options.programs.preload.empty() ? "No library that injects errors of disks."
                                        : "Errors of disks: injected by a library.");
   Say("When the faults of a round end, everything is to be visible after\n" + DescribeBound());
   const auto random = SeededRandom(options.seed);
