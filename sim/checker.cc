@@ -90,8 +90,7 @@ bool Checker::Visible(const std::string& cluster, View view, const std::string& 
   return seen != seen_.end() && seen->second.messages.contains(message);
 }
 
-void Checker::OnRename(const std::string& cluster, const std::string& from,
-                       const std::string& to) {
+void Checker::OnRename(const std::string& cluster, const std::string& from, const std::string& to) {
   ++checks_;
   if (const auto gone = paths::ParseMinutePath(from)) CheckPurged(cluster, *gone, from);
   const auto at = paths::ParseMinutePath(to);
@@ -123,13 +122,15 @@ void Checker::CheckPublisher(const std::string& cluster, const paths::MinutePath
                              const std::string& from) {
   const auto staging = ParseStagingPlace(from);
   if (!staging || staging->view != ViewName(at.view)) {
-    return Fail("G8", fmt::format("{}: published from {}, which is no staging of the view",
-                                  cluster, from), from);
+    return Fail(
+        "G8", fmt::format("{}: published from {}, which is no staging of the view", cluster, from),
+        from);
   }
   uint64_t& newest = epochs_[{cluster, staging->view, staging->group}];
   if (staging->epoch < newest) {
-    Fail("G8", fmt::format("{}: epoch {} publishes after epoch {}", cluster, staging->epoch,
-                           newest), from);
+    Fail("G8",
+         fmt::format("{}: epoch {} publishes after epoch {}", cluster, staging->epoch, newest),
+         from);
   }
   newest = std::max(newest, staging->epoch);
 }
@@ -161,8 +162,10 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
     return Fail("G5", fmt::format("{}: a file in a minute that never appeared", cluster), path);
   }
   if (minute->first != seen.minutes.rbegin()->first) {
-    return Fail("G4", fmt::format("{}: a closed minute gets a file; the newest is {}", cluster,
-                                  seen.minutes.rbegin()->first.ToIso()), path);
+    return Fail("G4",
+                fmt::format("{}: a closed minute gets a file; the newest is {}", cluster,
+                            seen.minutes.rbegin()->first.ToIso()),
+                path);
   }
   if (!minute->second.files.emplace(at.file, digest).second) {
     return Fail("G4", fmt::format("{}: the file appears again", cluster), path);
@@ -171,8 +174,8 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
   if (!content.damage.empty()) return Fail("G2", cluster + ": " + content.damage, path);
   for (const uint64_t key : content.keys) {
     const auto message = sent_.find(key);
-    const std::string name = MessageText({static_cast<uint32_t>(key >> 32),
-                                          static_cast<uint32_t>(key)});
+    const std::string name =
+        MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)});
     if (message == sent_.end() || message->second.stream != at.stream) {
       return Fail("G2", fmt::format("{}: {} was not sent to this stream", cluster, name), path);
     }
@@ -208,9 +211,10 @@ void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::Minu
   if (theirs == primary.minutes.end()) return;  // purged
   const auto& ours = seen_[{mirror, View::kMerged, at.stream}].minutes.at(before).files;
   if (primary.minutes.rbegin()->first <= before || ours != theirs->second.files) {
-    Fail("G6", fmt::format("{}: minute {} begins, and {} has {} of {} files of {}", mirror,
-                           at.minute.ToIso(), before.ToIso(), ours.size(),
-                           theirs->second.files.size(), stream->Primary()),
+    Fail("G6",
+         fmt::format("{}: minute {} begins, and {} has {} of {} files of {}", mirror,
+                     at.minute.ToIso(), before.ToIso(), ours.size(), theirs->second.files.size(),
+                     stream->Primary()),
          paths::MinuteDir(at.view, at.stream, at.minute));
   }
 }
@@ -237,10 +241,12 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
   for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
     for (const DestinationSpec& to : stream->destinations) {
       if (Visible(to.cluster, View::kMerged, at.stream, key)) continue;
-      return Fail("G9", fmt::format("{}: {} goes and is not on {} yet", cluster,
-                                    MessageText({static_cast<uint32_t>(key >> 32),
-                                                 static_cast<uint32_t>(key)}),
-                                    to.cluster), path);
+      return Fail(
+          "G9",
+          fmt::format("{}: {} goes and is not on {} yet", cluster,
+                      MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)}),
+                      to.cluster),
+          path);
     }
   }
 }
@@ -261,9 +267,11 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
       if (Visible(cluster, View::kLocal, message->second.stream, key)) continue;
       if (IsBelow(cluster, paths::Data(), path, key)) continue;
       if (IsBelow(cluster, paths::Tmp(), path, key)) continue;
-      return Fail("G7", fmt::format("{}: the only copy of {} is removed", cluster,
-                                    MessageText({static_cast<uint32_t>(key >> 32),
-                                                 static_cast<uint32_t>(key)})), path);
+      return Fail(
+          "G7",
+          fmt::format("{}: the only copy of {} is removed", cluster,
+                      MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)})),
+          path);
     }
     return;
   }
@@ -283,12 +291,12 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     const Seen& there = seen_[{to, View::kMerged, at->stream}];
     const auto minute = source.minutes.find(at->minute);
     if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
-    const std::string file =
-        paths::MinuteFile(at->view, at->stream, at->minute, at->file);
+    const std::string file = paths::MinuteFile(at->view, at->stream, at->minute, at->file);
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
       if (there.messages.contains(key)) continue;
-      return Fail("G7", fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file,
-                                    to), path);
+      return Fail("G7",
+                  fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file, to),
+                  path);
     }
   }
 }
@@ -297,10 +305,10 @@ std::optional<std::string> Checker::Missing() const {
   for (const auto& [key, message] : sent_) {
     if (message.fate != Fate::kAcknowledged) continue;
     const auto tell = [&](const std::string& cluster, View view) {
-      return fmt::format("{} of {} from {} is not in {} of {}",
-                         MessageText({static_cast<uint32_t>(key >> 32),
-                                      static_cast<uint32_t>(key)}),
-                         message.stream, message.cluster, paths::ViewRoot(view), cluster);
+      return fmt::format(
+          "{} of {} from {} is not in {} of {}",
+          MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)}),
+          message.stream, message.cluster, paths::ViewRoot(view), cluster);
     };
     if (!Visible(message.cluster, View::kLocal, message.stream, key)) {
       return tell(message.cluster, View::kLocal);

@@ -2,8 +2,8 @@
 #include <chrono>
 #include <cstdio>
 
-#include <CLI/CLI.hpp>
 #include <fmt/format.h>
+#include <CLI/CLI.hpp>
 
 #include "sim/world.h"
 #include "telemetry/log.h"
@@ -37,16 +37,18 @@ int Run(const Wishes& wishes) {
     deaths += outcome.deaths;
     faults += outcome.faults;
     if (wishes.count == 1 || outcome.violation) {
-      fmt::print("seed {}: {} calls, {} faults, {} deaths, {} messages, {:.0f} s simulated, settled after {:.0f} s, digest {:016x}\n",
-                 seed, outcome.seam_calls, outcome.faults, outcome.deaths, outcome.messages,
-                 std::chrono::duration<double>(outcome.simulated).count(),
-                 std::chrono::duration<double>(outcome.settled_after).count(), outcome.digest);
+      fmt::print(
+          "seed {}: {} calls, {} faults, {} deaths, {} messages, {:.0f} s simulated, settled after "
+          "{:.0f} s, digest {:016x}\n",
+          seed, outcome.seam_calls, outcome.faults, outcome.deaths, outcome.messages,
+          std::chrono::duration<double>(outcome.simulated).count(),
+          std::chrono::duration<double>(outcome.settled_after).count(), outcome.digest);
     }
     if (!outcome.violation) continue;
     ++failed;
     fmt::print("seed {}: {} broken at {:.6f} s: {} {}\n", seed, outcome.violation->promise,
-               std::chrono::duration<double>(outcome.violated_at).count(),
-               outcome.violation->what, outcome.violation->path);
+               std::chrono::duration<double>(outcome.violated_at).count(), outcome.violation->what,
+               outcome.violation->path);
   }
   const double took = std::chrono::duration<double>(SteadyClock::now() - begin).count();
   fmt::print("{} seeds, {} failed; {} seam calls ({:.0f}/s), {} faults, {} deaths, {:.1f} s\n",

@@ -30,9 +30,9 @@ struct Connection {
   std::string server;
   Frames to_server;
   Frames to_client;
-  bool dead = false;         // nothing arrives any more, and nobody is told
-  uint64_t unanswered = 0;   // frames that the handler has
-  bool opened = false;       // the handler knows it
+  bool dead = false;        // nothing arrives any more, and nobody is told
+  uint64_t unanswered = 0;  // frames that the handler has
+  bool opened = false;      // the handler knows it
   CondVar client_wakes;
 };
 

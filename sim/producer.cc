@@ -17,9 +17,7 @@ class Producer {
  public:
   Producer(const ProducerTask& task, const ProducerSeams& seams) : task_(task), seams_(seams) {}
 
-  void Run() {
-    task_.plan.kind == ClientKind::kPublisher ? RunPublisher() : RunPlain();
-  }
+  void Run() { task_.plan.kind == ClientKind::kPublisher ? RunPublisher() : RunPlain(); }
 
  private:
   struct Message {
@@ -97,8 +95,8 @@ void Producer::SendOnce(std::unique_ptr<FrameClient>& connection) {
   const std::string call = EncodeLogCall({.header = {}, .entries = entries.bytes(), .batch = {}});
   const std::string_view frame = call;
   const Status sent = connection->Send({&frame, 1}, In(kPatience));
-  auto answer = sent.ok() ? connection->Receive(In(kPatience))
-                          : Result<std::optional<std::string>>(sent);
+  auto answer =
+      sent.ok() ? connection->Receive(In(kPatience)) : Result<std::optional<std::string>>(sent);
   const bool came = answer.ok() && answer->has_value();
   const Result<LogReply> reply =
       came ? DecodeLogReply(**answer) : Result<LogReply>(Status(Code::kUnavailable, "none"));

@@ -65,7 +65,10 @@ void DrawTopology(Drawing& drawing) {
   }
   xml += "</streams>\n<clusters>\n";
   for (const ClusterPlan& cluster : clusters) {
-    xml += fmt::format("<cluster name=\"{0}\" hdfsurl=\"file:///{0}\" jturl=\"local\" jobqueuename=\"default\"/>\n", cluster.name);
+    xml += fmt::format(
+        "<cluster name=\"{0}\" hdfsurl=\"file:///{0}\" jturl=\"local\" "
+        "jobqueuename=\"default\"/>\n",
+        cluster.name);
   }
   drawing.scenario.topology_xml = xml + "</clusters>\n</databus>\n";
   Result<Topology> topology = ParseTopology(drawing.scenario.topology_xml, "databus.xml");
@@ -76,7 +79,8 @@ void DrawTopology(Drawing& drawing) {
 std::string CollectorConfigText(Drawing& drawing, const std::string& cluster,
                                 const std::string& name) {
   SimRandom& random = drawing.random;
-  return fmt::format(R"(port=1463
+  return fmt::format(
+      R"(port=1463
 check_interval={}
 {}
 <store>
@@ -102,10 +106,8 @@ file_path=/spool/{}
 </secondary>
 </store>
 )",
-                     random.Between(1, 3),
-                     random.Chance(200'000) ? "databus.collector.compress=no" : "",
-                     random.Between(1, 5), random.Between(2, 10), cluster, name,
-                     random.Between(1, 20), name);
+      random.Between(1, 3), random.Chance(200'000) ? "databus.collector.compress=no" : "",
+      random.Between(1, 5), random.Between(2, 10), cluster, name, random.Between(1, 20), name);
 }
 
 void DrawServices(Drawing& drawing) {
@@ -129,8 +131,8 @@ void DrawServices(Drawing& drawing) {
                        "databus.worker.run_interval_ms={}\ndatabus.worker.lease_timeout_ms={}\n"
                        "databus.worker.full_scan_interval_s={}\n"
                        "databus.worker.copy_threads={}\n",
-                       cluster, drawing.run_interval_ms, drawing.lease_timeout_ms,
-                       kFullScanSeconds, random.Between(1, 3))});
+                       cluster, drawing.run_interval_ms, drawing.lease_timeout_ms, kFullScanSeconds,
+                       random.Between(1, 3))});
     }
   }
 }
@@ -162,8 +164,8 @@ void DrawIncidents(Drawing& drawing) {
     Incident incident;
     incident.kind = static_cast<IncidentKind>(random.Below(10));
     if (random.Chance(400'000)) incident.kind = IncidentKind::kKill;
-    incident.at = milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) /
-                                            1'000'000));
+    incident.at =
+        milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) / 1'000'000));
     // Mostly short; sometimes longer than a lease, than a minute, than everything.
     const uint64_t longest_ms = random.Chance(500'000) ? 5'000 : 240'000;
     incident.lasts = milliseconds(random.Between(100, longest_ms));
@@ -178,9 +180,7 @@ void DrawIncidents(Drawing& drawing) {
         incident.calls = random.Between(1, 60);
         break;
       case IncidentKind::kUnreachable:
-      case IncidentKind::kAnswersLost:
-        incident.who = random.Below(scenario.clusters.size());
-        break;
+      case IncidentKind::kAnswersLost: incident.who = random.Below(scenario.clusters.size()); break;
       case IncidentKind::kClockStep:
         incident.amount = static_cast<int64_t>(random.Between(0, 240'000)) - 120'000;
         break;
@@ -196,9 +196,7 @@ void DrawIncidents(Drawing& drawing) {
 
 void DrawRates(Drawing& drawing) {
   SimRandom& random = drawing.random;
-  const auto rate = [&](uint64_t most) {
-    return random.Chance(500'000) ? 0 : random.Below(most);
-  };
+  const auto rate = [&](uint64_t most) { return random.Chance(500'000) ? 0 : random.Below(most); };
   drawing.scenario.rates = {.answer_lost = rate(10'000),
                             .request_lost = rate(10'000),
                             .no_space = rate(3'000),

@@ -44,15 +44,15 @@ struct ProducerPlan {
 };
 
 enum class IncidentKind : uint8_t {
-  kKill,            // a process dies
-  kPowerCut,        // and its machine loses what was not synced
-  kPause,           // a process sleeps
-  kUnreachable,     // a site cannot reach a cluster
-  kAnswersLost,     // its requests arrive, the answers do not
-  kDiskFull,        // a collector's spool disk
-  kSyncFails,       // one sync of a collector's disk
-  kTreeFull,        // a cluster refuses to write
-  kClockStep,       // a machine's wall clock is set
+  kKill,         // a process dies
+  kPowerCut,     // and its machine loses what was not synced
+  kPause,        // a process sleeps
+  kUnreachable,  // a site cannot reach a cluster
+  kAnswersLost,  // its requests arrive, the answers do not
+  kDiskFull,     // a collector's spool disk
+  kSyncFails,    // one sync of a collector's disk
+  kTreeFull,     // a cluster refuses to write
+  kClockStep,    // a machine's wall clock is set
   kClockDrift,
 };
 std::string_view IncidentName(IncidentKind kind);
@@ -74,8 +74,8 @@ struct Rates {
   uint64_t answer_lost = 0;
   uint64_t request_lost = 0;
   uint64_t no_space = 0;
-  uint64_t slow = 0;          // takes seconds
-  uint64_t stale_list = 0;    // is answered later than it was looked at
+  uint64_t slow = 0;        // takes seconds
+  uint64_t stale_list = 0;  // is answered later than it was looked at
   uint64_t connection_breaks = 0;
 };
 

@@ -109,16 +109,14 @@ World::World(const Scenario& scenario, const RunOptions& options)
       cluster_clock_(scheduler_, start_),
       checker_(scenario.topology, trees_,
                [this](Violation violation) { OnViolation(std::move(violation)); }),
-      fabric_(scheduler_,
-              {.on_call = [this] { OnSeamCall(); },
-               .reachable = [this](const std::string& from,
-                                   const std::string& to) { return Reachable(from, to); },
-               .breaks = [this] {
-                 return faults_ && chance_.Chance(scenario_.rates.connection_breaks);
-               },
-               .latency = [this]() -> SimTime {
-                 return microseconds(latency_.Between(100, 3'000));
-               }}) {
+      fabric_(
+          scheduler_,
+          {.on_call = [this] { OnSeamCall(); },
+           .reachable = [this](const std::string& from,
+                               const std::string& to) { return Reachable(from, to); },
+           .breaks =
+               [this] { return faults_ && chance_.Chance(scenario_.rates.connection_breaks); },
+           .latency = [this]() -> SimTime { return microseconds(latency_.Between(100, 3'000)); }}) {
   for (const ClusterPlan& cluster : scenario.clusters) {
     auto& tree = trees_[cluster.name];
     tree = std::make_unique<MemoryStorage>(cluster_clock_, cluster.name);
@@ -127,7 +125,11 @@ World::World(const Scenario& scenario, const RunOptions& options)
     }
   }
   const MachineSeams seams{
-      scheduler_, fabric_, product_, checker_, trees_,
+      scheduler_,
+      fabric_,
+      product_,
+      checker_,
+      trees_,
       [this](Machine& machine, const Call& call) { return OnCall(machine, call); },
       [this](Machine& machine) { AfterList(machine); },
       [this](Machine& machine, const std::string& why) {
@@ -135,10 +137,10 @@ World::World(const Scenario& scenario, const RunOptions& options)
         StartSoon(machine, seconds(3));
       }};
   for (const CollectorPlan& one : scenario.collectors) {
-    machines_.push_back(std::make_unique<Machine>(
-        MachineSetup{ServiceKind::kCollector, one.host, one.cluster, one.config,
-                     scenario.topology_xml},
-        seams, start_));
+    machines_.push_back(
+        std::make_unique<Machine>(MachineSetup{ServiceKind::kCollector, one.host, one.cluster,
+                                               one.config, scenario.topology_xml},
+                                  seams, start_));
   }
   for (const WorkerPlan& one : scenario.workers) {
     machines_.push_back(std::make_unique<Machine>(
@@ -373,9 +375,10 @@ void World::Settle() {
   }
   outcome_.settled_after = scheduler_.now() - begin;
   if (missing && !outcome_.violation) {
-    OnViolation({"G10", fmt::format("{} s after the last fault {}",
-                                    static_cast<int>(InSeconds(scenario_.settle_within)),
-                                    *missing), ""});
+    OnViolation({"G10",
+                 fmt::format("{} s after the last fault {}",
+                             static_cast<int>(InSeconds(scenario_.settle_within)), *missing),
+                 ""});
   }
 }
 

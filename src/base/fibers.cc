@@ -23,9 +23,7 @@ struct Exceptions {
   void* caught = nullptr;
   unsigned int uncaught = 0;
 
-  static Exceptions& OfThread() {
-    return *reinterpret_cast<Exceptions*>(abi::__cxa_get_globals());
-  }
+  static Exceptions& OfThread() { return *reinterpret_cast<Exceptions*>(abi::__cxa_get_globals()); }
 };
 
 boost::context::pooled_fixedsize_stack& Stacks() {
@@ -132,8 +130,8 @@ void Scheduler::Resume(Fiber& fiber) {
   if (!fiber.ended) return;
   --fiber.process->fibers;
   for (Fiber* const joiner : fiber.joiners) Wake(*joiner);
-  const auto place = std::ranges::find_if(
-      fibers_, [&](const auto& one) { return one.get() == &fiber; });
+  const auto place =
+      std::ranges::find_if(fibers_, [&](const auto& one) { return one.get() == &fiber; });
   std::swap(*place, fibers_.back());
   fibers_.pop_back();
 }

@@ -1,7 +1,7 @@
 // What stands behind base/sync.h in the `sim` preset: processes and threads of a simulated world,
-// as fibers on one thread. A fiber runs until it blocks; then the scheduler runs another one that is
-// ready, drawn at random, or lets time pass until the next one is. So the same random numbers give
-// the same run.
+// as fibers on one thread. A fiber runs until it blocks; then the scheduler runs another one that
+// is ready, drawn at random, or lets time pass until the next one is. So the same random numbers
+// give the same run.
 //
 // Death: Kill marks a process. Each of its fibers ends by a Crash that is thrown where it waits
 // (Pause, Wait, Sleep; never Lock or Join, which destructors may call). While an exception unwinds

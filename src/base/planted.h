@@ -1,5 +1,26 @@
-// Marks the places where a negative test may plant a bug. Constant false outside the `sim` preset,
-// so the branch is compiled away. Names are listed in tests/negative/.
+// Planted bugs: each removes one rule of the protocol (docs/protocol.md) or brings back a known
+// mistake, so that the simulator's checkers can be seen to catch it (tests/negative). Only the
+// `sim` preset has them; anywhere else Planted is constant false and costs nothing.
+//
+//   if (!Planted(Bug::kNoFence)) DATABUS_RETURN_IF_ERROR(FenceOlder(...));
 #pragma once
 
-#define PLANTED(name) false
+#include <cstdint>
+
+namespace databus {
+
+enum class Bug : uint8_t {
+  kNone,
+  kNoFence,  // P4: a new holder does not rename the older staging directories away
+};
+
+#ifdef DATABUS_SIM
+// Whether this one is in the program at present.
+bool Planted(Bug bug);
+// Puts it in, instead of the one before. Not thread-safe.
+void Plant(Bug bug);
+#else
+constexpr bool Planted(Bug /*bug*/) { return false; }
+#endif
+
+}  // namespace databus

@@ -64,8 +64,8 @@ void CondVar::NotifyAll() {
 }
 
 Thread::Thread(std::string name, std::function<void()> body)
-    : fiber_(RunningScheduler("a thread is started").Spawn(std::move(name), nullptr,
-                                                           std::move(body))) {}
+    : fiber_(RunningScheduler("a thread is started")
+                 .Spawn(std::move(name), nullptr, std::move(body))) {}
 
 void Thread::Join() {
   if (fiber_ != nullptr) RunningScheduler("a thread is joined").Join(*fiber_);
