@@ -1,59 +1,171 @@
 // databus-sim: simulates installations from seeds and says what broke which promise.
-#include <chrono>
+#include <sys/wait.h>
+#include <unistd.h>
+
 #include <cstdio>
+#include <fstream>
+#include <limits>
+#include <sstream>
+#include <vector>
 
 #include <fmt/format.h>
 #include <CLI/CLI.hpp>
 
-#include "sim/world.h"
+#include "base/clock.h"
+#include "base/random.h"
+#include "sim/report.h"
 #include "telemetry/log.h"
 
 namespace databus::sim {
 namespace {
 
+constexpr int kShrinkRuns = 200;
+constexpr uint64_t kFailuresMax = 5;  // after so many, the rest is more of the same
+
 struct Wishes {
-  uint64_t seed = 1;
+  std::optional<uint64_t> seed{};
   uint64_t count = 1;
+  int64_t seconds = 0;
+  unsigned jobs = 1;
+  std::string seed_file{};
+  Cuts cuts{};
+  std::vector<size_t> without_incidents{};
+  std::vector<size_t> without_producers{};
+  std::vector<std::string> without_rates{};
+  int64_t until_ms = 0;
   bool trace = false;
   bool show = false;
+  bool twice = false;
+  bool coverage = false;
+  bool no_shrink = false;
 };
 
-int Run(const Wishes& wishes) {
-  using SteadyClock = std::chrono::steady_clock;
-  const auto begin = SteadyClock::now();
-  uint64_t calls = 0;
-  uint64_t deaths = 0;
-  uint64_t faults = 0;
-  uint64_t failed = 0;
-  for (uint64_t seed = wishes.seed; seed < wishes.seed + wishes.count; ++seed) {
-    const Scenario scenario = DrawScenario(seed);
-    if (wishes.show) fmt::print("{}", scenario.ToString());
-    RunOptions options;
-    if (wishes.trace) {
-      options.trace = [](const std::string& line) { fmt::print("{}\n", line); };
-    }
-    const Outcome outcome = Simulate(scenario, options);
-    calls += outcome.seam_calls;
-    deaths += outcome.deaths;
-    faults += outcome.faults;
-    if (wishes.count == 1 || outcome.violation) {
-      fmt::print(
-          "seed {}: {} calls, {} faults, {} deaths, {} messages, {:.0f} s simulated, settled after "
-          "{:.0f} s, digest {:016x}\n",
-          seed, outcome.seam_calls, outcome.faults, outcome.deaths, outcome.messages,
-          std::chrono::duration<double>(outcome.simulated).count(),
-          std::chrono::duration<double>(outcome.settled_after).count(), outcome.digest);
-    }
-    if (!outcome.violation) continue;
-    ++failed;
-    fmt::print("seed {}: {} broken at {:.6f} s: {} {}\n", seed, outcome.violation->promise,
-               std::chrono::duration<double>(outcome.violated_at).count(), outcome.violation->what,
-               outcome.violation->path);
+double Now() {
+  return std::chrono::duration<double>(SystemClock().Boot().time_since_epoch()).count();
+}
+
+// A failure as somebody wants to find it: made small, with its story and how to see it again.
+void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
+             const Wishes& wishes) {
+  fmt::print("{}", ViolationLine(seed, outcome));
+  if (wishes.no_shrink) return;
+  const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
+  fmt::print("{}again: databus-sim --seed {}{} --trace\n", Story(Apply(scenario, cuts)), seed,
+             cuts.ToString());
+}
+
+// Equal seeds give equal runs; otherwise nothing that is found can be found again.
+bool IsRepeatable(const Scenario& scenario, const Outcome& outcome) {
+  const Outcome again = Simulate(scenario);
+  if (again.digest == outcome.digest) return true;
+  fmt::print("seed {}: two runs differ: digests {:016x} and {:016x}\n", scenario.seed,
+             outcome.digest, again.digest);
+  return false;
+}
+
+void RunSeed(uint64_t seed, const Wishes& wishes, Tally& tally) {
+  const Scenario scenario = Apply(DrawScenario(seed), wishes.cuts);
+  if (wishes.show) fmt::print("{}", scenario.ToString());
+  RunOptions options;
+  if (wishes.trace) {
+    options.trace = [](const std::string& line) { fmt::print("{}\n", line); };
   }
-  const double took = std::chrono::duration<double>(SteadyClock::now() - begin).count();
-  fmt::print("{} seeds, {} failed; {} seam calls ({:.0f}/s), {} faults, {} deaths, {:.1f} s\n",
-             wishes.count, failed, calls, static_cast<double>(calls) / took, faults, deaths, took);
-  return failed == 0 ? 0 : 1;
+  const Outcome outcome = Simulate(scenario, options);
+  tally.Add(outcome);
+  if (wishes.count == 1 || wishes.twice) fmt::print("{}", RunLine(seed, outcome));
+  if (outcome.violation) Explain(seed, scenario, outcome, wishes);
+  if (wishes.twice && !IsRepeatable(scenario, outcome)) ++tally.failed;
+}
+
+// The seeds of job `job` of wishes.jobs.
+Tally RunJob(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& wishes,
+             unsigned job) {
+  Tally tally;
+  const double end = wishes.seconds > 0 ? Now() + static_cast<double>(wishes.seconds)
+                                        : std::numeric_limits<double>::max();
+  const uint64_t count = !listed.empty()      ? listed.size()
+                         : wishes.seconds > 0 ? std::numeric_limits<uint64_t>::max()
+                                              : wishes.count;
+  for (uint64_t i = job; i < count && Now() < end && tally.failed < kFailuresMax;
+       i += wishes.jobs) {
+    RunSeed(listed.empty() ? first + i : listed[i], wishes, tally);
+  }
+  return tally;
+}
+
+// One process a job: a simulation is one thread and has globals.
+Tally RunJobs(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& wishes) {
+  if (wishes.jobs == 1) return RunJob(listed, first, wishes, 0);
+  Tally all;
+  std::vector<int> pipes;
+  for (unsigned job = 0; job < wishes.jobs; ++job) {
+    int ends[2] = {};
+    if (pipe(ends) != 0) return all;
+    std::fflush(stdout);
+    if (fork() == 0) {
+      const Tally tally = RunJob(listed, first, wishes, job);
+      const bool told = write(ends[1], &tally, sizeof(tally)) == sizeof(tally);
+      std::fflush(stdout);
+      _exit(told ? 0 : 1);
+    }
+    close(ends[1]);
+    pipes.push_back(ends[0]);
+  }
+  for (const int from : pipes) {
+    Tally tally;
+    if (read(from, &tally, sizeof(tally)) == sizeof(tally)) {
+      all.Add(tally);
+    } else {
+      ++all.failed;
+      fmt::print("a job died; run its seeds with --jobs 1\n");
+    }
+    close(from);
+  }
+  while (wait(nullptr) > 0) continue;
+  return all;
+}
+
+// "SEED  why it is kept", one a line; '#' begins a comment.
+std::vector<uint64_t> ReadSeeds(const std::string& path) {
+  std::ifstream file(path);
+  if (!file) throw CLI::ValidationError("--seeds", path + ": cannot be read");
+  std::vector<uint64_t> seeds;
+  for (std::string line; std::getline(file, line);) {
+    uint64_t seed = 0;
+    if (!line.starts_with('#') && std::istringstream(line) >> seed) seeds.push_back(seed);
+  }
+  return seeds;
+}
+
+int Run(const Wishes& wishes) {
+  std::vector<uint64_t> listed;
+  if (!wishes.seed_file.empty()) listed = ReadSeeds(wishes.seed_file);
+  const uint64_t first = wishes.seed.value_or(SystemRandom().Below(1'000'000'000));
+  if (!wishes.seed && listed.empty()) fmt::print("fresh seeds from {}\n", first);
+  const double begin = Now();
+  const Tally tally = RunJobs(listed, first, wishes);
+  fmt::print("{}", TallyLine(tally, Now() - begin));
+  if (wishes.coverage) fmt::print("{}", CoverageTable(tally.coverage));
+  return tally.failed == 0 ? 0 : 1;
+}
+
+void Declare(CLI::App& app, Wishes& wishes) {
+  app.add_option("--seed", wishes.seed, "The first seed (default: a fresh one)");
+  app.add_option("--count", wishes.count, "How many seeds");
+  app.add_option("--seconds", wishes.seconds, "As many seeds as fit in this time");
+  app.add_option("--seeds", wishes.seed_file, "The seeds of this file");
+  app.add_option("--jobs", wishes.jobs, "Processes at a time")->check(CLI::Range(1, 256));
+  app.add_flag("--trace", wishes.trace, "Print every event");
+  app.add_flag("--show", wishes.show, "Print what is simulated");
+  app.add_flag("--twice", wishes.twice, "Run each seed twice and compare");
+  app.add_flag("--coverage", wishes.coverage, "Print which faults met which steps");
+  app.add_flag("--no-shrink", wishes.no_shrink, "Do not look for a smaller failing run");
+  app.add_option("--without-incidents", wishes.without_incidents, "Leave these out")
+      ->delimiter(',');
+  app.add_option("--without-producers", wishes.without_producers, "Leave these out")
+      ->delimiter(',');
+  app.add_option("--without-rates", wishes.without_rates, "Leave these out")->delimiter(',');
+  app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 
 }  // namespace
@@ -62,12 +174,19 @@ int Run(const Wishes& wishes) {
 int main(int argc, char** argv) {
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
   databus::sim::Wishes wishes;
-  CLI::App app{"Simulates whole installations under faults, each from a seed."};
-  app.add_option("--seed", wishes.seed, "The first seed");
-  app.add_option("--count", wishes.count, "How many");
-  app.add_flag("--trace", wishes.trace, "Every event");
-  app.add_flag("--show", wishes.show, "What is simulated");
-  CLI11_PARSE(app, argc, argv);
-  static_cast<void>(databus::StartLog({.level = databus::LogLevel::kError}));
-  return databus::sim::Run(wishes);
+  CLI::App app{
+      "Simulates whole installations under faults, each from a seed. Exits with 1 when a "
+      "promise was broken."};
+  databus::sim::Declare(app, wishes);
+  try {
+    app.parse(argc, argv);
+    wishes.cuts.incidents.insert(wishes.without_incidents.begin(), wishes.without_incidents.end());
+    wishes.cuts.producers.insert(wishes.without_producers.begin(), wishes.without_producers.end());
+    wishes.cuts.rates.insert(wishes.without_rates.begin(), wishes.without_rates.end());
+    wishes.cuts.until = std::chrono::milliseconds(wishes.until_ms);
+    static_cast<void>(databus::StartLog({.level = databus::LogLevel::kError}));
+    return databus::sim::Run(wishes);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error);
+  }
 }

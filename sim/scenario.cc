@@ -162,7 +162,7 @@ void DrawIncidents(Drawing& drawing) {
   const uint64_t count = random.Between(0, 24);
   for (uint64_t i = 0; i < count; ++i) {
     Incident incident;
-    incident.kind = static_cast<IncidentKind>(random.Below(10));
+    incident.kind = static_cast<IncidentKind>(random.Below(kIncidentKinds));
     if (random.Chance(400'000)) incident.kind = IncidentKind::kKill;
     incident.at =
         milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) / 1'000'000));
@@ -212,6 +212,8 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kKill: return "kill";
     case IncidentKind::kPowerCut: return "power-cut";
     case IncidentKind::kPause: return "pause";
+    case IncidentKind::kRestart: return "restart";
+    case IncidentKind::kNetworkCut: return "network-cut";
     case IncidentKind::kUnreachable: return "unreachable";
     case IncidentKind::kAnswersLost: return "answers-lost";
     case IncidentKind::kDiskFull: return "disk-full";
@@ -232,16 +234,16 @@ std::string Incident::ToString() const {
 std::string Scenario::ToString() const {
   std::string text = fmt::format("seed {}: {} s with faults, then at most {} s\n{}", seed,
                                  Seconds(duration), Seconds(settle_within), topology_xml);
-  for (const CollectorPlan& one : collectors) {
-    text += fmt::format("collector {}\n", one.host);
-  }
+  for (const CollectorPlan& one : collectors) text += fmt::format("collector {}\n", one.host);
   for (const WorkerPlan& one : workers) text += fmt::format("worker {}\n{}", one.host, one.config);
   text += fmt::format(
       "in a million calls: answer lost {}, request lost {}, no space {}, slow {}, stale list {}, "
       "connection breaks {}\n",
       rates.answer_lost, rates.request_lost, rates.no_space, rates.slow, rates.stale_list,
       rates.connection_breaks);
-  for (const Incident& incident : incidents) text += incident.ToString() + "\n";
+  for (size_t i = 0; i < incidents.size(); ++i) {
+    text += fmt::format("incident {:>2} {}\n", i, incidents[i].ToString());
+  }
   return text;
 }
 

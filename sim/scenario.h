@@ -47,6 +47,8 @@ enum class IncidentKind : uint8_t {
   kKill,         // a process dies
   kPowerCut,     // and its machine loses what was not synced
   kPause,        // a process sleeps
+  kRestart,      // an operator stops it and starts it again
+  kNetworkCut,   // frames to and from a collector vanish; amount: 0 all, 1 those to it, 2 from it
   kUnreachable,  // a site cannot reach a cluster
   kAnswersLost,  // its requests arrive, the answers do not
   kDiskFull,     // a collector's spool disk
@@ -55,6 +57,7 @@ enum class IncidentKind : uint8_t {
   kClockStep,    // a machine's wall clock is set
   kClockDrift,
 };
+inline constexpr int kIncidentKinds = 12;
 std::string_view IncidentName(IncidentKind kind);
 
 struct Incident {
@@ -64,7 +67,7 @@ struct Incident {
   size_t who = 0;      // a process (collectors, then workers), or the site
   size_t cluster = 0;  // that is unreachable or full
   uint64_t calls = 0;  // kKill: at its n-th seam call from then on
-  int64_t amount = 0;  // of a step (ms) or drift (ppm)
+  int64_t amount = 0;  // of a step (ms) or drift (ppm), or which way a cut goes
 
   std::string ToString() const;
 };

@@ -21,6 +21,32 @@ using std::chrono::seconds;
 
 constexpr SimTime kForEver = std::chrono::hours(24 * 365);
 
+struct PlacePrefix {
+  Place place;
+  std::string prefix;
+};
+
+Place PlaceOf(const Call& call) {
+  static const std::vector<PlacePrefix> kPlacesByPrefix = {
+      {Place::kSpool, "/"},
+      {Place::kData, paths::Data()},
+      {Place::kCollectorStaging, paths::CollectorStaging("")},
+      {Place::kStaging, paths::Tmp()},
+      {Place::kView, paths::ViewRoot(View::kMerged)},  // of the local view as well
+      {Place::kQueue, std::string(paths::Parent(paths::Consumers("c")))},
+      {Place::kQueue, std::string(paths::Parent(paths::Mirrors("c")))},
+      {Place::kQueue, paths::SealedRoot()},
+      {Place::kManifest,
+       std::string(paths::Parent(paths::Parent(paths::ManifestRoot(View::kLocal, 0))))},
+      {Place::kLease, paths::Leases()},
+      {Place::kStatus, paths::StatusRoot()},
+  };
+  for (const PlacePrefix& one : kPlacesByPrefix) {
+    if (call.path.starts_with(one.prefix)) return one.place;
+  }
+  return Place::kOther;
+}
+
 double InSeconds(SimTime time) { return std::chrono::duration<double>(time).count(); }
 
 class World {
@@ -47,6 +73,9 @@ class World {
   // Faults.
   void Begin(const Incident& incident);
   void End(const Incident& incident);
+  void EndIfFaulty(const Incident& incident) {
+    if (faults_) End(incident);
+  }
   void KillAt(const Incident& incident, Machine& machine);
   Fault OnCall(Machine& machine, const Call& call);
   Fault Choose(Machine& machine, const Call& call);
@@ -86,10 +115,11 @@ class World {
   Agenda agenda_;
   bool agenda_changed_ = false;
   bool faults_ = true;
-  // How many incidents hold at present: by (site, cluster), by cluster, by machine.
+  // How many incidents hold at present: by site and cluster, by cluster, by host.
   std::map<std::pair<size_t, std::string>, int> unreachable_;
   std::map<std::pair<size_t, std::string>, int> answers_lost_;
   std::map<std::string, int> full_;
+  std::map<std::pair<std::string, int64_t>, int> cuts_;  // by host and which way
   std::map<const Machine*, uint64_t> kill_in_;
   std::map<const Machine*, bool> power_cut_;
   std::map<const Machine*, SimTime> down_for_;
@@ -212,6 +242,10 @@ void World::Begin(const Incident& incident) {
     case IncidentKind::kPause:
       if (machine.Running()) machine.Pause(scheduler_.now() + incident.lasts);
       return;
+    case IncidentKind::kRestart:
+      if (machine.Running()) machine.Stop();
+      return;
+    case IncidentKind::kNetworkCut: ++cuts_[{machine.setup().host, incident.amount}]; break;
     case IncidentKind::kUnreachable: ++unreachable_[{incident.who, cluster}]; break;
     case IncidentKind::kAnswersLost: ++answers_lost_[{incident.who, cluster}]; break;
     case IncidentKind::kDiskFull: machine.disk().SetCapacity(1); break;
@@ -220,13 +254,14 @@ void World::Begin(const Incident& incident) {
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(incident.amount)); break;
     case IncidentKind::kClockDrift: return machine.clock().SetDrift(incident.amount);
   }
-  Plan(scheduler_.now() + incident.lasts, [this, incident] { End(incident); });
+  Plan(scheduler_.now() + incident.lasts, [this, incident] { EndIfFaulty(incident); });
 }
 
 void World::End(const Incident& incident) {
   Machine& machine = *machines_[incident.who % machines_.size()];
   const std::string& cluster = scenario_.clusters[incident.cluster].name;
   switch (incident.kind) {
+    case IncidentKind::kNetworkCut: --cuts_[{machine.setup().host, incident.amount}]; return;
     case IncidentKind::kUnreachable: --unreachable_[{incident.who, cluster}]; return;
     case IncidentKind::kAnswersLost: --answers_lost_[{incident.who, cluster}]; return;
     case IncidentKind::kDiskFull: machine.disk().SetCapacity(uint64_t{1} << 40); return;
@@ -237,8 +272,11 @@ void World::End(const Incident& incident) {
 }
 
 bool World::Reachable(const std::string& from, const std::string& to) const {
-  static_cast<void>(from), static_cast<void>(to);
-  return true;
+  const auto cut = [&](const std::string& host, int64_t way) {
+    const auto place = cuts_.find({host, way});
+    return place != cuts_.end() && place->second > 0;
+  };
+  return !cut(to, 0) && !cut(to, 1) && !cut(from, 0) && !cut(from, 2);
 }
 
 SimTime World::Latency(const Machine& machine, const Call& call) {
@@ -310,12 +348,13 @@ Fault World::OnCall(Machine& machine, const Call& call) {
   scheduler_.Sleep(Latency(machine, call));
   if (machine.process()->dead) return Fault::RequestLost();
   Fault fault = Choose(machine, call);
+  const auto kind = static_cast<size_t>(fault.kind);
+  ++outcome_.coverage[kind][static_cast<size_t>(PlaceOf(call))];
   if (fault.kind != Fault::Kind::kNone) ++outcome_.faults;
   Note(machine, [&] {
-    return fmt::format("{}{}", call.ToString(),
-                       fault.kind == Fault::Kind::kNone
-                           ? ""
-                           : fmt::format(" FAULT {}", static_cast<int>(fault.kind)));
+    const std::string faulty =
+        fault.kind == Fault::Kind::kNone ? "" : fmt::format(" FAULT {}", FaultName(kind));
+    return call.ToString() + faulty;
   });
   return fault;
 }
@@ -355,6 +394,7 @@ void World::Heal() {
   unreachable_.clear();
   answers_lost_.clear();
   full_.clear();
+  cuts_.clear();
   kill_in_.clear();
   for (const auto& machine : machines_) {
     machine->disk().SetCapacity(uint64_t{1} << 40);
@@ -409,6 +449,29 @@ Outcome World::Run() {
 }
 
 }  // namespace
+
+std::string_view PlaceName(Place place) {
+  switch (place) {
+    case Place::kSpool: return "spool";
+    case Place::kData: return "data";
+    case Place::kCollectorStaging: return "delivery";
+    case Place::kStaging: return "staging";
+    case Place::kView: return "view";
+    case Place::kQueue: return "queue";
+    case Place::kManifest: return "manifest";
+    case Place::kLease: return "lease";
+    case Place::kStatus: return "status";
+    case Place::kOther: return "other";
+  }
+  __builtin_unreachable();
+}
+
+std::string_view FaultName(size_t kind) {
+  static constexpr std::string_view kNames[kFaultKinds] = {
+      "none", "refused", "answer-lost",  "request-lost", "delayed",
+      "torn", "flipped", "crash-before", "crash-after",  "crash-torn"};
+  return kNames[kind];
+}
 
 Outcome Simulate(const Scenario& scenario, const RunOptions& options) {
   World world(scenario, options);

@@ -2,6 +2,7 @@
 // faults, on one thread, in simulated time.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -17,6 +18,27 @@ struct RunOptions {
   std::function<void(const std::string&)> trace{};
 };
 
+// Where in the protocol a storage or disk call is made, by its path.
+enum class Place : uint8_t {
+  kSpool,
+  kData,
+  kCollectorStaging,
+  kStaging,
+  kView,
+  kQueue,
+  kManifest,
+  kLease,
+  kStatus,
+  kOther,
+};
+inline constexpr size_t kPlaces = 10;
+std::string_view PlaceName(Place place);
+
+// How often each fault met a call of each place.
+inline constexpr size_t kFaultKinds = 10;
+using Coverage = std::array<std::array<uint64_t, kPlaces>, kFaultKinds>;
+std::string_view FaultName(size_t kind);
+
 struct Outcome {
   std::optional<Violation> violation;
   SimTime violated_at{};
@@ -30,6 +52,7 @@ struct Outcome {
   uint64_t switches = 0;
   SimTime simulated{};
   SimTime settled_after{};  // the last fault
+  Coverage coverage{};
 };
 
 // Not re-entrant; one at a time in a process.

@@ -1,7 +1,8 @@
 // Threads, locks and waiting. The only door to them: product code uses these names and nothing of
 // <thread>, <mutex> or <condition_variable>. Here they are the standard ones, at no cost. The `sim`
 // preset compiles the same product sources against fibers behind the same names (sync_fibers.h), so
-// that a simulated process runs on one thread in an order that a seed decides (docs/decisions/0001).
+// that a simulated process runs on one thread in an order that a seed decides
+// (docs/decisions/0001).
 //
 // Rules that make this possible: a thread is always owned and joined; every wait either has a
 // deadline or is ended by Notify; nothing blocks outside these calls and the seams (Clock, Storage,

@@ -60,6 +60,9 @@ Status TreeLease::Renew() {
   }
   MutexLock lock(mutex_);
   if (mine_ != mine) return Status::Ok();  // released meanwhile
+  if (renamed.code() == Code::kNoSpace || renamed.code() == Code::kRefused) {
+    return renamed;  // the record stands as it was: still ours, and tried again
+  }
   if (!renamed.ok()) {
     mine_ = 0;
     return {Code::kStale,

@@ -212,6 +212,21 @@ TEST_F(TreeLeaseTest, ALostAnswerAtAnyCallCostsNoTakeOver) {
   }
 }
 
+// A full disk says nothing about who holds it.
+TEST_F(TreeLeaseTest, ARenewalThatIsRefusedGivesNothingUpBeforeTheTimeout) {
+  for (const Code code : {Code::kNoSpace, Code::kRefused}) {
+    Worker a(*this, "a");
+    Tick(a);
+    a.plan.Add({.verb = Verb::kRename, .fault = Fault::Refused(code)});
+    EXPECT_EQ(a.lease.Tick().code(), code);
+    EXPECT_TRUE(a.Held());
+    clock_.Advance(seconds(2));
+    Tick(a);
+    EXPECT_TRUE(a.Held());
+    ASSERT_TRUE(a.lease.Release().ok());
+  }
+}
+
 // The holder cannot know whether its renewals arrive, so it stops in time.
 TEST_F(TreeLeaseTest, AHolderThatGetsNoAnswersStopsBeforeAnybodyTakesOver) {
   Worker a(*this, "a");

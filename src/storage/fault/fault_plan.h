@@ -166,7 +166,8 @@ auto RunFaulty(FaultPlan& plan, Call call, Run run, const FaultHelpers& helpers 
     case Kind::kNone:
     case Kind::kDelayed: return run();
     case Kind::kRefused: return Status(fault.code, call.ToString() + ": refused by plan");
-    case Kind::kRequestLost: return Status(Code::kUnavailable, call.ToString() + ": request lost by plan");
+    case Kind::kRequestLost:
+      return Status(Code::kUnavailable, call.ToString() + ": request lost by plan");
     case Kind::kAnswerLost:
       static_cast<void>(run());
       return Status(Code::kUnavailable, call.ToString() + ": answer lost by plan");

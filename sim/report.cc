@@ -1,0 +1,107 @@
+#include "sim/report.h"
+
+#include <deque>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "cluster/paths.h"
+
+namespace databus::sim {
+namespace {
+
+constexpr size_t kStoryLinesMax = 120;
+constexpr size_t kLastLines = 15;
+
+double InSeconds(SimTime time) { return std::chrono::duration<double>(time).count(); }
+
+}  // namespace
+
+void Tally::Add(const Outcome& outcome) {
+  ++seeds;
+  failed += outcome.violation ? 1 : 0;
+  seam_calls += outcome.seam_calls;
+  faults += outcome.faults;
+  deaths += outcome.deaths;
+  messages += outcome.messages;
+  simulated_s += static_cast<uint64_t>(InSeconds(outcome.simulated));
+  for (size_t f = 0; f < kFaultKinds; ++f) {
+    for (size_t p = 0; p < kPlaces; ++p) coverage[f][p] += outcome.coverage[f][p];
+  }
+}
+
+void Tally::Add(const Tally& other) {
+  seeds += other.seeds;
+  failed += other.failed;
+  seam_calls += other.seam_calls;
+  faults += other.faults;
+  deaths += other.deaths;
+  messages += other.messages;
+  simulated_s += other.simulated_s;
+  for (size_t f = 0; f < kFaultKinds; ++f) {
+    for (size_t p = 0; p < kPlaces; ++p) coverage[f][p] += other.coverage[f][p];
+  }
+}
+
+std::string RunLine(uint64_t seed, const Outcome& outcome) {
+  return fmt::format(
+      "seed {}: {} seam calls, {} faults, {} deaths, {} starts, {} messages, {:.0f} s simulated, "
+      "settled within {:.0f} s, digest {:016x}\n",
+      seed, outcome.seam_calls, outcome.faults, outcome.deaths, outcome.starts, outcome.messages,
+      InSeconds(outcome.simulated), InSeconds(outcome.settled_after), outcome.digest);
+}
+
+std::string ViolationLine(uint64_t seed, const Outcome& outcome) {
+  return fmt::format("seed {}: {} broken at {:.6f} s: {} {}\n", seed, outcome.violation->promise,
+                     InSeconds(outcome.violated_at), outcome.violation->what,
+                     outcome.violation->path);
+}
+
+std::string TallyLine(const Tally& tally, double seconds) {
+  return fmt::format(
+      "{} seeds, {} failed; {} seam calls ({:.0f} a second), {} faults, {} deaths, {} messages, "
+      "{} h simulated\n",
+      tally.seeds, tally.failed, tally.seam_calls, static_cast<double>(tally.seam_calls) / seconds,
+      tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600);
+}
+
+std::string CoverageTable(const Coverage& coverage) {
+  std::string text = fmt::format("{:<14}", "");
+  for (size_t p = 0; p < kPlaces; ++p) {
+    text += fmt::format("{:>12}", PlaceName(static_cast<Place>(p)));
+  }
+  text += '\n';
+  for (size_t f = 0; f < kFaultKinds; ++f) {
+    text += fmt::format("{:<14}", FaultName(f));
+    for (const uint64_t count : coverage[f]) text += fmt::format("{:>12}", count);
+    text += '\n';
+  }
+  return text;
+}
+
+std::string Story(const Scenario& scenario) {
+  const Outcome known = Simulate(scenario);
+  if (!known.violation) return {};
+  const std::string name(paths::BaseName(known.violation->path));
+  std::deque<std::string> about;
+  std::deque<std::string> last;
+  const auto keep = [](std::deque<std::string>& lines, const std::string& line, size_t most) {
+    lines.push_back(line);
+    if (lines.size() > most) lines.pop_front();
+  };
+  const auto hear = [&](const std::string& line) {
+    const bool concerns = (!name.empty() && line.find(name) != std::string::npos) ||
+                          line.find("incident") != std::string::npos ||
+                          line.find("dies") != std::string::npos;
+    if (concerns) keep(about, line, kStoryLinesMax);
+    keep(last, line, kLastLines);
+  };
+  static_cast<void>(Simulate(scenario, {.trace = hear}));
+  std::string text = "What happened to it:\n";
+  for (const std::string& line : about) text += "  " + line + "\n";
+  text += "The last events:\n";
+  for (const std::string& line : last) text += "  " + line + "\n";
+  return text;
+}
+
+}  // namespace databus::sim

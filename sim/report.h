@@ -1,0 +1,35 @@
+// What databus-sim prints: one run, a failure with its story, the sum of many.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "sim/shrink.h"
+#include "sim/world.h"
+
+namespace databus::sim {
+
+// Of many runs.
+struct Tally {
+  uint64_t seeds = 0;
+  uint64_t failed = 0;
+  uint64_t seam_calls = 0;
+  uint64_t faults = 0;
+  uint64_t deaths = 0;
+  uint64_t messages = 0;
+  uint64_t simulated_s = 0;
+  Coverage coverage{};
+
+  void Add(const Outcome& outcome);
+  void Add(const Tally& other);
+};
+
+std::string RunLine(uint64_t seed, const Outcome& outcome);
+std::string ViolationLine(uint64_t seed, const Outcome& outcome);
+std::string TallyLine(const Tally& tally, double seconds);
+// Calls of each place that met each fault; a zero is a pair that was never reached.
+std::string CoverageTable(const Coverage& coverage);
+// The events of a failing run that concern the path of its violation, and the incidents.
+std::string Story(const Scenario& scenario);
+
+}  // namespace databus::sim
