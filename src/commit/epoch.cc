@@ -61,7 +61,7 @@ Status FenceLower(Storage& storage, View view, Group group, const Listing& listi
                   uint64_t epoch) {
   std::vector<Move> moves;
   for (const uint64_t lower : listing.live) {
-    if (lower >= epoch || PLANTED("commit.skip_fence")) continue;
+    if (lower >= epoch || Planted(Bug::kNoFence)) continue;
     moves.push_back(
         {paths::EpochStaging(view, group, lower), paths::FencedStaging(view, group, lower)});
   }
@@ -92,7 +92,7 @@ Result<TakenEpoch> TakeEpoch(Storage& storage, Random& random, View view, Group 
                                               storage.Describe(), epoch, ViewName(view), group,
                                               listing.Highest()));
     }
-    if (listing.live.size() == 1 || PLANTED("commit.skip_fence")) {
+    if (listing.live.size() == 1 || Planted(Bug::kNoFence)) {
       // Takers that died before they got a number. One that is only slow fails, and starts again.
       for (const Status& removed : storage.Removes(listing.unnamed)) {
         if (removed.unknown()) return removed;
