@@ -40,6 +40,10 @@ std::string SegmentPath(const std::string& dir, uint64_t segment) {
   return dir + "/segment-" + std::to_string(segment);
 }
 
+std::string CopyPath(const std::string& dir, uint64_t segment) {
+  return dir + "/copy-" + std::to_string(segment);
+}
+
 std::string JournalPath(const std::string& dir, uint64_t number) {
   return dir + "/journal-" + std::to_string(number);
 }

@@ -19,6 +19,8 @@ namespace databus {
 inline constexpr size_t kReadBytes = 4u << 20;
 
 std::string SegmentPath(const std::string& dir, uint64_t segment);
+// What recovery writes before it becomes that segment.
+std::string CopyPath(const std::string& dir, uint64_t segment);
 std::string JournalPath(const std::string& dir, uint64_t number);
 // The number in `<prefix><number>`; nothing for any other name.
 std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix);

@@ -8,7 +8,8 @@ namespace databus {
 namespace {
 
 constexpr uint32_t kSegmentMagic = 0x47534244;  // "DBSG"
-constexpr uint32_t kRecordMagic = 0x43524244;   // "DBRC"
+constexpr uint32_t kFirstMagic = 0x46524244;    // "DBRF": a record that begins a flush
+constexpr uint32_t kRecordMagic = 0x43524244;   // "DBRC": any other
 constexpr uint32_t kVersion = 1;
 constexpr size_t kSegmentCrcOffset = kSegmentHeaderBytes - 4;
 constexpr size_t kRecordCrcOffset = kRecordHeaderBytes - 4;
@@ -106,7 +107,7 @@ void AppendRecordHeader(std::string& out, const SegmentId& id, const RecordHeade
   const auto put = [&at](auto value) {
     for (size_t i = 0; i < sizeof value; ++i) *at++ = static_cast<char>(value >> (8 * i));
   };
-  put(kRecordMagic);
+  put(header.begins_flush ? kFirstMagic : kRecordMagic);
   put(header.entries_bytes);
   put(id.segment);
   put(header.offset);
@@ -124,8 +125,10 @@ std::optional<RecordHeader> DecodeRecordHeader(std::string_view bytes, const Seg
                                                uint64_t offset) {
   if (bytes.size() < kRecordHeaderBytes) return std::nullopt;
   FieldReader fields(bytes.substr(0, kRecordHeaderBytes));
-  if (fields.U32() != kRecordMagic) return std::nullopt;
+  const uint32_t magic = fields.U32();
+  if (magic != kFirstMagic && magic != kRecordMagic) return std::nullopt;
   RecordHeader header;
+  header.begins_flush = magic == kFirstMagic;
   header.entries_bytes = fields.U32();
   const uint64_t segment = fields.U64();
   header.offset = fields.U64();
@@ -141,12 +144,8 @@ std::optional<RecordHeader> DecodeRecordHeader(std::string_view bytes, const Seg
 }
 
 size_t FindRecordMagic(std::string_view bytes, size_t from) {
-  static const std::string magic = [] {
-    std::string text;
-    PutU32(text, kRecordMagic);
-    return text;
-  }();
-  const size_t found = bytes.find(magic, from);
+  constexpr std::string_view kCommon = "DBR";  // how both kinds begin
+  const size_t found = bytes.find(kCommon, from);
   return found == std::string_view::npos ? bytes.size() : found;
 }
 

@@ -33,6 +33,8 @@ Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id);
 
 struct RecordHeader {
   uint64_t offset = 0;  // where the header begins
+  // The first one of a write: all before it was synced before this was written.
+  bool begins_flush = false;
   int64_t accepted_ms = 0;
   uint64_t sender = 0;
   uint64_t number = 0;  // 0: no batch identity

@@ -1,7 +1,11 @@
 // Opening a spool: what a killed run, a power cut or a damaged disk may have left.
 //
 //   found                                        done
-//   newest segment                               synced: the run may have died before its sync
+//   newest segment, its last flush               copied into a segment of its own, and void where
+//                                                it was: it may never have been synced, and where a
+//                                                sync failed no later one can be believed. Nothing
+//                                                is done when the journal knows the segment's end
+//   copy, not yet a segment                      removed; or named, if the journal counts it
 //   newest segment, bytes behind its last good   set aside unless zero; void, in the journal, so
 //   record (never acknowledged, or damaged)      that it stays dead whatever is found there later
 //   newest segment, damaged record before that   set aside, void: its batch mark does not count
@@ -18,6 +22,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/crc32c.h"
 #include "collector/spool/files.h"
 #include "collector/spool/identity.h"
 #include "collector/spool/segment_reader.h"
@@ -28,6 +33,28 @@ namespace {
 
 constexpr std::string_view kSegmentPrefix = "segment-";
 constexpr std::string_view kJournalPrefix = "journal-";
+constexpr std::string_view kCopyPrefix = "copy-";
+
+// Whether the journal knows where the segment ends. All before its end is durable.
+bool EndIsKnown(const SpoolState& state, uint64_t segment) {
+  const auto found = state.voids.find(segment);
+  return found != state.voids.end() && !found->second.pieces().empty() &&
+         found->second.pieces().back().end == kOffsetMax;
+}
+
+// All before it is durable, says the journal: nothing else is cut.
+uint64_t DurableEnd(const SpoolState& state, uint64_t segment) {
+  if (EndIsKnown(state, segment)) return kOffsetMax;
+  uint64_t end = 0;
+  for (const auto& [id, cut] : state.cuts) {
+    for (const SpoolRange& range : cut.ranges) {
+      if (range.segment == segment) end = std::max(end, range.end);
+    }
+  }
+  const auto freed = state.freed.find(segment);
+  if (freed == state.freed.end() || freed->second.pieces().empty()) return end;
+  return std::max(end, freed->second.pieces().back().end);
+}
 
 // A segment is removed when all of it is freed or void: then no cut of it is open, and what is
 // freed or void has no gap behind the segment's header.
@@ -73,7 +100,7 @@ Status SpoolImpl::Recover() {
   stats_.damaged_files = damaged_names_.size();
 
   DATABUS_RETURN_IF_ERROR(OpenIdentity());
-  DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> segments,
+  DATABUS_ASSIGN_OR_RETURN(std::vector<uint64_t> segments,
                            ListNumbered(disk_, options_.dir, kSegmentPrefix));
   DATABUS_RETURN_IF_ERROR(OpenJournal(segments));
   for (const uint64_t segment : segments) {
@@ -112,7 +139,7 @@ Status SpoolImpl::OpenIdentity() {
   return Status::Ok();
 }
 
-Status SpoolImpl::OpenJournal(const std::vector<uint64_t>& segments) {
+Status SpoolImpl::OpenJournal(std::vector<uint64_t>& segments) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> journals,
                            ListNumbered(disk_, options_.dir, kJournalPrefix));
   if (journals.empty() && !segments.empty()) {
@@ -120,6 +147,7 @@ Status SpoolImpl::OpenJournal(const std::vector<uint64_t>& segments) {
   }
   DATABUS_ASSIGN_OR_RETURN(
       journal_, Journal::Open(disk_, {options_.dir, incarnation_, options_.journal_bytes}));
+  DATABUS_RETURN_IF_ERROR(FinishCopies(segments));
   std::vector<uint64_t> gone;
   journal_->Look([&](const SpoolState& state) {
     next_segment_ = 1 + std::max(state.last_segment, segments.empty() ? 0 : segments.back());
@@ -138,12 +166,27 @@ Status SpoolImpl::OpenJournal(const std::vector<uint64_t>& segments) {
   return Status::Ok();
 }
 
+Status SpoolImpl::FinishCopies(std::vector<uint64_t>& segments) {
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> copies,
+                           ListNumbered(disk_, options_.dir, kCopyPrefix));
+  for (const uint64_t number : copies) {
+    const std::string path = CopyPath(options_.dir, number);
+    const bool counts =
+        journal_->Look([&](const SpoolState& state) { return EndIsKnown(state, number); });
+    if (counts) {
+      DATABUS_RETURN_IF_ERROR(disk_.Rename(path, SegmentPath(options_.dir, number)));
+      segments.push_back(number);
+    } else {
+      DATABUS_RETURN_IF_ERROR(disk_.Remove(path));
+    }
+  }
+  std::ranges::sort(segments);
+  return copies.empty() ? Status::Ok() : disk_.SyncDir(options_.dir);
+}
+
 Status SpoolImpl::RecoverSegment(uint64_t number, ReadDepth depth) {
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file,
                            disk_.Open(SegmentPath(options_.dir, number)));
-  // A run that was killed between write and sync left records that can be read, and are lost with
-  // the power. Nothing is concluded from them before they are durable.
-  if (depth == ReadDepth::kBodies) DATABUS_RETURN_IF_ERROR(file->Sync());
   DATABUS_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
   std::string head;
   DATABUS_RETURN_IF_ERROR(file->ReadAt(0, kSegmentHeaderBytes, head));
@@ -159,14 +202,62 @@ Status SpoolImpl::RecoverSegment(uint64_t number, ReadDepth depth) {
     return found == state.voids.end() ? IntervalSet().Gaps(all) : found->second.Gaps(all);
   });
   SpoolChange voids;
+  std::vector<RecordHeader> tail;
   for (const Interval& piece : pieces) {
     if (depth == ReadDepth::kHeaders) {
       DATABUS_RETURN_IF_ERROR(ScanHeaders(*file, number, piece));
     } else {
-      DATABUS_RETURN_IF_ERROR(ScanBodies(*file, number, piece, voids));
+      DATABUS_RETURN_IF_ERROR(ScanBodies(*file, number, piece, voids, tail));
     }
   }
+  const uint64_t durable =
+      journal_->Look([&](const SpoolState& state) { return DurableEnd(state, number); });
+  const auto first = std::ranges::find_if(
+      tail, [&](const RecordHeader& header) { return header.offset >= durable; });
+  for (auto it = tail.begin(); it != first; ++it) Restore(number, *it);
+  tail.erase(tail.begin(), first);
+  if (!tail.empty()) return CopyTail(*file, number, tail, voids);
   return voids.voids.empty() ? Status::Ok() : Commit(voids);
+}
+
+Status SpoolImpl::CopyTail(DiskFile& file, uint64_t number, const std::vector<RecordHeader>& tail,
+                           SpoolChange& voids) {
+  std::vector<RecordHeader> copied = tail;
+  DATABUS_RETURN_IF_ERROR(WriteCopy(file, number, copied).WithContext("copying its last flush"));
+  const uint64_t copy = next_segment_++;
+  voids.voids.push_back({number, tail.front().offset, kOffsetMax});
+  voids.voids.push_back({copy, copied.back().end(), kOffsetMax});
+  DATABUS_RETURN_IF_ERROR(Commit(voids));
+  DATABUS_RETURN_IF_ERROR(
+      disk_.Rename(CopyPath(options_.dir, copy), SegmentPath(options_.dir, copy)));
+  DATABUS_RETURN_IF_ERROR(disk_.SyncDir(options_.dir));
+  table_.Add(copy, SpoolAge::kBacklog);
+  for (const RecordHeader& header : copied) Restore(copy, header);
+  return Status::Ok();
+}
+
+// Durable, name and all, when it returns; `records` are then those of the copy.
+Status SpoolImpl::WriteCopy(DiskFile& file, uint64_t number, std::vector<RecordHeader>& records) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> copy,
+                           disk_.Create(CopyPath(options_.dir, next_segment_)));
+  std::string written = EncodeSegmentHeader(Id(next_segment_));
+  uint64_t end = written.size();
+  std::string body;
+  for (RecordHeader& header : records) {
+    DATABUS_RETURN_IF_ERROR(
+        file.ReadAt(header.offset + kRecordHeaderBytes, header.body_bytes(), body));
+    if (body.size() != header.body_bytes() || Crc32c(body) != header.body_crc32c) {
+      return {Code::kUnavailable, "segment " + std::to_string(number) + " reads differently now"};
+    }
+    header.offset = end;
+    AppendRecordHeader(written, Id(next_segment_), header);
+    const std::string_view parts[] = {written, body};
+    DATABUS_RETURN_IF_ERROR(copy->Append(parts));
+    written.clear();
+    end = header.end();
+  }
+  DATABUS_RETURN_IF_ERROR(copy->Sync());
+  return disk_.SyncDir(options_.dir);
 }
 
 void SpoolImpl::Restore(uint64_t segment, const RecordHeader& header) {
@@ -189,7 +280,7 @@ Status SpoolImpl::ScanHeaders(DiskFile& file, uint64_t number, const Interval& p
 }
 
 Status SpoolImpl::ScanBodies(DiskFile& file, uint64_t number, const Interval& piece,
-                             SpoolChange& voids) {
+                             SpoolChange& voids, std::vector<RecordHeader>& tail) {
   SegmentReader reader(file, Id(number), piece, ReadDepth::kBodies);
   std::vector<Interval> damaged;
   uint64_t good_end = piece.begin;
@@ -201,7 +292,11 @@ Status SpoolImpl::ScanBodies(DiskFile& file, uint64_t number, const Interval& pi
       continue;
     }
     good_end = found->bytes.end;
-    Restore(number, *found->header);
+    if (found->header->begins_flush) {
+      for (const RecordHeader& header : tail) Restore(number, header);
+      tail.clear();
+    }
+    tail.push_back(*found->header);
   }
   // What is damaged behind the last good record is one tail.
   std::erase_if(damaged, [&](const Interval& bytes) { return bytes.begin >= good_end; });

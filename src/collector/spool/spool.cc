@@ -205,6 +205,7 @@ void SpoolImpl::Judge(Flush& flush) {
 void SpoolImpl::AddRecord(Flush& flush, const QueuedGroup& group, const SpoolBatch& batch) {
   RecordHeader header;
   header.offset = flush.end;
+  header.begins_flush = flush.end == flush.begin;
   header.accepted_ms = group.accepted.time_since_epoch().count();
   if (batch.id) {
     header.sender = batch.id->sender;

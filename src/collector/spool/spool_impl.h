@@ -98,11 +98,20 @@ class SpoolImpl final : public Spool {
 
   // --- recovery ---
   Status OpenIdentity();
-  Status OpenJournal(const std::vector<uint64_t>& segments);
+  // May add to `segments`.
+  Status OpenJournal(std::vector<uint64_t>& segments);
+  // Copies that the journal counts get their names as segments, others go.
+  Status FinishCopies(std::vector<uint64_t>& segments);
   // The newest segment is read in full: only it can hold what was never synced.
   Status RecoverSegment(uint64_t number, ReadDepth depth);
   Status ScanHeaders(DiskFile& file, uint64_t number, const Interval& piece);
-  Status ScanBodies(DiskFile& file, uint64_t number, const Interval& piece, SpoolChange& voids);
+  // `tail` becomes the good records from the last one on that begins a flush.
+  Status ScanBodies(DiskFile& file, uint64_t number, const Interval& piece, SpoolChange& voids,
+                    std::vector<RecordHeader>& tail);
+  // Moves the tail of a segment, nobody knows whether synced, into a new one.
+  Status CopyTail(DiskFile& file, uint64_t number, const std::vector<RecordHeader>& tail,
+                  SpoolChange& voids);
+  Status WriteCopy(DiskFile& file, uint64_t number, std::vector<RecordHeader>& records);
   void Restore(uint64_t segment, const RecordHeader& header);
   void TakeKnownRanges();
 
