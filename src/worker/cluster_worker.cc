@@ -88,7 +88,7 @@ ClusterWorker::ClusterWorker(Options options)
       label_(fmt::format("worker-{}@{}:{}#{}", options_.cluster, options_.identity.host,
                          options_.identity.pid, options_.identity.machine)),
       rules_(options_.topology, options_.cluster),
-      problems_(options_.clock),
+      problems_(options_.clock, "worker", ShowTopic::kYes),
       guard_(options_.clock) {}
 
 ClusterWorker::~ClusterWorker() = default;

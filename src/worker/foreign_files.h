@@ -11,7 +11,7 @@
 #include "base/clock.h"
 #include "cluster/names.h"
 #include "commit/group_writer.h"
-#include "worker/problem_board.h"
+#include "telemetry/problems.h"
 
 namespace databus {
 

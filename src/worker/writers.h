@@ -10,7 +10,7 @@
 
 #include "commit/group_writer.h"
 #include "lease/lease.h"
-#include "worker/problem_board.h"
+#include "telemetry/problems.h"
 
 namespace databus {
 

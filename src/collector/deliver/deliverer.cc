@@ -96,7 +96,7 @@ Status Deliverer::Attempt(Extent extent) {
   }
   DATABUS_RETURN_IF_ERROR(mover_.Run(cluster_));
   DATABUS_RETURN_IF_ERROR(CutDue(extent));
-  seams_.problems.Solved(kDeliveryProblem);
+  seams_.problems.Clear(kDeliveryProblem);
   return Status::Ok();
 }
 
@@ -207,8 +207,8 @@ void Deliverer::Fail(const Status& why) {
   prepared_ = false;
   if (why.code() == Code::kStopped) {
     spool_unsure_ = true;
-    seams_.problems.Report("spool", "spool: " + why.message(),
-                           "the collector opens its spool again, by itself");
+    seams_.problems.Raise("spool", "spool: " + why.message(),
+                          "the collector opens its spool again, by itself");
     return;
   }
   const int64_t interval = settings_.retry_interval.count();
@@ -216,7 +216,7 @@ void Deliverer::Fail(const Status& why) {
   const int64_t pause = interval - range / 2 +
                         static_cast<int64_t>(seams_.random.Below(static_cast<uint64_t>(range) + 1));
   not_before_ = seams_.clock.Boot() + Milliseconds(std::max<int64_t>(pause, 1));
-  seams_.problems.Report(
+  seams_.problems.Raise(
       kDeliveryProblem, "delivery: " + why.ToString(),
       fmt::format("tried again about every {} ms; messages stay in the spool", interval));
 }

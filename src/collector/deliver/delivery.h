@@ -10,10 +10,10 @@
 
 #include "base/clock.h"
 #include "base/random.h"
-#include "collector/deliver/problem_list.h"
 #include "collector/seal/sealer.h"
 #include "collector/spool/spool.h"
 #include "storage/storage.h"
+#include "telemetry/problems.h"
 
 namespace databus {
 
@@ -38,7 +38,7 @@ struct DeliverySeams {
   Spool& spool;
   const Clock& clock;
   Random& random;
-  ProblemList& problems;
+  ProblemBoard& problems;
 };
 
 // Counts since the start. Read from any thread.

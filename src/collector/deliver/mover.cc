@@ -190,7 +190,7 @@ Status Mover::RenameDue() {
     } else {
       Stuck(tracked, status);
     }
-    if (tracked.state == IntentState::kDelivered) seams_.problems.Solved(ProblemKey(tracked));
+    if (tracked.state == IntentState::kDelivered) seams_.problems.Clear(ProblemKey(tracked));
   }
   return outcome;
 }
@@ -237,7 +237,7 @@ Status Mover::AmendName(Tracked& tracked) {
   if (recorded.unknown()) return Status(Code::kStopped, recorded.message());
   if (!recorded.ok()) return recorded.WithContext("amend an intent");
   ++counts_.collisions;
-  seams_.problems.Report(
+  seams_.problems.Raise(
       "name taken",
       fmt::format("stream {}: {} is taken by another file; delivered as {}", tracked.intent.stream,
                   taken, paths::BaseName(amended.final_path)),
@@ -250,11 +250,11 @@ std::string Mover::ProblemKey(const Tracked& tracked) { return "stream " + track
 
 void Mover::Stuck(Tracked& tracked, const Status& why) {
   tracked.not_before = seams_.clock.Boot() + settings_.retry_interval;
-  seams_.problems.Report(ProblemKey(tracked),
-                         fmt::format("stream {}: {}: {}", tracked.intent.stream,
-                                     tracked.intent.final_path, why.ToString()),
-                         fmt::format("tried again every {} ms; other streams go on",
-                                     settings_.retry_interval.count()));
+  seams_.problems.Raise(ProblemKey(tracked),
+                        fmt::format("stream {}: {}: {}", tracked.intent.stream,
+                                    tracked.intent.final_path, why.ToString()),
+                        fmt::format("tried again every {} ms; other streams go on",
+                                    settings_.retry_interval.count()));
 }
 
 // One announcement per group, then the intents are settled. An announcement is a hint, so one whose
@@ -303,10 +303,10 @@ Status Mover::Announce(const ClusterIdentity& cluster) {
       return renamed.WithContext("announce sealed files");
     }
     announced = false;
-    seams_.problems.Report("announcements", "announcing sealed files: " + renamed.ToString(),
-                           "the worker finds the files by its next full scan");
+    seams_.problems.Raise("announcements", "announcing sealed files: " + renamed.ToString(),
+                          "the worker finds the files by its next full scan");
   }
-  if (announced) seams_.problems.Solved("announcements");
+  if (announced) seams_.problems.Clear("announcements");
   return Settle(delivered);
 }
 

@@ -20,17 +20,17 @@ Result<std::vector<SpoolRange>> Stager::Read(const std::vector<SpoolRange>& rang
           const Status added = regrouped.Add(record.entries, record.accepted);
           if (added.ok()) return;
           ++counts_.malformed;
-          seams_.problems.Report("malformed", "spool: a record cannot be read: " + added.message(),
-                                 "nothing: what can be read of it is delivered");
+          seams_.problems.Raise("malformed", "spool: a record cannot be read: " + added.message(),
+                                "nothing: what can be read of it is delivered");
         });
     const std::string key = "segment " + std::to_string(range.segment);
     if (!part.ok()) {
       // The other segments go on (G11).
-      seams_.problems.Report(key, "spool: " + key + ": " + part.status().ToString(),
-                             "read again with the next cut");
+      seams_.problems.Raise(key, "spool: " + key + ": " + part.status().ToString(),
+                            "read again with the next cut");
       continue;
     }
-    seams_.problems.Solved(key);
+    seams_.problems.Clear(key);
     bytes += part->end - part->begin;
     read.push_back(*part);
   }

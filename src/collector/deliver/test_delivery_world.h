@@ -170,7 +170,7 @@ class Process {
   FaultPlan plan;
   FaultStorage cluster{world_.cluster, plan};
   FaultDisk disk{world_.disk, plan};
-  ProblemList problems{world_.clock};
+  ProblemBoard problems{world_.clock, "collector", ShowTopic::kNo};
   std::unique_ptr<Spool> spool;
   std::unique_ptr<Deliverer> deliverer;
 };

@@ -75,7 +75,7 @@ class CollectorImpl final : public Collector {
         config_(std::move(config)),
         process_(std::move(process)),
         name_(std::move(name)),
-        problems_(seams.clock) {}
+        problems_(seams.clock, "collector", ShowTopic::kNo) {}
 
   // Threads end in the order in which they use each other.
   ~CollectorImpl() override {
@@ -88,7 +88,9 @@ class CollectorImpl final : public Collector {
 
   Status Start(Drive drive) override;
   Status Stop(BootTime deadline) override;
-  bool WantsReopening() const override { return deliverer_->spool_unsure(); }
+  bool WantsReopening() const override {
+    return deliverer_->spool_unsure() || !spool_->Stats().retired.empty();
+  }
   BootTime Step() override;
   bool FlushOnce() override { return spool_->FlushOnce(); }
   uint16_t port() const override { return server_->port(); }
@@ -111,7 +113,7 @@ class CollectorImpl final : public Collector {
   const CollectorConfig config_;
   const CollectorProcessInfo process_;
   const std::string name_;
-  ProblemList problems_;
+  ProblemBoard problems_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Deliverer> deliverer_;
   std::unique_ptr<ScribeHandler> handler_;
@@ -258,13 +260,13 @@ void CollectorImpl::ReportNamesake(const std::string& path) {
   const bool ours =
       !other.ok() || other->facts.value("incarnation", "") == spool_->identity().incarnation;
   if (ours || !beaten_) {
-    problems_.Solved("name");
+    problems_.Clear("name");
     return;
   }
-  problems_.Report("name",
-                   fmt::format("another collector named {} is alive on host {}, process {}", name_,
-                               other->host, other->pid),
-                   "stop one of them, or give it another name and spool");
+  problems_.Raise("name",
+                  fmt::format("another collector named {} is alive on host {}, process {}", name_,
+                              other->host, other->pid),
+                  "stop one of them, or give it another name and spool");
 }
 
 // What the spool cannot mend by itself, and what it keeps from its producers or its readers.
@@ -272,7 +274,7 @@ void CollectorImpl::WatchSpool() {
   const SpoolStats spool = spool_->Stats();
   const std::string& dir = config_.spool_directory;
   const auto tell = [&](const std::string& key, bool wrong, std::string what, std::string next) {
-    wrong ? problems_.Report(key, std::move(what), std::move(next)) : problems_.Solved(key);
+    wrong ? problems_.Raise(key, std::move(what), std::move(next)) : problems_.Clear(key);
   };
   tell("damaged", spool.damaged_files > 0,
        fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
@@ -307,9 +309,9 @@ void CollectorImpl::Beat() {
   const Status written = seams_.cluster.Replace(path, EncodeHeartbeat(Describe()));
   if (written.ok()) {
     beaten_ = true;
-    problems_.Solved("heartbeat");
+    problems_.Clear("heartbeat");
   } else {
-    problems_.Report("heartbeat", "heartbeat: " + written.ToString(), "tried again in seconds");
+    problems_.Raise("heartbeat", "heartbeat: " + written.ToString(), "tried again in seconds");
   }
 }
 

@@ -18,12 +18,12 @@
 #include "base/clock.h"
 #include "base/sync.h"
 #include "collector/config/scribe_conf.h"
-#include "collector/deliver/problem_list.h"
 #include "collector/service/entry_judge.h"
 #include "collector/spool/spool.h"
 #include "net/fb303_handler.h"
 #include "net/frame_server.h"
 #include "net/scribe_codec.h"
+#include "telemetry/problems.h"
 
 namespace databus {
 
@@ -50,7 +50,7 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
   struct Seams {
     const Clock& clock;
     Spool& spool;
-    const ProblemList& problems;
+    const ProblemBoard& problems;
   };
   ScribeHandler(const CollectorConfig& config, const Seams& seams, Wishes wishes);
 

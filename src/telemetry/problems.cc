@@ -1,4 +1,6 @@
-#include "worker/problem_board.h"
+#include "telemetry/problems.h"
+
+#include <algorithm>
 
 #include "telemetry/log.h"
 
@@ -6,34 +8,36 @@ namespace databus {
 namespace {
 
 constexpr size_t kReportedMax = 50;
+constexpr std::chrono::minutes kLogEvery{1};
 
 }  // namespace
 
 void ProblemBoard::Raise(const std::string& topic, const std::string& what,
                          const std::string& next) {
   MutexLock lock(mutex_);
-  const auto [it, fresh] = standing_.try_emplace(topic);
-  const bool changed = it->second.what != what;
-  if (fresh) it->second.since = clock_.Wall();
-  it->second.what = what;
-  it->second.next = next;
-  // Details (a number, a temporary name) may change at every try; the log hears of it once a
-  // minute.
+  const auto [at, fresh] = standing_.try_emplace(topic);
+  Standing& standing = at->second;
+  if (fresh) standing.problem.since = clock_.Wall();
+  standing.problem.what = what;
+  standing.problem.next = next;
   const BootTime now = clock_.Boot();
-  BootTime& logged = logged_[topic];
-  if (!fresh && (!changed || now - logged < std::chrono::minutes(1))) return;
-  logged = now;
-  LogWarning("worker", what, {{"topic", topic}, {"next", next}});
+  if (!fresh && (standing.logged == what || now - standing.logged_at < kLogEvery)) return;
+  standing.logged = what;
+  standing.logged_at = now;
+  LogWarning(process_, what, {{"topic", topic}, {"next", next}});
 }
 
 void ProblemBoard::Clear(const std::string& topic) {
   MutexLock lock(mutex_);
-  if (standing_.erase(topic) > 0) LogInfo("worker", "recovered", {{"topic", topic}});
+  const auto at = standing_.find(topic);
+  if (at == standing_.end()) return;
+  LogInfo(process_, "recovered", {{"topic", topic}, {"problem", at->second.problem.what}});
+  standing_.erase(at);
 }
 
 void ProblemBoard::Report(const std::string& what, const std::string& next) {
   MutexLock lock(mutex_);
-  LogWarning("worker", what, {{"next", next}});
+  LogWarning(process_, what, {{"next", next}});
   reported_.push_back({what, clock_.Wall(), next});
   if (reported_.size() > kReportedMax) reported_.erase(reported_.begin());
 }
@@ -48,13 +52,16 @@ void ProblemBoard::RaiseEach(const std::string& topic, const std::vector<std::st
 }
 
 std::vector<Problem> ProblemBoard::List() const {
-  MutexLock lock(mutex_);
   std::vector<Problem> all;
-  for (const auto& [topic, problem] : standing_) {
-    all.push_back(problem);
-    all.back().what = topic + ": " + problem.what;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [topic, standing] : standing_) {
+      all.push_back(standing.problem);
+      if (show_topic_ == ShowTopic::kYes) all.back().what = topic + ": " + standing.problem.what;
+    }
+    all.insert(all.end(), reported_.begin(), reported_.end());
   }
-  all.insert(all.end(), reported_.begin(), reported_.end());
+  std::ranges::stable_sort(all, {}, &Problem::since);
   return all;
 }
 
