@@ -88,9 +88,7 @@ class CollectorImpl final : public Collector {
 
   Status Start(Drive drive) override;
   Status Stop(BootTime deadline) override;
-  bool WantsReopening() const override {
-    return deliverer_->spool_unsure() || !spool_->Stats().retired.empty();
-  }
+  bool WantsReopening() const override { return deliverer_->spool_unsure(); }
   BootTime Step() override;
   bool FlushOnce() override { return spool_->FlushOnce(); }
   uint16_t port() const override { return server_->port(); }
