@@ -88,7 +88,9 @@ class CollectorImpl final : public Collector {
 
   Status Start(Drive drive) override;
   Status Stop(BootTime deadline) override;
-  bool WantsReopening() const override { return deliverer_->spool_unsure(); }
+  bool WantsReopening() const override {
+    return deliverer_->spool_unsure() || !spool_->Stats().retired.empty();
+  }
   BootTime Step() override;
   bool FlushOnce() override { return spool_->FlushOnce(); }
   uint16_t port() const override { return server_->port(); }
@@ -289,7 +291,7 @@ void CollectorImpl::WatchSpool() {
                    spool.free_bytes, dir),
        "free space there, or lower databus.collector.disk_reserve_bytes; it goes on by itself");
   tell("retired", !spool.retired.empty(), fmt::format("{}: {}", dir, spool.retired),
-       "mend the disk, then restart the collector");
+       "mend the disk; the collector opens its spool again by itself, every second");
   const uint64_t rejected = handler_->counts().received_bad.load();
   tell("rejected", rejected > 0,
        fmt::format("entries of calls were rejected since the start; they are kept, with the "

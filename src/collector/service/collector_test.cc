@@ -434,7 +434,7 @@ TEST_F(CollectorTest, ARetiredDiskIsInTheHeartbeatFileWithTheOneThingToDo) {
   EXPECT_NE(beat->facts["retired"], "");
   std::string next;
   for (const Problem& problem : beat->problems) next += problem.next + "\n";
-  EXPECT_THAT(next, HasSubstr("restart the collector"));
+  EXPECT_THAT(next, HasSubstr("opens its spool again by itself"));
   EXPECT_THAT(next, Not(HasSubstr("it goes on by itself")));
 }
 
