@@ -6,12 +6,100 @@
 #pragma once
 
 #include <cstdint>
+#ifdef DATABUS_SIM
+#include <span>
+#include <string_view>
+#endif
 
 namespace databus {
 
+// In the order of the rules; each with its rule and what is wrong.
 enum class Bug : uint8_t {
   kNone,
-  kNoFence,  // P4: a new holder does not rename the older staging directories away
+  kWrongTreeAccepted,      // P1: a tree with another cluster-id is believed
+  kLeaseIgnored,           // P2: a standby works without the lease
+  kLeaseNeverExpires,      // P2: a silent holder's lease is never taken over
+  kEpochReused,            // P3: a holder goes on in the directory of the one before
+  kEpochAnswerLost,        // P3: an epoch whose rename has no answer is taken for one's own
+  kFencedNotCounted,       // P4: fenced names do not count when the next epoch is chosen
+  kNoFence,                // P4: a new holder does not rename the older staging directories away
+  kOvertakenGoesOn,        // P4: a holder that sees a higher epoch goes on
+  kEpochsListedAsNone,     // P4: a listing of epochs that fails is taken for an empty one
+  kFenceNotChecked,        // P5: what is gone from the own staging is done, staging or not
+  kFencedRemoved,          // P6: fenced directories are removed recursively
+  kOnlyNewestFenced,       // P6: only the newest fenced directory is emptied
+  kNewestFirst,            // P6: fenced directories are emptied newest first
+  kNoRecord,               // P7: moves are made without a record
+  kRecordBeforeStage,      // P7: the record stands before what it names is staged
+  kStagedNumbersReused,    // P7: numbers of adopted files are given again
+  kQueueBeforeFiles,       // P8: queue entries are moved before the files that they name
+  kManifestBeforeMoves,    // P8: a manifest is moved before the minutes and files
+  kCleanUpsBeforeMoves,    // P8: sources and queue entries go before the moves are made
+  kQueueEntriesForgotten,  // P8: a record's queue entries are not moved
+  kGoesOnAfterFailure,     // P8: a writer goes on after a commit that failed, without recovery
+  kNoSyncOfUnknownMoves,   // P8: clean-ups do not wait for the sync after a move of unknown outcome
+  kRecordsNotFinished,     // P8: a taker does not apply the records that it finds
+  kUnknownIsDone,          // P9: a move without answer counts as made
+  kUnknownIsAbsent,        // P9: a source that cannot be looked at counts as gone
+  kExistsIsDone,           // P9: a destination that exists counts as moved
+  kRedoneUnderNewName,     // P9: a move whose answer was lost is made again under another name
+  kRecordUnverified,       // P10: what a record names is published unseen
+  kClaimsRemoved,          // P10: claims without record are removed
+  kClaimsForgotten,        // P10: adopted claims are never published
+  kClaimToView,            // P10: a file goes from data/ to the view without staging
+  kUnreadableClaimDropped,  // P10: a claim that cannot be read now is left out for ever
+  kClaimAnswerLost,         // P10: a claim without answer counts as not made
+  kUnknownIsRefused,        // P11: a move without answer counts as refused
+  kPendingForgotten,        // P12: clean-ups that cannot be done now are forgotten
+  kPendingDropped,          // P12: a taker drops the lists of pending clean-ups
+  kPendingNotRetried,       // P12: pending clean-ups wait for a take-over
+  kEarlierMinute,           // P13: the clock's minute is taken though a later one exists
+  kClockNotCompared,        // P13: the clock is believed whatever the cluster's says
+  kMinuteInPlace,           // P14: a minute is made by mkdir in place
+  kIdleHoles,               // P14: idle streams get no empty minutes
+  kCloseOnlyWithTraffic,    // P14: groups without new files are left alone
+  kNextBeforeClosed,        // P15: files go to the next minute before the one before is closed
+  kNoManifest,              // P15: minutes are closed without a manifest
+  kOpenFilesForgotten,      // P15: a taker forgets what the open minute holds already
+  kMirrorsOpenMinute,       // P16: a mirror does not wait for the primary's manifest
+  kMirrorClosesUnequal,     // P16: a mirror closes a minute that differs from the primary's
+  kMirrorByOwnClock,        // P16: a mirror publishes into its own clock's minute
+  kMirrorByQueueOnly,       // P16: a mirror copies only what the queue names
+  kMirrorBeginsAtNewest,    // P16: a mirror begins with the newest minute
+  kCounterReused,           // P17: counters are not made durable before use
+  kSameNameDropped,         // P18: another file of the same name counts as the same
+  kMergeWithoutIndex,       // P19: nothing tells whether a queue line was merged before
+  kIndexNotRebuilt,         // P19: the index is not extended after a take-over
+  kIndexWithoutOpen,        // P19: the index lacks the open minute's files after a take-over
+  kIntentAfterRename,       // P20: the intent is written after the rename into data/
+  kIntentSettledEarly,      // P20: an intent is settled before the rename
+  kRangeFreedEarly,         // P20: a range is freed before its intents are settled
+  kUnknownRenameDelivered,  // P20: a delivery without answer counts as made
+  kFailedListIsAbsent,      // P20: a staging that cannot be listed counts as empty
+  kSweepsWanted,            // P20: files under an intent are swept
+  kAnswerBeforeSync,        // P20: a batch is acknowledged before fdatasync
+  kNoDirSync,               // P20: a segment's name is not synced
+  kJournalNotSynced,        // P20: the spool's journal is not synced
+  kFailedSyncTrusted,       // P21: a failed sync is tried again and believed
+  kBrokenEndForgotten,      // P21: the end of a segment after a failed write is not recorded
+  kRetiredGoesOn,           // P21: a call whose fate is unknown is answered instead of closed
+  kTryLaterThoughKept,      // P21: TRY_LATER is answered for a batch that is kept
+  kRefusedAnsweredOk,       // P21: OK is answered for a batch that is not kept
+  kTailDropsLater,          // P21: what follows a damaged record is dropped
+  kLastFlushBelieved,       // P21: the last flush of a killed run is believed as it lies there
+  kMarksForgotten,          // P22: batch marks are not restored
+  kMarkThoughRefused,       // P22: a batch that was not kept counts as seen
+  kRepeatAnsweredEarly,     // P22: a repeat is acknowledged before the first is durable
+  kGapAccepted,             // P22: a batch is taken though an earlier one is missing
+  kUnansweredAcknowledged,  // P22: a publisher takes a broken connection for an acknowledgement
+  kResentUnderNewIdentity,  // P22: a publisher sends again under another identity
+  kQueueNamesRepeat,        // P23: queue entries are named without the epoch
+  kQueueCleanedEarly,       // P24: a queue entry goes before all its lines are merged
+  kUncopiedIsAbsent,        // P24: a copy that fails counts as a line whose file is absent
+  kUnreadEntryIsEmpty,      // P24: a queue entry that cannot be read counts as empty
+  kFailedLinesSettled,      // P24: lines of a commit that failed count as merged
+  kNoFullScan,              // P25: only announced files are found
+  kPurgedByAge,             // P26: retention looks at age only
 };
 
 #ifdef DATABUS_SIM
@@ -19,6 +107,14 @@ enum class Bug : uint8_t {
 bool Planted(Bug bug);
 // Puts it in, instead of the one before. Not thread-safe.
 void Plant(Bug bug);
+
+struct BugName {
+  Bug bug;
+  std::string_view name;  // "NoFence"
+  std::string_view rule;  // "P4"
+};
+// All but kNone.
+std::span<const BugName> BugNames();
 #else
 constexpr bool Planted(Bug /*bug*/) { return false; }
 #endif

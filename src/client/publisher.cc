@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "net/scribe_codec.h"
 
 namespace databus {
@@ -135,10 +136,12 @@ void Publisher::SendBatches(BootTime deadline) {
   const uint64_t base = batches_.front().number;
   for (Batch& batch : batches_) {
     if (batch.state != BatchState::kToSend) continue;
+    const bool other_name = Planted(Bug::kResentUnderNewIdentity) && batch.sent_before;
+    const uint64_t sender = other_name ? sender_ ^ 1 : sender_;
     calls.push_back(
         EncodeLogCall({.header = {.style = HeaderStyle::kStrict, .seqid = SeqidOf(batch.number)},
                        .entries = batch.entries.bytes(),
-                       .batch = BatchId{sender_, batch.number, base}}));
+                       .batch = BatchId{sender, batch.number, base}}));
     CallSent(batch);
     owed_.push_back(batch.number);
   }
@@ -211,6 +214,9 @@ void Publisher::Disconnect(const Status& why) {
   refused_ = false;
   for (Batch& batch : batches_) {
     if (batch.state == BatchState::kSent) batch.state = BatchState::kToSend;
+  }
+  if (Planted(Bug::kUnansweredAcknowledged)) {
+    while (!batches_.empty() && batches_.front().sent_before) Acknowledge(batches_.front());
   }
   Pause();
   Failed("connection", why.ToString());

@@ -77,13 +77,19 @@ class Applier {
       DATABUS_RETURN_IF_ERROR(SkipGone());
       DATABUS_RETURN_IF_ERROR(VerifyFound());
     }
+    if (Planted(Bug::kCleanUpsBeforeMoves)) DATABUS_RETURN_IF_ERROR(CleanUpSources());
+    if (Planted(Bug::kQueueBeforeFiles)) DATABUS_RETURN_IF_ERROR(ApplyKind(MoveKind::kQueueEntry));
+    if (Planted(Bug::kManifestBeforeMoves)) DATABUS_RETURN_IF_ERROR(ApplyKind(MoveKind::kManifest));
     for (const MoveKind kind : {MoveKind::kMinuteDir, MoveKind::kFile, MoveKind::kManifest,
                                 MoveKind::kQueueEntry, MoveKind::kTrash}) {
+      if (Planted(Bug::kQueueEntriesForgotten) && kind == MoveKind::kQueueEntry) continue;
       DATABUS_RETURN_IF_ERROR(ApplyKind(kind));
     }
     // A move whose answer was lost is done; whether it survives a power cut is another matter, and
     // its source must not go before that is certain (G7).
-    if (durable_ == Durable::kUnknown) DATABUS_RETURN_IF_ERROR(storage_.SyncAll());
+    if (durable_ == Durable::kUnknown && !Planted(Bug::kNoSyncOfUnknownMoves)) {
+      DATABUS_RETURN_IF_ERROR(storage_.SyncAll());
+    }
     DATABUS_RETURN_IF_ERROR(CleanUpSources());
     DATABUS_RETURN_IF_ERROR(RemoveRecord());
     return Applied{std::move(record_), std::move(pending_)};
@@ -115,6 +121,7 @@ class Applier {
 
   // P10: only what the record vouches for is published from a directory taken over.
   Status VerifyFound() {
+    if (Planted(Bug::kRecordUnverified)) return Status::Ok();
     std::vector<Change> changes;
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       const RecordedMove& move = record_.moves[i];
@@ -177,9 +184,21 @@ class Applier {
       case Code::kUnavailable: break;
       default: return Refuse(i, answer.ToString(), changes);
     }
+    if (Planted(Bug::kUnknownIsRefused) && answer.unknown()) {
+      return Refuse(i, answer.ToString(), changes);
+    }
+    if (Planted(Bug::kRedoneUnderNewName) && answer.unknown() && move.kind == MoveKind::kFile) {
+      changes.push_back({i, NameBesideOther(move), answer.ToString()});
+      return Status::Ok();
+    }
+    if ((Planted(Bug::kUnknownIsDone) && answer.unknown()) ||
+        (Planted(Bug::kExistsIsDone) && answer.code() == Code::kExists)) {
+      done_[i] = Done::kYes;
+      return Status::Ok();
+    }
     if (answer.unknown()) context_.rows.Hit(RecoveryRow::kMoveUnknown);
     const auto source = storage_.Stat(Source(i));
-    if (source.code() == Code::kNotFound) {
+    if (source.code() == Code::kNotFound || (Planted(Bug::kUnknownIsAbsent) && source.unknown())) {
       DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
       context_.rows.Hit(RecoveryRow::kMoveDone);
       done_[i] = Done::kYes;
@@ -193,7 +212,12 @@ class Applier {
   }
 
   Status RaiseParent(size_t i, std::vector<Change>& changes) {
-    const Status made = EnsureParent(context_.own, record_.moves[i].to);
+    const std::string& to = record_.moves[i].to;
+    const bool in_place =
+        Planted(Bug::kMinuteInPlace) && record_.moves[i].kind == MoveKind::kMinuteDir;
+    const Status made = in_place
+                            ? EnsureDirsBelow(storage_, paths::ViewRoot(context_.own.view()), to)
+                            : EnsureParent(context_.own, to);
     // A parent that went away meanwhile is made again in the next round.
     if (made.ok() || made.code() == Code::kNotFound) return Status::Ok();
     if (made.unknown() || made.code() == Code::kNoSpace || made.code() == Code::kStale) return made;
@@ -352,7 +376,7 @@ class Applier {
 
   Status CleanUpSources() {
     DATABUS_ASSIGN_OR_RETURN(std::vector<CleanUp> left, DoCleanUps(context_, record_.clean_ups));
-    if (left.empty()) return Status::Ok();
+    if (left.empty() || Planted(Bug::kPendingForgotten)) return Status::Ok();
     Record pending;
     pending.clean_ups = std::move(left);
     DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(pending.Encode()));

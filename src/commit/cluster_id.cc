@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "cluster/text_format.h"
 
 namespace databus {
@@ -78,7 +79,7 @@ Result<ClusterIdentity> CheckClusterId(Storage& storage, const std::string& reme
                           storage.Describe(), remembered));
   }
   if (!found.ok()) return found;
-  if (!remembered.empty() && found->id != remembered) {
+  if (!remembered.empty() && found->id != remembered && !Planted(Bug::kWrongTreeAccepted)) {
     return Status(
         Code::kUnavailable,
         fmt::format("{}: system/cluster-id is {}, expected {}: is the right disk mounted?",

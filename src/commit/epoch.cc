@@ -16,15 +16,17 @@ struct Listing {
   std::vector<std::string> unnamed;  // directories of takers that have not got a number (yet)
 
   uint64_t Highest() const {
-    return std::max(live.empty() ? 0 : live.back(), fenced.empty() ? 0 : fenced.back());
+    const bool no_fenced = fenced.empty() || Planted(Bug::kFencedNotCounted);
+    return std::max(live.empty() ? 0 : live.back(), no_fenced ? 0 : fenced.back());
   }
 };
 
 constexpr std::string_view kUnnamedPrefix = "new-";
 
 Result<Listing> ListEpochs(Storage& storage, View view, Group group) {
-  DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries,
-                           storage.List(paths::Staging(view, group)));
+  auto listed = storage.List(paths::Staging(view, group));
+  if (Planted(Bug::kEpochsListedAsNone) && listed.unknown()) listed = std::vector<DirEntry>();
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, std::move(listed));
   Listing listing;
   for (const DirEntry& entry : entries) {
     if (const auto name = paths::ParseStagingName(entry.name)) {
@@ -47,9 +49,10 @@ Result<uint64_t> MakeOwn(Storage& storage, Random& random, View view, Group grou
   DATABUS_RETURN_IF_ERROR(storage.MakeDir(unnamed));
   while (true) {
     DATABUS_ASSIGN_OR_RETURN(const Listing listing, ListEpochs(storage, view, group));
+    if (Planted(Bug::kEpochReused) && !listing.live.empty()) return listing.live.back();
     const uint64_t epoch = listing.Highest() + 1;
     const Status named = storage.Rename(unnamed, paths::EpochStaging(view, group, epoch));
-    if (named.ok()) return epoch;
+    if (named.ok() || (Planted(Bug::kEpochAnswerLost) && named.unknown())) return epoch;
     if (named.code() == Code::kExists) continue;  // another taker got this number
     // Also when the answer was lost. That the unnamed directory is gone would not prove that the
     // number is ours: another taker may have it, and have removed what it took for a dead one's.
@@ -87,12 +90,12 @@ Result<TakenEpoch> TakeEpoch(Storage& storage, Random& random, View view, Group 
   while (true) {
     DATABUS_ASSIGN_OR_RETURN(const Listing listing, ListEpochs(storage, view, group));
     const bool own_is_live = std::binary_search(listing.live.begin(), listing.live.end(), epoch);
-    if (listing.Highest() > epoch || !own_is_live) {
+    if ((listing.Highest() > epoch || !own_is_live) && !Planted(Bug::kOvertakenGoesOn)) {
       return Status(Code::kStale, fmt::format("{}: epoch {} of {} group {} was overtaken by {}",
                                               storage.Describe(), epoch, ViewName(view), group,
                                               listing.Highest()));
     }
-    if (listing.live.size() == 1 || Planted(Bug::kNoFence)) {
+    if (listing.live.size() == 1 || Planted(Bug::kNoFence) || Planted(Bug::kOvertakenGoesOn)) {
       // Takers that died before they got a number. One that is only slow fails, and starts again.
       for (const Status& removed : storage.Removes(listing.unnamed)) {
         if (removed.unknown()) return removed;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/crc32c.h"
+#include "base/planted.h"
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
 #include "commit/epoch.h"
@@ -90,6 +91,10 @@ Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> 
                       file.collector, file.name});
     moves.push_back({paths::DataFile(file.stream, file.collector, file.name),
                      staging_.PathOf(claims.back().staged)});
+    if (Planted(Bug::kClaimToView) && LedgerOf("").open) {
+      moves.back().to =
+          paths::MinuteFile(options_.view, file.stream, *LedgerOf("").open, file.name);
+    }
   }
   if (moves.empty()) return claims;
   const std::vector<Status> answers = options_.storage.Renames(moves);
@@ -99,6 +104,7 @@ Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> 
       DATABUS_RETURN_IF_ERROR(staging_.CheckOurs());  // else the file is gone: announced twice
       continue;
     }
+    if (Planted(Bug::kClaimAnswerLost) && answers[i].unknown()) continue;
     if (answers[i].unknown()) {
       const auto there = options_.storage.Stat(moves[i].to);
       // Not there yet is no proof: it may still come, and then nobody here would know of it.
@@ -118,8 +124,9 @@ Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> 
 
 Result<CommitReport> GroupWriter::Publish(CommitRequest request, Minute now) {
   Ledger& ledger = LedgerOf("");
-  const Minute minute = ledger.open ? std::max(now, *ledger.open) : now;
-  DATABUS_RETURN_IF_ERROR(CloseBefore(minute));
+  const bool by_ledger = ledger.open && !Planted(Bug::kEarlierMinute);
+  const Minute minute = by_ledger ? std::max(now, *ledger.open) : now;
+  if (!Planted(Bug::kNextBeforeClosed)) DATABUS_RETURN_IF_ERROR(CloseBefore(minute));
   return Commit(ledger, minute, std::move(request));
 }
 
@@ -211,7 +218,8 @@ void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, P
       plan.names.try_emplace(file.stream, has_minute ? known->second.open_files : MinuteFiles())
           .first->second;
   const auto there = taken.find(file.name);
-  const bool is_same = there != taken.end() && there->second == file.facts;
+  const bool is_same =
+      there != taken.end() && (there->second == file.facts || Planted(Bug::kSameNameDropped));
   if (there != taken.end() && !is_same) {
     const std::string beside = NameBeside(file);
     incidents_.push_back(
@@ -233,6 +241,7 @@ void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, P
 void GroupWriter::AddMissingMinutes(const std::string& stream, Minute newest, Minute last,
                                     MinuteDirs& dirs,
                                     std::map<std::string, std::string>& queue_texts) const {
+  if (Planted(Bug::kIdleHoles)) return;
   for (Minute minute = newest.Next(); minute <= last; minute = minute.Next()) {
     if (dirs.size() >= kMinuteDirsPerRecordMax) return;
     dirs.emplace_back(stream, minute);
@@ -280,7 +289,8 @@ void GroupWriter::AddText(MoveKind kind, std::string to, std::string text, Draft
 
 void GroupWriter::AddQueueEntries(const std::map<std::string, std::string>& texts, Draft& draft) {
   for (const auto& [queue, text] : texts) {
-    const paths::QueueEntryName entry{options_.group, staging_.epoch(), staging_.NextNumber()};
+    const uint64_t epoch = Planted(Bug::kQueueNamesRepeat) ? 1 : staging_.epoch();
+    const paths::QueueEntryName entry{options_.group, epoch, staging_.NextNumber()};
     AddText(MoveKind::kQueueEntry, paths::Join(queue, entry.ToString()), text, draft);
   }
 }
@@ -310,8 +320,19 @@ Result<Applied> GroupWriter::WriteAndApply(Draft draft) {
                    [](const RecordedMove& a, const RecordedMove& b) { return a.kind < b.kind; });
   record.number = staging_.NextNumber();
   const std::string name = staging_.NewFileName();
-  draft.texts.push_back({staging_.PathOf(name), record.Encode()});
+  const SmallFile text{staging_.PathOf(name), record.Encode()};
+  if (Planted(Bug::kRecordBeforeStage)) {
+    DATABUS_RETURN_IF_ERROR(staging_.StageFiles({&text, 1}));
+    DATABUS_RETURN_IF_ERROR(
+        options_.storage.Rename(text.path, staging_.PathOf(staged::RecordName(record.number, 0))));
+    DATABUS_RETURN_IF_ERROR(staging_.StageFiles(draft.texts));
+    return ApplyRecord(Context(), staging_.dir(), std::move(record), Sources::kJustStaged);
+  }
+  draft.texts.push_back(text);
   DATABUS_RETURN_IF_ERROR(staging_.StageFiles(draft.texts));
+  if (Planted(Bug::kNoRecord)) {
+    return ApplyRecord(Context(), staging_.dir(), std::move(record), Sources::kJustStaged);
+  }
   // It counts from here on, when all that it names is durable.
   const Status placed = options_.storage.Rename(
       staging_.PathOf(name), staging_.PathOf(staged::RecordName(record.number, 0)));
@@ -360,7 +381,7 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
     if (minutes.newest) AddMissingMinutes(stream, *minutes.newest, minute, dirs, queue_texts);
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
-  AddOwnManifest(ledger, draft);
+  if (!Planted(Bug::kNoManifest)) AddOwnManifest(ledger, draft);
   AddQueueEntries(queue_texts, draft);
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
   ledger.closed = minute;
@@ -383,7 +404,7 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
     const auto here = ledger.streams.find(stream);
     const MinuteFiles none;
     const MinuteFiles& ours = here == ledger.streams.end() ? none : here->second.open_files;
-    if (Digest(ours) != Digest(files)) {
+    if (Digest(ours) != Digest(files) && !Planted(Bug::kMirrorClosesUnequal)) {
       return {Code::kRefused, fmt::format("{} {}: {} of {} files are here, or they differ", stream,
                                           manifest.minute.ToIso(), ours.size(), files.size())};
     }
@@ -455,7 +476,7 @@ Status GroupWriter::RemoveHour(const std::string& stream, Minute hour) {
 }
 
 Status GroupWriter::RetryCleanUps() {
-  if (recovered_.pending.empty()) return Status::Ok();
+  if (recovered_.pending.empty() || Planted(Bug::kPendingNotRetried)) return Status::Ok();
   return RetryPending(Context(), recovered_.pending);
 }
 

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "cluster/text_format.h"
 
 namespace databus {
@@ -48,6 +49,11 @@ class Recovery {
 
   Result<Recovered> Run(const std::vector<uint64_t>& fenced) {
     for (const uint64_t epoch : fenced) {
+      if (Planted(Bug::kOnlyNewestFenced) && epoch != fenced.back()) continue;
+      if (Planted(Bug::kFencedRemoved)) {
+        DATABUS_RETURN_IF_ERROR(
+            RemoveTree(storage_, paths::FencedStaging(own_.view(), own_.group(), epoch)));
+      }
       DATABUS_RETURN_IF_ERROR(SettledRename(own_,
                                             paths::FencedStaging(own_.view(), own_.group(), epoch),
                                             own_.PathOf(AdoptedName(epoch))));
@@ -77,7 +83,7 @@ class Recovery {
       DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage_.List(dir));
       for (const DirEntry& entry : entries) {
         const auto epoch = ParseAdoptedName(entry.name);
-        own_.SkipPast(staged::Parse(entry.name).number);
+        if (!Planted(Bug::kStagedNumbersReused)) own_.SkipPast(staged::Parse(entry.name).number);
         if (!epoch || entry.info.kind != NodeKind::kDirectory) continue;
         std::string flat = own_.PathOf(entry.name);
         if (dir != own_.dir()) {
@@ -96,11 +102,12 @@ class Recovery {
     }
     std::stable_sort(adopted.begin(), adopted.end(),
                      [](const Adopted& a, const Adopted& b) { return a.epoch < b.epoch; });
+    if (Planted(Bug::kNewestFirst)) std::reverse(adopted.begin(), adopted.end());
     return adopted;
   }
 
   Status RecoverDir(const std::string& dir) {
-    DATABUS_RETURN_IF_ERROR(ApplyRecords(dir));
+    if (!Planted(Bug::kRecordsNotFinished)) DATABUS_RETURN_IF_ERROR(ApplyRecords(dir));
     DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage_.List(dir));
     for (const DirEntry& entry : entries) {
       DATABUS_RETURN_IF_ERROR(RecoverEntry(dir, entry));
@@ -161,12 +168,14 @@ class Recovery {
       case staged::Kind::kRecord: return Status::Ok();  // came after the sweep of the records
       case staged::Kind::kPending: {
         context_.rows.Hit(RecoveryRow::kPendingFound);
+        if (Planted(Bug::kPendingDropped)) return RemoveSettled(path);
         const std::string own_name = staged::PendingName(own_.NextNumber());
         recovered_.pending.insert(own_name);
         return SettledRename(own_, path, own_.PathOf(own_name));
       }
       case staged::Kind::kClaim: {
         context_.rows.Hit(RecoveryRow::kClaimWithoutRecord);
+        if (Planted(Bug::kClaimsRemoved)) return RemoveSettled(path);
         const std::string own_name =
             staged::ClaimName(own_.NextNumber(), name.collector, name.data_name);
         recovered_.claims.push_back({own_name, name.collector, name.data_name});

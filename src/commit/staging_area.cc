@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
+
 namespace databus {
 
 Status StagingArea::CheckOurs() {
+  if (Planted(Bug::kFenceNotChecked)) return Status::Ok();
   const auto found = storage_.Stat(dir_);
   if (found.code() == Code::kNotFound) {
     return {Code::kStale,

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "cluster/text_format.h"
 #include "lease/lease.h"
 
@@ -21,6 +22,7 @@ TreeLease::TreeLease(Storage& storage, Clock& clock, Random& random, Options opt
     : storage_(storage), clock_(clock), random_(random), options_(std::move(options)) {}
 
 bool TreeLease::Held(View /*view*/, Group /*group*/) {
+  if (Planted(Bug::kLeaseIgnored)) return true;
   MutexLock lock(mutex_);
   return mine_ != 0 && clock_.Boot() - renewed_ < options_.timeout;
 }
@@ -111,8 +113,9 @@ Status TreeLease::Watch() {
   // Our own, from a renewal or take-over whose answer was lost; or given up; or silent for too
   // long.
   const bool gone = options_.holder_is_gone && options_.holder_is_gone(seen.holder);
-  const bool is_free = gone || seen.holder == options_.holder || seen.holder.empty() ||
-                       asked - seen.since >= options_.timeout;
+  const bool is_free =
+      gone || seen.holder == options_.holder || seen.holder.empty() ||
+      (asked - seen.since >= options_.timeout && !Planted(Bug::kLeaseNeverExpires));
   return is_free ? Take(newest) : Status::Ok();
 }
 

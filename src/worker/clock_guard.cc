@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
+
 namespace databus {
 namespace {
 
@@ -29,6 +31,7 @@ void ClockGuard::Compare(WallTime before, WallTime modified) {
 }
 
 Status ClockGuard::Check() {
+  if (Planted(Bug::kClockNotCompared)) return Status::Ok();
   const BootTime boot = clock_.Boot();
   const Milliseconds offset = clock_.Wall().time_since_epoch() -
                               std::chrono::duration_cast<Milliseconds>(boot.time_since_epoch());

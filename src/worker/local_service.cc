@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "cluster/names.h"
 #include "commit/ledger.h"
 
@@ -26,13 +27,15 @@ void LocalService::RunOnce(Minute now) {
   ReadAnnouncements(work);
   const BootTime boot = options_.clock.Boot();
   if (!scanned_ || boot - *scanned_ >= options_.full_scan_interval) {
-    ScanData(work);
+    if (!Planted(Bug::kNoFullScan)) ScanData(work);
     for (ForeignFiles::Tail& tail : foreign_.FindTails()) {
       work[GroupOf(tail.stream, options_.writers.groups())].tails.push_back(std::move(tail));
     }
     scanned_ = boot;
   }
-  for (const Group group : options_.writers.ActiveGroups()) work[group];
+  if (!Planted(Bug::kCloseOnlyWithTraffic)) {
+    for (const Group group : options_.writers.ActiveGroups()) work[group];
+  }
   for (const auto& [group, due] : work) {
     const bool ended_well = options_.writers.With(
         group, "publish", [&](GroupWriter& writer) { return PublishGroup(writer, due, now); });
@@ -153,6 +156,7 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
   const bool fresh = writer.PendingCleanUps() == 0;
   DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
   std::vector<Claim> claims = writer.TakeRecoveredClaims();
+  if (Planted(Bug::kClaimsForgotten)) claims.clear();
   for (Claim& claim : TakeWaiting(writer)) claims.push_back(std::move(claim));
   size_t at = 0;
   do {
@@ -221,6 +225,7 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
     return added;
   }
   if (added.unknown()) {
+    if (Planted(Bug::kUnreadableClaimDropped)) return Status::Ok();
     waiting_[writer.staging().group()].claims.push_back(claim);
     options_.problems.Raise(topic, added.ToString(), "it waits in staging; tried again");
     return Status::Ok();

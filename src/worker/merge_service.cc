@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/crc32c.h"
+#include "base/planted.h"
 #include "cluster/names.h"
 #include "commit/minute_tree.h"
 
@@ -39,11 +40,12 @@ MergeService::MergeService(Options options) : options_(std::move(options)) {
 void MergeService::RunOnce(Minute now) {
   RefreshQueues();
   std::set<Group> groups = options_.writers.ActiveGroups();
+  if (Planted(Bug::kCloseOnlyWithTraffic)) groups.clear();
   for (const auto& [source, queue] : queues_) groups.merge(queue.Groups());
   for (const Group group : groups) {
     const bool ended_well = options_.writers.With(
         group, "merge", [&](GroupWriter& writer) { return MergeGroup(writer, group, now); });
-    if (ended_well) continue;
+    if (ended_well || Planted(Bug::kFailedLinesSettled)) continue;
     for (auto& [source, queue] : queues_) queue.Unsettle(group);
   }
 }
@@ -79,11 +81,12 @@ void MergeService::RefreshQueues() {
 Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
   Index& index = indexes_[group];
   if (index.epoch == writer.staging().epoch()) return &index.index;
+  if (Planted(Bug::kIndexNotRebuilt)) return &index.index;
   // Files never leave the index: what it holds is true in every epoch, and only what was closed
   // since, by whomever, and what is open now may be missing.
   DATABUS_RETURN_IF_ERROR(ExtendIndex(writer, group, index));
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
-    index.index.AddAll(stream, open.open_files);
+    if (!Planted(Bug::kIndexWithoutOpen)) index.index.AddAll(stream, open.open_files);
   }
   index.epoch = writer.staging().epoch();
   return &index.index;
@@ -247,7 +250,9 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   const paths::MinutePath& line = wanted.entry->lines[wanted.line];
   const std::string topic =
       fmt::format("{} merge {} {}", options_.cluster, wanted.source, line.stream);
-  if (outcome.status.code() == Code::kNotFound) {
+  const bool absent = outcome.status.code() == Code::kNotFound ||
+                      (Planted(Bug::kUncopiedIsAbsent) && outcome.status.unknown());
+  if (absent) {
     // Nothing is absent from a cluster that went away in the middle (P1).
     options_.clusters.CheckOne(wanted.source);
     if (options_.clusters.Find(wanted.source) == nullptr) return Status::Ok();
@@ -279,8 +284,9 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
                            IndexOf(writer, GroupOf(line.stream, options_.writers.groups())));
-  if (index->Contains(line.stream, line.file, facts.file) ||
-      !in_request_.Add(line.stream, line.file, facts.file)) {
+  const bool known = index->Contains(line.stream, line.file, facts.file) ||
+                     !in_request_.Add(line.stream, line.file, facts.file);
+  if (known && !Planted(Bug::kMergeWithoutIndex)) {
     options_.stats.AddDuplicate("merge", line.stream);
     const Status removed = writer.staging().storage().Remove(writer.staging().PathOf(staged));
     return removed.code() == Code::kNotFound ? Status::Ok() : removed;
@@ -299,7 +305,8 @@ void MergeService::AddCleanUps(Group group, CommitRequest& request) {
                                              source, entry->path, EscapeWord(line)),
                                  "the line is skipped");
       }
-      if (!entry->Settled() || entry->cleaned == QueueEntry::Cleaned::kYes) continue;
+      const bool settled = entry->Settled() || Planted(Bug::kQueueCleanedEarly);
+      if (!settled || entry->cleaned == QueueEntry::Cleaned::kYes) continue;
       entry->cleaned = QueueEntry::Cleaned::kYes;
       request.clean_ups.push_back({source, entry->path, ""});
     }

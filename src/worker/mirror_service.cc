@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "commit/minute_tree.h"
 
 namespace databus {
@@ -101,6 +102,9 @@ Result<std::optional<Minute>> MirrorService::OpenMinute(GroupWriter& writer, con
   for (const std::string& stream : flow.streams) {
     DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> first,
                              OldestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+    if (Planted(Bug::kMirrorBeginsAtNewest)) {
+      return NewestMinute(flow.source, paths::Stream(View::kMerged, stream));
+    }
     if (first && (!oldest || *first < *oldest)) oldest = first;
   }
   return oldest;
@@ -109,6 +113,7 @@ Result<std::optional<Minute>> MirrorService::OpenMinute(GroupWriter& writer, con
 Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Minute minute) {
   auto manifest = ReadManifest(flow.source, View::kMerged, flow.group, minute, "");
   if (manifest.code() == Code::kNotFound) {
+    if (Planted(Bug::kMirrorsOpenMinute)) return ClosedByListing(flow, minute);
     // Open, or a minute of the original system, from before there were manifests.
     const auto key = std::pair(flow.primary, flow.group);
     const auto seen = seen_open_.find(key);
@@ -147,7 +152,7 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
     auto files = ReadMinuteFiles(flow.source, paths::MinuteDir(View::kMerged, stream, minute));
     if (files.code() == Code::kNotFound) continue;  // began later, or a hole of the original
     if (!files.ok()) return files.status();
-    if (*newest <= minute) return std::optional<Manifest>();
+    if (*newest <= minute && !Planted(Bug::kMirrorsOpenMinute)) return std::optional<Manifest>();
     manifest.streams[stream] = std::move(*files);
   }
   if (manifest.streams.empty()) {
@@ -166,7 +171,7 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
 MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const Flow& flow,
                                                    Minute minute, const Manifest* manifest) const {
   MissingFiles missing;
-  if (manifest != nullptr) {
+  if (manifest != nullptr && !Planted(Bug::kMirrorByQueueOnly)) {
     // The closed minute is the truth; a line that it does not know names nothing that will ever be.
     for (const auto& [stream, files] : manifest->streams) {
       for (const auto& [name, file] : files) {
@@ -280,6 +285,7 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
 Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute,
                                     CommitRequest request) {
   if (request.Empty()) return Status::Ok();
+  if (Planted(Bug::kMirrorByOwnClock)) minute = Minute::Of(options_.clock.Wall());
   std::map<std::string, std::set<std::string>> due;  // names by stream
   for (const NewFile& file : request.files) due[file.stream].insert(file.name);
   DATABUS_ASSIGN_OR_RETURN(const CommitReport report,

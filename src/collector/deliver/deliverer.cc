@@ -6,6 +6,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/planted.h"
 #include "cluster/paths.h"
 #include "telemetry/log.h"
 
@@ -198,7 +199,8 @@ Status Deliverer::CutOne(const Ranges& ranges) {
     mover_.SweepNext();
     return cut.status();
   }
-  mover_.Take(*cut, IntentState::kStaged);
+  mover_.Take(*cut,
+              Planted(Bug::kIntentSettledEarly) ? IntentState::kDelivered : IntentState::kStaged);
   return mover_.Run(cluster_);
 }
 

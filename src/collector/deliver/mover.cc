@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "audit/announcement.h"
+#include "base/planted.h"
 #include "cluster/names.h"
 #include "cluster/paths.h"
 #include "cluster/sealed_header.h"
@@ -79,6 +80,7 @@ Status Mover::Look(const ClusterIdentity& cluster) {
   if (!unknown && !sweep_) return Status::Ok();
   const std::string staging = paths::CollectorStaging(settings_.collector);
   Result<std::vector<DirEntry>> listed = seams_.cluster.List(staging);
+  if (Planted(Bug::kFailedListIsAbsent) && listed.unknown()) listed = std::vector<DirEntry>();
   // Without the directory nobody knows what was in it: not "absent".
   if (!listed.ok()) return Status(Code::kUnavailable, staging + ": " + listed.status().message());
   // "Absent" counts only in the right tree (P1), and that it was so when the listing was made.
@@ -107,7 +109,7 @@ Status Mover::Look(const ClusterIdentity& cluster) {
   }
   const std::string own = StagedPrefix(seams_.spool.identity());
   for (const std::string& name : names) {
-    if (name.starts_with(own) && !wanted.contains(name)) {
+    if (name.starts_with(own) && (!wanted.contains(name) || Planted(Bug::kSweepsWanted))) {
       garbage.push_back(paths::Join(staging, name));
     }
   }
@@ -176,7 +178,7 @@ Status Mover::RenameDue() {
   for (size_t i = 0; i < due.size(); ++i) {
     Tracked& tracked = *due[i];
     const Status& status = renamed[i];
-    if (status.ok()) {
+    if (status.ok() || (Planted(Bug::kUnknownRenameDelivered) && status.unknown())) {
       tracked.state = IntentState::kDelivered;
     } else if (status.code() == Code::kExists) {
       if (Status settled = Collide(tracked); !settled.ok()) outcome = std::move(settled);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/planted.h"
 #include "cluster/names.h"
 #include "cluster/paths.h"
 
@@ -97,6 +98,9 @@ Result<SpoolIntent> Stager::Stage(const Plan& plan, uint64_t counter,
   };
   const Status written = write();
   if (!written.ok()) return written.WithContext("stage " + intent.staged_path);
+  if (Planted(Bug::kIntentAfterRename)) {
+    static_cast<void>(seams_.cluster.Rename(intent.staged_path, intent.final_path));
+  }
   return intent;
 }
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "base/planted.h"
+
 namespace databus {
 
 ScribeHandler::ScribeHandler(const CollectorConfig& config, const Seams& seams, Wishes wishes)
@@ -118,6 +120,9 @@ void ScribeHandler::Complete(Exchange& exchange, std::span<const SpoolOutcome> o
     std::string& answer = exchange.answers[waiting.answer];
     switch (outcomes[i].answer) {
       case SpoolAnswer::kKept:
+        if (Planted(Bug::kTryLaterThoughKept) && counts_.calls % 16 == 0) {
+          answer = EncodeLogReply(waiting.reply_to, ResultCode::kTryLater);
+        }
         for (const StreamShare& share : waiting.shares) {
           share.counts->received_good += share.messages;
           counts_.received_good += share.messages;
@@ -127,11 +132,12 @@ void ScribeHandler::Complete(Exchange& exchange, std::span<const SpoolOutcome> o
       case SpoolAnswer::kRepeat: break;
       case SpoolAnswer::kTryLater:
         ++counts_.try_later;
+        if (Planted(Bug::kRefusedAnsweredOk)) break;
         answer = EncodeLogReply(waiting.reply_to, ResultCode::kTryLater);
         break;
-      case SpoolAnswer::kClose: exchange.close = true; break;
+      case SpoolAnswer::kClose: exchange.close = !Planted(Bug::kRetiredGoesOn); break;
     }
-    if (outcomes[i].answer == SpoolAnswer::kClose) {
+    if (outcomes[i].answer == SpoolAnswer::kClose && !Planted(Bug::kRetiredGoesOn)) {
       // The peer must learn nothing about this call or any later one; but what is left still
       // leaves.
       for (size_t rest = i + 1; rest < exchange.waiting.size(); ++rest) {

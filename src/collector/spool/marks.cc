@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/planted.h"
+
 namespace databus {
 
 MarkTable::Verdict MarkTable::Judge(const BatchId& id) {
@@ -11,8 +13,10 @@ MarkTable::Verdict MarkTable::Judge(const BatchId& id) {
   uint64_t mark = pending != pending_.end() ? pending->second : durable.value_or(0);
   // The sender has seen everything below its base acknowledged: a lower mark is a lost memory.
   if (id.base > mark + 1) mark = id.base - 1;
-  if (id.number <= mark) return Verdict::kPendingRepeat;
-  if (id.number != mark + 1) return Verdict::kGap;
+  if (id.number <= mark) {
+    return Planted(Bug::kRepeatAnsweredEarly) ? Verdict::kRepeat : Verdict::kPendingRepeat;
+  }
+  if (id.number != mark + 1 && !Planted(Bug::kGapAccepted)) return Verdict::kGap;
   pending_[id.sender] = id.number;
   return Verdict::kAccept;
 }
@@ -24,6 +28,7 @@ void MarkTable::Commit(uint64_t segment, WallTime now) {
 }
 
 void MarkTable::Restore(const BatchMark& mark, uint64_t segment) {
+  if (Planted(Bug::kMarksForgotten)) return;
   Mark& known = durable_[mark.sender];
   if (known.number < mark.number) known = {mark.number, segment, mark.seen};
 }

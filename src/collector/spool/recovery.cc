@@ -23,6 +23,7 @@
 #include <vector>
 
 #include "base/crc32c.h"
+#include "base/planted.h"
 #include "collector/spool/files.h"
 #include "collector/spool/identity.h"
 #include "collector/spool/segment_reader.h"
@@ -216,6 +217,9 @@ Status SpoolImpl::RecoverSegment(uint64_t number, ReadDepth depth) {
       tail, [&](const RecordHeader& header) { return header.offset >= durable; });
   for (auto it = tail.begin(); it != first; ++it) Restore(number, *it);
   tail.erase(tail.begin(), first);
+  if (Planted(Bug::kLastFlushBelieved)) {
+    for (const RecordHeader& header : std::exchange(tail, {})) Restore(number, header);
+  }
   if (!tail.empty()) return CopyTail(*file, number, tail, voids);
   return voids.voids.empty() ? Status::Ok() : Commit(voids);
 }
@@ -288,6 +292,7 @@ Status SpoolImpl::ScanBodies(DiskFile& file, uint64_t number, const Interval& pi
     DATABUS_ASSIGN_OR_RETURN(const auto found, reader.Next());
     if (!found) break;
     if (!found->header) {
+      if (Planted(Bug::kTailDropsLater)) break;
       damaged.push_back(found->bytes);
       continue;
     }

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/crc32c.h"
+#include "base/planted.h"
 #include "collector/spool/files.h"
 #include "collector/spool/spool_impl.h"
 
@@ -247,7 +248,9 @@ SpoolOutcome SpoolImpl::Write(Flush& flush) {
   flush.copied.reserve(copied);
   for (const Flush::Accepted& item : flush.accepted) AddRecord(flush, *item.group, *item.batch);
   Status written = open_.file->Append(flush.parts);
-  if (written.ok()) written = open_.file->Sync();
+  const bool appended = written.ok();
+  if (appended && !Planted(Bug::kAnswerBeforeSync)) written = open_.file->Sync();
+  if (Planted(Bug::kFailedSyncTrusted) && appended && !written.ok()) written = open_.file->Sync();
   if (!written.ok()) return Abandon(written);
   unchecked_bytes_ += flush.end - flush.begin;
   open_.end = flush.end;
@@ -267,7 +270,7 @@ void SpoolImpl::Finish(Flush& flush, const SpoolOutcome& fate) {
   stats_.refusing = fate.reason;
   if (!kept) {
     ++stats_.failed_flushes;
-    marks_.RollBack();
+    Planted(Bug::kMarkThoughRefused) ? marks_.Commit(0, clock_.Wall()) : marks_.RollBack();
     return;
   }
   const WallTime accepted = flush.accepted.front().group->accepted;
@@ -338,7 +341,7 @@ Status SpoolImpl::CreateSegment(uint64_t number) {
   const std::string_view parts[] = {header};
   DATABUS_RETURN_IF_ERROR(open_.file->Append(parts));
   DATABUS_RETURN_IF_ERROR(open_.file->Sync());
-  DATABUS_RETURN_IF_ERROR(disk_.SyncDir(options_.dir));
+  if (!Planted(Bug::kNoDirSync)) DATABUS_RETURN_IF_ERROR(disk_.SyncDir(options_.dir));
   open_.number = number;
   open_.end = header.size();
   return Status::Ok();
@@ -356,7 +359,7 @@ Status SpoolImpl::RecordBrokenEnd() {
   if (!broken_end_) return Status::Ok();
   SpoolChange change;
   change.voids.push_back(*broken_end_);
-  DATABUS_RETURN_IF_ERROR(Commit(change));
+  if (!Planted(Bug::kBrokenEndForgotten)) DATABUS_RETURN_IF_ERROR(Commit(change));
   broken_end_.reset();
   MutexLock lock(mutex_);
   current_ = 0;

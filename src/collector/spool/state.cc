@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "base/planted.h"
 #include "collector/spool/format.h"
 
 namespace databus {
@@ -155,6 +156,7 @@ void SpoolState::Apply(const SpoolChange& change) {
       Free(cut);
     } else {
       cuts[cut.id] = cut;
+      if (Planted(Bug::kRangeFreedEarly)) Free(cut);
     }
   }
   if (!change.amended.empty() || !change.settled.empty()) ApplyToIntents(change);
