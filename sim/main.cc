@@ -90,6 +90,7 @@ Tally RunJob(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& 
        i += wishes.jobs) {
     RunSeed(listed.empty() ? first + i : listed[i], wishes, tally);
   }
+  tally.CountRows();
   return tally;
 }
 
@@ -145,7 +146,7 @@ int Run(const Wishes& wishes) {
   const double begin = Now();
   const Tally tally = RunJobs(listed, first, wishes);
   fmt::print("{}", TallyLine(tally, Now() - begin));
-  if (wishes.coverage) fmt::print("{}", CoverageTable(tally.coverage));
+  if (wishes.coverage) fmt::print("{}{}", CoverageTable(tally.coverage), RowsTable(tally));
   return tally.failed == 0 ? 0 : 1;
 }
 

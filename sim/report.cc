@@ -30,7 +30,14 @@ void Tally::Add(const Outcome& outcome) {
   }
 }
 
+void Tally::CountRows() {
+  for (size_t i = 0; i < rows.size(); ++i) {
+    rows[i] = RecoveryRows::AllHits(kRecoveryTable[i].row);
+  }
+}
+
 void Tally::Add(const Tally& other) {
+  for (size_t i = 0; i < rows.size(); ++i) rows[i] += other.rows[i];
   seeds += other.seeds;
   failed += other.failed;
   seam_calls += other.seam_calls;
@@ -75,6 +82,14 @@ std::string CoverageTable(const Coverage& coverage) {
     text += fmt::format("{:<14}", FaultName(f));
     for (const uint64_t count : coverage[f]) text += fmt::format("{:>12}", count);
     text += '\n';
+  }
+  return text;
+}
+
+std::string RowsTable(const Tally& tally) {
+  std::string text = "rows of the recovery table:\n";
+  for (size_t i = 0; i < tally.rows.size(); ++i) {
+    text += fmt::format("{:>12}  {}\n", tally.rows[i], kRecoveryTable[i].found);
   }
   return text;
 }

@@ -1,9 +1,11 @@
 // What databus-sim prints: one run, a failure with its story, the sum of many.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 
+#include "commit/recovery_table.h"
 #include "sim/shrink.h"
 #include "sim/world.h"
 
@@ -19,7 +21,10 @@ struct Tally {
   uint64_t messages = 0;
   uint64_t simulated_s = 0;
   Coverage coverage{};
+  std::array<uint64_t, kRecoveryTable.size()> rows{};  // of the recovery table, how often
 
+  // What this process has reached of the recovery table in all its runs.
+  void CountRows();
   void Add(const Outcome& outcome);
   void Add(const Tally& other);
 };
@@ -29,6 +34,8 @@ std::string ViolationLine(uint64_t seed, const Outcome& outcome);
 std::string TallyLine(const Tally& tally, double seconds);
 // Calls of each place that met each fault; a zero is a pair that was never reached.
 std::string CoverageTable(const Coverage& coverage);
+// The same for the rows of the recovery table (commit/recovery_table.h).
+std::string RowsTable(const Tally& tally);
 // The events of a failing run that concern the path of its violation, and the incidents.
 std::string Story(const Scenario& scenario);
 

@@ -22,6 +22,7 @@ struct Drawing {
 
   SimRandom random;
   Scenario scenario;
+  bool hours = false;  // long enough for a purge
   int64_t run_interval_ms = 0;
   int64_t lease_timeout_ms = 0;
 };
@@ -45,7 +46,10 @@ void DrawTopology(Drawing& drawing) {
   SimRandom& random = drawing.random;
   const auto& clusters = drawing.scenario.clusters;
   static constexpr std::string_view kNames[] = {"clicks", "orders", "ad-views", "x"};
-  std::string xml = "<databus>\n<defaults><rootdir>/databus</rootdir></defaults>\n<streams>\n";
+  std::string xml = fmt::format(
+      "<databus>\n<defaults><rootdir>/databus</rootdir><retentioninhours>{}</retentioninhours>"
+      "<trashretentioninhours>1</trashretentioninhours></defaults>\n<streams>\n",
+      drawing.hours ? 1 : 48);
   const uint64_t streams = random.Between(1, 3);
   for (uint64_t s = 0; s < streams; ++s) {
     xml += fmt::format("<stream name=\"{}\">\n<sources>", kNames[s]);
@@ -114,7 +118,8 @@ void DrawServices(Drawing& drawing) {
   SimRandom& random = drawing.random;
   Scenario& scenario = drawing.scenario;
   static constexpr int64_t kRunIntervals[] = {2'000, 5'000, 10'000, 20'000, 30'000, 60'000};
-  drawing.run_interval_ms = kRunIntervals[random.Below(std::size(kRunIntervals))];
+  drawing.run_interval_ms =
+      drawing.hours ? 60'000 : kRunIntervals[random.Below(std::size(kRunIntervals))];
   drawing.lease_timeout_ms = static_cast<int64_t>(random.Between(4, 30)) * 1'000;
   for (size_t c = 0; c < scenario.clusters.size(); ++c) {
     const std::string& cluster = scenario.clusters[c].name;
@@ -130,7 +135,7 @@ void DrawServices(Drawing& drawing) {
                        "com.inmobi.databus.enablezk=false\n"
                        "databus.worker.run_interval_ms={}\ndatabus.worker.lease_timeout_ms={}\n"
                        "databus.worker.full_scan_interval_s={}\n"
-                       "databus.worker.copy_threads={}\n",
+                       "databus.worker.copy_threads={}\ndatabus.worker.purge_interval_s=300\n",
                        cluster, drawing.run_interval_ms, drawing.lease_timeout_ms, kFullScanSeconds,
                        random.Between(1, 3))});
     }
@@ -149,7 +154,8 @@ void DrawTraffic(Drawing& drawing) {
     if (streams.empty()) continue;
     for (const ClientKind kind : {ClientKind::kPublisher, ClientKind::kPlain}) {
       if (kind == ClientKind::kPlain && random.Chance(500'000)) continue;
-      scenario.producers.push_back({kind, c, streams, seconds(random.Between(2, 60)),
+      scenario.producers.push_back({kind, c, streams,
+                                    seconds(random.Between(2, drawing.hours ? 600 : 60)),
                                     static_cast<uint32_t>(random.Between(1, 20))});
     }
   }
@@ -250,7 +256,9 @@ std::string Scenario::ToString() const {
 Scenario DrawScenario(uint64_t seed) {
   Drawing drawing(seed);
   drawing.scenario.seed = seed;
-  drawing.scenario.duration = minutes(drawing.random.Between(10, 14));
+  drawing.hours = drawing.random.Chance(30'000);
+  drawing.scenario.duration =
+      minutes(drawing.hours ? drawing.random.Between(100, 180) : drawing.random.Between(10, 14));
   DrawClusters(drawing);
   DrawTopology(drawing);
   DrawServices(drawing);

@@ -85,11 +85,18 @@ inline constexpr std::array<RecoveryRule, 21> kRecoveryTable = {{
 // How often each row was reached. Thread-safe.
 class RecoveryRows {
  public:
-  void Hit(RecoveryRow row) { ++hits_[static_cast<size_t>(row)]; }
+  void Hit(RecoveryRow row) {
+    ++hits_[static_cast<size_t>(row)];
+    ++all_hits_[static_cast<size_t>(row)];
+  }
   uint64_t Hits(RecoveryRow row) const { return hits_[static_cast<size_t>(row)]; }
+  // By all that ever were in this program: what a simulation of many installations has reached.
+  static uint64_t AllHits(RecoveryRow row) { return all_hits_[static_cast<size_t>(row)]; }
 
  private:
-  std::array<std::atomic<uint64_t>, kRecoveryTable.size()> hits_{};
+  using Counts = std::array<std::atomic<uint64_t>, kRecoveryTable.size()>;
+  Counts hits_{};
+  static inline Counts all_hits_{};
 };
 
 }  // namespace databus
