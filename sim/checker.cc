@@ -323,4 +323,41 @@ std::optional<std::string> Checker::Missing() const {
   return std::nullopt;
 }
 
+// An entry in one of the queues below `queues` that is older.
+std::optional<std::string> Checker::OldEntry(const std::string& cluster, const std::string& queues,
+                                             WallTime before) const {
+  MemoryStorage& tree = *trees_.at(cluster);
+  const auto names = tree.List(queues);
+  if (!names.ok()) return std::nullopt;
+  for (const DirEntry& queue : *names) {
+    const std::string directory = paths::Join(queues, queue.name);
+    const auto entries = tree.List(directory);
+    if (!entries.ok()) continue;
+    for (const DirEntry& entry : *entries) {
+      if (entry.info.modified < before) return paths::Join(directory, entry.name);
+    }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Checker::Unfinished(WallTime healed) const {
+  const std::string queues[] = {std::string(paths::Parent(paths::Consumers("c"))),
+                                std::string(paths::Parent(paths::Mirrors("c"))),
+                                paths::SealedRoot()};
+  for (const auto& [cluster, tree] : trees_) {
+    for (const std::string& below : queues) {
+      if (const auto entry = OldEntry(cluster, below, healed)) {
+        return fmt::format("{} of {} is not cleaned up", *entry, cluster);
+      }
+    }
+  }
+  for (const auto& [key, seen] : seen_) {
+    const auto& [cluster, view, stream] = key;
+    if (seen.minutes.empty() || seen.minutes.rbegin()->first >= Minute::Of(healed)) continue;
+    return fmt::format("{} of {} stands still at {}", paths::Stream(view, stream), cluster,
+                       seen.minutes.rbegin()->first.ToIso());
+  }
+  return std::nullopt;
+}
+
 }  // namespace databus::sim

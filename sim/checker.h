@@ -54,6 +54,10 @@ class Checker {
   // there.
   std::optional<std::string> Missing() const;
 
+  // What was due before `healed`, when the last fault ended, and is not done yet: a queue entry or
+  // announcement of then (G10), the minutes of then of a stream that stands still (G5).
+  std::optional<std::string> Unfinished(WallTime healed) const;
+
   uint64_t messages() const { return sent_.size(); }
   uint64_t checks() const { return checks_; }
 
@@ -88,6 +92,8 @@ class Checker {
   void CheckPurged(const std::string& cluster, const paths::MinutePath& at,
                    const std::string& path);
   std::string ReadFile(const std::string& cluster, const std::string& path) const;
+  std::optional<std::string> OldEntry(const std::string& cluster, const std::string& queues,
+                                      WallTime before) const;
   // Whether a file below `directory`, other than `but`, holds the message.
   bool IsBelow(const std::string& cluster, const std::string& directory, const std::string& but,
                uint64_t message);

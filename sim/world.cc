@@ -407,10 +407,12 @@ void World::Heal() {
 void World::Settle() {
   const SimTime begin = scheduler_.now();
   const SimTime end = begin + scenario_.settle_within;
+  const WallTime healed = cluster_clock_.Wall();
   std::optional<std::string> missing;
   while (!outcome_.violation && scheduler_.now() < end) {
     RunTo(std::min(end, scheduler_.now() + seconds(5)), [] { return false; });
     missing = producing_ > 0 ? "a producer has no answer" : checker_.Missing();
+    if (!missing) missing = checker_.Unfinished(healed);
     if (!missing) break;
   }
   outcome_.settled_after = scheduler_.now() - begin;
