@@ -353,7 +353,7 @@ std::optional<std::string> Checker::Unfinished(WallTime healed) const {
   }
   for (const auto& [key, seen] : seen_) {
     const auto& [cluster, view, stream] = key;
-    if (seen.minutes.empty() || seen.minutes.rbegin()->first >= Minute::Of(healed)) continue;
+    if (seen.minutes.empty() || seen.minutes.rbegin()->first >= Minute::Of(healed) + 2) continue;
     return fmt::format("{} of {} stands still at {}", paths::Stream(view, stream), cluster,
                        seen.minutes.rbegin()->first.ToIso());
   }

@@ -55,7 +55,7 @@ class Checker {
   std::optional<std::string> Missing() const;
 
   // What was due before `healed`, when the last fault ended, and is not done yet: a queue entry or
-  // announcement of then (G10), the minutes of then of a stream that stands still (G5).
+  // announcement of then (G10); or a stream that stands still without traffic (G5, P14).
   std::optional<std::string> Unfinished(WallTime healed) const;
 
   uint64_t messages() const { return sent_.size(); }
