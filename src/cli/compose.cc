@@ -117,12 +117,18 @@ Result<Ending> RunCollectorOnce(Seams& seams, const CollectorConfig& config, Sto
 
 Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop) {
   DATABUS_ASSIGN_OR_RETURN(const CollectorConfig config, ParseScribeConf(text.text, text.file));
+  std::string last_failure;
   for (int lives = 1;; ++lives) {
     const Result<Ending> ending = RunCollectorOnce(seams, config, stop);
     if (!ending.ok() && lives == 1) return ending.status();
     if (ending.ok() && *ending == Ending::kStopped) return Status::Ok();
-    LogWarning("collector", "the spool's disk failed; opening it again",
-               {{"config", text.file}, {"why", ending.status()}});
+    if (ending.ok()) {
+      LogWarning("collector", "the spool's disk failed and works again: opening the spool again");
+    } else if (ending.status().ToString() != last_failure) {
+      last_failure = ending.status().ToString();
+      LogWarning("collector", "cannot be started again; tried on every second",
+                 {{"config", text.file}, {"why", ending.status()}});
+    }
     if (stop.SleepUntil(seams.clock, seams.clock.Boot() + kLookAtSpool)) return Status::Ok();
   }
 }

@@ -29,7 +29,8 @@ bool TreeLease::Held(View /*view*/, Group /*group*/) {
 
 std::string TreeLease::Holder() {
   MutexLock lock(mutex_);
-  if (mine_ != 0) return options_.holder;
+  const bool held = mine_ != 0 && clock_.Boot() - renewed_ < options_.timeout;
+  if (held) return options_.holder;
   if (seen_.number != 0) return seen_.holder;
   return "nobody";
 }

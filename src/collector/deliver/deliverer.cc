@@ -207,6 +207,7 @@ Status Deliverer::CutOne(const Ranges& ranges) {
 void Deliverer::Fail(const Status& why) {
   ++counts_.failed_attempts;
   prepared_ = false;
+  mover_.Doubt();
   if (why.code() == Code::kStopped) {
     spool_unsure_ = true;
     seams_.problems.Raise("spool", "spool: " + why.message(),

@@ -424,5 +424,29 @@ TEST_F(DelivererTest, AnEarlierRunOfTheSameSpoolIsNoNamesake) {
   EXPECT_TRUE(process_->deliverer->NameIsFree().ok());
 }
 
+// The file system failed before the rename was on the disk, and a sync did not tell. It is mended
+// and mounted again under the running collector.
+TEST_F(DelivererTest, ARenameThatTheClustersDiskForgotIsMadeAgain) {
+  StartProcess();
+  process_->plan.Add({.verb = Verb::kCreate,
+                      .path_part = "sealed.",
+                      .times = FaultRule::kAlways,
+                      .fault = Fault::Refused(Code::kRefused)});
+  ASSERT_TRUE(process_->Log({{"clicks", "one"}}));
+  process_->Run(3);
+  const auto files = world_.DataFiles();
+  ASSERT_THAT(files, SizeIs(1));
+  const std::string path = files.begin()->first;
+  const std::string staged =
+      paths::Join(paths::CollectorStaging("c1"), process_->spool->identity().incarnation + "." +
+                                                     std::string(paths::BaseName(path)));
+  ASSERT_TRUE(world_.cluster.Rename(path, staged).ok());  // what fsck leaves
+  process_->plan.Clear();
+  process_->Run(20);
+  EXPECT_THAT(world_.DataFiles(), SizeIs(1));
+  EXPECT_THAT(world_.Staged(), IsEmpty());
+  EXPECT_EQ(process_->spool->OpenCuts().size(), 0U);
+}
+
 }  // namespace
 }  // namespace databus

@@ -51,6 +51,12 @@ std::optional<WallTime> Mover::OldestAccepted() const {
   return oldest;
 }
 
+void Mover::Doubt() {
+  for (auto& [id, tracked] : intents_) {
+    if (tracked.state == IntentState::kDelivered) tracked.state = IntentState::kUnknown;
+  }
+}
+
 Status Mover::Run(const ClusterIdentity& cluster) {
   for (int round = 0; round < kRoundsMax; ++round) {
     DATABUS_RETURN_IF_ERROR(Look(cluster));

@@ -40,6 +40,10 @@ class Mover {
   // could not record); try again later. kStopped as of Stager::Cut.
   Status Run(const ClusterIdentity& cluster);
 
+  // What looked delivered is looked at again at the next Run: the cluster has failed meanwhile, and
+  // one that was mended may have forgotten a rename.
+  void Doubt();
+
   // At the next Run staged files that are under no intent are removed. They are left by attempts
   // that failed, and by crashes.
   void SweepNext() { sweep_ = true; }

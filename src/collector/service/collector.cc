@@ -16,6 +16,7 @@
 #include "collector/deliver/deliverer.h"
 #include "collector/service/metrics.h"
 #include "collector/service/scribe_handler.h"
+#include "collector/spool/files.h"
 #include "telemetry/log.h"
 
 namespace databus {
@@ -88,9 +89,7 @@ class CollectorImpl final : public Collector {
 
   Status Start(Drive drive) override;
   Status Stop(BootTime deadline) override;
-  bool WantsReopening() const override {
-    return deliverer_->spool_unsure() || !spool_->Stats().retired.empty();
-  }
+  bool WantsReopening() override;
   BootTime Step() override;
   bool FlushOnce() override { return spool_->FlushOnce(); }
   uint16_t port() const override { return server_->port(); }
@@ -243,6 +242,12 @@ Status CollectorImpl::Stop(BootTime deadline) {
   return delivered;
 }
 
+bool CollectorImpl::WantsReopening() {
+  if (!deliverer_->spool_unsure() && spool_->Stats().retired.empty()) return false;
+  return WriteFileDurably(seams_.disk, config_.spool_directory, "probe", "a disk that works\n")
+      .ok();
+}
+
 BootTime CollectorImpl::Step() {
   const BootTime next = deliverer_->Step();
   if (seams_.clock.Boot() >= next_beat_) {
@@ -286,12 +291,14 @@ void CollectorImpl::WatchSpool() {
                    "the file comes back",
                    fmt::join(spool.missing_segments, ", ")),
        "stop the collector, put the files back, start it again; all else is delivered");
-  tell("refusing", !spool.refusing.empty() && spool.retired.empty(),
+  const bool refusing = !spool.refusing.empty() && spool.retired.empty();
+  tell("refusing", refusing,
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,
                    spool.free_bytes, dir),
-       "free space there, or lower databus.collector.disk_reserve_bytes; it goes on by itself");
+       "free space there, or mend the disk, or lower databus.collector.disk_reserve_bytes; it goes "
+       "on by itself");
   tell("retired", !spool.retired.empty(), fmt::format("{}: {}", dir, spool.retired),
-       "mend the disk; the collector opens its spool again by itself, every second");
+       "mend the disk; the collector opens its spool again by itself when a write succeeds");
   const uint64_t rejected = handler_->counts().received_bad.load();
   tell("rejected", rejected > 0,
        fmt::format("entries of calls were rejected since the start; they are kept, with the "

@@ -74,9 +74,9 @@ class Collector {
   // called from any thread, once.
   virtual Status Stop(BootTime deadline) = 0;
 
-  // The spool's disk failed in a way that only opening the spool again settles (P21): it is to be
-  // stopped and opened anew. Any thread.
-  virtual bool WantsReopening() const = 0;
+  // The spool's disk failed in a way that only opening the spool again settles (P21), and takes
+  // synced writes again: this collector is to be stopped and opened anew. Any thread.
+  virtual bool WantsReopening() = 0;
 
   // One round of the delivering thread. Returns when the next is due. For kByHand.
   virtual BootTime Step() = 0;

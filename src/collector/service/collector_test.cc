@@ -436,6 +436,13 @@ TEST_F(CollectorTest, ARetiredDiskIsInTheHeartbeatFileWithTheOneThingToDo) {
   for (const Problem& problem : beat->problems) next += problem.next + "\n";
   EXPECT_THAT(next, HasSubstr("opens its spool again by itself"));
   EXPECT_THAT(next, Not(HasSubstr("it goes on by itself")));
+  EXPECT_FALSE(collector_->WantsReopening()) << "opening it would fail, and nobody would tell";
+  plan_->Clear();
+  EXPECT_TRUE(collector_->WantsReopening());
+  Start();
+  Run(1);
+  EXPECT_FALSE(collector_->WantsReopening());
+  EXPECT_EQ(Log({{"clicks", "four"}}), "1:ok");
 }
 
 // With threads of its own, over real sockets: the same promises, in no order that a test chooses.

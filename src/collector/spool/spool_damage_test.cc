@@ -263,15 +263,15 @@ TEST(SpoolDamage, ASegmentOfANewerVersionIsRefusedByName) {
   std::string bytes = world.Content(kSegment);
   const uint64_t incarnation = 0;
   std::string header = EncodeSegmentHeader({incarnation, 1});
-  // The same header, of version 2, with a right checksum.
+  // The same header, of version 9, with a right checksum.
   header = header.substr(0, kSegmentHeaderBytes - 4);
-  header[4] = 2;
+  header[4] = 9;
   PutU32(header, Crc32c(header));
   bytes.replace(0, kSegmentHeaderBytes, header);
   world.SetContent(kSegment, bytes);
   const Status status = world.TryOpen().status();
   EXPECT_EQ(status.code(), Code::kInvalid);
-  EXPECT_THAT(status.message(), HasSubstr("segment-1: segment of version 2"));
+  EXPECT_THAT(status.message(), HasSubstr("segment-1: segment of version 9"));
 }
 
 TEST(SpoolDamage, ASegmentThatIsMissingUnderAnOpenCutIsReportedAndAllElseIsDelivered) {

@@ -326,7 +326,9 @@ Result<std::string> LocalStorage::WriteBeside(const std::string& path, std::stri
 
 Status LocalStorage::SyncAll() {
   const posix::Fd root(::open(root_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!root.ok() || ::syncfs(root.get()) != 0) {
+  // A file system that was shut down after an error may answer syncfs with 0 (ext4 did); fsync of a
+  // directory tells.
+  if (!root.ok() || ::syncfs(root.get()) != 0 || ::fsync(root.get()) != 0) {
     return Status(Code::kUnavailable, Describe() + ": sync: " + std::strerror(errno));
   }
   return Status::Ok();
