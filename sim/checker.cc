@@ -93,6 +93,7 @@ bool Checker::Visible(const std::string& cluster, View view, const std::string& 
 void Checker::OnRename(const std::string& cluster, const std::string& from, const std::string& to) {
   ++checks_;
   if (const auto gone = paths::ParseMinutePath(from)) CheckPurged(cluster, *gone, from);
+  CheckHourPurged(cluster, from, to);
   const auto at = paths::ParseMinutePath(to);
   if (!at) return;
   CheckPublisher(cluster, *at, from);
@@ -248,6 +249,30 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
                       to.cluster),
           path);
     }
+  }
+}
+
+// A purge takes a whole hour out by one rename. A mirror's own copy is nobody's source.
+void Checker::CheckHourPurged(const std::string& cluster, const std::string& from,
+                              const std::string& to) {
+  const auto hour = paths::ParseMinutePath(paths::Join(from, "00"));
+  if (!hour || !hour->file.empty()) return;
+  const auto minutes = trees_.at(cluster)->List(to);
+  if (!minutes.ok()) return;
+  const StreamSpec* const stream = topology_.FindStream(hour->stream);
+  const bool copy =
+      hour->view == View::kMerged && stream != nullptr && stream->Primary() != cluster;
+  for (const DirEntry& minute : *minutes) {
+    const auto at = paths::ParseMinutePath(paths::Join(from, minute.name));
+    if (!at) continue;
+    const std::string directory = paths::Join(to, minute.name);
+    const auto files = trees_.at(cluster)->List(directory);
+    for (const DirEntry& entry : files.ok() && !copy ? *files : std::vector<DirEntry>()) {
+      paths::MinutePath file = *at;
+      file.file = entry.name;
+      CheckPurged(cluster, file, paths::Join(directory, entry.name));
+    }
+    CheckPurged(cluster, *at, directory);
   }
 }
 

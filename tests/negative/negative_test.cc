@@ -1,0 +1,138 @@
+// Each bug that can be planted breaks a promise within a few seeds, or the simulator proves
+// nothing. docs/planted-bugs.md lists them, and those that nothing catches yet.
+#include <algorithm>
+#include <ostream>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/planted.h"
+#include "sim/world.h"
+#include "telemetry/log.h"
+
+namespace databus::sim {
+namespace {
+
+using testing::Contains;
+
+std::string NameOf(Bug bug) {
+  for (const BugName& one : BugNames()) {
+    if (one.bug == bug) return std::string(one.name);
+  }
+  return "None";
+}
+
+struct Case {
+  Bug bug;
+  std::set<std::string> promises;  // any of these may be the first that is seen broken
+  uint64_t seeds;                  // 1 to this; about three times what was needed
+};
+void PrintTo(const Case& one, std::ostream* out) { *out << NameOf(one.bug); }
+
+const std::vector<Case> kQuick = {
+    {Bug::kLeaseIgnored, {"G10"}, 10},
+    {Bug::kLeaseNeverExpires, {"G10"}, 10},
+    {Bug::kEpochReused, {"G3", "G6", "G7", "G10"}, 10},
+    {Bug::kNoFence, {"G3", "G7", "G8", "G10"}, 10},
+    {Bug::kOvertakenGoesOn, {"G3", "G7", "G8", "G10"}, 10},
+    {Bug::kFencedRemoved, {"G7", "G10"}, 10},
+    {Bug::kOnlyNewestFenced, {"G10"}, 10},
+    {Bug::kNoRecord, {"G3", "G5", "G6", "G10"}, 45},
+    {Bug::kRecordBeforeStage, {"G3", "G5", "G6", "G10"}, 10},
+    {Bug::kQueueBeforeFiles, {"G7", "G10"}, 10},
+    {Bug::kCleanUpsBeforeMoves, {"G7", "G10"}, 10},
+    {Bug::kQueueEntriesForgotten, {"G10"}, 10},
+    {Bug::kGoesOnAfterFailure, {"G3", "G4", "G5", "G6", "G10"}, 10},
+    {Bug::kUnknownIsDone, {"G3", "G5", "G6", "G7", "G10"}, 10},
+    {Bug::kUnknownIsAbsent, {"G3", "G5", "G6", "G7", "G10"}, 45},
+    {Bug::kRedoneUnderNewName, {"G3", "G6", "G10"}, 10},
+    {Bug::kClaimsRemoved, {"G7", "G10"}, 10},
+    {Bug::kClaimsForgotten, {"G10"}, 10},
+    {Bug::kClaimToView, {"G8"}, 10},
+    {Bug::kUnreadableClaimDropped, {"G10"}, 10},
+    {Bug::kClaimAnswerLost, {"G3", "G10"}, 10},
+    {Bug::kUnknownIsRefused, {"G5", "G6", "G7", "G10"}, 10},
+    {Bug::kPendingForgotten, {"G3", "G10"}, 30},
+    {Bug::kEarlierMinute, {"G4", "G5"}, 25},
+    {Bug::kMinuteInPlace, {"G8"}, 10},
+    {Bug::kIdleHoles, {"G5"}, 10},
+    {Bug::kCloseOnlyWithTraffic, {"G5", "G10"}, 10},
+    {Bug::kNextBeforeClosed, {"G3", "G5", "G6", "G10"}, 10},
+    {Bug::kOpenFilesForgotten, {"G3", "G6", "G10"}, 10},
+    {Bug::kMirrorsOpenMinute, {"G6"}, 10},
+    {Bug::kMirrorClosesUnequal, {"G6", "G7", "G10"}, 10},
+    {Bug::kMirrorByOwnClock, {"G6", "G10"}, 10},
+    {Bug::kMirrorBeginsAtNewest, {"G7", "G10"}, 20},
+    {Bug::kCounterReused, {"G3", "G7", "G10"}, 10},
+    {Bug::kMergeWithoutIndex, {"G3"}, 10},
+    {Bug::kIndexWithoutOpen, {"G3"}, 10},
+    {Bug::kIntentAfterRename, {"G3"}, 10},
+    {Bug::kIntentSettledEarly, {"G10"}, 10},
+    {Bug::kUnknownRenameDelivered, {"G10"}, 30},
+    {Bug::kSweepsWanted, {"G10"}, 25},
+    {Bug::kAnswerBeforeSync, {"G10"}, 10},
+    {Bug::kNoDirSync, {"G10"}, 45},
+    {Bug::kJournalNotSynced, {"G3", "G10"}, 10},
+    {Bug::kBrokenEndForgotten, {"G1", "G3"}, 60},
+    {Bug::kRetiredGoesOn, {"G10"}, 25},
+    {Bug::kTryLaterThoughKept, {"G1"}, 10},
+    {Bug::kRefusedAnsweredOk, {"G10"}, 25},
+    {Bug::kMarksForgotten, {"G3"}, 40},
+    {Bug::kMarkThoughRefused, {"G10"}, 25},
+    {Bug::kGapAccepted, {"G10"}, 50},
+    {Bug::kUnansweredAcknowledged, {"G10"}, 10},
+    {Bug::kResentUnderNewIdentity, {"G3"}, 10},
+    {Bug::kQueueCleanedEarly, {"G7", "G10"}, 10},
+    {Bug::kUncopiedIsAbsent, {"G7", "G10"}, 10},
+    {Bug::kUnreadEntryIsEmpty, {"G7", "G10"}, 10},
+    {Bug::kFailedLinesSettled, {"G7", "G10"}, 10},
+    {Bug::kQueueNamesRepeat, {"G7", "G10"}, 10},
+};
+
+// Those that need more seeds than a test in passing should take.
+const std::vector<Case> kNightly = {
+    {Bug::kPendingNotRetried, {"G3", "G10"}, 80},
+    {Bug::kIndexNotRebuilt, {"G3"}, 75},
+    {Bug::kRecordsNotFinished, {"G3", "G5", "G6", "G10"}, 110},
+    {Bug::kFailedListIsAbsent, {"G10"}, 150},
+};
+
+class NegativeTest : public testing::TestWithParam<Case> {
+ protected:
+  static void SetUpTestSuite() { static_cast<void>(StartLog({.level = LogLevel::kError})); }
+  void TearDown() override { Plant(Bug::kNone); }
+};
+
+TEST_P(NegativeTest, APlantedBugBreaksAPromise) {
+  Plant(GetParam().bug);
+  for (uint64_t seed = 1; seed <= GetParam().seeds; ++seed) {
+    const Outcome outcome = Simulate(DrawScenario(seed));
+    if (!outcome.violation) continue;
+    EXPECT_THAT(GetParam().promises, Contains(outcome.violation->promise))
+        << "seed " << seed << ": " << outcome.violation->what << " " << outcome.violation->path;
+    RecordProperty("seed", static_cast<int>(seed));
+    return;
+  }
+  FAIL() << GetParam().seeds << " seeds broke nothing";
+}
+
+const auto kNameOfCase = [](const testing::TestParamInfo<Case>& info) {
+  return NameOf(info.param.bug);
+};
+INSTANTIATE_TEST_SUITE_P(Quick, NegativeTest, testing::ValuesIn(kQuick), kNameOfCase);
+INSTANTIATE_TEST_SUITE_P(Nightly, NegativeTest, testing::ValuesIn(kNightly), kNameOfCase);
+
+TEST(NegativeCleanTest, TheSameSeedsBreakNothingWithoutABug) {
+  const uint64_t seeds = std::ranges::max(kQuick, {}, &Case::seeds).seeds;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    const Outcome outcome = Simulate(DrawScenario(seed));
+    ASSERT_FALSE(outcome.violation)
+        << "seed " << seed << ": " << outcome.violation->promise << " " << outcome.violation->what;
+  }
+}
+
+}  // namespace
+}  // namespace databus::sim
