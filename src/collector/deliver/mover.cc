@@ -278,6 +278,7 @@ Status Mover::Announce(const ClusterIdentity& cluster) {
   DATABUS_ASSIGN_OR_RETURN(
       const std::vector<uint64_t> numbers,
       seams_.spool.NextCounters(std::vector(groups.size(), std::string(kAnnouncementCounter))));
+  std::vector<SmallFile> staged;
   std::vector<Move> moves;
   std::vector<Tracked*> delivered;
   for (const auto& [group, members] : groups) {
@@ -298,10 +299,12 @@ Status Mover::Announce(const ClusterIdentity& cluster) {
     moves.push_back({paths::Join(paths::CollectorStaging(settings_.collector),
                                  StagedPrefix(identity) + "sealed." + name),
                      paths::Join(paths::Sealed(settings_.collector), name)});
-    const Status written = seams_.cluster.WriteFile(moves.back().from, EncodeAnnouncement(files));
+    staged.push_back({moves.back().from, EncodeAnnouncement(files)});
+  }
+  for (const Status& written : seams_.cluster.WriteFiles(staged)) {
     if (written.ok()) continue;
     sweep_ = true;
-    return written.WithContext("write " + moves.back().from);
+    return written.WithContext("announce sealed files");
   }
   bool announced = true;
   for (const Status& renamed : seams_.cluster.Renames(moves)) {

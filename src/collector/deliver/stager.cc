@@ -2,11 +2,21 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "cluster/paths.h"
 
 namespace databus {
+
+namespace {
+
+// Files up to so many bytes are written together, so many at a time.
+constexpr uint64_t kSmallBytes = 128 << 10;
+constexpr size_t kGatheredMax = 64;
+
+}  // namespace
 
 std::string StagedPrefix(const SpoolIdentity& identity) { return identity.incarnation + "."; }
 
@@ -42,6 +52,7 @@ Result<SpoolCut> Stager::Cut(const std::vector<SpoolRange>& ranges) {
   Regrouped regrouped;
   DATABUS_ASSIGN_OR_RETURN(std::vector<SpoolRange> read, Read(ranges, regrouped));
   if (read.empty()) return SpoolCut{};
+  gathered_.clear();  // of an attempt that failed
   std::vector<Plan> plans;
   std::vector<std::string> names;
   for (const StreamMessages* stream : regrouped.Streams()) {
@@ -62,6 +73,7 @@ Result<SpoolCut> Stager::Cut(const std::vector<SpoolRange>& ranges) {
     DATABUS_ASSIGN_OR_RETURN(SpoolIntent intent, Stage(plans[i], counters[i], identity));
     intents.push_back(std::move(intent));
   }
+  DATABUS_RETURN_IF_ERROR(WriteGathered());
   Result<SpoolCut> cut = seams_.spool.AddCut(std::move(read), std::move(intents));
   if (cut.unknown()) return Status(Code::kStopped, cut.status().message());
   if (cut.ok()) ++counts_.cuts;
@@ -89,19 +101,35 @@ Result<SpoolIntent> Stager::Stage(const Plan& plan, uint64_t counter,
                                   .crc32c = file.crc32c,
                                   .messages = file.header.messages,
                                   .first_accepted = file.header.first_accepted});
-  const auto write = [&]() -> Status {
-    DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
-                             seams_.cluster.Create(intent.staged_path));
-    if (!file.head.empty()) DATABUS_RETURN_IF_ERROR(writer->Append(file.head));
-    DATABUS_RETURN_IF_ERROR(writer->Append(file.body));
-    return writer->Finish();
-  };
-  const Status written = write();
-  if (!written.ok()) return written.WithContext("stage " + intent.staged_path);
+  DATABUS_RETURN_IF_ERROR(Write(intent.staged_path, file));
   if (Planted(Bug::kIntentAfterRename)) {
     static_cast<void>(seams_.cluster.Rename(intent.staged_path, intent.final_path));
   }
   return intent;
+}
+
+// Small files are gathered, because many streams with little in them would cost a sync each.
+Status Stager::Write(const std::string& path, const SealedFile& file) {
+  if (file.length() <= kSmallBytes) {
+    gathered_.push_back({path, fmt::format("{}{}", file.head, file.body)});
+    return gathered_.size() < kGatheredMax ? Status::Ok() : WriteGathered();
+  }
+  const auto write = [&]() -> Status {
+    DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer, seams_.cluster.Create(path));
+    if (!file.head.empty()) DATABUS_RETURN_IF_ERROR(writer->Append(file.head));
+    DATABUS_RETURN_IF_ERROR(writer->Append(file.body));
+    return writer->Finish();
+  };
+  return write().WithContext("stage " + path);
+}
+
+Status Stager::WriteGathered() {
+  const std::vector<SmallFile> files = std::exchange(gathered_, {});
+  const std::vector<Status> answers = seams_.cluster.WriteFiles(files);
+  for (size_t i = 0; i < files.size(); ++i) {
+    DATABUS_RETURN_IF_ERROR(Status(answers[i]).WithContext("stage " + files[i].path));
+  }
+  return Status::Ok();
 }
 
 }  // namespace databus

@@ -37,10 +37,14 @@ class Stager {
   Result<std::vector<SpoolRange>> Read(const std::vector<SpoolRange>& ranges, Regrouped& regrouped);
   Result<SpoolIntent> Stage(const Plan& plan, uint64_t counter, const SpoolIdentity& identity);
 
+  Status Write(const std::string& path, const SealedFile& file);
+  Status WriteGathered();
+
   const DeliverySeams seams_;
   const DeliverySettings& settings_;
   DeliveryCounts& counts_;
   Sealer sealer_;
+  std::vector<SmallFile> gathered_;  // sealed, and not written yet
 };
 
 }  // namespace databus
