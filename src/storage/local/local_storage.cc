@@ -128,9 +128,17 @@ std::string LocalStorage::Full(std::string_view path) const {
 }
 
 Status LocalStorage::CheckRoot() const {
-  struct stat root{};
-  if (::stat(root_.c_str(), &root) == 0 && S_ISDIR(root.st_mode)) return Status::Ok();
-  return Status(Code::kUnavailable, Describe() + ": the root is not there; unmounted?");
+  struct stat info{};
+  const bool there = ::stat(root_.c_str(), &info) == 0;
+  if (there && S_ISDIR(info.st_mode)) return Status::Ok();
+  const int error = there ? ENOTDIR : errno;
+  std::string deepest = root_;
+  while (deepest.size() > 1 && ::stat(deepest.c_str(), &info) != 0) {
+    deepest.resize(std::max<size_t>(deepest.find_last_of('/'), 1));
+  }
+  return Status(Code::kUnavailable,
+                Describe() + ": the root is not there: " + std::strerror(error) + "; of its path " +
+                    deepest + " exists" + (error == ENOENT ? "; unmounted?" : ""));
 }
 
 Status LocalStorage::Explain(Status status) const {

@@ -16,6 +16,7 @@
 namespace databus {
 namespace {
 
+using testing::EndsWith;
 using testing::HasSubstr;
 
 class LocalStorageTest : public testing::Test {
@@ -52,6 +53,18 @@ TEST_F(LocalStorageTest, EveryCallIsUnavailableWhileTheRootIsAFile) {
   EXPECT_EQ(storage_->List("a").code(), Code::kUnavailable);
   EXPECT_EQ(storage_->Create("a").code(), Code::kUnavailable);
   EXPECT_EQ(storage_->Rename("a", "b").code(), Code::kUnavailable);
+}
+
+TEST_F(LocalStorageTest, WhyTheRootIsNotThereIsSaidWithHowMuchOfItsPathIs) {
+  EXPECT_THAT(storage_->Stat("a").status().message(),
+              EndsWith("No such file or directory; of its path " + directory_.path() +
+                       " exists; unmounted?"));
+  ASSERT_TRUE(OpenLocalStorage(directory_.path())->WriteFile("root", "").ok());
+  const std::string why = ": Not a directory; of its path " + root_ + " exists";
+  EXPECT_THAT(storage_->Stat("a").status().message(), EndsWith(why));
+  const auto below = OpenLocalStorage(root_ + "/tree/x");
+  EXPECT_THAT(below->MakeDir("").message(), EndsWith(why));
+  EXPECT_THAT(below->List("a").status().message(), HasSubstr("the root is not there"));
 }
 
 TEST_F(LocalStorageTest, TreeIsThereAgainWhenTheRootIs) {
