@@ -186,14 +186,16 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   for (const TrashedFile& file : request.trashed) {
     plan.draft.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
   }
+  MinuteDirs present;  // after the missing ones, which alone have a limit (CatchUp)
   for (const auto& [stream, files] : plan.names) {
     const auto known = ledger.streams.find(stream);
     const bool is_new = known == ledger.streams.end() || !known->second.newest;
     if (!is_new && ledger.primary.empty()) {
       AddMissingMinutes(stream, *known->second.newest, minute + (-1), plan.dirs, plan.queue_texts);
     }
-    if (is_new || known->second.newest != minute) plan.dirs.emplace_back(stream, minute);
+    if (is_new || known->second.newest != minute) present.emplace_back(stream, minute);
   }
+  plan.dirs.insert(plan.dirs.end(), present.begin(), present.end());
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(plan.dirs, plan.draft.record));
   AddQueueEntries(plan.queue_texts, plan.draft);
   plan.draft.record.clean_ups = std::move(request.clean_ups);
@@ -214,9 +216,9 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
 void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, Plan& plan) {
   const auto known = ledger.streams.find(file.stream);
   const bool has_minute = known != ledger.streams.end() && known->second.newest == minute;
-  MinuteFiles& taken =
-      plan.names.try_emplace(file.stream, has_minute ? known->second.open_files : MinuteFiles())
-          .first->second;
+  const auto [names, fresh] = plan.names.try_emplace(file.stream);
+  MinuteFiles& taken = names->second;
+  if (fresh && has_minute) taken = known->second.open_files;
   const auto there = taken.find(file.name);
   const bool is_same =
       there != taken.end() && (there->second == file.facts || Planted(Bug::kSameNameDropped));

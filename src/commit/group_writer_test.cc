@@ -293,5 +293,31 @@ TEST_F(CopyTest, ACrashAtAnyCallIsHealedByDoingItAgain) {
   EXPECT_GE(points, 150U);
 }
 
+// 400 streams, a few minutes behind one that has the present minute.
+TEST_F(GroupWriterTest, ManyStreamsThatLagALittleGetAllTheirMinutes) {
+  ExpectOk(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal),
+                           paths::MinuteDir(View::kLocal, "orders", start_)));
+  std::vector<std::string> streams;
+  for (int i = 0; i < 400; ++i) streams.push_back(fmt::format("s{:03}", i));
+  for (const std::string& stream : streams) {
+    ExpectOk(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal),
+                             paths::MinuteDir(View::kLocal, stream, start_ + -4)));
+    world_.Deliver(stream, "c1", start_, 1);
+  }
+  const auto without = [&](size_t minutes) {
+    std::vector<std::string> found;
+    for (const std::string& stream : streams) {
+      if (Minutes(stream).size() != minutes) found.push_back(stream);
+    }
+    return found;
+  };
+  ExpectOk(process_.Publish(start_));
+  EXPECT_THAT(without(5), IsEmpty());
+  process_.Drop();
+  ExpectOk(process_.Open());
+  ExpectOk(process_.Close(start_ + 2));
+  EXPECT_THAT(without(6), IsEmpty());
+}
+
 }  // namespace
 }  // namespace databus

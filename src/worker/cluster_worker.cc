@@ -12,6 +12,25 @@
 #include "worker/adopt_tree.h"
 
 namespace databus {
+namespace {
+
+// Before the first look at the lease, and while nobody has it, there is no name.
+bool IsKnown(const std::string& holder) { return !holder.empty() && holder != "nobody"; }
+
+// Indexed by key, unlike what is written: there may be thousands of streams.
+nlohmann::json HopsToJson(const RunStats& stats) {
+  nlohmann::json hops = nlohmann::json::object();
+  for (const auto& [key, hop] : stats.Hops()) {
+    hops[key.first][key.second] = {{"files", hop.files},
+                                   {"messages", hop.messages},
+                                   {"bytes", hop.bytes},
+                                   {"duplicates", hop.duplicates},
+                                   {"newest_ms", hop.newest.time_since_epoch().count()}};
+  }
+  return hops;
+}
+
+}  // namespace
 
 // The services of one cluster and the writers they share. One thread uses the local ones, another
 // the merged ones.
@@ -231,7 +250,7 @@ bool ClusterWorker::HolderIsGone(const std::string& holder) const {
 }
 
 void ClusterWorker::LogHolder(const std::string& holder) {
-  if (holder == last_holder_) return;
+  if (holder == last_holder_ || !IsKnown(holder)) return;
   last_holder_ = holder;
   if (holder == label_) {
     LogInfo("worker", "holds the lease", {{"cluster", options_.cluster}});
@@ -315,18 +334,14 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   beat.written = options_.clock.Wall();
   beat.interval = kBeatInterval;
   beat.state = holder == label_ ? "running" : "standby";
-  if (holder != label_) beat.waiting_on = "the lease, held by " + holder;
+  if (holder != label_) {
+    beat.waiting_on =
+        IsKnown(holder) ? "the lease, held by " + holder : "the lease; its holder is not known yet";
+  }
   beat.problems = problems_.List();
   beat.facts["lease_holder"] = holder;
   beat.facts["cluster_ids"] = options_.clusters.KnownIds();
-  for (const auto& [key, hop] : stats_.Hops()) {
-    auto& fact = beat.facts["hops"][key.first][key.second];
-    fact["files"] = hop.files;
-    fact["messages"] = hop.messages;
-    fact["bytes"] = hop.bytes;
-    fact["duplicates"] = hop.duplicates;
-    fact["newest_ms"] = hop.newest.time_since_epoch().count();
-  }
+  if (const nlohmann::json hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = hops;
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
 }

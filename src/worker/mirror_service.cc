@@ -148,11 +148,11 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
   for (const std::string& stream : flow.streams) {
     DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
                              NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
-    if (!newest) continue;
+    if (!newest || *newest < minute) continue;
+    if (*newest == minute && !Planted(Bug::kMirrorsOpenMinute)) return std::optional<Manifest>();
     auto files = ReadMinuteFiles(flow.source, paths::MinuteDir(View::kMerged, stream, minute));
     if (files.code() == Code::kNotFound) continue;  // began later, or a hole of the original
     if (!files.ok()) return files.status();
-    if (*newest <= minute && !Planted(Bug::kMirrorsOpenMinute)) return std::optional<Manifest>();
     manifest.streams[stream] = std::move(*files);
   }
   if (manifest.streams.empty()) {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "commit/minute_tree.h"
+#include "telemetry/heartbeat.h"
 #include "worker/test_installation.h"
 
 namespace databus {
@@ -15,6 +16,7 @@ using std::chrono::seconds;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
+using ::testing::StartsWith;
 using Announced = Installation::Announced;
 using Settled = Installation::Settled;
 
@@ -114,6 +116,21 @@ TEST(WorkerTest, ASecondWorkerOnTheClusterStandsByAndTakesOverWhenTheFirstIsSile
   standby.Step();
   run.Step(3);
   EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
+}
+
+TEST(WorkerTest, AStandbyThatKnowsNoHolderOfTheLeaseNamesNone) {
+  TwoWorkers run;
+  run.Step();
+  WorkerProcess standby(run.world, {"dc1"}, 3);
+  const auto waiting_on = [&] {
+    standby.of().BeatStep();
+    const std::string path = paths::StatusFile("worker-dc1-standby-host-3");
+    return DecodeHeartbeat(*run.world.at("dc1").ReadFile(path), path)->waiting_on;
+  };
+  ASSERT_TRUE(standby.of().Prepare().ok());
+  EXPECT_EQ(waiting_on(), "the lease; its holder is not known yet");
+  standby.of().LeaseStep();
+  EXPECT_THAT(waiting_on(), StartsWith("the lease, held by worker-dc1@"));
 }
 
 TEST(WorkerTest, ASourceThatIsAwayDelaysNothingButItself) {
