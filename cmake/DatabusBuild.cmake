@@ -32,6 +32,7 @@ endif()
 if(DATABUS_SIM)
   add_compile_definitions(DATABUS_SIM=1)
   find_package(Boost 1.81 REQUIRED COMPONENTS context)
+  enable_testing()
 endif()
 
 find_package(Threads REQUIRED)
