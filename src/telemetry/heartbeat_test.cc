@@ -60,17 +60,49 @@ TEST(HeartbeatTest, WhatIsNoHeartbeatIsRefusedWithoutHarm) {
   EXPECT_TRUE(DecodeHeartbeat(R"({"version":1,"problems":3})", "x").ok());
 }
 
-TEST(HeartbeatTest, TooDeepOrTooManyValuesCostNeitherStackNorTime) {
-  std::string keys;
-  for (int i = 0; i < 300'000; ++i) keys += ",\"" + std::to_string(i) + "\":1";
-  EXPECT_EQ(DecodeHeartbeat("{\"version\":1" + keys + "}", "here").code(), Code::kCorrupt);
-
-  const std::string deep = std::string(500'000, '[') + std::string(500'000, ']');
-  const auto read =
-      DecodeHeartbeat("{\"version\":1,\"process\":\"p\",\"deep\":" + deep + "}", "here");
+// Linear: a test of minutes would be the sign of a search among all keys for each.
+TEST(HeartbeatTest, AWorkerOfTenThousandStreamsIsReadBack) {
+  Heartbeat heartbeat = Sample();
+  for (const char* hop : {"local", "merge", "mirror"}) {
+    nlohmann::json streams;
+    for (int i = 0; i < 10'000; ++i) {
+      streams["a_stream_of_some_length_" + std::to_string(i)] = {{"files", 123'456 + i},
+                                                                 {"messages", 12'345'678'901},
+                                                                 {"bytes", 12'345'678'901'234},
+                                                                 {"duplicates", 0},
+                                                                 {"newest_ms", 1'935'828'245'678}};
+    }
+    heartbeat.facts["hops"][hop] = std::move(streams);
+  }
+  const auto read = DecodeHeartbeat(EncodeHeartbeat(heartbeat), "x.json");
   ASSERT_TRUE(read.ok()) << read.status().ToString();
-  EXPECT_EQ(read->process, "p");
-  EXPECT_LT(EncodeHeartbeat(*read).size(), 2000u);
+  EXPECT_EQ(read->facts, heartbeat.facts);
+}
+
+TEST(HeartbeatTest, TooDeepOrTooManyValuesCostNeitherStackNorTime) {
+  const auto keys = [](int count) {
+    std::string text = "{\"version\":1";
+    for (int i = 0; i < count; ++i) text += ",\"" + std::to_string(i) + "\":1";
+    return text + "}";
+  };
+  EXPECT_EQ(DecodeHeartbeat(keys(300'000), "here").code(), Code::kCorrupt);
+  const auto many = DecodeHeartbeat(keys(200'000), "here");
+  ASSERT_TRUE(many.ok());
+  EXPECT_TRUE(DecodeHeartbeat(EncodeHeartbeat(*many), "here").ok());
+
+  const auto nested = [](size_t depth) {
+    return "{\"version\":1,\"deep\":" + std::string(depth, '[') + std::string(depth, ']') + "}";
+  };
+  EXPECT_TRUE(DecodeHeartbeat(nested(15), "here").ok());
+  EXPECT_EQ(DecodeHeartbeat(nested(16), "here").code(), Code::kCorrupt);
+  EXPECT_EQ(DecodeHeartbeat(nested(500'000), "here").code(), Code::kCorrupt);
+}
+
+TEST(HeartbeatTest, OfAKeyThatIsThereTwiceTheFirstCounts) {
+  const auto read = DecodeHeartbeat(R"({"version":1,"pid":7,"x":1,"pid":8,"x":2})", "here");
+  ASSERT_TRUE(read.ok());
+  EXPECT_EQ(read->pid, 7);
+  EXPECT_EQ((*read).facts["x"], 1);
 }
 
 TEST(HeartbeatTest, HostileBytesDoNotStopAHeartbeat) {
