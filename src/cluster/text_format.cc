@@ -1,5 +1,6 @@
 #include "cluster/text_format.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
@@ -73,7 +74,7 @@ Result<std::vector<TextLine>> ParseText(std::string_view kind, int version, std:
   std::vector<TextLine> lines;
   size_t at = body.find('\n') + 1;
   while (at < body.size()) {
-    const size_t end = body.find('\n', at);
+    const size_t end = std::min(body.find('\n', at), body.size());
     DATABUS_ASSIGN_OR_RETURN(TextLine line, SplitLine(body.substr(at, end - at), where));
     lines.push_back(std::move(line));
     at = end + 1;
