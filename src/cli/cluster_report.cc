@@ -162,13 +162,16 @@ ClusterReport ObserveCluster(const ClusterSpec& cluster, const Topology& topolog
   report.url = cluster.RootUrl();
   if (!storage.ok()) {
     report.away = storage.status().message();
+    report.absent = storage.code() == Code::kUnavailable;
     return report;
   }
   const auto id = ReadClusterId(**storage);
   if (id.code() == Code::kNotFound) {
-    report.away = "no system/cluster-id there: never started, or a disk that is not mounted";
+    report.away = report.url + ": no system/cluster-id there";
+    report.absent = true;
   } else if (!id.ok()) {
     report.away = id.status().message();
+    report.absent = id.code() == Code::kUnavailable;
   } else {
     report.id = id->id;
     Observer(**storage, topology, report).Run();

@@ -58,6 +58,7 @@ struct ClusterReport {
   std::string url;
   std::string id;
   std::string away;                         // why the cluster cannot be read; empty: it can
+  bool absent = false;                      // away, and for all we see there is no tree
   std::optional<uint64_t> free_bytes = {};  // of its disk; nothing: not known
   std::vector<Heartbeat> processes;
   std::vector<QueueReport> queues;

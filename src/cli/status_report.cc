@@ -19,6 +19,9 @@ constexpr uint64_t kNearlyFullBytes = uint64_t{256} << 20;
 // What moves within a run or two when all is well; longer than this is worth a line.
 constexpr Milliseconds kPatience = std::chrono::minutes(5);
 
+constexpr const char* kNoWorker = "no worker is alive on this cluster";
+constexpr const char* kStartOne = "start one: nothing is published here until then";
+
 std::string Ago(WallTime now, WallTime then) {
   return ToHuman(std::max(now - then, Milliseconds{0}));
 }
@@ -50,8 +53,7 @@ class TroubleFinder {
   std::vector<Trouble> Run() {
     for (const ClusterReport& cluster : report_.clusters) {
       if (!cluster.away.empty()) {
-        Add(cluster.name, "cannot be read: " + cluster.away, {},
-            "data for it waits in spools and queues; all goes on by itself when it is back");
+        Away(cluster);
         continue;
       }
       Disk(cluster);
@@ -68,6 +70,47 @@ class TroubleFinder {
     troubles_.push_back({std::move(where), std::move(what), since, std::move(next)});
   }
   bool Old(std::optional<WallTime> time) const { return time && report_.now - *time > kPatience; }
+
+  void Away(const ClusterReport& cluster) {
+    const std::string what = "cannot be read: " + cluster.away;
+    if (!cluster.absent) {
+      Add(cluster.name, what, {},
+          "data for it waits in spools and queues; all goes on by itself when it is back");
+      return;
+    }
+    switch (MemoryOf(cluster.name)) {
+      case Memory::kNone:
+        Add(cluster.name, what + "; never initialised: no worker of it has ever run", {},
+            "start its worker");
+        Add(cluster.name, kNoWorker, {}, kStartOne);
+        return;
+      case Memory::kNobodyToAsk:
+        Add(cluster.name, what + "; never initialised, or not mounted", {},
+            "mount it, or start its worker");
+        break;
+      case Memory::kRemembered:
+        Add(cluster.name, what + "; it was there before", {},
+            "mount it, or start its worker; data for it waits in spools and queues");
+        break;
+    }
+    Add(cluster.name, "no worker is heard of", {},
+        "one that runs cannot say so while the cluster cannot be read; it goes on by itself then");
+  }
+
+  // Whether the workers of the other clusters know an id of `name`.
+  enum class Memory : uint8_t { kNone, kNobodyToAsk, kRemembered };
+  Memory MemoryOf(const std::string& name) const {
+    Memory memory = Memory::kNobodyToAsk;
+    for (const ClusterReport& cluster : report_.clusters) {
+      for (const Heartbeat& process : cluster.processes) {
+        const auto ids = process.facts.find("cluster_ids");
+        if (ids == process.facts.end() || !ids->is_object()) continue;
+        if (ids->contains(name)) return Memory::kRemembered;
+        memory = Memory::kNone;
+      }
+    }
+    return memory;
+  }
 
   static bool DiskIsFull(const ClusterReport& cluster) {
     return cluster.free_bytes && *cluster.free_bytes < kFullBytes;
@@ -90,6 +133,11 @@ class TroubleFinder {
       const bool heard = life == Liveness::kAlive || life == Liveness::kLate;
       worker |= process.kind == "worker" && heard;
       if (life == Liveness::kDead || life == Liveness::kSilent) Gone(cluster, process, life);
+      if (life == Liveness::kLate) {
+        Add(process.process, "late: a heartbeat is missing", process.written,
+            "wait some seconds; if this stays, see whether the process hangs: stopped by a signal, "
+            "or waiting for its disk");
+      }
       if (!heard) continue;
       for (const Problem& problem : process.problems) {
         Add(process.process, problem.what, problem.since, problem.next);
@@ -100,9 +148,18 @@ class TroubleFinder {
       Add(cluster.name, "no worker is heard of", {},
           "no heartbeat can be written while the disk is full: make room first");
     } else {
-      Add(cluster.name, "no worker is alive on this cluster", {},
-          "start one: nothing is published here until then");
+      Add(cluster.name, kNoWorker, {}, kStartOne);
     }
+  }
+
+  const Heartbeat* Standby(const ClusterReport& cluster) const {
+    for (const Heartbeat& process : cluster.processes) {
+      if (process.kind == "worker" && process.state == "standby" &&
+          LivenessOf(process, report_) == Liveness::kAlive) {
+        return &process;
+      }
+    }
+    return nullptr;
   }
 
   void Gone(const ClusterReport& cluster, const Heartbeat& process, Liveness life) {
@@ -110,7 +167,10 @@ class TroubleFinder {
     std::string next =
         process.kind == "collector"
             ? "start it again: what it had accepted lies in its spool and is delivered then"
-            : "start it again, or let a standby take over: what is queued waits";
+            : "start it again: what is queued waits";
+    if (const Heartbeat* standby = Standby(cluster); standby && process.kind == "worker") {
+      next = standby->process + " stands by and takes over by itself";
+    }
     if (!dead && DiskIsFull(cluster)) {
       next = "it may well live, and cannot say so while the disk is full: make room first";
     }
@@ -198,6 +258,15 @@ std::optional<uint64_t> Fact(const Heartbeat& heartbeat, const char* key) {
   return value < 0 ? std::nullopt : std::optional<uint64_t>(value);
 }
 
+// Without the machine part of a process's label: "worker-dc1@h1:812#..." is "worker-dc1@h1:812".
+std::string WithoutMachine(std::string text) {
+  const size_t colon = text.find(':', std::min(text.find('@'), text.size()));
+  const size_t machine = text.find('#', std::min(colon, text.size()));
+  if (machine == std::string::npos) return text;
+  const size_t end = std::min(text.find(' ', machine), text.size());
+  return text.erase(machine, end - machine);
+}
+
 std::string RenderProcesses(const InstallationReport& report) {
   Table table({"PROCESS", "KIND", "CLUSTER", "HOST", ">PID", "LIFE", ">HEARD", "STATE", ">SPOOL",
                ">LAG", "WAITS FOR"});
@@ -210,7 +279,7 @@ std::string RenderProcesses(const InstallationReport& report) {
                  std::string(LivenessName(LivenessOf(process, report))),
                  Ago(report.now, process.written) + " ago", process.state,
                  spool ? HumanBytes(*spool) : "", lag ? ToHuman(Milliseconds(*lag)) : "",
-                 process.waiting_on});
+                 WithoutMachine(process.waiting_on)});
     }
   }
   return table.empty() ? "  no process has reported\n" : table.ToString("  ");
@@ -260,7 +329,7 @@ std::string RenderWaiting(const InstallationReport& report) {
 Json ToJson(std::optional<WallTime> time) { return time ? Json(ToIsoMs(*time)) : Json(nullptr); }
 
 Json ProcessToJson(const Heartbeat& process, const InstallationReport& report) {
-  Json json = Json::parse(EncodeHeartbeat(process));
+  Json json = HeartbeatToJson(process);
   const Liveness life = LivenessOf(process, report);
   json["life"] = life == Liveness::kSilent ? "silent"
                  : life == Liveness::kDead ? "dead"

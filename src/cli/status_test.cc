@@ -18,20 +18,29 @@ using testing::Not;
 
 class StatusTest : public testing::Test {
  protected:
-  void Beat(const std::string& cluster, const std::string& process, Milliseconds age,
-            std::vector<Problem> problems = {}) {
+  Heartbeat Process(const std::string& process) const {
     Heartbeat beat;
     beat.process = process;
     beat.kind = process.substr(0, process.find('-'));
     beat.host = "h1";
     beat.pid = 812;
-    beat.written = world_.clock.Wall() - age;
+    beat.written = world_.clock.Wall() - seconds(1);
     beat.interval = seconds(2);
     beat.state = "running";
+    return beat;
+  }
+  void Put(const std::string& cluster, const Heartbeat& beat) {
+    ASSERT_TRUE(world_.trees[cluster]
+                    ->Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat))
+                    .ok());
+  }
+  void Beat(const std::string& cluster, const std::string& process, Milliseconds age,
+            std::vector<Problem> problems = {}) {
+    Heartbeat beat = Process(process);
+    beat.written = world_.clock.Wall() - age;
     beat.problems = std::move(problems);
     beat.facts["spool_bytes"] = 1'400'000;
-    ASSERT_TRUE(
-        world_.trees[cluster]->Replace(paths::StatusFile(process), EncodeHeartbeat(beat)).ok());
+    Put(cluster, beat);
   }
   void SetUp() override {
     Beat("dc1", "worker-dc1", seconds(1));
@@ -63,11 +72,46 @@ TEST_F(StatusTest, ASilentProcessIsNamedWithSinceWhenAndWhatToDo) {
   EXPECT_THAT(ran.out, HasSubstr("next: start it again"));
 }
 
-TEST_F(StatusTest, AMissingHeartbeatIsShownBeforeItIsAProblem) {
+TEST_F(StatusTest, ALateProcessIsAProblemBeforeItIsSilent) {
+  Beat("dc1", "collector-c1", seconds(4));
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
   Beat("dc1", "collector-c1", seconds(5));
   const Ran ran = Status();
-  EXPECT_THAT(ran.out, HasSubstr("All is well."));
+  EXPECT_THAT(ran.out, HasSubstr("1 problem, below."));
   EXPECT_THAT(ran.out, ContainsRegex("collector-c1 .* late "));
+  EXPECT_THAT(ran.out, HasSubstr("collector-c1: late: a heartbeat is missing, since "
+                                 "2031-05-06T11:59:55.000Z (5.0 s)\n      next: wait some seconds;"));
+}
+
+TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
+  Beat("dc1", "worker-dc1", minutes(3));
+  EXPECT_THAT(Status().out, HasSubstr("next: start it again: what is queued waits"));
+  Heartbeat standby = Process("worker-dc1-standby-h2-9");
+  standby.state = "standby";
+  standby.waiting_on = "the lease, held by worker-dc1@h1:812#b00t-4026";
+  Put("dc1", standby);
+  const Ran ran = Status();
+  EXPECT_THAT(ran.out,
+              HasSubstr("next: worker-dc1-standby-h2-9 stands by and takes over by itself"));
+  EXPECT_THAT(ran.out, Not(HasSubstr("start")));
+  EXPECT_THAT(ran.out, HasSubstr("the lease, held by worker-dc1@h1:812\n"));
+  EXPECT_THAT(Status({"--json"}).out, HasSubstr("worker-dc1@h1:812#b00t-4026"));
+}
+
+TEST_F(StatusTest, AClusterThatNeverWasIsToldFromOneThatIsAway) {
+  world_.trees.erase("dc2");
+  EXPECT_THAT(Status().out, HasSubstr("; never initialised, or not mounted\n      next: mount"));
+  Heartbeat worker = Process("worker-dc1");
+  worker.facts["cluster_ids"] = {{"dc1", "1"}};
+  Put("dc1", worker);
+  EXPECT_THAT(Status().out, HasSubstr("unmounted?; never initialised: no worker of it has ever run"
+                                      "\n      next: start its worker\n"));
+  EXPECT_THAT(Status().out, HasSubstr("dc2: no worker is alive on this cluster"));
+  worker.facts["cluster_ids"]["dc2"] = "2";
+  Put("dc1", worker);
+  EXPECT_THAT(Status().out, Not(HasSubstr("never initialised")));
+  EXPECT_THAT(Status().out, HasSubstr("next: mount it, or start its worker;"));
+  EXPECT_THAT(Status().out, HasSubstr("dc2: no worker is heard of"));
 }
 
 TEST_F(StatusTest, AProcessOfThisHostThatIsGoneIsDeadAtOnce) {
