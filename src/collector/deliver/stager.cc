@@ -74,6 +74,10 @@ Result<SpoolCut> Stager::Cut(const std::vector<SpoolRange>& ranges) {
     intents.push_back(std::move(intent));
   }
   DATABUS_RETURN_IF_ERROR(WriteGathered());
+  for (const SpoolIntent& intent : intents) {
+    if (!Planted(Bug::kIntentAfterRename)) break;
+    static_cast<void>(seams_.cluster.Rename(intent.staged_path, intent.final_path));
+  }
   Result<SpoolCut> cut = seams_.spool.AddCut(std::move(read), std::move(intents));
   if (cut.unknown()) return Status(Code::kStopped, cut.status().message());
   if (cut.ok()) ++counts_.cuts;
@@ -102,9 +106,6 @@ Result<SpoolIntent> Stager::Stage(const Plan& plan, uint64_t counter,
                                   .messages = file.header.messages,
                                   .first_accepted = file.header.first_accepted});
   DATABUS_RETURN_IF_ERROR(Write(intent.staged_path, file));
-  if (Planted(Bug::kIntentAfterRename)) {
-    static_cast<void>(seams_.cluster.Rename(intent.staged_path, intent.final_path));
-  }
   return intent;
 }
 
