@@ -79,8 +79,9 @@ TEST_F(StatusTest, ALateProcessIsAProblemBeforeItIsSilent) {
   const Ran ran = Status();
   EXPECT_THAT(ran.out, HasSubstr("1 problem, below."));
   EXPECT_THAT(ran.out, ContainsRegex("collector-c1 .* late "));
-  EXPECT_THAT(ran.out, HasSubstr("collector-c1: late: a heartbeat is missing, since "
-                                 "2031-05-06T11:59:55.000Z (5.0 s)\n      next: wait some seconds;"));
+  EXPECT_THAT(ran.out,
+              HasSubstr("collector-c1: late: a heartbeat is missing, since "
+                        "2031-05-06T11:59:55.000Z (5.0 s)\n      next: wait some seconds;"));
 }
 
 TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
