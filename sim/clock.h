@@ -17,6 +17,11 @@ class SimClock final : public Clock {
   }
   // Somebody sets the wall clock.
   void Step(Milliseconds by) { offset_ += by; }
+  // Somebody sets it right again.
+  void SetRight() {
+    offset_ = {};
+    SetDrift(0);
+  }
   // From now on it gains so many parts per million.
   void SetDrift(int64_t ppm) {
     before_ = Elapsed();

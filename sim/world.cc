@@ -398,6 +398,7 @@ void World::Heal() {
   kill_in_.clear();
   for (const auto& machine : machines_) {
     machine->disk().SetCapacity(uint64_t{1} << 40);
+    machine->clock().SetRight();
     if (machine->Running()) machine->Pause({});
     if (!machine->Running()) StartSoon(*machine, seconds(1));
   }
