@@ -24,6 +24,34 @@ std::string NameBeside(const NewFile& file) {
                      file.name);
 }
 
+// What is missing in a copy of the manifest's minute, or differs, or is too much; or empty.
+std::string FirstDifference(const Ledger& ledger, const Manifest& manifest) {
+  const std::string& primary = manifest.primary;
+  const auto say = [&](const std::string& stream, const std::string& file, std::string_view what) {
+    return fmt::format("{} {} {}", paths::MinuteFile(manifest.view, stream, manifest.minute, file),
+                       what, primary);
+  };
+  static const MinuteFiles kNone;
+  for (const auto& [stream, files] : manifest.streams) {
+    const auto known = ledger.streams.find(stream);
+    const MinuteFiles& here = known == ledger.streams.end() ? kNone : known->second.open_files;
+    for (const auto& [name, facts] : files) {
+      const auto ours = here.find(name);
+      if (ours == here.end()) return say(stream, name, "is not here yet, as it is at");
+      const bool same = ours->second.length == facts.length && ours->second.crc32c == facts.crc32c;
+      if (!same) return say(stream, name, "differs from the one at");
+    }
+  }
+  for (const auto& [stream, minutes] : ledger.streams) {
+    const auto closed = manifest.streams.find(stream);
+    for (const auto& [name, facts] : minutes.open_files) {
+      const bool promised = closed != manifest.streams.end() && closed->second.contains(name);
+      if (!promised) return say(stream, name, "is here and not in the minute closed at");
+    }
+  }
+  return "";
+}
+
 }  // namespace
 
 GroupWriter::GroupWriter(const Options& options, uint64_t epoch)
@@ -65,9 +93,9 @@ Status GroupWriter::Load() {
                                         names, options_.latest));
     for (const std::string& path : ledgers_[primary].unreadable) {
       incidents_.push_back(
-          {fmt::format("{}: {} cannot be read; it is left out of its minute's "
-                       "manifest",
-                       options_.storage.Describe(), path)});
+          {fmt::format("{}: {} cannot be read; {}", options_.storage.Describe(), path,
+                       primary.empty() ? "its minute stays open until it can be or is removed"
+                                       : "it is read again or set aside when its minute closes")});
     }
     for (const std::string& stream : ledgers_[primary].strays) {
       incidents_.push_back(
@@ -371,7 +399,27 @@ Status GroupWriter::AnnounceOpenMinutes() {
   return WriteAndApply(std::move(draft)).status();
 }
 
+Status GroupWriter::ReadUnreadable(Ledger& ledger) {
+  while (!ledger.unreadable.empty()) {
+    const std::string& path = ledger.unreadable.back();
+    auto facts = ReadFacts(options_.storage, path);
+    if (facts.code() == Code::kRefused) {
+      return {Code::kUnavailable,
+              fmt::format("{}: {}; its minute stays open until it can be read or is removed", path,
+                          facts.status().ToString())};
+    }
+    if (!facts.ok() && facts.code() != Code::kNotFound) return facts.status();
+    const auto place = paths::ParseMinutePath(path);
+    if (facts.ok() && place) {
+      ledger.streams[place->stream].open_files[place->file] = std::move(facts->file);
+    }
+    ledger.unreadable.pop_back();
+  }
+  return Status::Ok();
+}
+
 Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
+  DATABUS_RETURN_IF_ERROR(ReadUnreadable(ledger));
   const Minute minute = *ledger.open;
   std::set<std::string> streams;
   for (const auto& [stream, minutes] : ledger.streams) streams.insert(stream);
@@ -402,20 +450,9 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
     return {Code::kRefused, fmt::format("minute {} is not the open one ({})",
                                         manifest.minute.ToIso(), ledger.open->ToIso())};
   }
-  for (const auto& [stream, files] : manifest.streams) {
-    const auto here = ledger.streams.find(stream);
-    const MinuteFiles none;
-    const MinuteFiles& ours = here == ledger.streams.end() ? none : here->second.open_files;
-    if (Digest(ours) != Digest(files) && !Planted(Bug::kMirrorClosesUnequal)) {
-      return {Code::kRefused, fmt::format("{} {}: {} of {} files are here, or they differ", stream,
-                                          manifest.minute.ToIso(), ours.size(), files.size())};
-    }
-  }
-  for (const auto& [stream, minutes] : ledger.streams) {
-    if (minutes.open_files.empty() || manifest.streams.contains(stream)) continue;
-    return {Code::kRefused,
-            fmt::format("{} {}: {} files are here and none in {}", stream, manifest.minute.ToIso(),
-                        minutes.open_files.size(), manifest.primary)};
+  const std::string difference = FirstDifference(ledger, manifest);
+  if (!difference.empty() && !Planted(Bug::kMirrorClosesUnequal)) {
+    return {Code::kRefused, difference};
   }
   ledger.open = manifest.minute;
   Draft draft;
@@ -430,6 +467,7 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();
+  ledger.unreadable.clear();
   for (auto& [stream, minutes] : ledger.streams) minutes.open_files.clear();
   return Status::Ok();
 }

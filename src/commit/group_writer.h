@@ -169,6 +169,10 @@ class GroupWriter {
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
+  // Tries the files again that could not be read at the take-over: a manifest must not be without
+  // a file that is visible.
+  //   kUnavailable  one is still refused
+  Status ReadUnreadable(Ledger& ledger);
   struct Draft;
   struct Plan;
   // One file's move, and what goes with it.

@@ -30,7 +30,7 @@ struct Ledger {
   // Streams with minute directories later than any that a publisher can have made: somebody else's.
   // They move nobody (P13) and are left alone.
   std::vector<std::string> strays;
-  // Files of the open minute that the cluster refuses to open: left out of everything.
+  // Files of the open minute that the cluster refused to open. It does not close without them.
   std::vector<std::string> unreadable;
 };
 

@@ -80,11 +80,15 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
     DATABUS_ASSIGN_OR_RETURN(std::optional<Manifest> manifest, ClosedMinute(flow, *minute));
     DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
     if (!manifest) break;
+    DATABUS_RETURN_IF_ERROR(SetAsideSurplus(writer, *manifest));
     const Status closed = writer.CloseCopy(*manifest);
     const std::string topic =
         fmt::format("{} mirror of {} group {} minute", options_.cluster, flow.primary, flow.group);
     if (closed.code() == Code::kRefused) {
       options_.problems.Raise(topic, closed.message(), "its files are fetched again");
+      // Nothing is left to fetch: what the writer knows is not true, and the tree is read again.
+      const Ledger& ledger = writer.CopyLedger(flow.primary);
+      if (Missing(ledger, flow, *minute, &*manifest).empty()) return closed;
       break;
     }
     DATABUS_RETURN_IF_ERROR(closed);
@@ -92,6 +96,29 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
   }
   DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow));
   return writer.RetryCleanUps();
+}
+
+Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {
+  const auto promised = [&](const std::string& stream, const std::string& name) {
+    const auto files = manifest.streams.find(stream);
+    return files != manifest.streams.end() && files->second.contains(name);
+  };
+  const Ledger& ledger = writer.CopyLedger(manifest.primary);
+  std::vector<std::string> surplus;
+  for (const auto& [stream, minutes] : ledger.streams) {
+    for (const auto& [name, facts] : minutes.open_files) {
+      if (!promised(stream, name)) surplus.push_back(FilePath(stream, manifest.minute, name));
+    }
+  }
+  for (const std::string& path : ledger.unreadable) {
+    const auto place = paths::ParseMinutePath(path);
+    if (place && !promised(place->stream, place->file)) surplus.push_back(path);
+  }
+  for (const std::string& path : surplus) {
+    DATABUS_RETURN_IF_ERROR(writer.SetAside(
+        path, fmt::format("is not in the minute that {} has closed", manifest.primary)));
+  }
+  return Status::Ok();
 }
 
 Result<std::optional<Minute>> MirrorService::OpenMinute(GroupWriter& writer, const Flow& flow) {

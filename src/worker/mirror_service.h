@@ -47,6 +47,8 @@ class MirrorService {
     std::vector<std::string> streams;  // of this group and primary, mirrored here
   };
   Status MirrorGroup(GroupWriter& writer, const Flow& flow);
+  // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
+  static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
   Result<std::optional<Minute>> OpenMinute(GroupWriter& writer, const Flow& flow);
   // What the primary's minute holds, once it is closed there. Nothing: it is open.

@@ -192,5 +192,61 @@ TEST_F(MirrorTest, AFileThatIsNotWhatThePrimarysManifestPromisesIsNotTaken) {
   EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
 }
 
+TEST_F(MirrorTest, AFileTooManyIsSetAsideAndTheMinuteCloses) {
+  DeliverAll();
+  Step(4);
+  ASSERT_EQ(FilesHere("clicks"), 1U);
+  const std::string path = paths::MinuteFile(View::kMerged, "clicks", start_, "part-0.gz");
+  ASSERT_TRUE(tree_.WriteFile(path, "somebody's").ok());
+  RestartMirror();  // who takes over reads what is there
+  CloseMinute();
+  EXPECT_THAT(Problems(), HasSubstr("is not in the minute that dc1 has closed"));
+  EXPECT_THAT(SetAside(), SizeIs(2)) << "it, and its reason";
+  for (int i = 0; i < 3; ++i) {
+    DeliverAll();
+    CloseMinute();
+  }
+  EXPECT_EQ(FilesHere("clicks"), 4U);
+  EXPECT_THAT(world_.Violations(Settled::kNo), IsEmpty());
+}
+
+TEST_F(MirrorTest, AFileTooManyThatWasRemovedStopsNothing) {
+  DeliverAll();
+  Step(4);
+  const std::string path = paths::MinuteFile(View::kMerged, "clicks", start_, "part-0.gz");
+  ASSERT_TRUE(tree_.WriteFile(path, "somebody's").ok());
+  RestartMirror();
+  Step(15);  // it has taken over and knows the file
+  ASSERT_TRUE(tree_.Remove(path).ok());
+  CloseMinute();
+  EXPECT_THAT(SetAside(), IsEmpty());
+  EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
+}
+
+// The mirror has the file: in a manifest without it, it would be one too many.
+TEST_F(MirrorTest, AFileThatThePrimaryCannotReadAtATakeOverIsInItsMinutesManifest) {
+  DeliverAll();
+  Step(4);
+  ASSERT_EQ(FilesHere("clicks"), 1U);
+  dc1_.of().Finish();
+  WorkerProcess again{world_, {"dc1"}, 9};
+  again.plan.Add({.verb = Verb::kOpen,
+                  .path_part = minute_dir_ + "/",
+                  .times = 1,
+                  .fault = Fault::Refused(Code::kRefused)});
+  for (int i = 0; i < 10; ++i) {
+    DeliverAll();
+    for (int k = 0; k < 8; ++k) {
+      if (k == 4) world_.clock.Advance(minutes(1));
+      again.Step();
+      dc2_->Step();
+      world_.clock.Advance(seconds(1));
+    }
+  }
+  EXPECT_EQ(FilesHere("clicks"), 11U);
+  EXPECT_THAT(SetAside(), IsEmpty());
+  EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
+}
+
 }  // namespace
 }  // namespace databus

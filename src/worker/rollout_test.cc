@@ -12,6 +12,7 @@ namespace {
 using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::Contains;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
 using Announced = Installation::Announced;
@@ -108,6 +109,40 @@ TEST(RolloutTest, AFileOfTheOpenMinuteThatCannotBeReadStopsNoTakeOver) {
   StepAll(world, {&second}, 14);  // the first one's lease has to run out
   EXPECT_THAT(world.Files("dc1", View::kLocal), SizeIs(2));
   EXPECT_FALSE(second.of().ListProblems().empty());
+}
+
+TEST(RolloutTest, AMinuteDoesNotCloseWithoutAFileThatCannotBeRead) {
+  Installation world;
+  {
+    WorkerProcess first(world, {"dc1"}, 1);
+    world.Deliver("dc1", "clicks", "c1");
+    StepAll(world, {&first}, 2);
+  }
+  WorkerProcess second(world, {"dc1"}, 2);
+  second.plan.Add({.verb = Verb::kOpen,
+                   .path_part = "streams_local/clicks/2031/05/06/10/58",
+                   .times = FaultRule::kAlways,
+                   .fault = Fault::Refused(Code::kRefused)});
+  const Group group = GroupOf("clicks", 2);
+  StepAll(world, {&second}, 14);  // the first one's lease has to run out
+  world.clock.Advance(std::chrono::minutes(2));
+  StepAll(world, {&second}, 4);
+  EXPECT_FALSE(NewestManifest(world.at("dc1"), View::kLocal, group, "")->has_value());
+  const auto problems = [&] {
+    std::vector<std::string> all;
+    for (const Problem& problem : second.of().ListProblems()) all.push_back(problem.what);
+    return all;
+  };
+  EXPECT_THAT(problems(), Contains(HasSubstr("stays open until it can be read or is removed")));
+  const size_t before = problems().size();
+  StepAll(world, {&second}, 4);
+  EXPECT_EQ(problems().size(), before) << "said once, not at every try";
+  second.plan.Clear();
+  StepAll(world, {&second}, 4);
+  const Minute closed = *Minute::ParseIso("2031-05-06T10:58Z");
+  const auto manifest = ReadManifest(world.at("dc1"), View::kLocal, group, closed, "");
+  ASSERT_TRUE(manifest.ok()) << manifest.status().ToString();
+  EXPECT_THAT(manifest->streams.at("clicks"), SizeIs(1));
 }
 
 TEST(RolloutTest, AStrayDirectoryOfTheFutureMovesNobodyThere) {

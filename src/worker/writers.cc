@@ -35,9 +35,7 @@ bool Writers::With(Group group, const std::string& what,
   Result<GroupWriter*> writer = Get(group);
   Status status = writer.ok() ? work(**writer) : writer.status();
   if (writer.ok()) {
-    for (const Incident& incident : (*writer)->TakeIncidents()) {
-      options_.problems.Report(incident.what, "look at it, and publish it by hand or delete it");
-    }
+    ReportNew(group, (*writer)->TakeIncidents());
   }
   if (!status.ok()) {
     if (!Planted(Bug::kGoesOnAfterFailure)) open_.erase(group);
@@ -46,6 +44,18 @@ bool Writers::With(Group group, const std::string& what,
   }
   options_.problems.Clear(topic);
   return true;
+}
+
+void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
+  if (incidents.empty()) return;
+  std::set<std::string> told;
+  for (const Incident& incident : incidents) {
+    if (!told_[group].contains(incident.what)) {
+      options_.problems.Report(incident.what, "look at it, and publish it by hand or delete it");
+    }
+    told.insert(incident.what);
+  }
+  told_[group] = std::move(told);
 }
 
 std::set<Group> Writers::ActiveGroups() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "commit/group_writer.h"
 #include "lease/lease.h"
@@ -49,9 +50,12 @@ class Writers {
 
  private:
   Result<GroupWriter*> Get(Group group);
+  // A writer that is opened again and again finds the same each time: it is said once.
+  void ReportNew(Group group, const std::vector<Incident>& incidents);
 
   const Options options_;
   std::map<Group, std::unique_ptr<GroupWriter>> open_;
+  std::map<Group, std::set<std::string>> told_;  // the last incidents
   std::set<Group> active_;
   enum class Scanned : uint8_t { kNo, kYes } scanned_ = Scanned::kNo;
 };
