@@ -99,20 +99,21 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
 }
 
 Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {
-  const auto promised = [&](const std::string& stream, const std::string& name) {
+  // Of a stream that is not named the primary says nothing: it may have purged the minute.
+  const auto surplus_of = [&](const std::string& stream, const std::string& name) {
     const auto files = manifest.streams.find(stream);
-    return files != manifest.streams.end() && files->second.contains(name);
+    return files != manifest.streams.end() && !files->second.contains(name);
   };
   const Ledger& ledger = writer.CopyLedger(manifest.primary);
   std::vector<std::string> surplus;
   for (const auto& [stream, minutes] : ledger.streams) {
     for (const auto& [name, facts] : minutes.open_files) {
-      if (!promised(stream, name)) surplus.push_back(FilePath(stream, manifest.minute, name));
+      if (surplus_of(stream, name)) surplus.push_back(FilePath(stream, manifest.minute, name));
     }
   }
   for (const std::string& path : ledger.unreadable) {
     const auto place = paths::ParseMinutePath(path);
-    if (place && !promised(place->stream, place->file)) surplus.push_back(path);
+    if (place && surplus_of(place->stream, place->file)) surplus.push_back(path);
   }
   for (const std::string& path : surplus) {
     DATABUS_RETURN_IF_ERROR(writer.SetAside(
