@@ -60,7 +60,7 @@ const std::vector<Case> kQuick = {
     {Bug::kIdleHoles, {"G5"}, 30},
     {Bug::kCloseOnlyWithTraffic, {"G5", "G10"}, 30},
     {Bug::kNextBeforeClosed, {"G3", "G5", "G6", "G10"}, 30},
-    {Bug::kOpenFilesForgotten, {"G3", "G6", "G10"}, 30},
+    {Bug::kOpenFilesForgotten, {"G3", "G4", "G6", "G10"}, 30},
     {Bug::kMirrorsOpenMinute, {"G6"}, 30},
     {Bug::kMirrorClosesUnequal, {"G6", "G7", "G10"}, 30},
     {Bug::kMirrorByOwnClock, {"G6", "G10"}, 30},
