@@ -175,8 +175,7 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
   if (!content.damage.empty()) return Fail("G2", cluster + ": " + content.damage, path);
   for (const uint64_t key : content.keys) {
     const auto message = sent_.find(key);
-    const std::string name =
-        MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)});
+    const std::string name = MessageText(key);
     if (message == sent_.end() || message->second.stream != at.stream) {
       return Fail("G2", fmt::format("{}: {} was not sent to this stream", cluster, name), path);
     }
@@ -244,9 +243,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
       if (Visible(to.cluster, View::kMerged, at.stream, key)) continue;
       return Fail(
           "G9",
-          fmt::format("{}: {} goes and is not on {} yet", cluster,
-                      MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)}),
-                      to.cluster),
+          fmt::format("{}: {} goes and is not on {} yet", cluster, MessageText(key), to.cluster),
           path);
     }
   }
@@ -293,10 +290,7 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
       if (IsBelow(cluster, paths::Data(), path, key)) continue;
       if (IsBelow(cluster, paths::Tmp(), path, key)) continue;
       return Fail(
-          "G7",
-          fmt::format("{}: the only copy of {} is removed", cluster,
-                      MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)})),
-          path);
+          "G7", fmt::format("{}: the only copy of {} is removed", cluster, MessageText(key)), path);
     }
     return;
   }
@@ -330,10 +324,8 @@ std::optional<std::string> Checker::Missing() const {
   for (const auto& [key, message] : sent_) {
     if (message.fate != Fate::kAcknowledged) continue;
     const auto tell = [&](const std::string& cluster, View view) {
-      return fmt::format(
-          "{} of {} from {} is not in {} of {}",
-          MessageText({static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)}),
-          message.stream, message.cluster, paths::ViewRoot(view), cluster);
+      return fmt::format("{} of {} from {} is not in {} of {}", MessageText(key), message.stream,
+                         message.cluster, paths::ViewRoot(view), cluster);
     };
     if (!Visible(message.cluster, View::kLocal, message.stream, key)) {
       return tell(message.cluster, View::kLocal);

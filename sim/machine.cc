@@ -27,7 +27,6 @@ void Machine::Start() {
   plan_->SetCallback([this](const Call& call) { return seams_.on_call(*this, call); });
   faulty_disk_ = std::make_unique<FaultDisk>(disk_, *plan_);
   seams_.scheduler.Spawn("main", process_.get(), [this] {
-    std::string why = "killed";
     const auto open = [this](const std::string& url,
                              const std::string&) -> Result<std::unique_ptr<Storage>> {
       // file:///dc1, or file:///dc1/databus
@@ -35,7 +34,7 @@ void Machine::Start() {
       auto& way = ways_[name];
       if (way == nullptr) {
         way = std::make_unique<WatchedTree>(*seams_.trees.at(name), name, seams_.checker,
-                                            [this] { seams_.after_list(*this); });
+                                            seams_.after_list);
       }
       return std::unique_ptr<Storage>(std::make_unique<FaultStorage>(*way, *plan_));
     };

@@ -38,7 +38,7 @@ struct MachineSeams {
   const std::map<std::string, std::unique_ptr<MemoryStorage>>& trees;
   // Before each storage and disk call: lets time pass and says what goes wrong.
   std::function<Fault(Machine&, const Call&)> on_call;
-  std::function<void(Machine&)> after_list;
+  std::function<void()> after_list;
   // The process has ended, by itself or by death.
   std::function<void(Machine&, const std::string& why)> on_end;
 };

@@ -21,6 +21,10 @@ std::optional<uint32_t> Number(std::string_view text) {
 
 std::string MessageText(MessageId id) { return fmt::format("m{}.{}", id.producer, id.number); }
 
+std::string MessageText(uint64_t key) {
+  return MessageText(MessageId{static_cast<uint32_t>(key >> 32), static_cast<uint32_t>(key)});
+}
+
 std::optional<MessageId> ParseMessageText(std::string_view text) {
   const size_t dot = text.find('.');
   if (!text.starts_with('m') || dot == std::string_view::npos) return std::nullopt;

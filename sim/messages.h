@@ -20,6 +20,8 @@ struct MessageId {
 
 // "m<producer>.<number>"
 std::string MessageText(MessageId id);
+// The same, by MessageId::key().
+std::string MessageText(uint64_t key);
 std::optional<MessageId> ParseMessageText(std::string_view text);
 
 // The messages in a file, sealed or plain, by its bytes. Remembers what it has seen: the same bytes

@@ -13,6 +13,12 @@ namespace {
 constexpr size_t kStoryLinesMax = 120;
 constexpr size_t kLastLines = 15;
 
+void AddCoverage(Coverage& sum, const Coverage& more) {
+  for (size_t f = 0; f < kFaultKinds; ++f) {
+    for (size_t p = 0; p < kPlaces; ++p) sum[f][p] += more[f][p];
+  }
+}
+
 double InSeconds(SimTime time) { return std::chrono::duration<double>(time).count(); }
 
 }  // namespace
@@ -25,9 +31,7 @@ void Tally::Add(const Outcome& outcome) {
   deaths += outcome.deaths;
   messages += outcome.messages;
   simulated_s += static_cast<uint64_t>(InSeconds(outcome.simulated));
-  for (size_t f = 0; f < kFaultKinds; ++f) {
-    for (size_t p = 0; p < kPlaces; ++p) coverage[f][p] += outcome.coverage[f][p];
-  }
+  AddCoverage(coverage, outcome.coverage);
 }
 
 void Tally::CountRows() {
@@ -45,9 +49,7 @@ void Tally::Add(const Tally& other) {
   deaths += other.deaths;
   messages += other.messages;
   simulated_s += other.simulated_s;
-  for (size_t f = 0; f < kFaultKinds; ++f) {
-    for (size_t p = 0; p < kPlaces; ++p) coverage[f][p] += other.coverage[f][p];
-  }
+  AddCoverage(coverage, other.coverage);
 }
 
 std::string RunLine(uint64_t seed, const Outcome& outcome) {

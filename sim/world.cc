@@ -63,7 +63,7 @@ class World {
     agenda_.emplace(at, std::move(what));
     agenda_changed_ = true;
   }
-  void RunTo(SimTime until, const std::function<bool()>& done);
+  void RunTo(SimTime until);
   void StartSoon(Machine& machine, SimTime delay);
   void StartProducers();
   void Heal();
@@ -80,9 +80,9 @@ class World {
   Fault OnCall(Machine& machine, const Call& call);
   Fault Choose(Machine& machine, const Call& call);
   std::optional<Fault> Unreachable(const Machine& machine, const Call& call);
-  SimTime Latency(const Machine& machine, const Call& call);
+  SimTime Latency(const Call& call);
   bool Reachable(const std::string& from, const std::string& to) const;
-  void AfterList(Machine& machine);
+  void AfterList();
   bool InTree(const Call& call) const { return trees_.contains(call.store); }
 
   void Note(const Machine& machine, const std::function<std::string()>& what);
@@ -161,7 +161,7 @@ World::World(const Scenario& scenario, const RunOptions& options)
       checker_,
       trees_,
       [this](Machine& machine, const Call& call) { return OnCall(machine, call); },
-      [this](Machine& machine) { AfterList(machine); },
+      [this] { AfterList(); },
       [this](Machine& machine, const std::string& why) {
         Note(machine, [&] { return "ends: " + why; });
         StartSoon(machine, seconds(3));
@@ -198,8 +198,8 @@ void World::Note(const Machine& machine, const std::function<std::string()>& wha
                              what()));
 }
 
-void World::RunTo(SimTime until, const std::function<bool()>& done) {
-  while (!outcome_.violation && !done()) {
+void World::RunTo(SimTime until) {
+  while (!outcome_.violation) {
     while (!agenda_.empty() && agenda_.begin()->first <= scheduler_.now()) {
       const auto what = std::move(agenda_.begin()->second);
       agenda_.erase(agenda_.begin());
@@ -279,8 +279,7 @@ bool World::Reachable(const std::string& from, const std::string& to) const {
   return !cut(to, 0) && !cut(to, 1) && !cut(from, 0) && !cut(from, 2);
 }
 
-SimTime World::Latency(const Machine& machine, const Call& call) {
-  static_cast<void>(machine);
+SimTime World::Latency(const Call& call) {
   if (!InTree(call)) {
     if (call.verb == Verb::kSync || call.verb == Verb::kSyncDir) {
       return microseconds(latency_.Between(100, 3'000));
@@ -345,7 +344,7 @@ Fault World::OnCall(Machine& machine, const Call& call) {
   ++outcome_.seam_calls;
   Digest(static_cast<uint64_t>(scheduler_.now().count()) ^ scheduler_.running_id() ^
          (uint64_t{static_cast<uint8_t>(call.verb)} << 56) ^ std::hash<std::string>()(call.path));
-  scheduler_.Sleep(Latency(machine, call));
+  scheduler_.Sleep(Latency(call));
   if (machine.process()->dead) return Fault::RequestLost();
   Fault fault = Choose(machine, call);
   const auto kind = static_cast<size_t>(fault.kind);
@@ -359,8 +358,7 @@ Fault World::OnCall(Machine& machine, const Call& call) {
   return fault;
 }
 
-void World::AfterList(Machine& machine) {
-  static_cast<void>(machine);
+void World::AfterList() {
   if (faults_ && chance_.Chance(scenario_.rates.stale_list)) {
     ++outcome_.faults;
     scheduler_.Sleep(milliseconds(latency_.Between(1, 200)));
@@ -411,7 +409,7 @@ void World::Settle() {
   const WallTime healed = cluster_clock_.Wall();
   std::optional<std::string> missing;
   while (!outcome_.violation && scheduler_.now() < end) {
-    RunTo(std::min(end, scheduler_.now() + seconds(5)), [] { return false; });
+    RunTo(std::min(end, scheduler_.now() + seconds(5)));
     missing = producing_ > 0 ? "a producer has no answer" : checker_.Missing();
     if (!missing) missing = checker_.Unfinished(healed);
     if (!missing) break;
@@ -440,7 +438,7 @@ Outcome World::Run() {
   for (const Incident& incident : scenario_.incidents) {
     Plan(incident.at, [this, &incident] { Begin(incident); });
   }
-  RunTo(scenario_.duration, [] { return false; });
+  RunTo(scenario_.duration);
   if (!outcome_.violation) {
     Heal();
     Settle();
