@@ -91,18 +91,7 @@ TEST(CopierTest, AFailedCopyLeavesNothingInStaging) {
   EXPECT_EQ(*target.ReadFile("f1"), "content");
 }
 
-struct TwoWorkers {
-  Installation world;
-  WorkerProcess dc1{world, {"dc1"}, 1};
-  WorkerProcess dc2{world, {"dc2"}, 2};
-
-  void Step(int times = 1) {
-    for (int i = 0; i < times; ++i) {
-      dc1.Step();
-      dc2.Step();
-      world.clock.Advance(seconds(1));
-    }
-  }
+struct RepairWorld : TwoWorkers {
   // Each cluster delivers, everything arrives everywhere, and its minutes are closed.
   void DeliverAndClose() {
     for (const std::string stream : {"clicks", "views", "orders"}) {
@@ -129,7 +118,7 @@ std::vector<std::string> StreamsWithFiles(const Installation& world, View view) 
 }
 
 TEST(PurgeTest, AnHourThatTheMirrorNeverHadStaysAndIsReported) {
-  TwoWorkers run;
+  RepairWorld run;
   run.DeliverAndClose();
   // As if clicks had been mirrored only since a later minute.
   MemoryStorage& dc2 = run.world.at("dc2");
@@ -196,7 +185,7 @@ class DroppingWorker {
 };
 
 TEST(PurgeTest, ADownstreamThatDoesNotAnswerIsNotTakenForOneThatLacksTheFiles) {
-  TwoWorkers run;
+  RepairWorld run;
   run.DeliverAndClose();
   run.dc1.of().Finish();
   DroppingWorker worker(run.world);
@@ -213,7 +202,7 @@ TEST(PurgeTest, ADownstreamThatDoesNotAnswerIsNotTakenForOneThatLacksTheFiles) {
 }
 
 TEST(PurgeTest, ADamagedManifestOfADownstreamDropsNothing) {
-  TwoWorkers run;
+  RepairWorld run;
   run.DeliverAndClose();
   run.dc1.of().Finish();
   MemoryStorage& dc2 = run.world.at("dc2");
@@ -232,7 +221,7 @@ TEST(PurgeTest, ADamagedManifestOfADownstreamDropsNothing) {
 }
 
 TEST(PurgeTest, AFileThatGrewInTheTrashStaysUntilItsTailIsPublished) {
-  TwoWorkers run;
+  RepairWorld run;
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.MakeDir("data/clicks").ok());
   ASSERT_TRUE(dc1.MakeDir("data/clicks/old-1").ok());
@@ -261,7 +250,7 @@ TEST(PurgeTest, AFileThatGrewInTheTrashStaysUntilItsTailIsPublished) {
 }
 
 TEST(PurgeTest, TheNewestManifestOfAGroupIsNeverRemoved) {
-  TwoWorkers run;
+  RepairWorld run;
   run.DeliverAndClose();
   MemoryStorage& dc2 = run.world.at("dc2");
   const Group group = GroupOf("clicks", kGroups);
@@ -276,7 +265,7 @@ TEST(PurgeTest, TheNewestManifestOfAGroupIsNeverRemoved) {
 }
 
 TEST(RestartTest, AWorkerThatRestartsAloneKnowsTheOtherClustersIdsFromItsOwnTree) {
-  TwoWorkers run;
+  RepairWorld run;
   run.Step(3);
   run.dc2.of().BeatStep();
   run.dc2.of().Finish();

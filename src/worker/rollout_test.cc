@@ -93,18 +93,25 @@ TEST(RolloutTest, ADamagedManifestOfTheMergedViewDoesNotStopTheMerge) {
   EXPECT_THAT(files, SizeIs(3));
 }
 
-TEST(RolloutTest, AFileOfTheOpenMinuteThatCannotBeReadStopsNoTakeOver) {
-  Installation world;
-  {
-    WorkerProcess first(world, {"dc1"}, 1);
-    world.Deliver("dc1", "clicks", "c1");
-    StepAll(world, {&first}, 2);
-  }
-  WorkerProcess second(world, {"dc1"}, 2);
-  second.plan.Add({.verb = Verb::kOpen,
+// By a worker that has died since.
+void PublishOneFile(Installation& world) {
+  WorkerProcess first(world, {"dc1"}, 1);
+  world.Deliver("dc1", "clicks", "c1");
+  StepAll(world, {&first}, 2);
+}
+
+void RefuseTheOpenMinute(WorkerProcess& worker) {
+  worker.plan.Add({.verb = Verb::kOpen,
                    .path_part = "streams_local/clicks/2031/05/06/10/58",
                    .times = FaultRule::kAlways,
                    .fault = Fault::Refused(Code::kRefused)});
+}
+
+TEST(RolloutTest, AFileOfTheOpenMinuteThatCannotBeReadStopsNoTakeOver) {
+  Installation world;
+  PublishOneFile(world);
+  WorkerProcess second(world, {"dc1"}, 2);
+  RefuseTheOpenMinute(second);
   world.Deliver("dc1", "clicks", "c2");
   StepAll(world, {&second}, 14);  // the first one's lease has to run out
   EXPECT_THAT(world.Files("dc1", View::kLocal), SizeIs(2));
@@ -113,16 +120,9 @@ TEST(RolloutTest, AFileOfTheOpenMinuteThatCannotBeReadStopsNoTakeOver) {
 
 TEST(RolloutTest, AMinuteDoesNotCloseWithoutAFileThatCannotBeRead) {
   Installation world;
-  {
-    WorkerProcess first(world, {"dc1"}, 1);
-    world.Deliver("dc1", "clicks", "c1");
-    StepAll(world, {&first}, 2);
-  }
+  PublishOneFile(world);
   WorkerProcess second(world, {"dc1"}, 2);
-  second.plan.Add({.verb = Verb::kOpen,
-                   .path_part = "streams_local/clicks/2031/05/06/10/58",
-                   .times = FaultRule::kAlways,
-                   .fault = Fault::Refused(Code::kRefused)});
+  RefuseTheOpenMinute(second);
   const Group group = GroupOf("clicks", 2);
   StepAll(world, {&second}, 14);  // the first one's lease has to run out
   world.clock.Advance(std::chrono::minutes(2));

@@ -77,4 +77,20 @@ class WorkerProcess {
   std::unique_ptr<Worker> worker_;
 };
 
+// A worker for each of the two clusters.
+struct TwoWorkers {
+  Installation world;
+  WorkerProcess dc1{world, {"dc1"}, 1};
+  WorkerProcess dc2{world, {"dc2"}, 2};
+
+  // Both step, then a second passes; so many times.
+  void Step(int times = 1) {
+    for (int i = 0; i < times; ++i) {
+      dc1.Step();
+      dc2.Step();
+      world.clock.Advance(std::chrono::seconds(1));
+    }
+  }
+};
+
 }  // namespace databus

@@ -20,18 +20,7 @@ using ::testing::StartsWith;
 using Announced = Installation::Announced;
 using Settled = Installation::Settled;
 
-struct TwoWorkers {
-  Installation world;
-  WorkerProcess dc1{world, {"dc1"}, 1};
-  WorkerProcess dc2{world, {"dc2"}, 2};
-
-  void Step(int times = 1) {
-    for (int i = 0; i < times; ++i) {
-      dc1.Step();
-      dc2.Step();
-      world.clock.Advance(seconds(1));
-    }
-  }
+struct BusyWorld : TwoWorkers {
   void DeliverEverywhere() {
     for (const std::string stream : {"clicks", "views", "orders"}) {
       world.Deliver("dc1", stream, "c1");
@@ -43,14 +32,14 @@ struct TwoWorkers {
 };
 
 TEST(WorkerTest, ASealedFileReachesLocalMergedAndMirrorOnce) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   run.Step(4);
   EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
 }
 
 TEST(WorkerTest, AFileThatNobodyAnnouncedIsFoundByTheScanAtStart) {
-  TwoWorkers run;
+  BusyWorld run;
   run.world.Deliver("dc1", "clicks", "c1", Announced::kNo);
   run.world.Deliver("dc1", "clicks", "c1", Announced::kYes);  // so the collector is one of ours
   run.Step(4);
@@ -58,7 +47,7 @@ TEST(WorkerTest, AFileThatNobodyAnnouncedIsFoundByTheScanAtStart) {
 }
 
 TEST(WorkerTest, CollectorsOfOneNameInTwoClustersLoseNothingAtTheMerge) {
-  TwoWorkers run;
+  BusyWorld run;
   run.world.Deliver("dc1", "clicks", "c1");
   run.world.Deliver("dc2", "clicks", "c1");
   run.Step(4);
@@ -67,7 +56,7 @@ TEST(WorkerTest, CollectorsOfOneNameInTwoClustersLoseNothingAtTheMerge) {
 }
 
 TEST(WorkerTest, IdleStreamsGetEveryMinuteEverywhere) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   run.Step(3);
   run.world.clock.Advance(minutes(5));
@@ -81,7 +70,7 @@ TEST(WorkerTest, IdleStreamsGetEveryMinuteEverywhere) {
 }
 
 TEST(WorkerTest, QueuesAndAnnouncementsAreEmptyWhenAllIsDone) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   run.Step(6);
   run.world.clock.Advance(minutes(2));
@@ -97,7 +86,7 @@ TEST(WorkerTest, QueuesAndAnnouncementsAreEmptyWhenAllIsDone) {
 }
 
 TEST(WorkerTest, ASecondWorkerOnTheClusterStandsByAndTakesOverWhenTheFirstIsSilent) {
-  TwoWorkers run;
+  BusyWorld run;
   WorkerProcess standby(run.world, {"dc1"}, 3);
   run.Step();
   standby.Step();
@@ -119,7 +108,7 @@ TEST(WorkerTest, ASecondWorkerOnTheClusterStandsByAndTakesOverWhenTheFirstIsSile
 }
 
 TEST(WorkerTest, AStandbyThatKnowsNoHolderOfTheLeaseNamesNone) {
-  TwoWorkers run;
+  BusyWorld run;
   run.Step();
   WorkerProcess standby(run.world, {"dc1"}, 3);
   const auto waiting_on = [&] {
@@ -134,7 +123,7 @@ TEST(WorkerTest, AStandbyThatKnowsNoHolderOfTheLeaseNamesNone) {
 }
 
 TEST(WorkerTest, ASourceThatIsAwayDelaysNothingButItself) {
-  TwoWorkers run;
+  BusyWorld run;
   run.Step();
   run.dc1.plan.Add(
       {.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
@@ -150,7 +139,7 @@ TEST(WorkerTest, ASourceThatIsAwayDelaysNothingButItself) {
 }
 
 TEST(WorkerTest, ADamagedSealedFileGoesToQuarantineAndStopsNobody) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.WriteFile("data/clicks/c1/clicks-2031-05-06-10-58_00099.gz",
@@ -163,7 +152,7 @@ TEST(WorkerTest, ADamagedSealedFileGoesToQuarantineAndStopsNobody) {
 }
 
 TEST(WorkerTest, ForeignFilesInDataAreReportedAndLeftAlone) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.WriteFile("data/clicks/c1/notes.txt", "x").ok());
@@ -177,7 +166,7 @@ TEST(WorkerTest, ForeignFilesInDataAreReportedAndLeftAlone) {
 }
 
 TEST(WorkerTest, AnOldCollectorsFileIsPublishedWhenANewerOneExistsAndTheOriginalGoesToTrash) {
-  TwoWorkers run;
+  BusyWorld run;
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.MakeDir("data/clicks").ok());
   ASSERT_TRUE(dc1.MakeDir("data/clicks/old-1").ok());
@@ -194,7 +183,7 @@ TEST(WorkerTest, AnOldCollectorsFileIsPublishedWhenANewerOneExistsAndTheOriginal
 }
 
 TEST(WorkerTest, WhatAnOldCollectorAppendsAfterPublishingIsPublishedAsAFileOfItsOwn) {
-  TwoWorkers run;
+  BusyWorld run;
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.MakeDir("data/clicks").ok());
   ASSERT_TRUE(dc1.MakeDir("data/clicks/old-1").ok());
@@ -218,7 +207,7 @@ TEST(WorkerTest, WhatAnOldCollectorAppendsAfterPublishingIsPublishedAsAFileOfIts
 }
 
 TEST(WorkerTest, AQueueLineThatPointsNowhereIsSetAsideAndReported) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   run.Step();
   Storage& dc2 = run.world.at("dc2");
@@ -233,7 +222,7 @@ TEST(WorkerTest, AQueueLineThatPointsNowhereIsSetAsideAndReported) {
 }
 
 TEST(WorkerTest, AQueueEntryThatIsRepeatedDoublesNothing) {
-  TwoWorkers run;
+  BusyWorld run;
   run.world.Deliver("dc2", "clicks", "c1");
   run.Step(3);
   const auto files = run.world.Files("dc2", View::kLocal);
@@ -247,7 +236,7 @@ TEST(WorkerTest, AQueueEntryThatIsRepeatedDoublesNothing) {
 }
 
 TEST(WorkerTest, ATreeThatLostItsIdIsUnreachableNotInitialisedAgain) {
-  TwoWorkers run;
+  BusyWorld run;
   run.Step();
   Storage& dc1 = run.world.at("dc1");
   ASSERT_TRUE(dc1.Remove(paths::ClusterId()).ok());
@@ -259,7 +248,7 @@ TEST(WorkerTest, ATreeThatLostItsIdIsUnreachableNotInitialisedAgain) {
 
 TEST(WorkerTest, AClockSteppedByADayStopsPublishingAndLosesNothing) {
   for (const auto step : {std::chrono::hours(24), std::chrono::hours(-24)}) {
-    TwoWorkers run;
+    BusyWorld run;
     run.DeliverEverywhere();
     run.Step(4);
     run.world.clock.StepWall(step);
@@ -274,7 +263,7 @@ TEST(WorkerTest, AClockSteppedByADayStopsPublishingAndLosesNothing) {
 }
 
 TEST(WorkerTest, RetentionWaitsForADownstreamThatIsBehindAndRemovesWhenItHasAll) {
-  TwoWorkers run;
+  BusyWorld run;
   run.DeliverEverywhere();
   run.Step(4);
   run.world.clock.Advance(minutes(1));
