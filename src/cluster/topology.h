@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/minute.h"
 #include "base/status.h"
 
 namespace databus {
@@ -38,10 +39,20 @@ struct DestinationSpec {
   std::chrono::hours retention{};
 };
 
+// Whether the primary may publish merged minutes of a stream.
+enum class Publication : uint8_t {
+  kOpen,
+  kFrozen,  // P30: it closes the minute it is in, says so, and begins no other
+};
+
 struct StreamSpec {
   std::string name;
   std::vector<SourceSpec> sources;
   std::vector<DestinationSpec> destinations;
+  // What only a stored topology says (cluster/topology_epoch.h); databus.xml has neither.
+  Publication publication = Publication::kOpen;
+  // P13, P30: the last minute that the primary before this one published. Nothing: there was none.
+  std::optional<Minute> cut{};
 
   // Exactly one destination is primary (validated).
   const std::string& Primary() const;
