@@ -146,7 +146,7 @@ class TopologyParser {
 
   std::string RootDir(pugi::xml_node node, std::string_view key) {
     const pugi::xml_node child = OnlyChild(node, key, "rootdir");
-    if (!child) return default_root_dir_;
+    if (!child) return topology_.default_root_dir;
     auto root = ParseRootDir(TextOf(child));
     if (root) return *root;
     problems_.Add(LineOf(child), fmt::format("{} rootdir", key), Quoted(TextOf(child)),
@@ -166,7 +166,7 @@ class TopologyParser {
     if (!defaults) return;
     defaults_line_ = LineOf(defaults);
     CheckContents(defaults, "defaults", {}, kElements);
-    default_root_dir_ = RootDir(defaults, "defaults");
+    topology_.default_root_dir = RootDir(defaults, "defaults");
     topology_.default_retention =
         Hours(defaults, "defaults", "retentioninhours", topology_.default_retention);
     topology_.trash_retention =
@@ -369,7 +369,6 @@ class TopologyParser {
   std::vector<std::ptrdiff_t> line_ends_;  // offsets: every element asks for its line
   Topology topology_;
   Problems problems_;
-  std::string default_root_dir_;
   int defaults_line_ = 0;
   std::map<std::string, int> cluster_lines_;
   std::map<std::string, int> stream_lines_;

@@ -65,6 +65,7 @@ struct Topology {
   std::string file;  // where it was read from, for messages
   std::vector<ClusterSpec> clusters;
   std::vector<StreamSpec> streams;
+  std::string default_root_dir;  // without surrounding '/'
   std::chrono::hours default_retention{48};
   std::chrono::hours trash_retention{24};
 

@@ -1,0 +1,73 @@
+// One epoch of the installation's stored topology: what `system/topology/<epoch>.xml` of every
+// cluster holds, and what every process obeys (P27). It is a databus.xml with what a file of 2012
+// cannot say: which epoch it is and which one it follows, how collectors deliver, and which streams
+// are on their way from one primary to another.
+//
+//   <databus-topology version="1" epoch="3" parent="0123456789abcdef" adopted="no" author="...">
+//     <replaces digest="..."/>
+//     <cluster-id cluster="dc1" id="..."/>
+//     <collectors cluster="dc1" stream="clicks" mode="redirect" to="dc2">
+//       <receiver>h1:1463</receiver>
+//     </collectors>
+//     <merged stream="clicks" publication="frozen" cut="2031-05-06T10:04Z"/>
+//     <databus>...</databus>
+//   </databus-topology>
+//   <!-- crc32c 01234567 -->
+//
+// The same value has one text: so the same change, made twice, is the same epoch.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "cluster/route.h"
+#include "cluster/topology.h"
+
+namespace databus {
+
+inline constexpr int kStoredTopologyVersion = 1;
+
+// How the collectors of a cluster deliver a stream.
+struct ModeRule {
+  std::string cluster;
+  std::string stream;  // empty: every stream that has no rule of its own
+  DeliveryMode mode = DeliveryMode::kDeliver;
+  std::string to{};                   // kRedirect: the cluster whose live collectors receive
+  std::vector<Endpoint> receivers{};  // kRedirect: these instead of them
+  friend bool operator==(const ModeRule&, const ModeRule&) = default;
+};
+
+// Whether an operator's file is behind the epoch (then an instance that is started with an older
+// file is refused, P29), or a command.
+enum class Adopted : uint8_t { kNo, kYes };
+
+struct StoredTopology {
+  uint64_t epoch = 1;
+  std::string parent;                 // digest of the epoch before; empty for the first
+  std::vector<std::string> replaces;  // digests of the other sides of a conflict that is settled
+  Adopted adopted = Adopted::kNo;
+  std::string author;                              // one line: what made it
+  std::map<std::string, std::string> cluster_ids;  // P1, as far as they were known
+  std::vector<ModeRule> modes;
+  Topology topology;
+
+  std::string Encode() const;
+  // kCorrupt: damaged, or not one; kInvalid: of a newer version. `where` is for messages.
+  static Result<StoredTopology> Decode(std::string_view text, const std::string& where);
+
+  // The rule for a stream of a cluster's collectors: its own, else the cluster's; null: none.
+  const ModeRule* FindMode(std::string_view cluster, std::string_view stream) const;
+};
+
+// By which a later epoch names this text.
+std::string TopologyDigest(std::string_view text);
+
+// The topology as a databus.xml, without what only a stored one says. Equal texts, equal
+// topologies.
+std::string FormatTopology(const Topology& topology);
+
+}  // namespace databus
