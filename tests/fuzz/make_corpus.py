@@ -122,6 +122,12 @@ def texts():
         seed("names", name, content)
 
 
+def addresses():
+    seed("cidr", "list", "10.0.0.0/8, 192.0.2.7,2001:db8::/32")
+    seed("cidr", "mapped", "::ffff:192.0.2.0/120")
+    seed("cidr", "address", "2001:db8::7")
+
+
 def configs():
     for target, names in (("topology", ["databus.xml"]), ("worker_config", ["databus.cfg"]),
                           ("scribe_conf", ["scribe.conf", "scribe-redirect.conf"])):
@@ -187,5 +193,5 @@ def spool():
     seed("spool", "erased", damage(1, 2, 10, b"x" * 60))
 
 
-for make in (thrift, texts, configs, gzips, spool):
+for make in (thrift, texts, configs, addresses, gzips, spool):
     make()

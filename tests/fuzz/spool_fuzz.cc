@@ -60,7 +60,7 @@ std::multiset<std::string> ReadAll(Spool& spool, Take take) {
     });
     FUZZ_REQUIRE(read.ok());
     if (take == Take::kLook) continue;
-    const auto cut = spool.AddCut({*read}, {{.stream = "clicks", .staged_path = "s"}});
+    const auto cut = spool.AddCut({*read}, {.intents = {{.stream = "clicks", .staged_path = "s"}}});
     FUZZ_REQUIRE(cut.ok());
     const uint64_t ids[] = {cut->intents[0].id};
     FUZZ_REQUIRE(spool.Settle(ids).ok());
@@ -87,7 +87,7 @@ struct Origin {
       }
       const auto unsealed = spool->UnsealedRanges();
       FUZZ_REQUIRE(unsealed.size() > 1);
-      FUZZ_REQUIRE(spool->AddCut({unsealed[0].range}, {{.stream = "clicks"}}).ok());
+      FUZZ_REQUIRE(spool->AddCut({unsealed[0].range}, {.intents = {{.stream = "clicks"}}}).ok());
       const std::vector<std::string> streams{"clicks"};
       FUZZ_REQUIRE(spool->NextCounters(streams).ok());
     }
