@@ -8,6 +8,7 @@
 
 #include "base/crc32c.h"
 #include "cluster/names.h"
+#include "cluster/text_format.h"
 
 namespace databus {
 namespace {
@@ -197,6 +198,16 @@ std::string Quarantine(View view, std::string_view stream) {
 std::string StatusRoot() { return "system/status"; }
 std::string StatusFile(std::string_view process) {
   return fmt::format("{}/{}.json", StatusRoot(), process);
+}
+std::string TopologyRoot() { return "system/topology"; }
+std::string TopologyFile(uint64_t epoch) { return fmt::format("{}/{}.xml", TopologyRoot(), epoch); }
+std::optional<uint64_t> ParseTopologyName(std::string_view name) {
+  constexpr std::string_view kEnding = ".xml";
+  if (!name.ends_with(kEnding)) return std::nullopt;
+  name.remove_suffix(kEnding.size());
+  const Result<uint64_t> epoch = ParseNumber(name);
+  if (!epoch.ok() || *epoch == 0 || name.front() == '0') return std::nullopt;
+  return *epoch;
 }
 std::string Leases() { return "system/leases"; }
 

@@ -93,10 +93,13 @@ struct AnnouncementName {                        // `<group>.<n>`
   friend bool operator==(const AnnouncementName&, const AnnouncementName&) = default;
 };
 
-std::string Quarantine(View view, std::string_view stream);  // system/quarantine/<view>/<s>
-std::string StatusRoot();                                    // system/status
-std::string StatusFile(std::string_view process);            // system/status/<process>.json
-std::string Leases();                                        // system/leases
+std::string Quarantine(View view, std::string_view stream);        // system/quarantine/<view>/<s>
+std::string StatusRoot();                                          // system/status
+std::string StatusFile(std::string_view process);                  // system/status/<process>.json
+std::string TopologyRoot();                                        // system/topology
+std::string TopologyFile(uint64_t epoch);                          // system/topology/<epoch>.xml
+std::optional<uint64_t> ParseTopologyName(std::string_view name);  // "<epoch>.xml"
+std::string Leases();                                              // system/leases
 // system/manifests/<view>/<group>/YYYY/MM/DD/HH/MM, or .../MM-<primary> for what a mirror closed as
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);

@@ -25,6 +25,10 @@ void AddAttribute(pugi::xml_node node, const char* name, const std::string& valu
   node.append_attribute(name).set_value(value.c_str());
 }
 
+void AddAdopted(pugi::xml_node node, Adopted adopted) {
+  AddAttribute(node, "adopted", adopted == Adopted::kYes ? "yes" : "no");
+}
+
 std::string HoursText(std::chrono::hours hours) { return fmt::format("{}", hours.count()); }
 
 void AddStream(pugi::xml_node streams, const StreamSpec& stream) {
@@ -136,17 +140,30 @@ class Decoder {
                           where_, *version, kStoredTopologyVersion)};
     }
     stored_.epoch = *epoch;
-    stored_.parent = root.attribute("parent").value();
     stored_.author = root.attribute("author").value();
-    const std::string_view adopted = root.attribute("adopted").value();
-    if (adopted != "yes" && adopted != "no") return Damaged("adopted is neither yes nor no");
-    stored_.adopted = adopted == "yes" ? Adopted::kYes : Adopted::kNo;
+    return ReadAdopted(root, stored_.adopted);
+  }
+
+  Status ReadAdopted(pugi::xml_node node, Adopted& adopted) const {
+    const std::string_view value = node.attribute("adopted").value();
+    if (value != "yes" && value != "no") return Damaged("adopted is neither yes nor no");
+    adopted = value == "yes" ? Adopted::kYes : Adopted::kNo;
+    return Status::Ok();
+  }
+
+  Status ReadPast(pugi::xml_node node) {
+    const auto epoch = ParseNumber(node.attribute("epoch").value());
+    if (!epoch.ok() || *epoch == 0) return Damaged("an epoch before without its number");
+    PastEpoch past{*epoch, node.attribute("digest").value(), node.attribute("plain").value()};
+    DATABUS_RETURN_IF_ERROR(ReadAdopted(node, past.adopted));
+    stored_.before.push_back(std::move(past));
     return Status::Ok();
   }
 
   Status ReadChild(pugi::xml_node node) {
     const std::string_view name = node.name();
     if (name == "databus") return Status::Ok();
+    if (name == "before") return ReadPast(node);
     if (name == "replaces") {
       stored_.replaces.emplace_back(node.attribute("digest").value());
       return Status::Ok();
@@ -211,9 +228,15 @@ std::string StoredTopology::Encode() const {
   pugi::xml_node root = document.append_child(std::string(kRoot).c_str());
   AddAttribute(root, "version", fmt::format("{}", kStoredTopologyVersion));
   AddAttribute(root, "epoch", fmt::format("{}", epoch));
-  AddAttribute(root, "parent", parent);
-  AddAttribute(root, "adopted", adopted == Adopted::kYes ? "yes" : "no");
+  AddAdopted(root, adopted);
   AddAttribute(root, "author", author);
+  for (const PastEpoch& past : before) {
+    pugi::xml_node node = root.append_child("before");
+    AddAttribute(node, "epoch", fmt::format("{}", past.epoch));
+    AddAttribute(node, "digest", past.digest);
+    AddAttribute(node, "plain", past.plain);
+    AddAdopted(node, past.adopted);
+  }
   for (const std::string& digest : replaces) {
     AddAttribute(root.append_child("replaces"), "digest", digest);
   }
@@ -241,6 +264,22 @@ const ModeRule* StoredTopology::FindMode(std::string_view cluster, std::string_v
     if (rule.stream.empty()) found = &rule;
   }
   return found;
+}
+
+StoredTopology StoredTopology::Next(std::string author_of_next) const {
+  StoredTopology next = *this;
+  next.epoch = epoch + 1;
+  next.adopted = Adopted::kNo;
+  next.author = std::move(author_of_next);
+  next.before.insert(next.before.begin(), {epoch, TopologyDigest(Encode()),
+                                           TopologyDigest(FormatTopology(topology)), adopted});
+  if (next.before.size() > kPastEpochsMax) next.before.resize(kPastEpochsMax);
+  return next;
+}
+
+bool StoredTopology::Follows(std::string_view digest) const {
+  return std::ranges::count(before, digest, &PastEpoch::digest) != 0 ||
+         std::ranges::count(replaces, digest) != 0;
 }
 
 std::string TopologyDigest(std::string_view text) { return fmt::format("{:016x}", Crc64(text)); }

@@ -3,7 +3,9 @@
 // cannot say: which epoch it is and which one it follows, how collectors deliver, and which streams
 // are on their way from one primary to another.
 //
-//   <databus-topology version="1" epoch="3" parent="0123456789abcdef" adopted="no" author="...">
+//   <databus-topology version="1" epoch="3" adopted="no" author="...">
+//     <before epoch="2" digest="0123456789abcdef" plain="0123456789abcdef" adopted="yes"/>
+//     <before epoch="1" ...
 //     <replaces digest="..."/>
 //     <cluster-id cluster="dc1" id="..."/>
 //     <collectors cluster="dc1" stream="clicks" mode="redirect" to="dc2">
@@ -14,7 +16,8 @@
 //   </databus-topology>
 //   <!-- crc32c 01234567 -->
 //
-// The same value has one text: so the same change, made twice, is the same epoch.
+// The same value has one text: so the same change, made twice, is the same epoch. Each names all
+// that came before it, so that one file tells whether it follows the one that a process obeys.
 #pragma once
 
 #include <cstdint>
@@ -45,10 +48,20 @@ struct ModeRule {
 // file is refused, P29), or a command.
 enum class Adopted : uint8_t { kNo, kYes };
 
+// An epoch that came before.
+struct PastEpoch {
+  uint64_t epoch = 0;
+  std::string digest;  // of its text
+  std::string plain;   // of its topology as a databus.xml
+  Adopted adopted = Adopted::kNo;
+  friend bool operator==(const PastEpoch&, const PastEpoch&) = default;
+};
+inline constexpr size_t kPastEpochsMax = 1000;
+
 struct StoredTopology {
   uint64_t epoch = 1;
-  std::string parent;                 // digest of the epoch before; empty for the first
-  std::vector<std::string> replaces;  // digests of the other sides of a conflict that is settled
+  std::vector<PastEpoch> before;      // the newest first; the oldest beyond kPastEpochsMax are gone
+  std::vector<std::string> replaces;  // digests of the other sides of conflicts that were settled
   Adopted adopted = Adopted::kNo;
   std::string author;                              // one line: what made it
   std::map<std::string, std::string> cluster_ids;  // P1, as far as they were known
@@ -61,6 +74,11 @@ struct StoredTopology {
 
   // The rule for a stream of a cluster's collectors: its own, else the cluster's; null: none.
   const ModeRule* FindMode(std::string_view cluster, std::string_view stream) const;
+
+  // The epoch after this one, with everything as it is but the author: to be changed and stored.
+  StoredTopology Next(std::string author_of_next) const;
+  // Whether the text with this digest came before this one, or was replaced by it.
+  bool Follows(std::string_view digest) const;
 };
 
 // By which a later epoch names this text.

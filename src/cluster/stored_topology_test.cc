@@ -27,7 +27,7 @@ Topology FromFile() { return *ParseTopology(kFile, "databus.xml"); }
 StoredTopology Everything() {
   StoredTopology stored;
   stored.epoch = 12;
-  stored.parent = "0123456789abcdef";
+  stored.before = {{11, "0123456789abcdef", "aa", Adopted::kYes}, {10, "1", "b", Adopted::kNo}};
   stored.replaces = {"fedcba9876543210"};
   stored.author = "failover \"1\" <& by hand>";
   stored.cluster_ids = {{"dc1", "aa"}, {"dc2", "bb"}};
@@ -58,6 +58,7 @@ TEST(StoredTopology, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->Encode(), stored.Encode());
   EXPECT_EQ(read->epoch, 12U);
   EXPECT_EQ(read->author, stored.author);
+  EXPECT_EQ(read->before, stored.before);
   EXPECT_EQ(read->modes, stored.modes);
   EXPECT_EQ(read->cluster_ids, stored.cluster_ids);
   EXPECT_EQ(read->replaces, stored.replaces);
@@ -87,6 +88,19 @@ TEST(StoredTopology, TheRuleOfAStreamGoesBeforeTheClusters) {
   EXPECT_EQ(stored.FindMode("dc1", "clicks")->mode, DeliveryMode::kRedirect);
   EXPECT_EQ(stored.FindMode("dc1", "views")->mode, DeliveryMode::kSpool);
   EXPECT_EQ(stored.FindMode("dc2", "clicks"), nullptr);
+}
+
+TEST(StoredTopology, TheNextEpochFollowsAllBefore) {
+  const StoredTopology stored = Everything();
+  StoredTopology next = stored.Next("apply");
+  EXPECT_EQ(next.epoch, 13U);
+  EXPECT_EQ(next.before[0].digest, TopologyDigest(stored.Encode()));
+  EXPECT_TRUE(next.Follows(TopologyDigest(stored.Encode())));
+  EXPECT_TRUE(next.Follows("0123456789abcdef"));
+  EXPECT_TRUE(next.Follows("fedcba9876543210"));  // of who was away when it was replaced
+  EXPECT_FALSE(stored.Follows(TopologyDigest(next.Encode())));
+  for (size_t i = 0; i < kPastEpochsMax; ++i) next = next.Next("apply");
+  EXPECT_EQ(next.before.size(), kPastEpochsMax);
 }
 
 TEST(StoredTopology, AnyByteChangedIsFound) {

@@ -1,10 +1,12 @@
 // From the URL of a cluster to its Storage.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
 #include "base/status.h"
+#include "cluster/topology.h"
 #include "storage/storage.h"
 
 namespace databus {
@@ -13,6 +15,10 @@ namespace databus {
 // saying what is supported, for anything else. Touches nothing: whether the tree is there shows at
 // the first call.
 Result<std::unique_ptr<Storage>> OpenStorage(const std::string& url, const std::string& root_dir);
+
+// How a process opens a cluster of its topology: OpenStorage, or what a test puts in its place.
+using OpenClusterStorage =
+    std::function<Result<std::unique_ptr<Storage>>(const ClusterSpec& cluster)>;
 
 // Makes the root of that tree, with missing parents, durably; ok when it is there. Only for the
 // first initialisation of a cluster: doing it at any other time would turn an unmounted disk into

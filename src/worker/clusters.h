@@ -2,7 +2,6 @@
 // answers as the cluster it is (P1).
 #pragma once
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -12,12 +11,9 @@
 #include "base/sync.h"
 #include "cluster/topology.h"
 #include "commit/cluster_id.h"
-#include "storage/storage.h"
+#include "storage/open.h"
 
 namespace databus {
-
-using OpenClusterStorage =
-    std::function<Result<std::unique_ptr<Storage>>(const ClusterSpec& cluster)>;
 
 // Thread-safe. The storages live as long as this does.
 class Clusters {

@@ -1,0 +1,36 @@
+// The epochs of the stored topology in one cluster's tree (`system/topology/`, P27): created once,
+// never overwritten, never changed.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/random.h"
+#include "base/status.h"
+#include "cluster/stored_topology.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+// An epoch with the text that it is stored as.
+struct TopologyEpoch {
+  StoredTopology stored;
+  std::string text;
+  std::string digest;
+
+  static TopologyEpoch Of(StoredTopology stored);
+  static Result<TopologyEpoch> Decode(std::string text, const std::string& where);
+  bool Follows(const TopologyEpoch& other) const { return stored.Follows(other.digest); }
+};
+
+// The newest epoch's number. Nothing: none is stored.
+Result<std::optional<uint64_t>> NewestEpoch(Storage& storage);
+// kNotFound: that one is not stored here.
+Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch);
+// Ok, too, when the very same text stands there already. kExists: another one does. The tree must
+// have its service directories.
+Status StoreEpoch(Storage& storage, Random& random, const TopologyEpoch& epoch);
+
+}  // namespace databus

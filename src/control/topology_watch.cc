@@ -1,0 +1,180 @@
+#include "control/topology_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "cluster/paths.h"
+#include "commit/cluster_id.h"
+#include "telemetry/log.h"
+
+namespace databus {
+namespace {
+
+// Whether both say the same of who publishes the stream.
+bool Agree(const StreamSpec& one, const StreamSpec& other) {
+  return one.Primary() == other.Primary() && one.publication == other.publication;
+}
+
+}  // namespace
+
+std::set<std::string> StreamsInDispute(const Topology& one, const Topology& other) {
+  std::set<std::string> streams;
+  for (const StreamSpec& stream : one.streams) {
+    const StreamSpec* theirs = other.FindStream(stream.name);
+    if (theirs == nullptr || !Agree(stream, *theirs)) streams.insert(stream.name);
+  }
+  for (const StreamSpec& stream : other.streams) {
+    if (one.FindStream(stream.name) == nullptr) streams.insert(stream.name);
+  }
+  return streams;
+}
+
+TopologyWatch::TopologyWatch(Options options, std::shared_ptr<const TopologyEpoch> known)
+    : options_(std::move(options)), best_(std::move(known)) {
+  Obey({});
+}
+
+bool TopologyWatch::Poll() {
+  const std::shared_ptr<const ObeyedTopology> before = obeyed();
+  OpenSites();
+  std::map<std::string, std::string> away;
+  for (auto& [cluster, site] : sites_) {
+    const Status looked = Look(cluster, site);
+    if (!looked.ok()) away[cluster] = looked.message();
+  }
+  {
+    MutexLock lock(mutex_);
+    away_ = std::move(away);
+  }
+  const std::vector<Tip> tips = Tips();
+  Choose(tips);
+  KeepHomes();
+  Obey(tips);
+  return obeyed() != before;
+}
+
+// The clusters that the epoch obeyed names, or those we began with.
+void TopologyWatch::OpenSites() {
+  const std::vector<ClusterSpec>& clusters =
+      best_ == nullptr ? options_.clusters : best_->stored.topology.clusters;
+  for (const ClusterSpec& spec : clusters) {
+    Site& site = sites_[spec.name];
+    if (site.storage != nullptr && site.url == spec.RootUrl()) continue;
+    site = Site{nullptr, spec.RootUrl(), std::nullopt, nullptr};
+    auto storage = options_.open(spec);
+    if (storage.ok()) site.storage = *std::move(storage);
+  }
+  std::erase_if(sites_, [&](const auto& site) {
+    return std::ranges::count(clusters, site.first, &ClusterSpec::name) == 0;
+  });
+}
+
+Status TopologyWatch::Look(const std::string& cluster, Site& site) {
+  if (site.storage == nullptr) return {Code::kInvalid, site.url + ": cannot be opened"};
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(*site.storage));
+  if (!newest || (newest == site.newest && site.tip != nullptr)) return Status::Ok();
+  std::string id;  // P1: another disk in the place of the tree may hold an old topology
+  if (best_ != nullptr && best_->stored.cluster_ids.contains(cluster)) {
+    id = best_->stored.cluster_ids.at(cluster);
+  }
+  const auto identity = CheckClusterId(*site.storage, id);
+  if (!identity.ok()) return identity.status();
+  if (best_ != nullptr && best_->stored.epoch == *newest) {
+    const auto text = site.storage->ReadFile(paths::TopologyFile(*newest));
+    if (text.ok() && *text == best_->text) {
+      site.tip = best_;
+      site.newest = newest;
+      return Status::Ok();
+    }
+  }
+  DATABUS_ASSIGN_OR_RETURN(TopologyEpoch epoch, ReadEpoch(*site.storage, *newest));
+  site.tip = std::make_shared<const TopologyEpoch>(std::move(epoch));
+  site.newest = newest;
+  return Status::Ok();
+}
+
+// By age: each that follows takes the place of the one before.
+std::vector<TopologyWatch::Tip> TopologyWatch::Tips() const {
+  std::vector<Tip> tips;
+  for (const auto& [cluster, site] : sites_) {
+    if (site.tip != nullptr) tips.emplace_back(cluster, site.tip);
+  }
+  std::ranges::stable_sort(tips, {}, [](const Tip& tip) { return tip.second->stored.epoch; });
+  return tips;
+}
+
+void TopologyWatch::Choose(const std::vector<Tip>& tips) {
+  if (best_ == nullptr) {  // what this process stored in its last life, before what others say
+    const auto home = std::ranges::find_if(
+        tips, [&](const Tip& tip) { return std::ranges::count(options_.homes, tip.first) != 0; });
+    if (home != tips.end()) best_ = home->second;
+    if (best_ == nullptr && !tips.empty()) best_ = tips.back().second;
+  }
+  for (const auto& [cluster, tip] : tips) {
+    if (tip->Follows(*best_)) best_ = tip;
+  }
+}
+
+void TopologyWatch::Obey(const std::vector<Tip>& tips) {
+  if (best_ == nullptr) return;
+  auto next = std::make_shared<ObeyedTopology>();
+  next->epoch = *best_;
+  next->topology = best_->stored.topology;
+  std::set<std::string> disputed;
+  for (const auto& [cluster, tip] : tips) {
+    if (tip->digest == best_->digest || best_->Follows(*tip)) continue;
+    next->conflicts.push_back(fmt::format(
+        "cluster {} has stored topology epoch {} ({}), which does not follow epoch {} "
+        "({}) that is obeyed here",
+        cluster, tip->stored.epoch, tip->stored.author, best_->stored.epoch, best_->stored.author));
+    disputed.merge(StreamsInDispute(best_->stored.topology, tip->stored.topology));
+  }
+  for (StreamSpec& stream : next->topology.streams) {
+    if (disputed.contains(stream.name)) stream.publication = Publication::kFrozen;
+  }
+  const auto now = obeyed();
+  if (now != nullptr && now->epoch.digest == best_->digest && now->conflicts == next->conflicts) {
+    return;
+  }
+  LogInfo("control", "topology obeyed",
+          {{"epoch", best_->stored.epoch},
+           {"author", best_->stored.author},
+           {"conflicts", next->conflicts.size()}});
+  MutexLock lock(mutex_);
+  obeyed_ = std::move(next);
+}
+
+// Who restarts alone finds in its own tree what it obeyed. A home that has not been initialised yet
+// gets it later; one that is in conflict is left as it is.
+void TopologyWatch::KeepHomes() {
+  if (best_ == nullptr) return;
+  for (const std::string& home : options_.homes) {
+    const auto site = sites_.find(home);
+    if (site == sites_.end() || site->second.storage == nullptr) continue;
+    Site& tree = site->second;
+    if (tree.tip != nullptr && !best_->Follows(*tree.tip)) continue;
+    if (!ReadClusterId(*tree.storage).ok()) continue;
+    const Status stored = StoreEpoch(*tree.storage, options_.random, *best_);
+    if (!stored.ok()) {
+      MutexLock lock(mutex_);
+      away_[home] = stored.message();
+      continue;
+    }
+    tree.tip = best_;
+    tree.newest = best_->stored.epoch;
+  }
+}
+
+std::shared_ptr<const ObeyedTopology> TopologyWatch::obeyed() const {
+  MutexLock lock(mutex_);
+  return obeyed_;
+}
+
+std::map<std::string, std::string> TopologyWatch::away() const {
+  MutexLock lock(mutex_);
+  return away_;
+}
+
+}  // namespace databus
