@@ -91,6 +91,7 @@ constexpr std::array kGlobalSettings = {
             .max = 3600,
             .unit = "s",
             .example = "1",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            [](CollectorConfig& c, const SettingValue& v) {
              c.check_interval = seconds(std::max<int64_t>(v.number, 1));
@@ -104,6 +105,7 @@ constexpr std::array kGlobalSettings = {
             .min = 1,
             .unit = "bytes",
             .example = "50000000",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            [](CollectorConfig& c, const SettingValue& v) {
              c.max_queue_bytes = v.number;
@@ -114,6 +116,7 @@ constexpr std::array kGlobalSettings = {
             .kind = SettingKind::kNumber,
             .min = 1,
             .example = "3",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            Accept<CollectorConfig>},
     Global{{.name = "new_thread_per_category",
@@ -121,6 +124,7 @@ constexpr std::array kGlobalSettings = {
             .kind = SettingKind::kChoice,
             .choices = "yes",
             .example = "yes",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            Accept<CollectorConfig>},
     Global{
@@ -131,6 +135,7 @@ constexpr std::array kGlobalSettings = {
          .kind = SettingKind::kChoice,
          .choices = "yes|no",
          .example = "yes",
+         .applies = SettingApplies::kLive,
          .place = SettingPlace::kScribeGlobal},
         [](CollectorConfig& c, const SettingValue& v) {
           c.compress = v.IsYes();
@@ -143,6 +148,7 @@ constexpr std::array kGlobalSettings = {
             .kind = SettingKind::kNumber,
             .unit = "bytes",
             .example = "1073741824",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            [](CollectorConfig& c, const SettingValue& v) {
              c.disk_reserve_bytes = v.number;
@@ -156,6 +162,7 @@ constexpr std::array kGlobalSettings = {
             .max = 1'073'741'824,
             .unit = "bytes",
             .example = "16777216",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            [](CollectorConfig& c, const SettingValue& v) {
              c.frame_bytes_max = v.number;
@@ -171,6 +178,7 @@ constexpr std::array kGlobalSettings = {
          .max = 1'073'741'824,
          .unit = "bytes",
          .example = "1048576",
+         .applies = SettingApplies::kLive,
          .place = SettingPlace::kScribeGlobal},
         [](CollectorConfig& c, const SettingValue& v) {
           c.message_bytes_max = v.number;
@@ -183,10 +191,23 @@ constexpr std::array kGlobalSettings = {
             .min = 1,
             .max = 1'000'000,
             .example = "20000",
+            .applies = SettingApplies::kLive,
             .place = SettingPlace::kScribeGlobal},
            [](CollectorConfig& c, const SettingValue& v) {
              c.connections_max = static_cast<int>(v.number);
              return true;
+           }},
+    Global{{.name = "databus.collector.allow",
+            .sentence = "Who may connect: addresses and blocks of addresses, IPv4 and IPv6, "
+                        "separated by commas. Without it: everyone.",
+            .expected = "addresses and blocks separated by commas, no bit set behind a block's "
+                        "prefix: 192.0.2.7,10.0.0.0/8,2001:db8::/32",
+            .example = "10.0.0.0/8,2001:db8::/32",
+            .applies = SettingApplies::kLive,
+            .place = SettingPlace::kScribeGlobal},
+           [](CollectorConfig& c, const SettingValue& v) {
+             c.allow = IpBlocks::Parse(v.text);
+             return c.allow.has_value();
            }},
     Global{{.name = "databus.http_port",
             .sentence = "Port of /metrics, /healthz and /readyz on localhost; 0 is off.",
@@ -208,12 +229,14 @@ constexpr std::array kStoreSettings = {
            .sentence = "The streams of this store: default takes what no other store names.",
            .expected = "default, a stream's name, or a prefix and *",
            .example = "default",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           AddPatterns},
     Store{{.name = "categories",
            .sentence = "As category, several.",
            .expected = "stream names or prefixes with *, separated by blanks",
            .example = "clicks orders-*",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           AddPatterns},
     Store{{.name = "type",
@@ -223,6 +246,7 @@ constexpr std::array kStoreSettings = {
            .choices = "buffer",
            .expected = "buffer, with a <primary> and a <secondary>",
            .example = "buffer",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           Accept<StoreSpec>},
     Store{{.name = "retry_interval",
@@ -233,6 +257,7 @@ constexpr std::array kStoreSettings = {
            .max = 86'400,
            .unit = "s",
            .example = "10",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           [](StoreSpec& s, const SettingValue& v) {
             s.retry_interval = seconds(v.number);
@@ -247,6 +272,7 @@ constexpr std::array kStoreSettings = {
          .max = 86'400,
          .unit = "s",
          .example = "5",
+         .applies = SettingApplies::kLive,
          .place = SettingPlace::kScribeStore},
         [](StoreSpec& s, const SettingValue& v) {
           s.retry_interval_range = seconds(v.number);
@@ -260,6 +286,7 @@ constexpr std::array kStoreSettings = {
            .min = 1,
            .max = 1'000'000,
            .example = "5",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           [](StoreSpec& s, const SettingValue& v) {
             s.buffer_send_rate = v.number;
@@ -271,6 +298,7 @@ constexpr std::array kStoreSettings = {
            .choices = "yes",
            .expected = "yes, because anything else would lose data",
            .example = "yes",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           Accept<StoreSpec>},
     Store{{.name = "replay_buffer",
@@ -279,6 +307,7 @@ constexpr std::array kStoreSettings = {
            .choices = "yes",
            .expected = "yes, because anything else would lose data",
            .example = "yes",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           Accept<StoreSpec>},
     Store{{.name = "target_write_size",
@@ -286,6 +315,7 @@ constexpr std::array kStoreSettings = {
            .kind = SettingKind::kNumber,
            .unit = "bytes",
            .example = "20480",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           Accept<StoreSpec>},
     Store{{.name = "max_write_interval",
@@ -293,6 +323,7 @@ constexpr std::array kStoreSettings = {
            .kind = SettingKind::kNumber,
            .unit = "s",
            .example = "1",
+           .applies = SettingApplies::kLive,
            .place = SettingPlace::kScribeStore},
           Accept<StoreSpec>},
 };
@@ -306,6 +337,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .required = true,
                  .choices = "file",
                  .example = "file",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
     PrimaryFile{
@@ -316,6 +348,7 @@ constexpr std::array kPrimaryFileSettings = {
          .kind = SettingKind::kChoice,
          .choices = "std|hdfs",
          .example = "hdfs",
+         .applies = SettingApplies::kLive,
          .place = SettingPlace::kScribePrimaryFile},
         [](PrimaryFileSection& s, const SettingValue& v) {
           s.fs_type = v.text;
@@ -357,6 +390,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .default_value = "1m",
                  .expected = "hourly, daily, or a number and s, m, h, d or w (at most 366d)",
                  .example = "1m",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 StoreRotatePeriod},
     PrimaryFile{{.name = "max_size",
@@ -366,6 +400,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .min = 1024,
                  .unit = "bytes",
                  .example = "128000000",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 [](PrimaryFileSection& s, const SettingValue& v) {
                   s.primary.seal_bytes = v.number;
@@ -377,6 +412,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .kind = SettingKind::kNumber,
                  .max = 1,
                  .example = "1",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 [](PrimaryFileSection& s, const SettingValue& v) {
                   s.primary.add_newlines = v.number != 0;
@@ -388,6 +424,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .kind = SettingKind::kNumber,
                  .max = 1,
                  .example = "1",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 [](PrimaryFileSection& s, const SettingValue& v) {
                   s.primary.encode_base64 = v.number != 0;
@@ -399,6 +436,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .choices = "yes",
                  .expected = "yes, because workers know no other file name",
                  .example = "yes",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
     PrimaryFile{{.name = "create_symlink",
@@ -406,6 +444,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .kind = SettingKind::kChoice,
                  .choices = "yes|no",
                  .example = "no",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
     PrimaryFile{{.name = "max_write_size",
@@ -413,6 +452,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .kind = SettingKind::kNumber,
                  .unit = "bytes",
                  .example = "40960",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
     PrimaryFile{{.name = "rotate_on_reopen",
@@ -420,6 +460,7 @@ constexpr std::array kPrimaryFileSettings = {
                  .kind = SettingKind::kChoice,
                  .choices = "yes|no",
                  .example = "yes",
+                 .applies = SettingApplies::kLive,
                  .place = SettingPlace::kScribePrimaryFile},
                 Accept<PrimaryFileSection>},
     PrimaryFile{
@@ -428,6 +469,7 @@ constexpr std::array kPrimaryFileSettings = {
          .kind = SettingKind::kChoice,
          .choices = "yes|no",
          .example = "yes",
+         .applies = SettingApplies::kLive,
          .place = SettingPlace::kScribePrimaryFile},
         Accept<PrimaryFileSection>},
 };
@@ -441,6 +483,7 @@ constexpr std::array kPrimaryNetworkSettings = {
                     .required = true,
                     .choices = "network",
                     .example = "network",
+                    .applies = SettingApplies::kLive,
                     .place = SettingPlace::kScribePrimaryNetwork},
                    Accept<NetworkPrimary>},
     PrimaryNetwork{{.name = "remote_host",
@@ -448,6 +491,7 @@ constexpr std::array kPrimaryNetworkSettings = {
                     .required = true,
                     .expected = "a host name or address",
                     .example = "collector1.example.com",
+                    .applies = SettingApplies::kLive,
                     .place = SettingPlace::kScribePrimaryNetwork},
                    [](NetworkPrimary& n, const SettingValue& v) {
                      n.host = v.text;
@@ -460,6 +504,7 @@ constexpr std::array kPrimaryNetworkSettings = {
                     .min = 1,
                     .max = 65535,
                     .example = "1463",
+                    .applies = SettingApplies::kLive,
                     .place = SettingPlace::kScribePrimaryNetwork},
                    [](NetworkPrimary& n, const SettingValue& v) {
                      n.port = static_cast<int>(v.number);
@@ -473,6 +518,7 @@ constexpr std::array kPrimaryNetworkSettings = {
                     .max = 3'600'000,
                     .unit = "ms",
                     .example = "5000",
+                    .applies = SettingApplies::kLive,
                     .place = SettingPlace::kScribePrimaryNetwork},
                    [](NetworkPrimary& n, const SettingValue& v) {
                      n.timeout = milliseconds(v.number);
@@ -483,6 +529,7 @@ constexpr std::array kPrimaryNetworkSettings = {
                     .kind = SettingKind::kChoice,
                     .choices = "yes|no",
                     .example = "no",
+                    .applies = SettingApplies::kLive,
                     .place = SettingPlace::kScribePrimaryNetwork},
                    Accept<NetworkPrimary>},
     PrimaryNetwork{{.name = "ignore_network_error",
@@ -491,6 +538,7 @@ constexpr std::array kPrimaryNetworkSettings = {
                     .choices = "no",
                     .expected = "no, because anything else would lose data",
                     .example = "no",
+                    .applies = SettingApplies::kLive,
                     .place = SettingPlace::kScribePrimaryNetwork},
                    Accept<NetworkPrimary>},
 };
@@ -504,6 +552,7 @@ constexpr std::array kSecondarySettings = {
                .required = true,
                .choices = "file",
                .example = "file",
+               .applies = SettingApplies::kLive,
                .place = SettingPlace::kScribeSecondary},
               Accept<SecondarySection>},
     Secondary{{.name = "fs_type",
@@ -512,6 +561,7 @@ constexpr std::array kSecondarySettings = {
                .kind = SettingKind::kChoice,
                .choices = "std",
                .example = "std",
+               .applies = SettingApplies::kLive,
                .place = SettingPlace::kScribeSecondary},
               Accept<SecondarySection>},
     Secondary{{.name = "file_path",

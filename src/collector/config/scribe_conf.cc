@@ -116,6 +116,8 @@ class ConfReader {
       problems_.Add(0, "store", "nothing", "at least one <store>");
     }
     SettleName();
+    config_.lines.port = top.LineOf("port");
+    config_.lines.http_port = top.LineOf("databus.http_port");
     DATABUS_RETURN_IF_ERROR(problems_.ToStatus());
     return std::move(config_);
   }
@@ -190,6 +192,7 @@ class ConfReader {
     const std::string_view type = block.Value("type");
     if (type == "network") {
       NetworkPrimary network;
+      store.primary_line = block.LineOf("remote_host");
       ApplySettings(PrimaryNetworkSettings(), block.settings, block.line, network, problems_);
       store.primary = std::move(network);
       return;
@@ -200,6 +203,7 @@ class ConfReader {
       return;
     }
     PrimaryFileSection section;
+    store.primary_line = block.LineOf("file_path");
     ApplySettings(PrimaryFileSettings(), block.settings, block.line, section, problems_);
     if (auto root = ParseRootUrl(section)) {
       section.primary.root_url = std::move(*root);
@@ -225,6 +229,8 @@ class ConfReader {
     }
     if (name_line_ == 0) {
       name_line_ = block.line;
+      config_.lines.name =
+          block.LineOf(section.use_hostname ? "use_hostname_sub_directory" : "sub_directory");
       config_.name_rule = rule;
       config_.name = std::move(name);
     } else if (rule != config_.name_rule || name != config_.name) {
@@ -242,6 +248,8 @@ class ConfReader {
       spool_line_ = block.line;
       config_.spool_directory = std::move(section.directory);
       config_.segment_bytes = section.segment_bytes;
+      config_.lines.spool_directory = block.LineOf("file_path");
+      config_.lines.segment_bytes = block.LineOf("max_size");
       return;
     }
     if (section.directory != config_.spool_directory) {

@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,6 +17,7 @@
 
 #include "base/settings.h"
 #include "base/status.h"
+#include "net/cidr.h"
 
 namespace databus {
 
@@ -48,6 +50,7 @@ struct NetworkPrimary {
 
 struct StoreSpec {
   int line = 0;                             // where <store> stands, for messages
+  int primary_line = 0;                     // where its <primary> names the place
   std::vector<CategoryPattern> categories;  // at least one
   std::variant<ClusterPrimary, NetworkPrimary> primary;
   // Between attempts while the primary is away: retry_interval, give or take half of the range.
@@ -64,8 +67,18 @@ enum class CollectorNameRule : uint8_t {
   kSpoolDirectory,  // neither: the last component of the spool directory
 };
 
+// Where the keys stand that only a restart changes, for messages; 0: not in the file.
+struct CollectorConfigLines {
+  int port = 0;
+  int http_port = 0;
+  int name = 0;
+  int spool_directory = 0;
+  int segment_bytes = 0;
+};
+
 struct CollectorConfig {
   std::string file;
+  CollectorConfigLines lines;
   int port = 0;
   std::chrono::seconds check_interval{5};
   int64_t max_queue_bytes = 5'000'000;  // per stream: accepted and not yet on disk
@@ -79,6 +92,7 @@ struct CollectorConfig {
   int64_t message_bytes_max = 16'777'216;    // databus.collector.message_bytes_max
   int connections_max = 10'000;              // databus.collector.connections_max
   int http_port = 0;                         // databus.http_port; 0: off
+  std::optional<IpBlocks> allow;             // databus.collector.allow; nothing: everyone
   std::vector<StoreSpec> stores;             // at least one
 
   // The store that takes `stream`: by exact name, else the shortest prefix that fits, else the
