@@ -93,6 +93,10 @@ enum class Bug : uint8_t {
   kGapAccepted,             // P22: a batch is taken though an earlier one is missing
   kUnansweredAcknowledged,  // P22: a publisher takes a broken connection for an acknowledgement
   kResentUnderNewIdentity,  // P22: a publisher sends again under another identity
+  kHandOverRenumbered,      // P22: after a restart batches of a hand-over get new numbers
+  kUnknownHandOverSettled,  // P22: a hand-over without answer counts as made
+  kDeferredForgotten,       // P22: streams that were held back are forgotten at a restart
+  kDeferredRangeFreed,      // P22: a range is freed though a stream of it is held back
   kQueueNamesRepeat,        // P23: queue entries are named without the epoch
   kQueueCleanedEarly,       // P24: a queue entry goes before all its lines are merged
   kUncopiedIsAbsent,        // P24: a copy that fails counts as a line whose file is absent

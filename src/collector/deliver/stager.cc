@@ -78,7 +78,7 @@ Result<SpoolCut> Stager::Cut(const std::vector<SpoolRange>& ranges) {
     if (!Planted(Bug::kIntentAfterRename)) break;
     static_cast<void>(seams_.cluster.Rename(intent.staged_path, intent.final_path));
   }
-  Result<SpoolCut> cut = seams_.spool.AddCut(std::move(read), std::move(intents));
+  Result<SpoolCut> cut = seams_.spool.AddCut(std::move(read), {.intents = std::move(intents)});
   if (cut.unknown()) return Status(Code::kStopped, cut.status().message());
   if (cut.ok()) ++counts_.cuts;
   return cut;

@@ -10,7 +10,7 @@ namespace {
 constexpr uint32_t kSegmentMagic = 0x47534244;  // "DBSG"
 constexpr uint32_t kFirstMagic = 0x46524244;    // "DBRF": a record that begins a flush
 constexpr uint32_t kRecordMagic = 0x43524244;   // "DBRC": any other
-constexpr uint32_t kVersion = 2;  // 2: kFirstMagic
+constexpr uint32_t kVersion = 2;                // 2: kFirstMagic
 constexpr size_t kSegmentCrcOffset = kSegmentHeaderBytes - 4;
 constexpr size_t kRecordCrcOffset = kRecordHeaderBytes - 4;
 

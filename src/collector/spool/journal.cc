@@ -13,7 +13,7 @@ namespace databus {
 namespace {
 
 constexpr uint32_t kMagic = 0x4c4a4244;  // "DBJL"
-constexpr uint32_t kVersion = 1;
+constexpr uint32_t kVersion = kChangeVersion;
 constexpr size_t kHeaderBytes = 40;
 constexpr std::string_view kPrefix = "journal-";
 
@@ -118,7 +118,8 @@ Status Journal::Replay(std::string_view bytes, uint64_t number) {
     }
     if (header->sequence > sequence + 1) return Damaged(path, at);
     if (header->sequence == sequence + 1) {
-      const auto change = DecodeChange(bytes.substr(at + kHeaderBytes, header->body_bytes));
+      const auto change =
+          DecodeChange(bytes.substr(at + kHeaderBytes, header->body_bytes), header->version);
       if (!change) return Damaged(path, at);
       state_.Apply(*change);
       sequence = header->sequence;

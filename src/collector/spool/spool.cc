@@ -410,6 +410,12 @@ SpoolStats SpoolImpl::Stats() const {
     for (const auto& [id, cut] : state.cuts) {
       stats.open_intents += cut.intents.size();
       for (const SpoolRange& range : cut.ranges) stats.sealed_bytes += range.end - range.begin;
+      for (const SpoolDeferral& deferral : cut.deferred) {
+        stats.deferred_bytes += deferral.bytes;
+        if (!stats.oldest_deferred || deferral.oldest < *stats.oldest_deferred) {
+          stats.oldest_deferred = deferral.oldest;
+        }
+      }
     }
   });
   return stats;

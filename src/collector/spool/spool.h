@@ -4,12 +4,16 @@
 //                                                                    |
 //   journal: cuts and intents (P20), counters (P17), ends of broken segments (P21), marks (P22)
 //
+// A cut holds messages of many streams, and not all of them can go at once: those of a stream that
+// is held back are deferred, and their ranges are read again when it may go.
+//
 // A directory holds `identity`, numbered data segments, one numbered control journal, `damaged/`
 // and `rejected/`. All data of all streams goes to one segment at a time; sealing regroups it. A
 // segment is never appended to after a restart or an error, and is removed when all of it is freed.
 //
 // Life of a record: Append (durable when its outcome says kKept) -> unsealed (UnsealedRanges, Read)
-// -> AddCut makes its range part of a cut, for ever -> all intents of the cut settled: freed.
+// -> AddCut makes its range part of a cut, for ever -> all intents of the cut settled, and no
+// stream of it deferred: freed.
 //
 // Threads: Append, Stats, Marks, MarkOf, OpenCuts and identity from any thread. FlushOnce from one
 // thread (the spool's own after Start). All the rest from one other thread, the delivering one.
@@ -134,19 +138,34 @@ class Spool {
   virtual Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
                                   const std::function<void(const SpoolRecord&)>& visit) = 0;
 
+  // Reads a range of an open cut again, whole, for its deferred streams. Damaged bytes are skipped
+  // and set aside, as by Read.
+  virtual Status ReadAgain(const SpoolRange& range,
+                           const std::function<void(const SpoolRecord&)>& visit) = 0;
+
   // The next number of each stream's counter (P17): from 1, never twice, with gaps after a restart.
   // Names may repeat. Durable before it returns.
   virtual Result<std::vector<uint64_t>> NextCounters(std::span<const std::string> streams) = 0;
 
-  // A cut: from now on exactly `ranges` stand behind exactly `intents`, whose staged files are
-  // durable. Durable on return. No intents: the ranges hold no messages and are freed.
-  // Returns the cut with all ids filled in (those of `intents` are ignored).
+  // The highest number that a SpoolPlan gave to a counter, 0: none. Not one of NextCounters.
+  virtual uint64_t Counter(const std::string& name) const = 0;
+
+  // A cut: from now on exactly `ranges` stand behind exactly the intents of the plan, whose staged
+  // files are durable, and its deferred streams. Durable on return. An empty plan: the ranges hold
+  // no messages and are freed. Returns the cut with all ids filled in (those of the plan are
+  // ignored).
   //   kInvalid      a range is not unsealed; nothing changed
   //   kUnavailable  the disk is retired; whether it was done is known only after a restart
   //                 (OpenCuts), so the staged files must stay
   //   others        not done; may be tried again
-  virtual Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges,
-                                  std::vector<SpoolIntent> intents) = 0;
+  virtual Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges, SpoolPlan plan) = 0;
+  // Deferred streams of a cut get their intents; those of the plan stay deferred. Durable on
+  // return. Returns the cut with the new intents only. kNotFound: no such cut. Other errors as in
+  // AddCut.
+  virtual Result<SpoolCut> Resolve(uint64_t cut, SpoolPlan plan) = 0;
+  // The opposite: an open intent of the cut is given up, its streams are deferred again. Nothing of
+  // it may have happened, or what happened may happen twice. Errors as of Resolve.
+  virtual Status Return(uint64_t cut, uint64_t intent_id, std::vector<SpoolDeferral> streams) = 0;
   // Replaces final path and note of an open intent. Durable on return. kNotFound: no such intent.
   // Other errors as in AddCut.
   virtual Status Amend(const SpoolIntent& intent) = 0;
@@ -157,7 +176,7 @@ class Spool {
   // such a failure staged files may be removed only then: on a full disk the refused cut can still
   // come true by a restart. Other errors as in AddCut.
   virtual Status MakeCertain() = 0;
-  // All cuts with an open intent, oldest first, each with its open intents.
+  // All cuts with an open intent or a deferred stream, oldest first, each with its open intents.
   virtual std::vector<SpoolCut> OpenCuts() const = 0;
 
   // The highest durable number of each sender (P22).

@@ -135,7 +135,7 @@ class Life {
       const std::string path = "staged-" + std::to_string(++outside.files);
       outside.staged[path] = messages;
       const auto cut = world.spool->AddCut(
-          {*read}, {{.stream = "clicks", .staged_path = path, .final_path = path}});
+          {*read}, {.intents = {{.stream = "clicks", .staged_path = path, .final_path = path}}});
       if (cut.unknown()) return;  // stays staged until a restart tells
       if (!cut.ok()) {
         if (!world.spool->MakeCertain().ok()) return;  // may come true by a restart

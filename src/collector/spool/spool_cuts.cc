@@ -87,6 +87,15 @@ Result<SpoolRange> SpoolImpl::Read(const SpoolRange& range, uint64_t bytes_max,
   return piece;
 }
 
+Status SpoolImpl::ReadAgain(const SpoolRange& range,
+                            const std::function<void(const SpoolRecord&)>& visit) {
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file,
+                           disk_.Open(SegmentPath(options_.dir, range.segment)));
+  SpoolRange piece = range;
+  std::string rejected;  // lies in rejected/ since the first time
+  return ReadPiece(*file, piece, kOffsetMax, visit, rejected);
+}
+
 Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
                             const std::function<void(const SpoolRecord&)>& visit,
                             std::string& rejected) {
@@ -148,13 +157,19 @@ Result<std::vector<uint64_t>> SpoolImpl::NextCounters(std::span<const std::strin
   return numbers;
 }
 
-Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges,
-                                   std::vector<SpoolIntent> intents) {
+uint64_t SpoolImpl::Counter(const std::string& name) const {
+  return journal_->Look([&](const SpoolState& state) -> uint64_t {
+    const auto found = state.counters.find(name);
+    return found == state.counters.end() ? 0 : found->second;
+  });
+}
+
+Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges, SpoolPlan plan) {
   {
     MutexLock lock(mutex_);
     DATABUS_RETURN_IF_ERROR(table_.CheckUnsealed(ranges));
   }
-  SpoolCut cut{0, std::move(ranges), std::move(intents)};
+  SpoolCut cut{0, std::move(ranges), std::move(plan.intents), std::move(plan.deferred)};
   uint64_t last_intent = 0;
   journal_->Look([&](const SpoolState& state) {
     cut.id = state.last_cut + 1;
@@ -162,6 +177,7 @@ Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges,
   });
   for (SpoolIntent& intent : cut.intents) intent.id = ++last_intent;
   SpoolChange change;
+  change.counters = std::move(plan.counters);
   change.cuts.push_back(cut);
   DATABUS_RETURN_IF_ERROR(Commit(change));
   {
@@ -170,6 +186,44 @@ Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges,
   }
   if (cut.intents.empty()) RemoveFreed();
   return cut;
+}
+
+Result<SpoolCut> SpoolImpl::FindCut(uint64_t id) const {
+  return journal_->Look([&](const SpoolState& state) -> Result<SpoolCut> {
+    const auto found = state.cuts.find(id);
+    if (found == state.cuts.end()) {
+      return Status(Code::kNotFound, "spool: cut " + std::to_string(id) + " is not open");
+    }
+    return found->second;
+  });
+}
+
+Result<SpoolCut> SpoolImpl::Resolve(uint64_t cut, SpoolPlan plan) {
+  DATABUS_ASSIGN_OR_RETURN(SpoolCut resolved, FindCut(cut));
+  uint64_t last_intent = journal_->Look([](const SpoolState& state) { return state.last_intent; });
+  for (SpoolIntent& intent : plan.intents) intent.id = ++last_intent;
+  SpoolChange change;
+  change.counters = std::move(plan.counters);
+  change.changed.push_back({cut, plan.deferred, plan.intents});
+  DATABUS_RETURN_IF_ERROR(Commit(change));
+  if (plan.intents.empty()) RemoveFreed();
+  resolved.intents = std::move(plan.intents);
+  resolved.deferred = std::move(plan.deferred);
+  return resolved;
+}
+
+Status SpoolImpl::Return(uint64_t cut, uint64_t intent_id, std::vector<SpoolDeferral> streams) {
+  DATABUS_ASSIGN_OR_RETURN(SpoolCut returned, FindCut(cut));
+  if (std::ranges::count(returned.intents, intent_id, &SpoolIntent::id) == 0) {
+    return {Code::kNotFound, "spool: intent " + std::to_string(intent_id) + " is not open"};
+  }
+  returned.deferred.insert(returned.deferred.end(), streams.begin(), streams.end());
+  SpoolChange change;
+  change.changed.push_back({cut, std::move(returned.deferred), {}});
+  change.settled.push_back(intent_id);
+  DATABUS_RETURN_IF_ERROR(Commit(change));
+  RemoveFreed();
+  return Status::Ok();
 }
 
 Status SpoolImpl::Amend(const SpoolIntent& intent) {

@@ -96,7 +96,8 @@ TEST(SpoolDamage, AFlippedBitAnywhereInTheJournalCostsNothing) {
     world.Open();
     world.Put("a");
     const auto range = world.spool->UnsealedRanges()[0].range;
-    const auto cut = world.spool->AddCut({range}, {{.stream = "clicks", .final_path = "f"}});
+    const auto cut =
+        world.spool->AddCut({range}, {.intents = {{.stream = "clicks", .final_path = "f"}}});
     ASSERT_TRUE(cut.ok());
     const std::vector<std::string> streams{"clicks"};
     ASSERT_TRUE(world.spool->NextCounters(streams).ok());
@@ -279,7 +280,8 @@ TEST(SpoolDamage, ASegmentThatIsMissingUnderAnOpenCutIsReportedAndAllElseIsDeliv
   world.Open();
   world.Put("sealed");
   const SpoolRange range = world.spool->UnsealedRanges()[0].range;
-  const auto cut = world.spool->AddCut({range}, {{.stream = "clicks", .final_path = "f"}});
+  const auto cut =
+      world.spool->AddCut({range}, {.intents = {{.stream = "clicks", .final_path = "f"}}});
   ASSERT_TRUE(cut.ok());
   world.Put("lost");
   BeginSegment(world);

@@ -54,9 +54,13 @@ class SpoolImpl final : public Spool {
   std::vector<UnsealedRange> UnsealedRanges() const override;
   Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
                           const std::function<void(const SpoolRecord&)>& visit) override;
+  Status ReadAgain(const SpoolRange& range,
+                   const std::function<void(const SpoolRecord&)>& visit) override;
   Result<std::vector<uint64_t>> NextCounters(std::span<const std::string> streams) override;
-  Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges,
-                          std::vector<SpoolIntent> intents) override;
+  uint64_t Counter(const std::string& name) const override;
+  Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges, SpoolPlan plan) override;
+  Result<SpoolCut> Resolve(uint64_t cut, SpoolPlan plan) override;
+  Status Return(uint64_t cut, uint64_t intent_id, std::vector<SpoolDeferral> streams) override;
   Status Amend(const SpoolIntent& intent) override;
   Status Settle(std::span<const uint64_t> intent_ids) override;
   Status MakeCertain() override;
@@ -92,6 +96,7 @@ class SpoolImpl final : public Spool {
                    const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
   Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes);
   void RemoveFreed();
+  Result<SpoolCut> FindCut(uint64_t id) const;
   // Retires the disk when the journal is broken.
   Status NoteBroken(Status committed);
   Status Commit(const SpoolChange& change);

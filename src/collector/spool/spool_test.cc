@@ -18,7 +18,7 @@ constexpr auto kIgnore = [](const SpoolRecord&) {};
 void DeliverAll(Spool& spool) {
   for (const UnsealedRange& unsealed : spool.UnsealedRanges()) {
     ASSERT_TRUE(spool.Read(unsealed.range, kAll, kIgnore).ok());
-    const auto cut = spool.AddCut({unsealed.range}, {{.stream = "clicks"}});
+    const auto cut = spool.AddCut({unsealed.range}, {.intents = {{.stream = "clicks"}}});
     ASSERT_TRUE(cut.ok()) << cut.status().ToString();
     const uint64_t ids[] = {cut->intents[0].id};
     ASSERT_TRUE(spool.Settle(ids).ok());
@@ -294,8 +294,9 @@ TEST(Spool, ACutIsFoundAgainAsItWasAndItsRangesAreNotCutAgain) {
   ASSERT_TRUE(first.ok());
   EXPECT_LT(first->end, all.end);
   const auto cut = world.spool->AddCut(
-      {*first}, {{.stream = "clicks", .staged_path = "s1", .final_path = "f1", .note = "n"},
-                 {.stream = "orders", .staged_path = "s2", .final_path = "f2", .note = ""}});
+      {*first},
+      {.intents = {{.stream = "clicks", .staged_path = "s1", .final_path = "f1", .note = "n"},
+                   {.stream = "orders", .staged_path = "s2", .final_path = "f2", .note = ""}}});
   ASSERT_TRUE(cut.ok());
   EXPECT_EQ(world.spool->AddCut({*first}, {}).code(), Code::kInvalid);
   EXPECT_EQ(world.spool->AddCut({all}, {}).code(), Code::kInvalid);
@@ -316,6 +317,67 @@ TEST(Spool, ACutIsFoundAgainAsItWasAndItsRangesAreNotCutAgain) {
   EXPECT_EQ(world.spool->Amend(cut->intents[0]).code(), Code::kNotFound);
 }
 
+const SpoolDeferral kHeld{"views", 7, WallTime(Milliseconds(5))};
+const SpoolDeferral kHeldToo{"orders", 9, WallTime(Milliseconds(3))};
+
+TEST(Spool, ADeferredStreamKeepsItsRangeUntilItIsResolvedAlsoOverRestarts) {
+  SpoolWorld world;
+  world.options.segment_bytes = 1;
+  world.Open();
+  world.Put("a");
+  world.Put("b");
+  const SpoolRange range = world.spool->UnsealedRanges()[0].range;
+  const auto cut = world.spool->AddCut(
+      {range}, {.intents = {{.stream = "clicks"}}, .deferred = {kHeld, kHeldToo}});
+  ASSERT_TRUE(cut.ok());
+  const uint64_t first[] = {cut->intents[0].id};
+  EXPECT_TRUE(world.spool->Settle(first).ok());
+  EXPECT_EQ(world.spool->Stats().deferred_bytes, 16u);
+  EXPECT_EQ(world.spool->Stats().oldest_deferred, kHeldToo.oldest);
+
+  world.Open();
+  EXPECT_EQ(world.spool->Stats().segments, 2u);
+  EXPECT_THAT(world.ReadAll(), ElementsAre("b"));
+  ASSERT_THAT(world.spool->OpenCuts(), SizeIs(1));
+  EXPECT_THAT(world.spool->OpenCuts()[0].deferred, ElementsAre(kHeld, kHeldToo));
+  std::vector<std::string> again;
+  EXPECT_TRUE(world.spool
+                  ->ReadAgain(range,
+                              [&](const SpoolRecord& record) {
+                                for (auto& one : MessagesOf(record.entries)) again.push_back(one);
+                              })
+                  .ok());
+  EXPECT_THAT(again, ElementsAre("a"));
+  const auto resolved = world.spool->Resolve(
+      cut->id, {.intents = {{.stream = "views"}}, .deferred = {kHeldToo}, .counters = {{".x", 4}}});
+  ASSERT_TRUE(resolved.ok());
+  EXPECT_GT(resolved->intents[0].id, cut->intents[0].id);
+
+  world.Open();
+  EXPECT_EQ(world.spool->Counter(".x"), 4u);
+  const uint64_t second[] = {resolved->intents[0].id};
+  EXPECT_TRUE(world.spool->Settle(second).ok());
+  EXPECT_EQ(world.spool->Stats().segments, 2u);
+  EXPECT_TRUE(world.spool->Resolve(cut->id, {}).ok());
+  EXPECT_EQ(world.spool->Stats().segments, 1u);
+  EXPECT_EQ(world.spool->Resolve(cut->id, {}).code(), Code::kNotFound);
+}
+
+TEST(Spool, AnIntentThatIsReturnedIsDeferredAgain) {
+  SpoolWorld world;
+  world.Open();
+  world.Put("a");
+  const auto cut = world.spool->AddCut({world.spool->UnsealedRanges()[0].range},
+                                       {.intents = {{.stream = "clicks"}, {.stream = "views"}}});
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ(world.spool->Return(cut->id, 99, {kHeld}).code(), Code::kNotFound);
+  EXPECT_TRUE(world.spool->Return(cut->id, cut->intents[1].id, {kHeld}).ok());
+  world.Open();
+  ASSERT_THAT(world.spool->OpenCuts(), SizeIs(1));
+  EXPECT_THAT(world.spool->OpenCuts()[0].intents, ElementsAre(cut->intents[0]));
+  EXPECT_THAT(world.spool->OpenCuts()[0].deferred, ElementsAre(kHeld));
+}
+
 TEST(Spool, ASegmentGoesWhenAllOfItIsFreedAndNotBefore) {
   SpoolWorld world;
   world.options.segment_bytes = 1;
@@ -326,7 +388,7 @@ TEST(Spool, ASegmentGoesWhenAllOfItIsFreedAndNotBefore) {
   EXPECT_EQ(world.spool->Stats().segments, 3u);
   const auto unsealed = world.spool->UnsealedRanges();
   const auto cut = world.spool->AddCut({unsealed[0].range, unsealed[1].range},
-                                       {{.stream = "a"}, {.stream = "b"}});
+                                       {.intents = {{.stream = "a"}, {.stream = "b"}}});
   ASSERT_TRUE(cut.ok());
   const uint64_t first[] = {cut->intents[0].id};
   const uint64_t second[] = {cut->intents[1].id};

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -62,7 +63,8 @@ struct RejectedEntry {
   std::string reason;
 };
 
-// P20: a sealed file that is staged durably and is to be renamed.
+// What leaves the spool next, decided for good: a sealed file that is staged durably and is to be
+// renamed (P20), or a hand-over to another collector (P22), which has no paths.
 struct SpoolIntent {
   // Never used twice in one spool.
   uint64_t id = 0;
@@ -74,11 +76,30 @@ struct SpoolIntent {
   friend bool operator==(const SpoolIntent&, const SpoolIntent&) = default;
 };
 
+// A stream of a cut about which nothing is decided yet.
+struct SpoolDeferral {
+  std::string stream;
+  // Of its messages in the cut's ranges.
+  uint64_t bytes = 0;
+  WallTime oldest;  // acceptance
+  friend bool operator==(const SpoolDeferral&, const SpoolDeferral&) = default;
+};
+
 struct SpoolCut {
   uint64_t id = 0;
   std::vector<SpoolRange> ranges;
   std::vector<SpoolIntent> intents;
+  // Its ranges are read again for these, and stay until then.
+  std::vector<SpoolDeferral> deferred{};
   friend bool operator==(const SpoolCut&, const SpoolCut&) = default;
+};
+
+// What becomes of the streams in a cut's ranges.
+struct SpoolPlan {
+  std::vector<SpoolIntent> intents{};
+  std::vector<SpoolDeferral> deferred{};
+  // Counters (Spool::Counter) that are this high as soon as the intents stand.
+  std::vector<std::pair<std::string, uint64_t>> counters{};
 };
 
 struct BatchMark {
@@ -92,12 +113,15 @@ struct SpoolStats {
   // Accepted and not yet on disk.
   uint64_t queued_bytes = 0;
   uint64_t unsealed_bytes = 0;
-  // Under a cut with open intents.
+  // Under a cut that is not settled.
   uint64_t sealed_bytes = 0;
+  // Of those, in messages of streams that are deferred.
+  uint64_t deferred_bytes = 0;
   uint64_t segments = 0;
   uint64_t open_intents = 0;
   // Not later than the acceptance of the oldest message that is under no cut.
   std::optional<WallTime> oldest_unsealed;
+  std::optional<WallTime> oldest_deferred;
   // Files in damaged/, torn tails of killed runs included.
   uint64_t damaged_files = 0;
   // Files of segments that nobody but the spool may remove and that were gone when it was opened:

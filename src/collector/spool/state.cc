@@ -54,12 +54,44 @@ SpoolIntent ReadIntent(FieldReader& fields) {
   return intent;
 }
 
-SpoolCut ReadCut(FieldReader& fields) {
+void PutDeferral(std::string& out, const SpoolDeferral& deferral) {
+  PutText(out, deferral.stream);
+  PutU64(out, deferral.bytes);
+  PutU64(out, static_cast<uint64_t>(deferral.oldest.time_since_epoch().count()));
+}
+
+SpoolDeferral ReadDeferral(FieldReader& fields) {
+  SpoolDeferral deferral;
+  deferral.stream = fields.Text();
+  deferral.bytes = fields.U64();
+  deferral.oldest = WallTime(Milliseconds(static_cast<int64_t>(fields.U64())));
+  return deferral;
+}
+
+SpoolCut ReadCut(FieldReader& fields, uint32_t version) {
   SpoolCut cut;
   cut.id = fields.U64();
   ReadAll(fields, cut.ranges, [&] { return ReadRange(fields); });
   ReadAll(fields, cut.intents, [&] { return ReadIntent(fields); });
+  if (version >= 2) ReadAll(fields, cut.deferred, [&] { return ReadDeferral(fields); });
   return cut;
+}
+
+CutChange ReadCutChange(FieldReader& fields) {
+  CutChange change;
+  change.cut = fields.U64();
+  ReadAll(fields, change.deferred, [&] { return ReadDeferral(fields); });
+  ReadAll(fields, change.intents, [&] { return ReadIntent(fields); });
+  return change;
+}
+
+bool IsOpen(const SpoolCut& cut) {
+  return !cut.intents.empty() || (!cut.deferred.empty() && !Planted(Bug::kDeferredRangeFreed));
+}
+
+uint64_t LastIntent(uint64_t last, const std::vector<SpoolIntent>& intents) {
+  for (const SpoolIntent& intent : intents) last = std::max(last, intent.id);
+  return last;
 }
 
 BatchMark ReadMark(FieldReader& fields) {
@@ -96,6 +128,7 @@ std::string EncodeChange(const SpoolChange& change) {
   PutU64(out, change.last_intent);
   const auto put_range = [&](const SpoolRange& range) { PutRange(out, range); };
   const auto put_intent = [&](const SpoolIntent& intent) { PutIntent(out, intent); };
+  const auto put_deferral = [&](const SpoolDeferral& deferral) { PutDeferral(out, deferral); };
   WriteAll(out, change.voids, put_range);
   WriteAll(out, change.freed, put_range);
   WriteAll(out, change.counters, [&](const auto& counter) {
@@ -111,13 +144,19 @@ std::string EncodeChange(const SpoolChange& change) {
     PutU64(out, cut.id);
     WriteAll(out, cut.ranges, put_range);
     WriteAll(out, cut.intents, put_intent);
+    WriteAll(out, cut.deferred, put_deferral);
+  });
+  WriteAll(out, change.changed, [&](const CutChange& changed) {
+    PutU64(out, changed.cut);
+    WriteAll(out, changed.deferred, put_deferral);
+    WriteAll(out, changed.intents, put_intent);
   });
   WriteAll(out, change.amended, put_intent);
   WriteAll(out, change.settled, [&](uint64_t id) { PutU64(out, id); });
   return out;
 }
 
-std::optional<SpoolChange> DecodeChange(std::string_view bytes) {
+std::optional<SpoolChange> DecodeChange(std::string_view bytes, uint32_t version) {
   FieldReader fields(bytes);
   SpoolChange change;
   change.last_segment = fields.U64();
@@ -130,7 +169,8 @@ std::optional<SpoolChange> DecodeChange(std::string_view bytes) {
     return std::pair(std::move(stream), fields.U64());
   });
   ReadAll(fields, change.marks, [&] { return ReadMark(fields); });
-  ReadAll(fields, change.cuts, [&] { return ReadCut(fields); });
+  ReadAll(fields, change.cuts, [&] { return ReadCut(fields, version); });
+  if (version >= 2) ReadAll(fields, change.changed, [&] { return ReadCutChange(fields); });
   ReadAll(fields, change.amended, [&] { return ReadIntent(fields); });
   ReadAll(fields, change.settled, [&] { return fields.U64(); });
   if (!fields.ok() || !fields.AtEnd()) return std::nullopt;
@@ -151,15 +191,29 @@ void SpoolState::Apply(const SpoolChange& change) {
   for (const SpoolCut& cut : change.cuts) {
     last_segment = LastSegment(last_segment, cut.ranges);
     last_cut = std::max(last_cut, cut.id);
-    for (const SpoolIntent& intent : cut.intents) last_intent = std::max(last_intent, intent.id);
-    if (cut.intents.empty()) {
+    last_intent = LastIntent(last_intent, cut.intents);
+    if (!IsOpen(cut)) {
       Free(cut);
     } else {
       cuts[cut.id] = cut;
       if (Planted(Bug::kRangeFreedEarly)) Free(cut);
     }
   }
+  for (const CutChange& changed : change.changed) Change(changed);
   if (!change.amended.empty() || !change.settled.empty()) ApplyToIntents(change);
+}
+
+void SpoolState::Change(const CutChange& change) {
+  last_cut = std::max(last_cut, change.cut);
+  last_intent = LastIntent(last_intent, change.intents);
+  const auto found = cuts.find(change.cut);
+  if (found == cuts.end()) return;
+  SpoolCut& cut = found->second;
+  cut.deferred = change.deferred;
+  cut.intents.insert(cut.intents.end(), change.intents.begin(), change.intents.end());
+  if (IsOpen(cut)) return;
+  Free(cut);
+  cuts.erase(found);
 }
 
 void SpoolState::ApplyToIntents(const SpoolChange& change) {
@@ -175,8 +229,12 @@ void SpoolState::ApplyToIntents(const SpoolChange& change) {
       intent.note = found->second->note;
     }
     std::erase_if(open, [&](const SpoolIntent& intent) { return settled.contains(intent.id); });
-    if (open.empty()) Free(it->second);
-    it = open.empty() ? cuts.erase(it) : std::next(it);
+    if (IsOpen(it->second)) {
+      ++it;
+    } else {
+      Free(it->second);
+      it = cuts.erase(it);
+    }
   }
 }
 

@@ -17,6 +17,13 @@
 
 namespace databus {
 
+// More is decided about a cut.
+struct CutChange {
+  uint64_t cut = 0;
+  std::vector<SpoolDeferral> deferred;  // from now on
+  std::vector<SpoolIntent> intents;     // besides those that are open
+};
+
 // One durable step. The parts are applied in the order of the members, all or none.
 struct SpoolChange {
   // The highest number of a segment, a cut and an intent given so far.
@@ -33,14 +40,18 @@ struct SpoolChange {
   // Of segments that are about to go.
   std::vector<BatchMark> marks;
   std::vector<SpoolCut> cuts;
+  std::vector<CutChange> changed;
   // Only id, final_path and note count.
   std::vector<SpoolIntent> amended;
   std::vector<uint64_t> settled;
 };
 
+// Version 1 knew no deferred streams.
+inline constexpr uint32_t kChangeVersion = 2;
+
 std::string EncodeChange(const SpoolChange& change);
 // Nothing when the bytes are none of ours.
-std::optional<SpoolChange> DecodeChange(std::string_view bytes);
+std::optional<SpoolChange> DecodeChange(std::string_view bytes, uint32_t version = kChangeVersion);
 
 struct SpoolState {
   uint64_t last_segment = 0;
@@ -50,7 +61,7 @@ struct SpoolState {
   std::map<uint64_t, IntervalSet> freed;
   std::map<std::string, uint64_t> counters;
   std::map<uint64_t, BatchMark> marks;
-  // With the open intents only; a cut without one is freed and gone.
+  // With the open intents only; a cut without one, and without deferred streams, is freed and gone.
   std::map<uint64_t, SpoolCut> cuts;
 
   void Apply(const SpoolChange& change);
@@ -60,6 +71,7 @@ struct SpoolState {
   void DropSegment(uint64_t segment);
 
  private:
+  void Change(const CutChange& change);
   void ApplyToIntents(const SpoolChange& change);
   void Free(const SpoolCut& cut);
 };

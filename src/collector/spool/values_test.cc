@@ -47,6 +47,7 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   more.marks = {{9, 3, WallTime(Milliseconds(5))}};
   more.voids = {{3, 50, kOffsetMax}};
   more.settled = {1};
+  more.changed = {{1, {{"views", 9, WallTime(Milliseconds(4))}}, {{.id = 3, .stream = "s"}}}};
   state.Apply(more);
   const std::string bytes = EncodeChange(state.Snapshot());
   const auto decoded = DecodeChange(bytes);
@@ -55,11 +56,40 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   again.Apply(*decoded);
   EXPECT_EQ(EncodeChange(again.Snapshot()), bytes);
   EXPECT_EQ(again.last_segment, 4u);
-  EXPECT_EQ(again.last_intent, 2u);
+  EXPECT_EQ(again.last_intent, 3u);
   EXPECT_THAT(again.freed[4].pieces(), ElementsAre(Interval{99, 120}));
   for (size_t size = 0; size < bytes.size(); ++size) {
     EXPECT_FALSE(DecodeChange(std::string_view(bytes).substr(0, size))) << size;
   }
+}
+
+TEST(SpoolState, AChangeOfVersionOneIsRead) {
+  SpoolChange change = Cut(1, {4, 32, 99}, {1});
+  change.settled = {7};
+  std::string bytes = EncodeChange(change);
+  // Without what version 2 added: the deferred streams of the cut, the changes of cuts.
+  constexpr size_t kCount = 4;
+  constexpr size_t kAmendedAndSettled = 2 * kCount + 8;
+  bytes.erase(bytes.size() - kAmendedAndSettled - 2 * kCount, 2 * kCount);
+  EXPECT_FALSE(DecodeChange(bytes));
+  const auto decoded = DecodeChange(bytes, 1);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(EncodeChange(*decoded), EncodeChange(change));
+}
+
+TEST(SpoolState, ACutIsFreedWhenItsLastIntentIsSettledAndNoStreamIsDeferred) {
+  SpoolState state;
+  state.Apply(Cut(1, {1, 32, 99}, {1}));
+  SpoolChange held, settled, resolved;
+  held.changed = {{1, {{"views", 9, WallTime(Milliseconds(4))}}, {}}};
+  settled.settled = {1};
+  resolved.changed = {{1, {}, {}}};
+  state.Apply(held);
+  state.Apply(settled);
+  EXPECT_TRUE(state.freed.empty());
+  state.Apply(resolved);
+  EXPECT_TRUE(state.freed[1].Covers({32, 99}));
+  EXPECT_TRUE(state.cuts.empty());
 }
 
 TEST(SpoolState, ACutIsFreedWhenItsLastIntentIsSettled) {
