@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <numeric>
+#include <unordered_map>
 
 #include <fmt/format.h>
 
@@ -32,19 +33,25 @@ std::string BoundsOf(const SettingSpec& spec) {
   return fmt::format("a whole number from {} to {}", spec.min, spec.max);
 }
 
-size_t EditDistance(std::string_view a, std::string_view b) {
+// How many letters must be put in, left out or replaced; `limit` when it is that many or more.
+size_t EditDistance(std::string_view a, std::string_view b, size_t limit) {
+  const auto starts = std::ranges::mismatch(a, b);
+  a.remove_prefix(static_cast<size_t>(starts.in1 - a.begin()));
+  b.remove_prefix(b.size() - static_cast<size_t>(b.end() - starts.in2));
   std::vector<size_t> row(b.size() + 1);
   std::iota(row.begin(), row.end(), size_t{0});
   for (size_t i = 0; i < a.size(); ++i) {
     size_t diagonal = row[0];
-    row[0] = i + 1;
+    size_t least = row[0] = i + 1;
     for (size_t j = 0; j < b.size(); ++j) {
       const size_t replaced = diagonal + (a[i] == b[j] ? 0 : 1);
       diagonal = row[j + 1];
-      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+      row[j + 1] = std::min(replaced, std::min(row[j], row[j + 1]) + 1);
+      least = std::min(least, row[j + 1]);
     }
+    if (least >= limit) return limit;  // no later row has less
   }
-  return row.back();
+  return std::min(row.back(), limit);
 }
 
 // '|' would end the cell.
@@ -144,7 +151,7 @@ std::optional<std::string_view> NearestName(std::string_view unknown,
     if (std::max(unknown.size(), name.size()) - std::min(unknown.size(), name.size()) >= best) {
       continue;
     }
-    const size_t distance = EditDistance(unknown, name);
+    const size_t distance = EditDistance(unknown, name, best);
     if (distance >= best) continue;
     best = distance;
     nearest = name;
@@ -182,20 +189,20 @@ void CheckKeys(std::span<const SettingSpec> specs, std::span<const SettingLine> 
                int section_line, Problems& problems) {
   std::vector<std::string_view> names;
   for (const SettingSpec& spec : specs) names.push_back(spec.name);
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const SettingLine& line = lines[i];
-    const auto first = std::ranges::find(lines, line.key, &SettingLine::key);
+  std::unordered_map<std::string_view, int> first_lines;
+  for (const SettingLine& line : lines) {
+    const auto [first, is_first] = first_lines.emplace(line.key, line.line);
     if (std::ranges::count(names, line.key) == 0) {
       const auto nearest = NearestName(line.key, names);
       problems.Add(line.line, Quoted(line.key), "an unknown key",
                    nearest ? *nearest : "a key that `databus settings` lists");
-    } else if (first != lines.begin() + static_cast<std::ptrdiff_t>(i)) {
+    } else if (!is_first) {
       problems.Add(line.line, line.key,
-                   fmt::format("a second value (the first is in line {})", first->line), "one");
+                   fmt::format("a second value (the first is in line {})", first->second), "one");
     }
   }
   for (const SettingSpec& spec : specs) {
-    if (spec.required && std::ranges::count(lines, spec.name, &SettingLine::key) == 0) {
+    if (spec.required && !first_lines.contains(spec.name)) {
       problems.Add(section_line, spec.name, "nothing", spec.Expected());
     }
   }

@@ -130,6 +130,19 @@ TEST(WorkerConfigError, UnknownKeyWithTheNearestName) {
             "w.cfg:4: 'zzz': found an unknown key, expected a key that `databus settings` lists");
 }
 
+TEST(NearestName, IsTheFirstOfThoseWithTheFewestChanges) {
+  const auto nearest = [](std::string_view unknown, std::vector<std::string_view> names) {
+    return std::string(NearestName(unknown, names).value_or("none"));
+  };
+  EXPECT_EQ(nearest("copy_thread", {"copy_breads", "copy_threads", "coyp_thread"}), "copy_threads");
+  EXPECT_EQ(nearest("abcd", {"bcd", "abc"}), "bcd");
+  EXPECT_EQ(nearest("abab", {"ababab", "ab", "aba"}), "aba");
+  EXPECT_EQ(nearest("abc", {"a", "abcde", "cba"}), "a");
+  EXPECT_EQ(nearest("abc", {"", "abcdef", "xyc!"}), "none");
+  EXPECT_EQ(nearest("", {"abc", "ab"}), "ab");
+  EXPECT_EQ(nearest("x_interval_s", {"x_interval_ms", "y_interval_s"}), "x_interval_ms");
+}
+
 TEST(WorkerConfigError, RepeatedKeyNamesBothLines) {
   EXPECT_EQ(ErrorsWith("\ncom.inmobi.conduit.clusters=dc1\n"),
             "w.cfg:5: com.inmobi.databus.clusters: found a second value (the first is in line 1), "
