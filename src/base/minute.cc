@@ -1,7 +1,6 @@
 #include "base/minute.h"
 
-#include <array>
-#include <cstdio>
+#include <fmt/compile.h>
 
 namespace databus {
 namespace {
@@ -39,11 +38,9 @@ std::string Format(int64_t since_epoch, char s, char t, char u) {
   const int64_t days = since_epoch / (24 * 60);
   const auto in_day = static_cast<int>(since_epoch % (24 * 60));
   const std::chrono::year_month_day date{std::chrono::sys_days(std::chrono::days(days))};
-  std::array<char, 48> text{};
-  std::snprintf(text.data(), text.size(), "%04d%c%02u%c%02u%c%02d%c%02d",
-                static_cast<int>(date.year()), s, static_cast<unsigned>(date.month()), s,
-                static_cast<unsigned>(date.day()), t, in_day / 60, u, in_day % 60);
-  return text.data();
+  return fmt::format(FMT_COMPILE("{:04}{}{:02}{}{:02}{}{:02}{}{:02}"),
+                     static_cast<int>(date.year()), s, static_cast<unsigned>(date.month()), s,
+                     static_cast<unsigned>(date.day()), t, in_day / 60, u, in_day % 60);
 }
 
 }  // namespace

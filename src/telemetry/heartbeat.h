@@ -42,9 +42,10 @@ struct Heartbeat {
   nlohmann::ordered_json facts = nlohmann::ordered_json::object();
 };
 
-nlohmann::ordered_json HeartbeatToJson(const Heartbeat& heartbeat);
 // Bytes that are not UTF-8 are replaced.
 std::string EncodeHeartbeat(const Heartbeat& heartbeat);
+// The same as a value.
+nlohmann::ordered_json HeartbeatToJson(const Heartbeat& heartbeat);
 // kInvalid: of a newer version, named. kCorrupt: not a heartbeat, or one of more
 // than 16 MiB, 250,000 values or a depth of 16; `where` names the file. Absent
 // fields keep their defaults, so that older and newer processes understand each other.

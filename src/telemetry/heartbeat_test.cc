@@ -111,6 +111,20 @@ TEST(HeartbeatTest, HostileBytesDoNotStopAHeartbeat) {
   EXPECT_TRUE(DecodeHeartbeat(EncodeHeartbeat(heartbeat), "x.json").ok());
 }
 
+// Of values of every kind, plain and hostile, empty and nested.
+TEST(HeartbeatTest, ItIsWrittenAsTheJsonLibraryWritesIt) {
+  Heartbeat heartbeat = Sample();
+  heartbeat.problems.push_back({"a \"quoted\" back\\slash", WallTime{}, ""});
+  heartbeat.problems.push_back({"tab\t, del\x7f, \xc3\xbc, \xff and nothing:", WallTime{}, "\x01"});
+  heartbeat.facts["pid"] = 1;
+  heartbeat.facts["a \"key\"\n"] = nlohmann::ordered_json::parse(
+      R"({"":{}, "b":[], "c":[1,-2,3.5,true,null,"x",[[]],{"d":{"e":"{"}}], "f":"["})");
+  heartbeat.facts["last"] = 18'446'744'073'709'551'615u;
+  constexpr auto kReplace = nlohmann::ordered_json::error_handler_t::replace;
+  EXPECT_EQ(EncodeHeartbeat(heartbeat),
+            HeartbeatToJson(heartbeat).dump(1, ' ', false, kReplace) + "\n");
+}
+
 TEST(HeartbeatTest, AFactCannotReplaceAFieldOfItsOwn) {
   Heartbeat heartbeat = Sample();
   heartbeat.facts["pid"] = 1;

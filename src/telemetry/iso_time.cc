@@ -1,5 +1,6 @@
 #include "telemetry/iso_time.h"
 
+#include <fmt/compile.h>
 #include <fmt/format.h>
 
 #include "base/minute.h"
@@ -24,8 +25,11 @@ std::optional<int> Digits(std::string_view text) {
 std::string ToIsoMs(WallTime time) {
   const Minute minute = Minute::Of(time);
   const int64_t ms = (time - minute.Start()).count();
-  return fmt::format("{}:{:02}.{:03}Z", minute.ToIso().substr(0, kMinuteChars), ms / 1000,
-                     ms % 1000);
+  std::string text = minute.ToIso();
+  text.resize(kChars);
+  fmt::format_to_n(text.begin() + kMinuteChars, kChars - kMinuteChars, FMT_COMPILE(":{:02}.{:03}Z"),
+                   ms / 1000, ms % 1000);
+  return text;
 }
 
 std::optional<WallTime> ParseIsoMs(std::string_view text) {

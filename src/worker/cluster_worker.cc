@@ -17,15 +17,21 @@ namespace {
 // Before the first look at the lease, and while nobody has it, there is no name.
 bool IsKnown(const std::string& holder) { return !holder.empty() && holder != "nobody"; }
 
-// Indexed by key, unlike what is written: there may be thousands of streams.
-nlohmann::json HopsToJson(const RunStats& stats) {
-  nlohmann::json hops = nlohmann::json::object();
-  for (const auto& [key, hop] : stats.Hops()) {
-    hops[key.first][key.second] = {{"files", hop.files},
-                                   {"messages", hop.messages},
-                                   {"bytes", hop.bytes},
-                                   {"duplicates", hop.duplicates},
-                                   {"newest_ms", hop.newest.time_since_epoch().count()}};
+// Appended, not looked for: an ordered object has no index, and there may be thousands of streams.
+nlohmann::ordered_json HopsToJson(const RunStats& stats) {
+  using Json = nlohmann::ordered_json;
+  Json hops = Json::object();
+  for (const auto& [key, hop] : stats.Hops()) {  // sorted: all streams of a hop together
+    auto& all = hops.get_ref<Json::object_t&>();
+    if (all.empty() || all.back().first != key.first) all.emplace_back(key.first, Json::object());
+    Json::object_t figures;
+    figures.reserve(5);
+    figures.emplace_back("files", hop.files);
+    figures.emplace_back("messages", hop.messages);
+    figures.emplace_back("bytes", hop.bytes);
+    figures.emplace_back("duplicates", hop.duplicates);
+    figures.emplace_back("newest_ms", hop.newest.time_since_epoch().count());
+    all.back().second.get_ref<Json::object_t&>().emplace_back(key.second, std::move(figures));
   }
   return hops;
 }
@@ -341,7 +347,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   beat.problems = problems_.List();
   beat.facts["lease_holder"] = holder;
   beat.facts["cluster_ids"] = options_.clusters.KnownIds();
-  if (const nlohmann::json hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = hops;
+  if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
 }

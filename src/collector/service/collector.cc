@@ -120,7 +120,7 @@ class CollectorImpl final : public Collector {
   Drive drive_ = Drive::kByHand;
   std::atomic<bool> stopping_{false};
   BootTime next_beat_{};
-  bool beaten_ = false;  // one heartbeat at least was written
+  std::string last_beat_;  // the last heartbeat that was written, or empty
 
   Mutex mutex_;  // guards what follows
   CondVar wake_;
@@ -261,12 +261,10 @@ BootTime CollectorImpl::Step() {
 void CollectorImpl::ReportNamesake(const std::string& path) {
   const Result<std::string> content = seams_.cluster.ReadFile(path);
   if (!content.ok()) return;
+  if (last_beat_.empty() || *content == last_beat_) return problems_.Clear("name");
   const auto other = DecodeHeartbeat(*content, path);
-  const bool ours =
-      !other.ok() || other->facts.value("incarnation", "") == spool_->identity().incarnation;
-  if (ours || !beaten_) {
-    problems_.Clear("name");
-    return;
+  if (!other.ok() || other->facts.value("incarnation", "") == spool_->identity().incarnation) {
+    return problems_.Clear("name");
   }
   problems_.Raise("name",
                   fmt::format("another collector named {} is alive on host {}, process {}", name_,
@@ -313,9 +311,10 @@ void CollectorImpl::Beat() {
   if (!deliverer_->reached()) return;
   const std::string path = paths::StatusFile(CollectorProcess(name_));
   ReportNamesake(path);
-  const Status written = seams_.cluster.Replace(path, EncodeHeartbeat(Describe()));
+  std::string beat = EncodeHeartbeat(Describe());
+  const Status written = seams_.cluster.Replace(path, beat);
   if (written.ok()) {
-    beaten_ = true;
+    last_beat_ = std::move(beat);
     problems_.Clear("heartbeat");
   } else {
     problems_.Raise("heartbeat", "heartbeat: " + written.ToString(), "tried again in seconds");

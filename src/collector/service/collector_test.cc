@@ -445,6 +445,26 @@ TEST_F(CollectorTest, ARetiredDiskIsInTheHeartbeatFileWithTheOneThingToDo) {
   EXPECT_EQ(Log({{"clicks", "four"}}), "1:ok");
 }
 
+TEST_F(CollectorTest, ANamesakesHeartbeatIsReportedUntilItsOwnIsThereAgain) {
+  const auto problems = [&] {
+    std::string text;
+    for (const Problem& problem : collector_->Describe().problems) text += problem.what + "\n";
+    return text;
+  };
+  Start();
+  Run(1);
+  const std::string path = paths::StatusFile("collector-c1");
+  Heartbeat other = *DecodeHeartbeat(*world_.cluster.ReadFile(path), path);
+  other.host = "h2";
+  other.pid = 77;
+  other.facts["incarnation"] = "of another spool";
+  ASSERT_TRUE(world_.cluster.Replace(path, EncodeHeartbeat(other)).ok());
+  Run(4);
+  EXPECT_THAT(problems(), HasSubstr("collector named c1 is alive on host h2, process 77"));
+  Run(4);
+  EXPECT_EQ(problems(), "");
+}
+
 // With threads of its own, over real sockets: the same promises, in no order that a test chooses.
 TEST_F(CollectorTest, OverRealSocketsPipelinedCallsAreAnsweredInOrderAndDelivered) {
   CollectorConfig config = Config();
