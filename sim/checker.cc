@@ -74,7 +74,10 @@ void Checker::Sent(MessageId id, const std::string& cluster, const std::string& 
   sent_[id.key()] = {cluster, stream, Fate::kUnknown};
 }
 
-void Checker::Acknowledged(MessageId id) { sent_[id.key()].fate = Fate::kAcknowledged; }
+void Checker::Acknowledged(MessageId id) {
+  sent_[id.key()].fate = Fate::kAcknowledged;
+  due_.push_back(id.key());
+}
 
 void Checker::Refused(MessageId id) {
   Message& message = sent_[id.key()];
@@ -175,16 +178,14 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
   if (!content.damage.empty()) return Fail("G2", cluster + ": " + content.damage, path);
   for (const uint64_t key : content.keys) {
     const auto message = sent_.find(key);
-    const std::string name = MessageText(key);
+    const auto fail = [&](const char* promise, std::string_view what) {
+      Fail(promise, fmt::format("{}: {} {}", cluster, MessageText(key), what), path);
+    };
     if (message == sent_.end() || message->second.stream != at.stream) {
-      return Fail("G2", fmt::format("{}: {} was not sent to this stream", cluster, name), path);
+      return fail("G2", "was not sent to this stream");
     }
-    if (message->second.fate == Fate::kRefused) {
-      return Fail("G1", fmt::format("{}: {} was refused and is kept", cluster, name), path);
-    }
-    if (!seen.messages.insert(key).second) {
-      return Fail("G3", fmt::format("{}: {} appears twice", cluster, name), path);
-    }
+    if (message->second.fate == Fate::kRefused) return fail("G1", "was refused and is kept");
+    if (!seen.messages.insert(key).second) return fail("G3", "appears twice");
   }
   if (at.view == View::kMerged) CheckMirrorFile(cluster, at, digest, path);
 }
@@ -320,21 +321,25 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
   }
 }
 
-std::optional<std::string> Checker::Missing() const {
-  for (const auto& [key, message] : sent_) {
-    if (message.fate != Fate::kAcknowledged) continue;
-    const auto tell = [&](const std::string& cluster, View view) {
-      return fmt::format("{} of {} from {} is not in {} of {}", MessageText(key), message.stream,
-                         message.cluster, paths::ViewRoot(view), cluster);
-    };
-    if (!Visible(message.cluster, View::kLocal, message.stream, key)) {
-      return tell(message.cluster, View::kLocal);
-    }
-    const StreamSpec* const stream = topology_.FindStream(message.stream);
-    for (const DestinationSpec& to : stream->destinations) {
-      if (!Visible(to.cluster, View::kMerged, message.stream, key)) {
-        return tell(to.cluster, View::kMerged);
-      }
+std::optional<std::string> Checker::Missing() {
+  for (; !due_.empty(); due_.pop_back()) {
+    if (auto where = MissingIn(due_.back())) return where;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Checker::MissingIn(uint64_t key) const {
+  const Message& message = sent_.at(key);
+  const auto tell = [&](const std::string& cluster, View view) {
+    return fmt::format("{} of {} from {} is not in {} of {}", MessageText(key), message.stream,
+                       message.cluster, paths::ViewRoot(view), cluster);
+  };
+  if (!Visible(message.cluster, View::kLocal, message.stream, key)) {
+    return tell(message.cluster, View::kLocal);
+  }
+  for (const DestinationSpec& to : topology_.FindStream(message.stream)->destinations) {
+    if (!Visible(to.cluster, View::kMerged, message.stream, key)) {
+      return tell(to.cluster, View::kMerged);
     }
   }
   return std::nullopt;

@@ -50,9 +50,8 @@ class Checker {
   // Before it happens: what is removed can still be read.
   void OnRemove(const std::string& cluster, const std::string& path);
 
-  // The first acknowledged message that some reader cannot see yet, and which; nothing when all is
-  // there.
-  std::optional<std::string> Missing() const;
+  // An acknowledged message that some reader cannot see yet, and which; nothing when all is there.
+  std::optional<std::string> Missing();
 
   // What was due before `healed`, when the last fault ended, and is not done yet: a queue entry or
   // announcement of then (G10); or a stream that stands still without traffic (G5, P14).
@@ -100,6 +99,8 @@ class Checker {
                uint64_t message);
   bool Visible(const std::string& cluster, View view, const std::string& stream,
                uint64_t message) const;
+  // Of one that is acknowledged: where it is not visible yet.
+  std::optional<std::string> MissingIn(uint64_t message) const;
 
   const Topology& topology_;
   const Trees& trees_;
@@ -108,6 +109,7 @@ class Checker {
   uint64_t checks_ = 0;
   MessageReader reader_;
   std::unordered_map<uint64_t, Message> sent_;
+  std::vector<uint64_t> due_;  // acknowledged, and not known to be visible everywhere
   std::map<SeenKey, Seen> seen_;
   // The highest epoch that has published, by cluster, view and group.
   std::map<std::tuple<std::string, std::string, std::string>, uint64_t> epochs_;
