@@ -14,6 +14,8 @@ namespace databus {
 namespace {
 
 constexpr std::string_view kFencedSuffix = ".fenced";
+constexpr std::string_view kJoinStagingPrefix = "queue.";
+constexpr size_t kJoinTokenDigits = 16;
 
 // A number as std::to_string writes it: digits only, no leading zero. Two spellings of one number
 // would be two names for one thing.
@@ -154,6 +156,32 @@ std::optional<QueueEntryName> QueueEntryName::Parse(std::string_view name) {
     return std::nullopt;
   }
   return entry;
+}
+
+std::string JoinedEntryName::ToString() const {
+  return fmt::format("{}~{}-{}", last, group, token);
+}
+
+std::optional<JoinedEntryName> JoinedEntryName::Parse(std::string_view name) {
+  const size_t tilde = name.rfind('~');
+  if (tilde == std::string_view::npos || tilde == 0) return std::nullopt;
+  const std::string_view rest = name.substr(tilde + 1);
+  const size_t dash = rest.find('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  JoinedEntryName joined{std::string(name.substr(0, tilde)), 0, std::string(rest.substr(dash + 1))};
+  if (!ParseCanonical(rest.substr(0, dash), joined.group) ||
+      joined.token.size() != kJoinTokenDigits ||
+      joined.token.find_first_not_of("0123456789abcdef") != std::string::npos) {
+    return std::nullopt;
+  }
+  return joined;
+}
+
+std::string JoinStaging(std::string_view token) {
+  return fmt::format("{}/{}{}", Tmp(), kJoinStagingPrefix, token);
+}
+bool IsJoinStagingName(std::string_view name_in_tmp) {
+  return name_in_tmp.starts_with(kJoinStagingPrefix);
 }
 
 std::string Tmp() { return "system/tmp"; }

@@ -70,6 +70,18 @@ struct QueueEntryName {
   static std::optional<QueueEntryName> Parse(std::string_view name);  // nothing: a foreign entry
   friend bool operator==(const QueueEntryName&, const QueueEntryName&) = default;
 };
+// What entries, or parts of them, were joined into (worker/queue_join.h): `<last>~<group>-<token>`.
+// It has the place in the order of `last`, the youngest of them; the token makes the name new.
+struct JoinedEntryName {
+  std::string last;
+  Group group = 0;
+  std::string token;  // 16 hexadecimal digits
+  std::string ToString() const;
+  static std::optional<JoinedEntryName> Parse(std::string_view name);
+  friend bool operator==(const JoinedEntryName&, const JoinedEntryName&) = default;
+};
+std::string JoinStaging(std::string_view token);       // system/tmp/queue.<token>
+bool IsJoinStagingName(std::string_view name_in_tmp);  // "queue.<token>"
 
 std::string Tmp();                                                  // system/tmp
 std::string Staging(View view, Group group);                        // system/tmp/<view>/<group>

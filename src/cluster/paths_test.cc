@@ -126,6 +126,21 @@ RC_GTEST_PROP(QueueEntryName, ComesBackFromItsText, (Group group, uint64_t epoch
   RC_ASSERT(paths::QueueEntryName::Parse(name.ToString()) == name);
 }
 
+TEST(JoinedEntryName, HoldsTheNameOfTheYoungestWhateverItIs) {
+  for (const std::string last : {"3.17.42", "src_uj1_via_ua2_mirrorto_uh1_clicks_1346828530000",
+                                 "yet_to_be_moved_1346828530000", "a~b", "a~3-x"}) {
+    const paths::JoinedEntryName name{last, 11, "0123456789abcdef"};
+    EXPECT_EQ(name.ToString(), last + "~11-0123456789abcdef");
+    EXPECT_EQ(paths::JoinedEntryName::Parse(name.ToString()), name);
+    EXPECT_FALSE(paths::QueueEntryName::Parse(name.ToString())) << "it is no entry of a commit";
+  }
+  for (const char* name :
+       {"3.17.42", "~3-0123456789abcdef", "a~-0123456789abcdef", "a~03-0123456789abcdef",
+        "a~3-0123456789abcde", "a~3-0123456789abcdeF", "a~3", "a~3-0123456789abcdef0", ""}) {
+    EXPECT_FALSE(paths::JoinedEntryName::Parse(name)) << name;
+  }
+}
+
 TEST(QueueEntryName, ForeignEntriesAreNotOurs) {
   for (const std::string_view name :
        {"", "1", "1.2", "1.2.3.4", "1..3", "01.2.3", "1.2.x", "1.2.-3", "1.2.3 ", "+1.2.3",
