@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "sim/correlated.h"
 #include "sim/random.h"
 
 namespace databus::sim {
@@ -168,7 +169,7 @@ void DrawIncidents(Drawing& drawing) {
   const uint64_t count = random.Between(0, 24);
   for (uint64_t i = 0; i < count; ++i) {
     Incident incident;
-    incident.kind = static_cast<IncidentKind>(random.Below(kIncidentKinds));
+    incident.kind = static_cast<IncidentKind>(random.Below(kIncidentKindsAnyTime));
     if (random.Chance(400'000)) incident.kind = IncidentKind::kKill;
     incident.at =
         milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) / 1'000'000));
@@ -227,14 +228,20 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kTreeFull: return "tree-full";
     case IncidentKind::kClockStep: return "clock-step";
     case IncidentKind::kClockDrift: return "clock-drift";
+    case IncidentKind::kOneCall: return "one-call";
+    case IncidentKind::kUnannounced: return "unannounced";
   }
   __builtin_unreachable();
 }
 
 std::string Incident::ToString() const {
-  return fmt::format("{:>7.1f} s  {} who={} cluster={} lasts={:.1f} s calls={} amount={}",
-                     std::chrono::duration<double>(at).count(), IncidentName(kind), who, cluster,
-                     std::chrono::duration<double>(lasts).count(), calls, amount);
+  std::string text =
+      fmt::format("{:>7.1f} s  {} who={} cluster={} lasts={:.1f} s calls={} amount={}",
+                  std::chrono::duration<double>(at).count(), IncidentName(kind), who, cluster,
+                  std::chrono::duration<double>(lasts).count(), calls, amount);
+  if (trigger.step == Step::kNone) return text;
+  return text + fmt::format(" at {} {}, {}", StepName(trigger.step), trigger.nth,
+                            StepAnswerName(trigger.answer));
 }
 
 std::string Scenario::ToString() const {
@@ -265,6 +272,8 @@ Scenario DrawScenario(uint64_t seed) {
   DrawTraffic(drawing);
   DrawRates(drawing);
   DrawIncidents(drawing);
+  SimRandom correlated(seed, 7);
+  DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.hours}, drawing.scenario);
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =
       seconds(2 * kFullScanSeconds) +

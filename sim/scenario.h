@@ -8,6 +8,7 @@
 
 #include "base/fibers.h"
 #include "cluster/topology.h"
+#include "sim/trigger.h"
 
 namespace databus::sim {
 
@@ -56,8 +57,11 @@ enum class IncidentKind : uint8_t {
   kTreeFull,     // a cluster refuses to write
   kClockStep,    // a machine's wall clock is set
   kClockDrift,
+  kOneCall,      // nothing but the answer of its step
+  kUnannounced,  // an announcement is lost after it was written
 };
-inline constexpr int kIncidentKinds = 12;
+inline constexpr int kIncidentKinds = 14;
+inline constexpr int kIncidentKindsAnyTime = 12;  // the others need a step
 std::string_view IncidentName(IncidentKind kind);
 
 struct Incident {
@@ -66,8 +70,9 @@ struct Incident {
   SimTime lasts{};
   size_t who = 0;      // a process (collectors, then workers), or the site
   size_t cluster = 0;  // that is unreachable or full
-  uint64_t calls = 0;  // kKill: at its n-th seam call from then on
+  uint64_t calls = 0;  // kKill, kPowerCut: at its n-th seam call from then on
   int64_t amount = 0;  // of a step (ms) or drift (ppm), or which way a cut goes
+  Trigger trigger{};   // waits for this, from `at` on
 
   std::string ToString() const;
 };

@@ -71,12 +71,21 @@ class World {
   void EndAll();
 
   // Faults.
-  void Begin(const Incident& incident);
+  void BeginOrWait(const Incident& incident) {
+    if (incident.trigger.step == Step::kNone) return Begin(incident);
+    armed_[machines_[incident.who % machines_.size()].get()].push_back(incident);
+  }
+  // `call` is what it waited for, if anything.
+  void Begin(const Incident& incident, const Call* call = nullptr);
+  void Lose(const Call& call);
   void End(const Incident& incident);
   void EndIfFaulty(const Incident& incident) {
     if (faults_) End(incident);
   }
   void KillAt(const Incident& incident, Machine& machine);
+  Fault Die(Machine& machine, const Call& call, SimTime down_for);
+  std::optional<Fault> AtStep(Machine& machine, const Call& call);
+  Fault AnswerStep(Machine& machine, const Call& call, const Incident& incident);
   Fault OnCall(Machine& machine, const Call& call);
   Fault Choose(Machine& machine, const Call& call);
   std::optional<Fault> Unreachable(const Machine& machine, const Call& call);
@@ -120,10 +129,15 @@ class World {
   std::map<std::pair<size_t, std::string>, int> answers_lost_;
   std::map<std::string, int> full_;
   std::map<std::pair<std::string, int64_t>, int> cuts_;  // by host and which way
-  std::map<const Machine*, uint64_t> kill_in_;
-  std::map<const Machine*, bool> power_cut_;
-  std::map<const Machine*, SimTime> down_for_;
+  struct Death {
+    uint64_t calls = 1;  // until it comes
+    SimTime down_for{};
+    bool power_cut = false;
+  };
+  std::map<const Machine*, Death> deaths_;
+  std::map<const Machine*, bool> power_cut_;  // before it starts again
   std::map<const Machine*, bool> starting_;
+  std::map<const Machine*, std::vector<Incident>> armed_;  // wait for a step
 };
 
 World::World(const Scenario& scenario, const RunOptions& options)
@@ -226,12 +240,48 @@ void World::StartSoon(Machine& machine, SimTime delay) {
 // --- faults ---------------------------------------------------------------------------------
 
 void World::KillAt(const Incident& incident, Machine& machine) {
-  kill_in_[&machine] = std::max<uint64_t>(1, incident.calls);
-  down_for_[&machine] = incident.lasts;
-  power_cut_[&machine] = incident.kind == IncidentKind::kPowerCut;
+  deaths_[&machine] = {std::max<uint64_t>(1, incident.calls), incident.lasts,
+                       incident.kind == IncidentKind::kPowerCut};
 }
 
-void World::Begin(const Incident& incident) {
+Fault World::Die(Machine& machine, const Call& call, SimTime down_for) {
+  ++outcome_.deaths;
+  Note(machine, [&] { return "dies at " + call.ToString(); });
+  StartSoon(machine, down_for);
+  machine.Kill();  // the others end where they wait, this fiber by the fault
+  return Fault::CrashAfter();
+}
+
+// What happens to a call that an incident waited for; the incident has begun.
+Fault World::AnswerStep(Machine& machine, const Call& call, const Incident& incident) {
+  switch (incident.trigger.answer) {
+    case StepAnswer::kAsIs: return {};
+    case StepAnswer::kRequestLost: return Fault::RequestLost();
+    case StepAnswer::kAnswerLost: return Fault::AnswerLost();
+    case StepAnswer::kSlow: scheduler_.Sleep(seconds(latency_.Between(11, 25))); return {};
+    case StepAnswer::kFails: machine.disk().FailNextSync(); return {};
+    case StepAnswer::kDies: return Die(machine, call, milliseconds(latency_.Between(1, 3'000)));
+  }
+  __builtin_unreachable();
+}
+
+std::optional<Fault> World::AtStep(Machine& machine, const Call& call) {
+  const auto waiting = armed_.find(&machine);
+  if (waiting == armed_.end()) return std::nullopt;
+  std::vector<Incident>& incidents = waiting->second;
+  for (size_t i = 0; i < incidents.size(); ++i) {
+    Trigger& trigger = incidents[i].trigger;
+    if (!IsAt(trigger.step, call) || --trigger.nth > 0) continue;
+    const Incident incident = incidents[i];
+    incidents.erase(incidents.begin() + static_cast<std::ptrdiff_t>(i));
+    if (incidents.empty()) armed_.erase(waiting);
+    Begin(incident, &call);
+    return AnswerStep(machine, call, incident);
+  }
+  return std::nullopt;
+}
+
+void World::Begin(const Incident& incident, const Call* call) {
   ++outcome_.faults;
   Machine& machine = *machines_[incident.who % machines_.size()];
   const std::string& cluster = scenario_.clusters[incident.cluster].name;
@@ -253,9 +303,15 @@ void World::Begin(const Incident& incident) {
     case IncidentKind::kTreeFull: ++full_[cluster]; break;
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(incident.amount)); break;
     case IncidentKind::kClockDrift: return machine.clock().SetDrift(incident.amount);
+    case IncidentKind::kOneCall: return;
+    case IncidentKind::kUnannounced:
+      return Plan(scheduler_.now() + milliseconds(1), [this, from = *call] { Lose(from); });
   }
   Plan(scheduler_.now() + incident.lasts, [this, incident] { EndIfFaulty(incident); });
 }
+
+// The file that the call renames into place is gone right afterwards.
+void World::Lose(const Call& call) { static_cast<void>(trees_.at(call.store)->Remove(call.to)); }
 
 void World::End(const Incident& incident) {
   Machine& machine = *machines_[incident.who % machines_.size()];
@@ -319,18 +375,18 @@ std::optional<Fault> World::Unreachable(const Machine& machine, const Call& call
 }
 
 Fault World::Choose(Machine& machine, const Call& call) {
-  const auto kill = kill_in_.find(&machine);
-  if (kill != kill_in_.end() && --kill->second == 0) {
-    kill_in_.erase(kill);
-    ++outcome_.deaths;
-    Note(machine, [&] { return "dies at " + call.ToString(); });
+  const auto death = deaths_.find(&machine);
+  if (death != deaths_.end() && --death->second.calls == 0) {
+    power_cut_[&machine] = death->second.power_cut;
+    const SimTime down_for = death->second.down_for;
+    deaths_.erase(death);
     const uint64_t how = chance_.Below(3);
-    StartSoon(machine, down_for_[&machine]);
-    machine.Kill();  // the others end where they wait, this fiber by the fault
+    const Fault after = Die(machine, call, down_for);
     if (how == 0) return Fault::CrashBefore();
     if (how == 1 && call.verb == Verb::kAppend) return Fault::CrashTorn(chance_.Below(200));
-    return Fault::CrashAfter();
+    return after;
   }
+  if (const auto fault = AtStep(machine, call)) return *fault;
   if (!faults_ || !InTree(call)) return {};
   if (const auto cut = Unreachable(machine, call)) return *cut;
   if (chance_.Chance(scenario_.rates.request_lost)) return Fault::RequestLost();
@@ -393,7 +449,8 @@ void World::Heal() {
   answers_lost_.clear();
   full_.clear();
   cuts_.clear();
-  kill_in_.clear();
+  deaths_.clear();
+  armed_.clear();
   for (const auto& machine : machines_) {
     machine->disk().SetCapacity(uint64_t{1} << 40);
     machine->clock().SetRight();
@@ -436,7 +493,7 @@ Outcome World::Run() {
   }
   StartProducers();
   for (const Incident& incident : scenario_.incidents) {
-    Plan(incident.at, [this, &incident] { Begin(incident); });
+    Plan(incident.at, [this, &incident] { BeginOrWait(incident); });
   }
   RunTo(scenario_.duration);
   if (!outcome_.violation) {

@@ -1,0 +1,20 @@
+// Incidents that hang together: each alone is survived in a hundred ways, two of them at the wrong
+// moment are where protocols break. Drawn from random numbers of their own, so that the rest of a
+// seed is as it was.
+#pragma once
+
+#include "sim/random.h"
+#include "sim/scenario.h"
+
+namespace databus::sim {
+
+// What the stories need to know of the rest of the drawing.
+struct CorrelatedFacts {
+  int64_t lease_timeout_ms = 0;
+  bool hours = false;  // the seed lasts for hours
+};
+
+// Adds none, or a few stories, and what they need: a worker that stands by.
+void DrawCorrelated(SimRandom& random, const CorrelatedFacts& facts, Scenario& scenario);
+
+}  // namespace databus::sim

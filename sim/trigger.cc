@@ -1,0 +1,103 @@
+#include "sim/trigger.h"
+
+#include <optional>
+#include <string>
+
+#include "cluster/paths.h"
+
+namespace databus::sim {
+namespace {
+
+bool IsBelow(std::string_view path, std::string_view directory) {
+  return path.size() > directory.size() && path.starts_with(directory) &&
+         path[directory.size()] == '/';
+}
+
+bool IsSegment(const Call& call) {
+  return call.path.starts_with('/') && paths::BaseName(call.path).starts_with("segment-");
+}
+
+// system/tmp/<view>/<group>/<name>: the name; else nothing.
+std::optional<paths::StagingName> StagingNameIn(std::string_view path) {
+  const std::string_view group = paths::Parent(path);
+  if (paths::Parent(paths::Parent(group)) != paths::Tmp()) return std::nullopt;
+  return paths::ParseStagingName(paths::BaseName(path));
+}
+
+bool IsMove(const Call& call, std::string_view from, std::string_view to) {
+  return call.verb == Verb::kRename && IsBelow(call.path, from) && IsBelow(call.to, to);
+}
+
+bool IsQueue(std::string_view path) {
+  const std::string_view below = paths::Parent(paths::Parent(path));
+  return below == paths::Parent(paths::Consumers("c")) ||
+         below == paths::Parent(paths::Mirrors("c"));
+}
+
+bool IsRecord(const Call& call) {
+  return call.verb == Verb::kRename && paths::BaseName(call.to).starts_with("record-");
+}
+
+bool Publishes(const Call& call) {
+  return IsMove(call, paths::Tmp(), paths::ViewRoot(View::kLocal)) ||
+         IsMove(call, paths::Tmp(), paths::ViewRoot(View::kMerged));
+}
+
+bool Closes(const Call& call) {
+  const std::string group = paths::ManifestRoot(View::kLocal, 0);
+  return IsMove(call, paths::Tmp(), paths::Parent(paths::Parent(group)));
+}
+
+bool Takes(const Call& call) {
+  if (call.verb != Verb::kRename) return false;
+  const auto name = StagingNameIn(call.to);
+  return name && !name->fenced;
+}
+
+bool Fences(const Call& call) {
+  if (call.verb != Verb::kRename) return false;
+  const auto name = StagingNameIn(call.to);
+  return name && name->fenced;
+}
+
+bool ListsEpochs(const Call& call) {
+  return call.verb == Verb::kList &&
+         paths::Parent(paths::Parent(call.path)) == std::string_view(paths::Tmp());
+}
+
+}  // namespace
+
+std::string_view StepName(Step step) {
+  static constexpr std::string_view kNames[kSteps] = {
+      "at-once",     "spool-append", "spool-sync", "deliver", "announce", "claim", "take-epoch",
+      "list-epochs", "fence",        "record",     "publish", "close",    "queue", "lease"};
+  return kNames[static_cast<size_t>(step)];
+}
+
+std::string_view StepAnswerName(StepAnswer answer) {
+  static constexpr std::string_view kNames[kStepAnswers] = {"as-is", "request-lost", "answer-lost",
+                                                            "fails", "slow",         "dies"};
+  return kNames[static_cast<size_t>(answer)];
+}
+
+bool IsAt(Step step, const Call& call) {
+  switch (step) {
+    case Step::kNone: return false;
+    case Step::kSpoolAppend: return call.verb == Verb::kAppend && IsSegment(call);
+    case Step::kSpoolSync: return call.verb == Verb::kSync && IsSegment(call);
+    case Step::kDeliver: return IsMove(call, paths::Tmp(), paths::Data());
+    case Step::kAnnounce: return IsMove(call, paths::Tmp(), paths::SealedRoot());
+    case Step::kClaim: return IsMove(call, paths::Data(), paths::Tmp());
+    case Step::kTakeEpoch: return Takes(call);
+    case Step::kListEpochs: return ListsEpochs(call);
+    case Step::kFence: return Fences(call);
+    case Step::kRecord: return IsRecord(call);
+    case Step::kPublish: return Publishes(call);
+    case Step::kClose: return Closes(call);
+    case Step::kQueue: return call.verb == Verb::kRename && IsQueue(call.to);
+    case Step::kLease: return Changes(call.verb) && IsBelow(call.path, paths::Leases());
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace databus::sim
