@@ -44,8 +44,8 @@ void Machine::Start() {
                 .network = *network_,
                 .open_storage = open,
                 .create_root = [](const std::string&, const std::string&) { return Status::Ok(); },
-                .read_file = [this](const std::string&) -> Result<std::string> {
-                  return setup_.topology_xml;
+                .read_file = [this](const std::string& path) -> Result<std::string> {
+                  return path == ConfigFile() ? setup_.config : setup_.topology_xml;
                 },
                 .host = setup_.host,
                 .pid = pid_};
@@ -54,9 +54,9 @@ void Machine::Start() {
 }
 
 Status Machine::Run(Seams& seams) {
-  const ConfigText config{setup_.host + ".conf", setup_.config};
-  if (setup_.kind == ServiceKind::kCollector) return RunCollector(seams, config, *stop_);
-  return RunWorker(seams, config, AdoptTree::kNo, *stop_);
+  const ConfigText config{ConfigFile(), setup_.config};
+  if (setup_.kind == ServiceKind::kCollector) return RunCollector(seams, config, *stop_, reload_);
+  return RunWorker(seams, config, {}, *stop_);
 }
 
 }  // namespace databus::sim

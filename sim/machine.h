@@ -69,6 +69,7 @@ class Machine {
 
  private:
   Status Run(Seams& seams);
+  std::string ConfigFile() const { return setup_.host + ".conf"; }
 
   const MachineSetup setup_;
   const MachineSeams seams_;
@@ -80,6 +81,7 @@ class Machine {
   // Of the present process; kept until the next one starts.
   std::unique_ptr<fibers::Process> process_;
   std::unique_ptr<StopFlag> stop_;
+  ReloadFlag reload_;
   std::unique_ptr<FaultPlan> plan_;
   std::unique_ptr<Disk> faulty_disk_;
   std::map<std::string, std::unique_ptr<WatchedTree>> ways_;

@@ -49,6 +49,7 @@ class SimServer final : public FrameServer {
   uint16_t port() const override { return port_; }
   void Send(std::vector<Reply> replies) override;
   void CloseConnection(ConnectionId connection) override;
+  void SetLimits(const FrameLimits&) override {}  // here nothing is too long or too many
   void StopAccepting() override { fabric_.listening_.erase({host_, port_}); }
   void Shutdown(BootTime deadline) override;
   FrameServerStats Stats() const override { return {}; }

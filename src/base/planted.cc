@@ -94,6 +94,11 @@ constexpr BugName kNames[] = {
     {Bug::kFailedLinesSettled, "FailedLinesSettled", "P24"},
     {Bug::kNoFullScan, "NoFullScan", "P25"},
     {Bug::kPurgedByAge, "PurgedByAge", "P26"},
+    {Bug::kCutIgnored, "CutIgnored", "P13"},
+    {Bug::kOldQueueForgotten, "OldQueueForgotten", "P31"},
+    {Bug::kFrozenPublished, "FrozenPublished", "P30"},
+    {Bug::kDivergentKept, "DivergentKept", "P32"},
+    {Bug::kDemotedRecordFinished, "DemotedRecordFinished", "P33"},
 };
 
 }  // namespace

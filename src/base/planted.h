@@ -104,6 +104,11 @@ enum class Bug : uint8_t {
   kFailedLinesSettled,      // P24: lines of a commit that failed count as merged
   kNoFullScan,              // P25: only announced files are found
   kPurgedByAge,             // P26: retention looks at age only
+  kCutIgnored,              // P13: a new primary publishes into minutes of the one before
+  kOldQueueForgotten,       // P31: queue lines for a former primary stay where they are
+  kFrozenPublished,         // P30: a frozen stream is published on
+  kDivergentKept,           // P32: a mirror keeps what its primary has not got
+  kDemotedRecordFinished,   // P33: a record of a stream that moved away is finished
 };
 
 #ifdef DATABUS_SIM

@@ -7,6 +7,7 @@ namespace databus {
 
 extern const Command kBench;
 extern const Command kCat;
+extern const Command kCollapse;
 extern const Command kCollector;
 extern const Command kCompletion;
 extern const Command kDemo;

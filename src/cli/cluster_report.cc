@@ -20,8 +20,9 @@ void Earliest(std::optional<WallTime>& oldest, WallTime time) {
 
 class Observer {
  public:
-  Observer(Storage& storage, const Topology& topology, ClusterReport& report)
-      : storage_(storage), topology_(topology), report_(report) {}
+  Observer(Storage& storage, const Topology& topology, const ObserveScope& scope,
+           ClusterReport& report)
+      : storage_(storage), topology_(topology), scope_(scope), report_(report) {}
 
   void Run() {
     Heartbeats();
@@ -44,6 +45,15 @@ class Observer {
     if (entries.ok()) return std::move(entries).value();
     Note(entries.status());
     return {};
+  }
+  // The streams below a directory, by name.
+  std::vector<std::string> Streams(const std::string& root) {
+    if (scope_.stream) return {*scope_.stream};
+    std::vector<std::string> names;
+    for (const DirEntry& entry : Entries(root)) {
+      if (entry.info.kind == NodeKind::kDirectory) names.push_back(entry.name);
+    }
+    return names;
   }
   void Note(const Status& status) { report_.unreadable.push_back(status.ToString()); }
 
@@ -81,13 +91,12 @@ class Observer {
   }
 
   void Backlog() {
-    for (const DirEntry& stream : Entries(paths::Data())) {
-      if (stream.info.kind != NodeKind::kDirectory || !ValidateStreamName(stream.name).ok())
-        continue;
-      BacklogReport backlog{.stream = stream.name};
-      for (const DirEntry& collector : Entries(paths::DataStream(stream.name))) {
+    for (const std::string& stream : Streams(paths::Data())) {
+      if (!ValidateStreamName(stream).ok()) continue;
+      BacklogReport backlog{.stream = stream};
+      for (const DirEntry& collector : Entries(paths::DataStream(stream))) {
         if (collector.info.kind != NodeKind::kDirectory) continue;
-        for (const DirEntry& file : Entries(paths::DataCollector(stream.name, collector.name))) {
+        for (const DirEntry& file : Entries(paths::DataCollector(stream, collector.name))) {
           if (file.info.kind != NodeKind::kFile || IsIgnoredDataName(file.name)) continue;
           ++backlog.files;
           backlog.bytes += file.info.length;
@@ -99,11 +108,10 @@ class Observer {
   }
 
   void Views(View view) {
-    for (const DirEntry& stream : Entries(paths::ViewRoot(view))) {
-      if (stream.info.kind != NodeKind::kDirectory) continue;
-      const auto newest = NewestMinute(storage_, paths::Stream(view, stream.name));
+    for (const std::string& stream : Streams(paths::ViewRoot(view))) {
+      const auto newest = NewestMinute(storage_, paths::Stream(view, stream));
       if (newest.ok()) {
-        report_.views.push_back({stream.name, view, *newest});
+        report_.views.push_back({stream, view, *newest});
       } else {
         Note(newest.status());
       }
@@ -150,13 +158,14 @@ class Observer {
 
   Storage& storage_;
   const Topology& topology_;
+  const ObserveScope& scope_;
   ClusterReport& report_;
 };
 
 }  // namespace
 
 ClusterReport ObserveCluster(const ClusterSpec& cluster, const Topology& topology,
-                             const Result<Storage*>& storage) {
+                             const Result<Storage*>& storage, const ObserveScope& scope) {
   ClusterReport report;
   report.name = cluster.name;
   report.url = cluster.RootUrl();
@@ -174,7 +183,7 @@ ClusterReport ObserveCluster(const ClusterSpec& cluster, const Topology& topolog
     report.absent = id.code() == Code::kUnavailable;
   } else {
     report.id = id->id;
-    Observer(**storage, topology, report).Run();
+    Observer(**storage, topology, scope, report).Run();
   }
   return report;
 }

@@ -72,8 +72,13 @@ struct ClusterReport {
 
 inline constexpr size_t kQuarantineMax = 20;
 
+// What of its streams is looked at.
+struct ObserveScope {
+  std::optional<std::string> stream = {};  // this one; nothing: all
+};
+
 // `storage` is the cluster's tree, or why it could not be opened.
 ClusterReport ObserveCluster(const ClusterSpec& cluster, const Topology& topology,
-                             const Result<Storage*>& storage);
+                             const Result<Storage*>& storage, const ObserveScope& scope);
 
 }  // namespace databus

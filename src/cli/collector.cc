@@ -13,11 +13,12 @@ namespace {
 
 Exit RunInForeground(const ServiceOptions& options, Io& io, Seams& seams) {
   if (const Status log = StartServiceLog(options); !log.ok()) return Report(io, log);
+  StopFlag stop;
+  ReloadFlag reload;
+  SignalWatch signals([&stop] { stop.Stop(); }, [&reload] { reload.Ask(); });
   const auto text = ReadConfiguration(seams, options.config_file);
   if (!text.ok()) return Report(io, text.status());
-  StopFlag stop;
-  SignalWatch signals([&stop] { stop.Stop(); });
-  const Status run = RunCollector(seams, {options.config_file, *text}, stop);
+  const Status run = RunCollector(seams, {options.config_file, *text}, stop, reload);
   return run.ok() ? Exit::kDone : Report(io, run);
 }
 
@@ -34,7 +35,11 @@ const Command kCollector{
     .summary = "Run a collector: take messages over the Scribe protocol and deliver them.",
     .details =
         "Stays in the foreground. TERM or INT ends it cleanly, a second one at once; what is\n"
-        "accepted is safe either way. 'databus settings' lists what scribe.conf may hold.\n"
+        "accepted is safe either way. HUP, or fb303's reinitialize, makes it read the file again,\n"
+        "without dropping a connection or a message: a file that is refused changes nothing, and\n"
+        "the log and 'databus status' say why. 'databus settings' lists what scribe.conf may "
+        "hold,\n"
+        "and what of it takes a restart.\n"
         "Exit 2 when the configuration is refused or cannot be read.",
     .define = &Define};
 

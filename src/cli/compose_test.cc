@@ -21,7 +21,7 @@ TEST(ComposeTest, AWorkerThatIsToldToStopEndsCleanly) {
   StopFlag stop;
   stop.Stop();
   Seams seams = world.MakeSeams();
-  const Status run = RunWorker(seams, {"databus.cfg", kConfig}, AdoptTree::kNo, stop);
+  const Status run = RunWorker(seams, {"databus.cfg", kConfig}, {}, stop);
   EXPECT_TRUE(run.ok()) << run.ToString();
 }
 
@@ -35,7 +35,7 @@ TEST(ComposeTest, APortInUseIsSaidBeforeAnythingStarts) {
   Seams seams = world.MakeSeams();
   const std::string config =
       kConfig + std::string("databus.http_port=") + std::to_string((*taken)->port()) + "\n";
-  const Status run = RunWorker(seams, {"databus.cfg", config}, AdoptTree::kNo, stop);
+  const Status run = RunWorker(seams, {"databus.cfg", config}, {}, stop);
   EXPECT_EQ(run.code(), Code::kRefused);
   EXPECT_THAT(run.message(), HasSubstr("databus.http_port"));
 }
@@ -44,9 +44,10 @@ TEST(ComposeTest, ARefusedConfigurationTouchesNothing) {
   TestWorld world;
   StopFlag stop;
   Seams seams = world.MakeSeams();
-  EXPECT_EQ(RunWorker(seams, {"databus.cfg", "x=1\n"}, AdoptTree::kNo, stop).code(),
+  EXPECT_EQ(RunWorker(seams, {"databus.cfg", "x=1\n"}, {}, stop).code(), Code::kInvalid);
+  ReloadFlag reload;
+  EXPECT_EQ(RunCollector(seams, {"scribe.conf", "port=x\n"}, stop, reload).code(),
             Code::kInvalid);
-  EXPECT_EQ(RunCollector(seams, {"scribe.conf", "port=x\n"}, stop).code(), Code::kInvalid);
 }
 
 }  // namespace

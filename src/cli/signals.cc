@@ -10,22 +10,15 @@
 #include <utility>
 
 namespace databus {
-namespace {
 
-sigset_t StopSignals() {
-  sigset_t set;
-  sigemptyset(&set);
-  sigaddset(&set, SIGTERM);
-  sigaddset(&set, SIGINT);
-  return set;
-}
-
-}  // namespace
-
-SignalWatch::SignalWatch(std::function<void()> on_stop) : on_stop_(std::move(on_stop)) {
-  const sigset_t set = StopSignals();
-  pthread_sigmask(SIG_BLOCK, &set, nullptr);
-  signals_fd_ = signalfd(-1, &set, SFD_CLOEXEC);
+SignalWatch::SignalWatch(std::function<void()> on_stop, std::function<void()> on_reload)
+    : on_stop_(std::move(on_stop)), on_reload_(std::move(on_reload)) {
+  sigemptyset(&signals_);
+  sigaddset(&signals_, SIGTERM);
+  sigaddset(&signals_, SIGINT);
+  if (on_reload_) sigaddset(&signals_, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals_, nullptr);
+  signals_fd_ = signalfd(-1, &signals_, SFD_CLOEXEC);
   end_fd_ = eventfd(0, EFD_CLOEXEC);
   thread_ = Thread("signals", [this] { Watch(); });
 }
@@ -35,22 +28,25 @@ SignalWatch::~SignalWatch() {
   thread_.Join();
   close(signals_fd_);
   close(end_fd_);
-  const sigset_t set = StopSignals();
-  pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
+  pthread_sigmask(SIG_UNBLOCK, &signals_, nullptr);
 }
 
 void SignalWatch::Watch() {
-  enum class Seen { kNone, kOne } seen = Seen::kNone;
   for (;;) {
     pollfd fds[] = {{signals_fd_, POLLIN, 0}, {end_fd_, POLLIN, 0}};
     if (poll(fds, std::size(fds), -1) < 0) continue;
     if ((fds[1].revents & POLLIN) != 0) return;
     signalfd_siginfo info{};
     if (read(signals_fd_, &info, sizeof(info)) != sizeof(info)) continue;
-    if (seen == Seen::kOne) _exit(128 + static_cast<int>(info.ssi_signo));
-    seen = Seen::kOne;
-    on_stop_();
+    OnSignal(static_cast<int>(info.ssi_signo));
   }
+}
+
+void SignalWatch::OnSignal(int number) {
+  if (number == SIGHUP) return on_reload_();
+  if (told_to_stop_) _exit(128 + number);
+  told_to_stop_ = true;
+  on_stop_();
 }
 
 }  // namespace databus

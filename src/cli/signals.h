@@ -1,7 +1,8 @@
-// TERM and INT as a call. For commands that have something to finish before they end; all others
-// die of these signals as programs do.
+// TERM, INT and HUP as calls. For commands that have something to finish before they end, or
+// something to read again; all others die of these signals as programs do.
 #pragma once
 
+#include <csignal>
 #include <functional>
 
 #include "base/sync.h"
@@ -9,19 +10,24 @@
 namespace databus {
 
 // From its construction to its destruction TERM and INT call `on_stop`, on a thread of its own,
-// once; the next one ends the process at once, with 128 + the signal's number. Construct it before
-// any other thread of the command: threads inherit the blocked signals.
+// once; the next one ends the process at once, with 128 + the signal's number. Every HUP calls
+// `on_reload`, if there is one. Construct it before any other thread of the command: threads
+// inherit the blocked signals.
 class SignalWatch {
  public:
-  explicit SignalWatch(std::function<void()> on_stop);
+  explicit SignalWatch(std::function<void()> on_stop, std::function<void()> on_reload = {});
   ~SignalWatch();
   SignalWatch(const SignalWatch&) = delete;
   SignalWatch& operator=(const SignalWatch&) = delete;
 
  private:
   void Watch();
+  void OnSignal(int number);
 
   const std::function<void()> on_stop_;
+  const std::function<void()> on_reload_;
+  sigset_t signals_;
+  bool told_to_stop_ = false;
   int signals_fd_ = -1;
   int end_fd_ = -1;
   Thread thread_;

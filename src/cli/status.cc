@@ -1,22 +1,31 @@
 // `databus status`: every process, queue and lag; what is stuck, why, and what happens next.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <charconv>
 #include <memory>
 #include <optional>
 #include <ostream>
 #include <string_view>
 
+#include "base/settings.h"
 #include "base/sync.h"
 #include "cli/all_commands.h"
 #include "cli/installation.h"
+#include "cli/signals.h"
 #include "cli/status_report.h"
 #include "telemetry/log.h"
 
 namespace databus {
 namespace {
 
+constexpr int kWatchDefault = 2;
+constexpr int kWatchMax = 3600;
+
 struct Options {
   std::string topology_file;
+  std::string stream;
   bool json = false;
   int watch_s = 0;
 };
@@ -30,13 +39,16 @@ std::optional<uint64_t> FreeBytes(const ClusterSpec& cluster, Disk& disk) {
   return free.ok() ? std::optional(*free) : std::nullopt;
 }
 
-InstallationReport Observe(const Topology& topology, Seams& seams) {
+InstallationReport Observe(const Topology& topology, const Options& options, Seams& seams) {
+  ObserveScope scope;
+  if (!options.stream.empty()) scope.stream = options.stream;
   InstallationReport report;
   for (const ClusterSpec& cluster : topology.clusters) {
     const auto storage = seams.open_storage(cluster.url, cluster.root_dir);
     report.clusters.push_back(ObserveCluster(
         cluster, topology,
-        storage.ok() ? Result<Storage*>(storage->get()) : Result<Storage*>(storage.status())));
+        storage.ok() ? Result<Storage*>(storage->get()) : Result<Storage*>(storage.status()),
+        scope));
     report.clusters.back().free_bytes = FreeBytes(cluster, seams.disk);
   }
   report.host = seams.host;
@@ -55,10 +67,11 @@ std::string Lines(const std::string& text) {
 }
 
 Exit Show(const Topology& topology, const Options& options, Io& io, Seams& seams) {
-  const InstallationReport report = Observe(topology, seams);
+  const InstallationReport report = Observe(topology, options, seams);
   if (options.json) {
+    const int indent = options.watch_s == 0 ? 1 : -1;  // while watching, one object is one line
     io.out << StatusToJson(report, topology)
-                  .dump(1, ' ', true, nlohmann::json::error_handler_t::replace)
+                  .dump(indent, ' ', true, nlohmann::json::error_handler_t::replace)
            << "\n";
   } else {
     io.out << Lines(RenderStatus(report, topology));
@@ -69,26 +82,75 @@ Exit Show(const Topology& topology, const Options& options, Io& io, Seams& seams
   return all_away ? Exit::kFailed : Exit::kDone;
 }
 
-Exit RunStatus(const Options& options, Io& io, Seams& seams) {
-  const auto topology = LoadTopology(seams, options.topology_file);
-  if (!topology.ok()) return Report(io, topology.status());
-  if (options.watch_s == 0) return Show(*topology, options, io, seams);
-  StopFlag never;  // ends with the process, or when nobody reads any more
-  while (io.out) {
-    if (io.terminal == Terminal::kYes) io.out << "\x1b[H\x1b[2J";
-    Show(*topology, options, io, seams);
-    never.SleepUntil(seams.clock, seams.clock.Boot() + std::chrono::seconds(options.watch_s));
+// Only one of its streams. kInvalid when there is no such.
+Status Narrow(Topology& topology, const std::string& stream) {
+  if (topology.FindStream(stream) == nullptr) {
+    std::vector<std::string_view> names;
+    for (const StreamSpec& known : topology.streams) names.push_back(known.name);
+    const auto nearest = NearestName(stream, names);
+    return {Code::kInvalid,
+            fmt::format("{} has no stream {}{}", topology.file, Quoted(stream),
+                        nearest ? fmt::format("; did you mean '{}'?", *nearest) : "")};
+  }
+  std::erase_if(topology.streams, [&](const StreamSpec& other) { return other.name != stream; });
+  return Status::Ok();
+}
+
+// Until TERM or INT, or until nobody reads any more.
+Exit Watch(const Topology& topology, const Options& options, Io& io, Seams& seams) {
+  StopFlag stop;
+  const SignalWatch signals([&stop] { stop.Stop(); });
+  const bool redraw = io.terminal == Terminal::kYes && !options.json;
+  while (io.out && !stop.Stopped()) {
+    if (redraw) io.out << "\x1b[H\x1b[2J";
+    Show(topology, options, io, seams);
+    stop.SleepUntil(seams.clock, seams.clock.Boot() + std::chrono::seconds(options.watch_s));
   }
   return Exit::kDone;
+}
+
+Exit RunStatus(const Options& options, Io& io, Seams& seams) {
+  auto topology = LoadTopology(seams, options.topology_file);
+  if (!topology.ok()) return Report(io, topology.status());
+  if (!options.stream.empty()) {
+    if (const Status narrowed = Narrow(*topology, options.stream); !narrowed.ok()) {
+      return Report(io, narrowed);
+    }
+  }
+  if (options.watch_s == 0) return Show(*topology, options, io, seams);
+  return Watch(*topology, options, io, seams);
+}
+
+// "--watch" or "--watch 5".
+void AddWatchOption(CLI::App& app, int& watch_s) {
+  app.add_option_function<std::vector<std::string>>(
+         "--watch",
+         [&watch_s](const std::vector<std::string>& values) {
+           watch_s = kWatchDefault;
+           if (values.empty() || values[0].empty()) return;
+           const std::string& text = values[0];
+           const char* const end = text.data() + text.size();
+           const auto [stopped_at, error] = std::from_chars(text.data(), end, watch_s);
+           if (error == std::errc() && stopped_at == end && watch_s >= 1 && watch_s <= kWatchMax) {
+             return;
+           }
+           throw CLI::ValidationError(
+               "--watch", fmt::format("found '{}', expected a whole number from 1 to {} (s)", text,
+                                      kWatchMax));
+         },
+         fmt::format("Show it again every SECONDS ({}), until TERM or INT; with --json one object "
+                     "a line",
+                     kWatchDefault))
+      ->type_name("[SECONDS]")
+      ->expected(0, 1);
 }
 
 CommandBody Define(CLI::App& app) {
   auto options = std::make_shared<Options>();
   AddTopologyOption(app, options->topology_file);
   app.add_flag("--json", options->json, "Print JSON");
-  app.add_option("--watch", options->watch_s, "Show it again every S seconds, until interrupted")
-      ->type_name("S")
-      ->check(CLI::Range(1, 3600));
+  app.add_option("--stream", options->stream, "Only this stream")->type_name("STREAM");
+  AddWatchOption(app, options->watch_s);
   return [options](Io& io, Seams& seams) { return RunStatus(*options, io, seams); };
 }
 
@@ -100,6 +162,8 @@ const Command kStatus{
     .details =
         "Reads the clusters' trees only, so it needs no process to be alive. LIFE: alive; late, a\n"
         "heartbeat is missing; SILENT, several are; DEAD, its process is gone; stopped.\n"
+        "LAG: seconds since the end of the minute that should be there by now, for each hop of a\n"
+        "stream: local (at a source), merged (at the primary), mirror.\n"
         "Exit 0 when something could be shown, with problems or without: whoever asks from a "
         "script\n"
         "looks at \"problems\" of --json. Exit 1 when no cluster can be read, 2 when the topology "

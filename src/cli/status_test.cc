@@ -1,6 +1,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "cli/status_report.h"
@@ -203,6 +206,125 @@ TEST_F(StatusTest, TheJsonHoldsTheSameFacts) {
   EXPECT_EQ(json["version"], 1);
   EXPECT_EQ(json["clusters"][0]["processes"][0]["life"], "silent");
   EXPECT_EQ(json["problems"].size(), 1u);
+}
+
+TEST_F(StatusTest, RolesAndTheLagOfEveryHopAreShownOverAllClusters) {
+  const auto publish = [&](const std::string& cluster, View view, const char* minute) {
+    ASSERT_TRUE(world_.Publish(cluster, view, *Minute::ParseIso(minute), "dc1", 1).ok());
+  };
+  publish("dc1", View::kLocal, "2031-05-06T11:58Z");   // its end and the next minute's: no lag
+  publish("dc1", View::kMerged, "2031-05-06T11:57Z");  // 60 s
+  publish("dc2", View::kMerged, "2031-05-06T11:50Z");  // 480 s
+  const std::string out = Status().out;
+  EXPECT_THAT(out, ContainsRegex("STREAMS +dc1 +dc2\n +clicks +source, primary +source, mirror\n"));
+  EXPECT_THAT(out, ContainsRegex("clicks +local +dc1 +2031-05-06T11:58Z +0\n"));
+  EXPECT_THAT(out, ContainsRegex("clicks +local +dc2 +none yet +-\n"));
+  EXPECT_THAT(out, ContainsRegex("clicks +merged +dc1 +2031-05-06T11:57Z +60\n"));
+  EXPECT_THAT(out, ContainsRegex("clicks +mirror +dc2 +2031-05-06T11:50Z +480\n"));
+  EXPECT_THAT(out, ContainsRegex("mirror +dc2 +1 +480 +clicks\n"));
+  const auto json = nlohmann::json::parse(Status({"--json"}).out);
+  const auto& stream = json["streams"][0];
+  EXPECT_EQ(stream["name"], "clicks");
+  EXPECT_EQ(stream["roles"].dump(), R"({"dc1":["source","primary"],"dc2":["source","mirror"]})");
+  ASSERT_EQ(stream["hops"].size(), 4u);
+  EXPECT_EQ(stream["hops"][1]["lag_s"], nullptr);
+  EXPECT_EQ(stream["hops"][3]["hop"], "mirror");
+  EXPECT_EQ(stream["hops"][3]["cluster"], "dc2");
+  EXPECT_EQ(stream["hops"][3]["lag_s"], 480);
+}
+
+TEST_F(StatusTest, TheLagOnAClusterThatIsAwayIsNotKnown) {
+  world_.trees.erase("dc2");
+  EXPECT_THAT(Status().out, ContainsRegex("clicks +mirror +dc2 +\\? +-\n"));
+  EXPECT_EQ(nlohmann::json::parse(Status({"--json"}).out)["streams"][0]["hops"][3]["lag_s"],
+            nullptr);
+}
+
+// A topology of clicks and stream0, stream1, ...
+std::string ManyStreams(int count) {
+  std::string text = kTestTopology;
+  const size_t begin = text.find("<stream name");
+  const size_t end = text.find("</streams>");
+  const std::string one = text.substr(begin, end - begin);
+  for (int i = 0; i < count; ++i) {
+    std::string stream = one;
+    text.insert(end, stream.replace(stream.find("clicks"), 6, "stream" + std::to_string(i)));
+  }
+  return text;
+}
+
+TEST_F(StatusTest, OfManyStreamsThoseFurthestBehindAreListed) {
+  world_.files["databus.xml"] = ManyStreams(100);
+  ASSERT_TRUE(world_
+                  .Put("dc2",
+                       paths::MinuteFile(View::kMerged, "stream77",
+                                         *Minute::ParseIso("2031-05-06T11:00Z"), "x.gz"),
+                       "x")
+                  .ok());
+  const std::string out = Status().out;
+  EXPECT_THAT(out, ContainsRegex("stream77 +mirror +dc2 +2031-05-06T11:00Z +3,540\n"));
+  EXPECT_THAT(out, HasSubstr("and 71 more, less far behind; --stream NAME shows one"));
+  EXPECT_THAT(out, ContainsRegex(" and 97 more +source, primary +source, mirror\n"));
+}
+
+TEST_F(StatusTest, OneStreamCanBePicked) {
+  world_.files["databus.xml"] = ManyStreams(2);
+  ASSERT_TRUE(world_.Put("dc1", "data/clicks/c1/clicks-2031-05-06-11-00_00005.gz", "1").ok());
+  ASSERT_TRUE(world_.Put("dc1", "data/stream1/c1/stream1-2031-05-06-11-00_00005.gz", "1").ok());
+  const std::string out = Status({"--stream", "stream1"}).out;
+  EXPECT_THAT(out, ContainsRegex("stream1 +local +dc1"));
+  EXPECT_THAT(out, HasSubstr("data/stream1"));
+  EXPECT_THAT(out, Not(HasSubstr("clicks")));
+  EXPECT_THAT(out, Not(HasSubstr("stream0")));
+  const Ran wrong = Status({"--stream", "stream9"});
+  EXPECT_EQ(wrong.code, 2);
+  EXPECT_THAT(wrong.err, HasSubstr("has no stream 'stream9'; did you mean 'stream"));
+}
+
+TEST_F(StatusTest, WhatCollectorsDoWithTheirStreamsIsShown) {
+  EXPECT_THAT(Status().out, Not(HasSubstr("Modes")));
+  Heartbeat collector = Process("collector-c1");
+  collector.facts["mode"] = {{"clicks", "spool"}, {"orders", "spool"}, {"views", "deliver"}};
+  Put("dc1", collector);
+  const std::string out = Status().out;
+  EXPECT_THAT(out, ContainsRegex("collector-c1 +dc1 +spool +clicks, orders\n"));
+  EXPECT_THAT(out, ContainsRegex("collector-c1 +dc1 +deliver +views\n"));
+}
+
+// Ends the watch by a signal when the trees are looked at for the third time.
+TEST_F(StatusTest, AWatchShowsItAgainAndAgainUntilASignalEndsIt) {
+  for (const bool json : {false, true}) {
+    Seams seams = world_.MakeSeams();
+    int looks = 0;
+    seams.open_storage = [&, open = seams.open_storage](const std::string& url,
+                                                        const std::string& root) {
+      if (++looks == 5) kill(getpid(), SIGTERM);
+      return open(url, root);
+    };
+    std::istringstream in;
+    std::ostringstream out;
+    std::ostringstream err;
+    Io io{.in = in, .out = out, .err = err};
+    std::vector<std::string> args = {"status", "--topology", "databus.xml", "--watch"};
+    if (json) args.emplace_back("--json");
+    EXPECT_EQ(RunProgram(args, io, seams), 0) << err.str();
+    EXPECT_GE(looks, 6);
+    if (!json) continue;
+    std::istringstream lines(out.str());
+    int objects = 0;
+    for (std::string line; std::getline(lines, line); ++objects) {
+      EXPECT_EQ(nlohmann::json::parse(line)["version"], 1);
+    }
+    EXPECT_GE(objects, 3);
+  }
+}
+
+TEST_F(StatusTest, AWatchsIntervalIsChecked) {
+  for (const char* wrong : {"0", "3601", "x", "1.5"}) {
+    const Ran ran = Status({"--watch", wrong});
+    EXPECT_EQ(ran.code, 2) << wrong;
+    EXPECT_THAT(ran.err, HasSubstr("expected a whole number from 1 to 3600 (s)"));
+  }
 }
 
 }  // namespace

@@ -14,6 +14,7 @@ namespace {
 struct Options {
   ServiceOptions service;
   bool init = false;
+  std::optional<uint64_t> adopt_config;
 };
 
 Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
@@ -24,7 +25,7 @@ Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
   const Status run =
-      RunWorker(seams, {file, *text}, options.init ? AdoptTree::kYes : AdoptTree::kNo, stop);
+      RunWorker(seams, {file, *text}, options.init ? AdoptTree::kYes : {}, stop);
   return run.ok() ? Exit::kDone : Report(io, run);
 }
 
@@ -34,6 +35,11 @@ CommandBody Define(CLI::App& app) {
   app.add_flag(
       "--init", options->init,
       "Take over a tree that holds files of the original Databus and no system/cluster-id");
+  app.add_option("--adopt-config", options->adopt_config,
+                 "Make the edited databus.xml the next topology epoch; N is the stored epoch that "
+                 "it was made from")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   return [options](Io& io, Seams& seams) { return RunInForeground(*options, io, seams); };
 }
 

@@ -249,6 +249,33 @@ std::string Manifest(View view, Group group, Minute minute, std::string_view pri
   return primary.empty() ? path : fmt::format("{}-{}", path, primary);
 }
 
+std::string ManifestAmendment(View view, Group group, Minute minute, uint64_t number) {
+  return fmt::format("{}~{}", Manifest(view, group, minute, ""), number);
+}
+
+std::optional<ManifestName> ManifestName::Parse(std::string_view name) {
+  constexpr size_t kDigits = 2;
+  ManifestName parsed;
+  parsed.minute = name.substr(0, kDigits);
+  if (parsed.minute.size() < kDigits) return std::nullopt;
+  if (name.size() == kDigits) return parsed;
+  const std::string_view rest = name.substr(kDigits + 1);
+  if (rest.empty()) return std::nullopt;
+  if (name[kDigits] == '-') {
+    parsed.primary = rest;
+    return parsed;
+  }
+  uint64_t number = 0;
+  if (name[kDigits] != '~' || !ParseCanonical(rest, number)) return std::nullopt;
+  parsed.amendment = number;
+  return parsed;
+}
+
+std::string DivergentRoot() { return "system/divergent"; }
+std::string DivergentMinute(std::string_view era, std::string_view stream, Minute minute) {
+  return fmt::format("{}/{}/{}/{}", DivergentRoot(), era, stream, minute.ToPath());
+}
+
 std::string TrashName::ToString() const {
   return fmt::format("{}~{}~{}-{}~{}", collector, data_name, epoch, number, published_bytes);
 }

@@ -116,6 +116,20 @@ std::string Leases();                                              // system/lea
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);
 std::string Manifest(View view, Group group, Minute minute, std::string_view primary);
+// What corrects or completes the manifests of a closed minute for the streams that it names:
+// .../MM~<number>; of several the highest number rules (commit/minute_content.h).
+std::string ManifestAmendment(View view, Group group, Minute minute, uint64_t number);
+// The last part of the path of any of them.
+struct ManifestName {
+  std::string minute;  // of the hour: "04"
+  std::string primary;
+  std::optional<uint64_t> amendment;
+  static std::optional<ManifestName> Parse(std::string_view name);
+};
+// system/divergent/<era>/<stream>/YYYY/MM/DD/HH/MM: what a stale primary published, set aside
+// (P32).
+std::string DivergentRoot();
+std::string DivergentMinute(std::string_view era, std::string_view stream, Minute minute);
 std::string Checkpoints();  // system/checkpoint: of the original, read once when a tree is adopted
 std::string TrashRoot();    // system/trash
 // The original of a file that was published as a copy:

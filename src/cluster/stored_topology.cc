@@ -271,8 +271,8 @@ StoredTopology StoredTopology::Next(std::string author_of_next) const {
   next.epoch = epoch + 1;
   next.adopted = Adopted::kNo;
   next.author = std::move(author_of_next);
-  next.before.insert(next.before.begin(), {epoch, TopologyDigest(Encode()),
-                                           TopologyDigest(FormatTopology(topology)), adopted});
+  next.before.insert(next.before.begin(),
+                     {epoch, TopologyDigest(Encode()), PlainDigest(topology), adopted});
   if (next.before.size() > kPastEpochsMax) next.before.resize(kPastEpochsMax);
   return next;
 }
@@ -288,6 +288,17 @@ std::string FormatTopology(const Topology& topology) {
   pugi::xml_document document;
   AddTopology(document, topology);
   return Print(document);
+}
+
+std::string PlainDigest(const Topology& topology) {
+  Topology sorted = topology;
+  std::ranges::sort(sorted.clusters, {}, &ClusterSpec::name);
+  std::ranges::sort(sorted.streams, {}, &StreamSpec::name);
+  for (StreamSpec& stream : sorted.streams) {
+    std::ranges::sort(stream.sources, {}, &SourceSpec::cluster);
+    std::ranges::sort(stream.destinations, {}, &DestinationSpec::cluster);
+  }
+  return TopologyDigest(FormatTopology(sorted));
 }
 
 }  // namespace databus

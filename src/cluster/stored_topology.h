@@ -52,7 +52,7 @@ enum class Adopted : uint8_t { kNo, kYes };
 struct PastEpoch {
   uint64_t epoch = 0;
   std::string digest;  // of its text
-  std::string plain;   // of its topology as a databus.xml
+  std::string plain;   // PlainDigest of its topology
   Adopted adopted = Adopted::kNo;
   friend bool operator==(const PastEpoch&, const PastEpoch&) = default;
 };
@@ -84,8 +84,9 @@ struct StoredTopology {
 // By which a later epoch names this text.
 std::string TopologyDigest(std::string_view text);
 
-// The topology as a databus.xml, without what only a stored one says. Equal texts, equal
-// topologies.
+// The topology as a databus.xml, without what only a stored one says.
 std::string FormatTopology(const Topology& topology);
+// Of that, whatever the order of its clusters, streams, sources and destinations.
+std::string PlainDigest(const Topology& topology);
 
 }  // namespace databus

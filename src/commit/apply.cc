@@ -73,9 +73,11 @@ class Applier {
         done_(record_.moves.size(), Done::kNo) {}
 
   Result<Applied> Run() {
+    DATABUS_RETURN_IF_ERROR(ApplyTakes());
     if (sources_ == Sources::kFound) {
       DATABUS_RETURN_IF_ERROR(SkipGone());
       DATABUS_RETURN_IF_ERROR(VerifyFound());
+      if (!Planted(Bug::kDemotedRecordFinished)) DATABUS_RETURN_IF_ERROR(Undo());
     }
     if (Planted(Bug::kCleanUpsBeforeMoves)) DATABUS_RETURN_IF_ERROR(CleanUpSources());
     if (Planted(Bug::kQueueBeforeFiles)) DATABUS_RETURN_IF_ERROR(ApplyKind(MoveKind::kQueueEntry));
@@ -105,6 +107,60 @@ class Applier {
   };
 
   std::string Source(size_t i) const { return paths::Join(dir_, record_.moves[i].staged); }
+
+  // P9 here, too: what is gone from its place has been taken. Nothing else can have come there
+  // since, as a record is finished before the next one begins.
+  Status ApplyTakes() {
+    Status last;
+    for (int round = 0; round < kRoundsMax; ++round) {
+      std::vector<Move> due;
+      for (const Take& take : record_.takes) {
+        due.push_back({take.from, paths::Join(dir_, take.staged)});
+      }
+      if (due.empty()) return Status::Ok();
+      last = Status::Ok();
+      for (const Status& answer : storage_.Renames(due)) {
+        if (answer.ok() || answer.code() == Code::kNotFound) continue;
+        if (!answer.unknown()) return answer.WithContext("setting aside");
+        last = answer;
+      }
+      if (last.ok()) return context_.own.CheckOurs();
+      durable_ = Durable::kUnknown;
+    }
+    return last;
+  }
+
+  // P33: a record that published by a right which this cluster has no more. What is staged is kept,
+  // nobody is told and no source goes: it is published by the stream's primary, from the queues, or
+  // as salvage.
+  Status Undo() {
+    if (!record_.primary.empty() || !context_.undone_to) return Status::Ok();
+    std::vector<Change> changes;
+    std::map<std::string, std::string> demoted;
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      const RecordedMove& move = record_.moves[i];
+      const auto place = paths::ParseMinutePath(move.to);
+      if (!place) continue;
+      const std::string to = context_.undone_to(*place);
+      if (to.empty()) continue;
+      demoted[move.to] = "";
+      if (done_[i] == Done::kYes) continue;
+      const bool is_file = move.kind == MoveKind::kFile;
+      changes.push_back({i, is_file ? to : "", "its stream is published by another cluster now"});
+    }
+    if (demoted.empty()) return Status::Ok();
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
+      const bool describes =
+          record_.moves[i].kind == MoveKind::kManifest && name && name->amendment;
+      if (describes && done_[i] == Done::kNo)
+        changes.push_back({i, "", "its minutes are not made"});
+    }
+    context_.rows.Hit(RecoveryRow::kRecordOfDemoted);
+    record_.clean_ups.clear();
+    DATABUS_RETURN_IF_ERROR(RedirectQueueLines(demoted));
+    return AmendWith(changes);
+  }
 
   // P9: a step is done when its source is gone.
   Status SkipGone() {
@@ -309,7 +365,10 @@ class Applier {
 
   // Writes the record anew with the changes made, as its next amendment.
   Status Amend(const std::vector<Change>& changes) {
-    if (changes.empty()) return Status::Ok();
+    return changes.empty() ? Status::Ok() : AmendWith(changes);
+  }
+
+  Status AmendWith(const std::vector<Change>& changes) {
     std::map<std::string, std::string> redirected;
     for (const Change& change : changes) {
       RecordedMove& move = record_.moves[change.index];
@@ -508,7 +567,8 @@ std::string QuarantinePath(const StagingArea& own, std::string_view staged_name,
 Status PrepareQuarantine(StagingArea& own, const std::string& quarantine_path,
                          std::string_view reason) {
   Storage& storage = own.storage();
-  DATABUS_RETURN_IF_ERROR(EnsureDir(storage, std::string(paths::Parent(quarantine_path))));
+  DATABUS_RETURN_IF_ERROR(EnsureDirsBelow(storage, std::string(paths::Parent(paths::Tmp())),
+                                          std::string(paths::Parent(quarantine_path))));
   DATABUS_ASSIGN_OR_RETURN(const std::string name, own.StageText(std::string(reason) + "\n"));
   const Status placed = storage.Rename(own.PathOf(name), quarantine_path + ".reason");
   if (placed.code() != Code::kExists) return placed;

@@ -23,11 +23,16 @@ struct Incident {
   std::string what;  // one line: which file, why, where it is now
 };
 
+// P33: where a file goes instead, of a stream whose minutes this cluster may publish no more by its
+// own right; empty: it may.
+using UndoneTo = std::function<std::string(const paths::MinutePath& to)>;
+
 struct ApplyContext {
   StagingArea& own;
   const FindCluster& find_cluster;
   RecoveryRows& rows;
   std::vector<Incident>& incidents;
+  const UndoneTo& undone_to;
 };
 
 // How much is known about the staged sources of a record.

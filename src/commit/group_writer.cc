@@ -9,13 +9,10 @@
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
 #include "commit/epoch.h"
+#include "commit/group_writer_draft.h"
 
 namespace databus {
 namespace {
-
-// How many minute directories one record makes at most: streams that stood still for long are
-// brought up in several.
-constexpr size_t kMinuteDirsPerRecordMax = 1500;
 
 // P18: a name of its own for a file whose name is taken by one that is not the same.
 std::string NameBeside(const NewFile& file) {
@@ -55,10 +52,12 @@ std::string FirstDifference(const Ledger& ledger, const Manifest& manifest) {
 }  // namespace
 
 GroupWriter::GroupWriter(const Options& options, uint64_t epoch)
-    : options_(options), staging_(options.storage, options.view, options.group, epoch) {}
+    : options_(options),
+      undone_to_([this](const paths::MinutePath& to) { return UndoneTo(to); }),
+      staging_(options.storage, options.view, options.group, epoch) {}
 
 ApplyContext GroupWriter::Context() {
-  return {staging_, options_.find_cluster, options_.rows, incidents_};
+  return {staging_, options_.find_cluster, options_.rows, incidents_, undone_to_};
 }
 
 Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
@@ -88,9 +87,14 @@ Status GroupWriter::Load() {
     if (primary) streams[*primary].push_back(entry.name);
   }
   for (const auto& [primary, names] : streams) {
+    Cuts cuts;
+    for (const std::string& stream : names) {
+      const auto cut = options_.rules.CutOf(stream);
+      if (cut && options_.view == View::kMerged) cuts[stream] = *cut;
+    }
     DATABUS_ASSIGN_OR_RETURN(ledgers_[primary],
                              LoadLedger(options_.storage, options_.view, options_.group, primary,
-                                        names, options_.latest));
+                                        names, options_.latest, cuts));
     for (const std::string& path : ledgers_[primary].unreadable) {
       incidents_.push_back(
           {fmt::format("{}: {} cannot be read; {}", options_.storage.Describe(), path,
@@ -153,7 +157,11 @@ Result<std::vector<Claim>> GroupWriter::ClaimFiles(std::span<const DataFileRef> 
 Result<CommitReport> GroupWriter::Publish(CommitRequest request, Minute now) {
   Ledger& ledger = LedgerOf("");
   const bool by_ledger = ledger.open && !Planted(Bug::kEarlierMinute);
-  const Minute minute = by_ledger ? std::max(now, *ledger.open) : now;
+  Minute minute = by_ledger ? std::max(now, *ledger.open) : now;
+  for (const NewFile& file : request.files) {
+    const auto floor = FloorOf(ledger, file.stream);
+    if (floor && *floor >= minute && !Planted(Bug::kCutIgnored)) minute = floor->Next();
+  }
   if (!Planted(Bug::kNextBeforeClosed)) DATABUS_RETURN_IF_ERROR(CloseBefore(minute));
   return Commit(ledger, minute, std::move(request));
 }
@@ -177,20 +185,6 @@ Result<CommitReport> GroupWriter::PublishCopies(const std::string& primary, Minu
   return Commit(ledger, minute, std::move(request));
 }
 
-// A record in the making, and the small files it moves: all are staged at once, with the record.
-struct GroupWriter::Draft {
-  Record record;
-  std::vector<SmallFile> texts;
-};
-
-struct GroupWriter::Plan {
-  Draft draft;
-  MinuteDirs dirs;
-  std::map<std::string, std::string> queue_texts;
-  std::map<std::string, const NewFile*> by_staged;  // those that get a name of their own
-  std::map<std::string, MinuteFiles> names;         // taken in this minute, by stream
-};
-
 Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRequest request) {
   CommitReport report;
   report.minute = minute;
@@ -202,6 +196,7 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     DATABUS_RETURN_IF_ERROR(CatchUp(ledger, streams, minute + (-1)));
   }
   Plan plan;
+  plan.draft.record.primary = ledger.primary;
   for (NewFile& file : request.files) PlanFile(ledger, minute, file, plan);
   for (const RefusedFile& file : request.refused) {
     const std::string to = QuarantinePath(
@@ -332,7 +327,7 @@ void GroupWriter::AddOwnManifest(const Ledger& ledger, Draft& draft) {
   manifest.minute = *ledger.open;
   manifest.primary = ledger.primary;
   for (const auto& [stream, minutes] : ledger.streams) {
-    if (minutes.newest) manifest.streams[stream] = minutes.open_files;
+    if (TakesPart(ledger, stream, minutes)) manifest.streams[stream] = minutes.open_files;
   }
   AddManifest(manifest, draft);
 }
@@ -422,13 +417,15 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   DATABUS_RETURN_IF_ERROR(ReadUnreadable(ledger));
   const Minute minute = *ledger.open;
   std::set<std::string> streams;
-  for (const auto& [stream, minutes] : ledger.streams) streams.insert(stream);
+  for (const auto& [stream, minutes] : ledger.streams) {
+    if (TakesPart(ledger, stream, minutes)) streams.insert(stream);
+  }
   DATABUS_RETURN_IF_ERROR(CatchUp(ledger, streams, minute));
   Draft draft;
   MinuteDirs dirs;
   std::map<std::string, std::string> queue_texts;
-  for (const auto& [stream, minutes] : ledger.streams) {
-    if (minutes.newest) AddMissingMinutes(stream, *minutes.newest, minute, dirs, queue_texts);
+  for (const std::string& stream : streams) {
+    AddMissingMinutes(stream, *ledger.streams.at(stream).newest, minute, dirs, queue_texts);
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
   if (!Planted(Bug::kNoManifest)) AddOwnManifest(ledger, draft);
@@ -437,8 +434,23 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   ledger.closed = minute;
   ledger.open = minute.Next();
   for (auto& [stream, minutes] : ledger.streams) {
-    if (minutes.newest) minutes.newest = minute;
+    if (streams.contains(stream)) minutes.newest = std::max(*minutes.newest, minute);
     minutes.open_files.clear();
+  }
+  return ReadBegun(ledger);
+}
+
+// What a primary before this one left in the minute in which the own ones begin.
+Status GroupWriter::ReadBegun(Ledger& ledger) {
+  for (auto& [stream, minutes] : ledger.streams) {
+    const bool begins = minutes.history && minutes.history->Next() == *ledger.open;
+    if (!begins || *minutes.newest < *ledger.open) continue;
+    auto files =
+        ReadMinuteFiles(options_.storage, paths::MinuteDir(options_.view, stream, *ledger.open),
+                        &ledger.unreadable);
+    if (files.code() == Code::kNotFound) continue;
+    DATABUS_RETURN_IF_ERROR(files.status());
+    minutes.open_files = std::move(*files);
   }
   return Status::Ok();
 }
@@ -456,6 +468,7 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
   }
   ledger.open = manifest.minute;
   Draft draft;
+  draft.record.primary = manifest.primary;
   MinuteDirs dirs;
   for (const auto& [stream, files] : manifest.streams) {
     if (ledger.streams[stream].newest != manifest.minute)

@@ -22,6 +22,7 @@
 #include "base/minute.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "cluster/topology.h"
 #include "commit/apply.h"
 #include "commit/ledger.h"
 #include "commit/manifest.h"
@@ -43,6 +44,10 @@ class StreamRules {
   virtual std::vector<std::string> QueuesOf(View view, const std::string& stream) const = 0;
   // All that PrimaryOf may answer, and the empty name.
   virtual std::set<std::string> Primaries(View view) const = 0;
+  // P13: the last minute of the merged stream that the primary before this one published.
+  virtual std::optional<Minute> CutOf(const std::string& stream) const;
+  // P30: whether this cluster, where it is the primary, begins minutes of the merged stream.
+  virtual Publication PublicationOf(const std::string& stream) const;
 };
 
 // A staged file that is to become visible.
@@ -98,6 +103,18 @@ struct DataFileRef {
   std::string name;
 };
 
+// What a change of primary makes of one minute of a copied stream (P32).
+struct MinuteChange {
+  std::string primary;  // as whose minute it is to stand
+  std::string stream;
+  Minute minute;
+  MinuteFiles out;          // of its directory: these go to system/divergent/
+  std::vector<NewFile> in;  // these come
+  MinuteFiles holds;        // what it holds then
+  // kGoes: the directory goes with its files; the primary has not got that minute (yet).
+  enum class Directory : uint8_t { kStays, kGoes } directory = Directory::kStays;
+};
+
 class GroupWriter {
  public:
   struct Options {
@@ -133,6 +150,13 @@ class GroupWriter {
   // (P14, P15). Cheap when there is nothing to close.
   Status CloseBefore(Minute now);
 
+  // Makes and describes the minutes of own streams that lie between what a primary before this one
+  // published, or an operator's halt, and this group's newest manifest (G5, P15). Before the first
+  // Publish.
+  Status CompleteHistory();
+  // P30: closes the open minute, whatever the clock says, if a frozen stream is in it.
+  Status CloseFrozen();
+
   // Copies of `primary`'s files into its own minute (P16). REQUIRES: `minute` is the open minute of
   // CopyLedger(primary), or that has none yet.
   Result<CommitReport> PublishCopies(const std::string& primary, Minute minute,
@@ -140,6 +164,9 @@ class GroupWriter {
   // Closes the open minute as a copy of `manifest`. kRefused, and the writer stays usable: what is
   // here is not equal to it; the message names the first difference.
   Status CloseCopy(const Manifest& manifest);
+
+  // Makes one minute of a copied stream as it has to be, beside the order of minutes (P32).
+  Status ChangeMinute(MinuteChange change);
 
   // Takes something that is not what belongs at `path`, in a minute directory or in the way of one,
   // into quarantine, where `reason` lies beside it. Ok when it is gone already.
@@ -173,6 +200,16 @@ class GroupWriter {
   // a file that is visible.
   //   kUnavailable  one is still refused
   Status ReadUnreadable(Ledger& ledger);
+  // Whether the ledger's open minute is one of the stream's.
+  bool TakesPart(const Ledger& ledger, const std::string& stream,
+                 const StreamMinutes& minutes) const;
+  bool IsFrozen(const Ledger& ledger, const std::string& stream) const;
+  // The newest minute that may get no file of the stream any more, or nothing.
+  std::optional<Minute> FloorOf(const Ledger& ledger, const std::string& stream) const;
+  Status ReadBegun(Ledger& ledger);
+  std::string UndoneTo(const paths::MinutePath& to) const;
+  std::string DivergentPath(const std::string& stream, Minute minute,
+                            const std::string& name) const;
   struct Draft;
   struct Plan;
   // One file's move, and what goes with it.
@@ -197,6 +234,7 @@ class GroupWriter {
   ApplyContext Context();
 
   const Options options_;
+  const databus::UndoneTo undone_to_;
   StagingArea staging_;
   Recovered recovered_;
   std::map<std::string, Ledger> ledgers_;  // by primary

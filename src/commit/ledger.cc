@@ -1,11 +1,14 @@
 #include "commit/ledger.h"
 
 #include <algorithm>
+#include <functional>
+#include <set>
 
 #include <fmt/format.h>
 
 #include "base/crc32c.h"
 #include "base/planted.h"
+#include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 
 namespace databus {
@@ -21,33 +24,71 @@ Result<std::optional<Minute>> NewestOf(Storage& storage, View view, const std::s
   return NewestMinute(storage, root, latest);
 }
 
-// Streams in the newest manifest have their newest directory there, or in the minute after it.
-Status LoadAfterManifest(Storage& storage, const Manifest& manifest,
-                         const std::vector<std::string>& streams, Minute latest, Ledger& ledger) {
-  latest = std::max(latest, *ledger.open);
-  for (const std::string& stream : streams) {
-    std::optional<Minute> newest;
-    if (manifest.streams.contains(stream)) {
-      newest = manifest.minute;
-    } else {
-      // New since, or left out of the manifest, or of the original system.
-      DATABUS_ASSIGN_OR_RETURN(newest, NewestOf(storage, manifest.view, stream, latest, ledger));
-    }
-    if (newest) ledger.streams[stream].newest = newest;
-    if (newest && *newest > *ledger.open) ledger.open = newest;
+// How old the newest manifest may be to be believed that no other primary came after it.
+constexpr int kFreshMinutes = 10;
+
+// The newest of the stream's last minutes that a manifest describes.
+Result<std::optional<Minute>> NewestDescribed(MinuteContent& content, const std::string& stream,
+                                              Minute newest, std::optional<Minute> cut) {
+  std::set<Minute, std::greater<>> candidates{newest, newest + -1};
+  if (cut) candidates.insert({*cut, *cut + -1});
+  for (const Minute minute : candidates) {
+    if (minute > newest) continue;
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
+    if (streams->contains(stream)) return std::optional<Minute>(minute);
   }
-  return Status::Ok();
+  return std::optional<Minute>();
 }
 
-Status LoadWithoutManifest(Storage& storage, View view, const std::vector<std::string>& streams,
-                           Minute latest, Ledger& ledger) {
-  for (const std::string& stream : streams) {
-    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
-                             NewestOf(storage, view, stream, latest, ledger));
+struct StreamsToLoad {
+  View view;
+  Group group;
+  const std::vector<std::string>& streams;
+  Minute latest;
+  const Cuts& cuts;
+};
+
+// `manifest` is the ledger's newest one, or null. Streams that it names have their newest directory
+// there, or in the minute after it.
+Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* manifest,
+                   Ledger& ledger) {
+  const Minute latest = ledger.open ? std::max(load.latest, *ledger.open) : load.latest;
+  // Only the merged view changes hands.
+  const bool stale = load.view == View::kMerged && manifest != nullptr &&
+                     load.latest != kLastMinute && manifest->minute + kFreshMinutes < load.latest;
+  MinuteContent content(storage, load.view, load.group);
+  std::optional<Minute> first;  // that follows a history
+  std::optional<Minute> newest_of_all;
+  for (const std::string& stream : load.streams) {
+    const auto found = load.cuts.find(stream);
+    const std::optional<Minute> cut =
+        found == load.cuts.end() ? std::nullopt : std::optional<Minute>(found->second);
+    if (manifest != nullptr && manifest->streams.contains(stream) && !stale &&
+        (!cut || *cut <= manifest->minute)) {
+      ledger.streams[stream].newest = manifest->minute;
+      continue;
+    }
+    // New since, or left out of the manifest, or of the original system, or of another primary.
+    DATABUS_ASSIGN_OR_RETURN(
+        const std::optional<Minute> newest,
+        NewestOf(storage, load.view, stream, cut ? std::max(latest, *cut) : latest, ledger));
     if (!newest) continue;
-    ledger.streams[stream].newest = newest;
-    if (!ledger.open || *newest > *ledger.open) ledger.open = newest;
+    StreamMinutes& minutes = ledger.streams[stream];
+    minutes.newest = newest;
+    if (load.view == View::kMerged) {
+      DATABUS_ASSIGN_OR_RETURN(minutes.history, NewestDescribed(content, stream, *newest, cut));
+    }
+    if (!minutes.history) {
+      newest_of_all = newest_of_all ? std::max(*newest_of_all, *newest) : *newest;
+    } else if (!first || minutes.history->Next() < *first) {
+      first = minutes.history->Next();
+    }
   }
+  if (newest_of_all && (!ledger.open || *newest_of_all > *ledger.open)) {
+    ledger.open = newest_of_all;
+  }
+  // Where a copy begins is decided by what it is compared with.
+  if (!ledger.open && ledger.primary.empty()) ledger.open = first;
   return Status::Ok();
 }
 
@@ -121,10 +162,12 @@ Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_
 }
 
 Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::string& primary,
-                          const std::vector<std::string>& streams, Minute latest) {
+                          const std::vector<std::string>& streams, Minute latest,
+                          const Cuts& cuts) {
   Ledger ledger;
   ledger.primary = primary;
   DATABUS_ASSIGN_OR_RETURN(ledger.closed, NewestManifest(storage, view, group, primary));
+  const StreamsToLoad load{view, group, streams, latest, cuts};
   if (ledger.closed) {
     ledger.open = ledger.closed->Next();
     Result<Manifest> manifest = ReadManifest(storage, view, group, *ledger.closed, primary);
@@ -133,17 +176,18 @@ Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::s
       manifest = Manifest{view, group, *ledger.closed, primary, {}};
     }
     if (!manifest.ok()) return manifest.status();
-    DATABUS_RETURN_IF_ERROR(LoadAfterManifest(storage, *manifest, streams, latest, ledger));
+    DATABUS_RETURN_IF_ERROR(LoadStreams(storage, load, &*manifest, ledger));
   } else {
-    DATABUS_RETURN_IF_ERROR(LoadWithoutManifest(storage, view, streams, latest, ledger));
+    DATABUS_RETURN_IF_ERROR(LoadStreams(storage, load, nullptr, ledger));
   }
   if (!ledger.open) return ledger;
   for (auto& [stream, minutes] : ledger.streams) {
+    if (minutes.history && *minutes.history >= *ledger.open) continue;
     auto files =
         ReadMinuteFiles(storage, paths::MinuteDir(view, stream, *ledger.open), &ledger.unreadable);
     if (files.code() == Code::kNotFound) continue;
     if (!files.ok()) return files.status();
-    minutes.newest = ledger.open;
+    minutes.newest = minutes.newest ? std::max(*minutes.newest, *ledger.open) : *ledger.open;
     if (!Planted(Bug::kOpenFilesForgotten)) minutes.open_files = std::move(*files);
   }
   return ledger;

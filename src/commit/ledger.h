@@ -17,7 +17,11 @@ namespace databus {
 
 struct StreamMinutes {
   std::optional<Minute> newest;  // the newest minute directory
-  MinuteFiles open_files;        // what is in the ledger's open minute
+  // The newest minute that some manifest describes, where the ledger's newest one does not name the
+  // stream: it had another primary, or stood still by an operator's word. Earlier minutes are not
+  // this ledger's business.
+  std::optional<Minute> history{};
+  MinuteFiles open_files;  // what is in the ledger's open minute
 };
 
 struct Ledger {
@@ -63,7 +67,10 @@ Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_
 
 // `streams`: the streams of this group and primary that have a directory in the view. `latest`: the
 // latest minute that can have been published, by the clock, where no manifest says otherwise.
+// `cuts`: the topology's, by stream.
+using Cuts = std::map<std::string, Minute>;
 Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::string& primary,
-                          const std::vector<std::string>& streams, Minute latest);
+                          const std::vector<std::string>& streams, Minute latest,
+                          const Cuts& cuts = {});
 
 }  // namespace databus

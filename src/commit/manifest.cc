@@ -88,6 +88,7 @@ std::string Manifest::Encode() const {
                  std::to_string(file.identity->counter)});
     }
   }
+  for (const std::string& stream : gone) text.Line({"gone", stream});
   return std::move(text).Finish();
 }
 
@@ -99,6 +100,8 @@ Result<Manifest> Manifest::Decode(std::string_view text, std::string_view where)
   for (const TextLine& line : lines) {
     if (line[0] == "minute" && line.size() == 5) {
       DATABUS_RETURN_IF_ERROR(DecodeHead(line, manifest, where));
+    } else if (line[0] == "gone" && line.size() == 2) {
+      manifest.gone.insert(line[1]);
     } else if (line[0] == "stream" && line.size() == 6) {
       files = &manifest.streams[line[1]];
     } else if (line[0] == "file" && (line.size() == 5 || line.size() == 8) && files != nullptr) {

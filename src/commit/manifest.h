@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -34,6 +35,8 @@ struct Manifest {
   Minute minute;
   std::string primary;  // empty: closed by this cluster's own clock; else: a copy of that cluster's
   std::map<std::string, MinuteFiles> streams;
+  // Only in an amendment: streams whose minute was set aside; it is as `primary` closes it later.
+  std::set<std::string> gone{};
 
   std::string Encode() const;
   static Result<Manifest> Decode(std::string_view text, std::string_view where);

@@ -9,7 +9,7 @@
 namespace databus {
 namespace {
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  // 1 had no `copy` and `take` lines
 constexpr std::string_view kKind = "record";
 
 constexpr std::array<std::string_view, 5> kMoveNames = {"minute-dir", "file", "manifest", "queue",
@@ -37,6 +37,8 @@ Result<RecordedMove> DecodeMove(MoveKind kind, const TextLine& line) {
 std::string Record::Encode() const {
   TextWriter text(kKind, kVersion);
   text.Line({"number", std::to_string(number), std::to_string(amendment)});
+  if (!primary.empty()) text.Line({"copy", primary});
+  for (const Take& take : takes) text.Line({"take", take.staged, take.from});
   for (const RecordedMove& move : moves) {
     text.Line({kMoveNames[static_cast<size_t>(move.kind)], move.staged, move.to,
                std::to_string(move.length), Hex32(move.crc32c)});
@@ -57,6 +59,10 @@ Result<Record> Record::Decode(std::string_view text, std::string_view where) {
       record.moves.push_back(std::move(move));
     } else if (line[0] == "clean-up" && line.size() == 4) {
       record.clean_ups.push_back({line[1], line[2], line[3]});
+    } else if (line[0] == "copy" && line.size() == 2) {
+      record.primary = line[1];
+    } else if (line[0] == "take" && line.size() == 3) {
+      record.takes.push_back({line[2], line[1]});
     } else if (line[0] == "number" && line.size() == 3) {
       DATABUS_ASSIGN_OR_RETURN(record.number, ParseNumber(line[1]));
       DATABUS_ASSIGN_OR_RETURN(record.amendment, ParseNumber(line[2]));

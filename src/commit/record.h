@@ -39,11 +39,22 @@ struct CleanUp {
   friend bool operator==(const CleanUp&, const CleanUp&) = default;
 };
 
+// Something visible that is taken into staging before the moves, by the first of which it goes on:
+// nothing leaves a view but through the holder's own staging.
+struct Take {
+  std::string from;
+  std::string staged;
+  friend bool operator==(const Take&, const Take&) = default;
+};
+
 struct Record {
   uint64_t number = 0;
   uint64_t amendment = 0;           // the highest amendment of a number rules (P11)
   std::vector<RecordedMove> moves;  // in the order of applying
   std::vector<CleanUp> clean_ups;
+  // Whose minutes it copies; empty: it publishes by this cluster's own right, which may end (P33).
+  std::string primary{};
+  std::vector<Take> takes{};  // made before the moves
 
   std::string Encode() const;
   static Result<Record> Decode(std::string_view text, std::string_view where);

@@ -23,6 +23,7 @@ enum class RecoveryRow : uint8_t {
   kRecordSuperseded,
   kRecordDamaged,
   kRecordedFileDamaged,
+  kRecordOfDemoted,
   kCleanUpDone,
   kCleanUpAway,
   kPendingFound,
@@ -40,7 +41,7 @@ struct RecoveryRule {
   std::string_view done;
 };
 
-inline constexpr std::array<RecoveryRule, 21> kRecoveryTable = {{
+inline constexpr std::array<RecoveryRule, 22> kRecoveryTable = {{
     {RecoveryRow::kMoveDue, "a move's source is staged, nothing at its destination",
      "rename it into place"},
     {RecoveryRow::kMoveDone, "a move's source is gone",
@@ -66,6 +67,10 @@ inline constexpr std::array<RecoveryRule, 21> kRecoveryTable = {{
     {RecoveryRow::kRecordedFileDamaged,
      "a recorded file whose length or checksum is not as recorded",
      "amend the record: quarantine (P10)"},
+    {RecoveryRow::kRecordOfDemoted,
+     "a record that publishes merged files of a stream whose primary is another cluster now",
+     "amend the record: what is staged of the stream goes to system/divergent, its queue lines go, "
+     "no clean-up is done (P33)"},
     {RecoveryRow::kCleanUpDone, "what a clean-up removes is gone", "done"},
     {RecoveryRow::kCleanUpAway, "a clean-up's cluster does not answer",
      "keep it in the pending list, which blocks nothing (P12)"},

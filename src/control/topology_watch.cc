@@ -95,6 +95,28 @@ Status TopologyWatch::Look(const std::string& cluster, Site& site) {
   return Status::Ok();
 }
 
+// Homes first: what fails there is not begun at all.
+Status TopologyWatch::Begin(const TopologyEpoch& epoch) {
+  auto begun = std::make_shared<const TopologyEpoch>(epoch);
+  const auto is_home = [&](const std::string& cluster) {
+    return std::ranges::count(options_.homes, cluster) != 0;
+  };
+  for (const bool homes : {true, false}) {
+    for (auto& [cluster, site] : sites_) {
+      if (is_home(cluster) != homes || site.storage == nullptr) continue;
+      if (!ReadClusterId(*site.storage).ok()) continue;
+      const Status stored = StoreEpoch(*site.storage, options_.random, epoch);
+      if (!stored.ok() && (homes || stored.code() == Code::kExists)) return stored;
+      if (!stored.ok()) continue;  // it takes it from the others when it is back
+      site.tip = begun;
+      site.newest = epoch.stored.epoch;
+    }
+  }
+  best_ = std::move(begun);
+  Obey(Tips());
+  return Status::Ok();
+}
+
 // By age: each that follows takes the place of the one before.
 std::vector<TopologyWatch::Tip> TopologyWatch::Tips() const {
   std::vector<Tip> tips;

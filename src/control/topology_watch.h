@@ -49,6 +49,11 @@ class TopologyWatch {
   // Looks at every cluster. True: what is obeyed has changed; it is in the homes' trees by then.
   bool Poll();
 
+  // Obeys an epoch that this process has made, and stores it on every cluster that answers.
+  //   kExists   another epoch of that number is stored somewhere: nothing is obeyed; poll again
+  //   others    a home could not store it; homes that are not initialised yet get it later
+  Status Begin(const TopologyEpoch& epoch);
+
   // Null as long as there is none.
   std::shared_ptr<const ObeyedTopology> obeyed() const;
   // Which clusters did not answer, or hold what cannot be read, at the last poll, and why.

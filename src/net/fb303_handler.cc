@@ -34,7 +34,7 @@ class Adapter final : public fb303_thrift::FacebookServiceIf {
     return found == counters.end() ? 0 : found->second;
   }
   void setOption(const std::string&, const std::string&) override {}
-  void getOption(std::string& out, const std::string&) override { out.clear(); }
+  void getOption(std::string& out, const std::string& key) override { out = handler_.Option(key); }
   void getOptions(std::map<std::string, std::string>& out) override { out.clear(); }
   void getCpuProfile(std::string& out, int32_t) override { out.clear(); }
   int64_t aliveSince() override { return handler_.AliveSince(); }

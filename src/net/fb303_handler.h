@@ -29,6 +29,11 @@ class Fb303Handler {
   // Why the status is what it is, for a human; empty when there is nothing to say.
   virtual std::string StatusDetails() const = 0;
   virtual std::map<std::string, int64_t> Counters() const = 0;
+  // The value of an option; empty: there is no such option.
+  virtual std::string Option(std::string_view key) const {
+    (void)key;
+    return {};
+  }
   // Start of the service in seconds since 1970.
   virtual int64_t AliveSince() const = 0;
   // Asks to read the configuration again. Only notes the wish.
@@ -39,8 +44,7 @@ class Fb303Handler {
 
 // Answers any call but `Log`: the payload of the reply frame, in the header style of the call;
 // empty when nothing is to be sent (oneway). Unknown methods and undecodable calls are answered
-// with a Thrift exception. Options (setOption, getOption, getOptions) and getCpuProfile answer
-// empty: there are none.
+// with a Thrift exception. setOption changes nothing; getOptions and getCpuProfile answer empty.
 std::string AnswerFb303(std::string_view frame, Fb303Handler& handler);
 
 }  // namespace databus

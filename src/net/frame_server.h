@@ -98,6 +98,12 @@ struct ListenOptions {
   uint64_t total_pending_bytes_max = 256u << 20;
 };
 
+// What may change while a server runs.
+struct FrameLimits {
+  uint32_t frame_bytes_max = 0;
+  uint32_t connections_max = 0;
+};
+
 // Counts since the start, except where it says "now".
 struct FrameServerStats {
   uint64_t connections_now = 0;
@@ -133,6 +139,10 @@ class FrameServer {
   virtual void Send(std::vector<Reply> replies) = 0;
   // Closes the connection after what was sent to it has gone out; unanswered frames stay so.
   virtual void CloseConnection(ConnectionId connection) = 0;
+
+  // Of frames that are announced from now on, on any connection, and of new connections. Those that
+  // are there stay, also when they are too many now.
+  virtual void SetLimits(const FrameLimits& limits) = 0;
 
   // New connections are refused by the system from now on.
   virtual void StopAccepting() = 0;

@@ -420,6 +420,27 @@ TEST(FrameTransportTest, ConnectionsBeyondTheLimitAreClosedAndCounted) {
   EXPECT_EQ(test.server->Stats().connections_refused, 1u);
 }
 
+TEST(FrameTransportTest, LimitsChangeWhileConnectionsStay) {
+  TestServer test(Conduct::kEcho, {.frame_bytes_max = 1000, .connections_max = 1});
+  const auto first = test.Connect();
+  const auto echo = [](FrameClient& client, const std::string& frame) {
+    EXPECT_TRUE(SendFrames(client, {frame}).ok());
+    return ReceiveFrame(client);
+  };
+  EXPECT_EQ(echo(*first, "in"), "in");
+  const std::string longer(1500, 'x');
+  test.server->SetLimits({.frame_bytes_max = 2000, .connections_max = 2});
+  EXPECT_EQ(echo(*first, "told"), "told");  // an answer goes out after what was told before it
+  EXPECT_EQ(echo(*first, longer), longer);
+  const auto second = test.Connect();
+  EXPECT_EQ(echo(*second, longer), longer);
+  test.server->SetLimits({.frame_bytes_max = 1000, .connections_max = 1});
+  EXPECT_EQ(echo(*first, "told"), "told");
+  EXPECT_EQ(ReceiveFrame(*test.Connect()), "unavailable");
+  EXPECT_EQ(echo(*second, "still there"), "still there");
+  EXPECT_THAT(echo(*second, longer), testing::StartsWith("too long: 1500"));
+}
+
 TEST(FrameTransportTest, TheHandlerMayRefuseAPeer) {
   TestServer test(Conduct::kEcho);
   test.handler.admission = Admission::kRefuse;

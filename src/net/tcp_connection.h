@@ -45,6 +45,8 @@ class TcpConnection {
   // Reads once, into the large frame under way or into `chunk` from `chunk_used` on. A large frame
   // that is still to get its buffer shows in large_wanted(). REQUIRES: room for kChunkBytes / 2.
   Read ReadOnce(const std::shared_ptr<ReceiveBuffers::Buffer>& chunk, size_t& chunk_used);
+  // Of frames that are announced from now on.
+  void SetFrameBytesMax(uint32_t bytes) { frame_bytes_max_ = bytes; }
   // Reads and throws away. False when the peer has ended or the connection broke.
   bool Discard();
 
@@ -91,7 +93,7 @@ class TcpConnection {
 
   const ConnectionId id_;
   const Fd fd_;
-  const uint32_t frame_bytes_max_;
+  uint32_t frame_bytes_max_;
   // The unfinished frame from its length on, unless it has a buffer of its own.
   std::string partial_;
   std::shared_ptr<ReceiveBuffers::Buffer> large_;

@@ -118,6 +118,10 @@ void TcpFrameServer::CloseConnection(ConnectionId connection) {
   Tell([&](Inbox& inbox) { inbox.closes.push_back(connection); });
 }
 
+void TcpFrameServer::SetLimits(const FrameLimits& limits) {
+  Tell([&](Inbox& inbox) { inbox.limits = limits; });
+}
+
 void TcpFrameServer::StopAccepting() {
   Tell([](Inbox& inbox) { inbox.told_to = std::max(inbox.told_to, ToldTo::kStopAccepting); });
 }
@@ -199,6 +203,14 @@ bool TcpFrameServer::Tick() {
   return !connections_.empty() && now < shutdown_deadline_;
 }
 
+void TcpFrameServer::TakeLimits(const FrameLimits& limits) {
+  options_.frame_bytes_max = limits.frame_bytes_max;
+  options_.connections_max = limits.connections_max;
+  for (const auto& [id, connection] : connections_) {
+    connection->SetFrameBytesMax(limits.frame_bytes_max);
+  }
+}
+
 void TcpFrameServer::TakeInbox() {
   Inbox inbox;
   {
@@ -208,6 +220,7 @@ void TcpFrameServer::TakeInbox() {
     inbox_.told_to = inbox.told_to;
     inbox_.deadline = inbox.deadline;
   }
+  if (inbox.limits) TakeLimits(*inbox.limits);
   std::vector<ConnectionId> touched;
   for (const Reply& reply : inbox.replies) {
     const auto found = connections_.find(reply.connection);

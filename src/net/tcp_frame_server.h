@@ -6,6 +6,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -33,6 +34,7 @@ class TcpFrameServer final : public FrameServer {
   uint16_t port() const override { return port_; }
   void Send(std::vector<Reply> replies) override;
   void CloseConnection(ConnectionId connection) override;
+  void SetLimits(const FrameLimits& limits) override;
   void StopAccepting() override;
   void Shutdown(BootTime deadline) override;
   FrameServerStats Stats() const override;
@@ -43,6 +45,7 @@ class TcpFrameServer final : public FrameServer {
   struct Inbox {
     std::vector<Reply> replies;
     std::vector<ConnectionId> closes;
+    std::optional<FrameLimits> limits;
     ToldTo told_to = ToldTo::kServe;
     BootTime deadline{};
     // The IO thread has been woken for it.
@@ -55,6 +58,7 @@ class TcpFrameServer final : public FrameServer {
   int WaitMs() const;
   bool Tick();
   void TakeInbox();
+  void TakeLimits(const FrameLimits& limits);
   template <typename Ask>
   void Tell(Ask&& ask);
 
@@ -79,7 +83,7 @@ class TcpFrameServer final : public FrameServer {
   void ResumeReading();
   void Count(uint64_t FrameServerStats::* field, uint64_t by = 1);
 
-  const ListenOptions options_;
+  ListenOptions options_;  // the limits may change
   const Clock& clock_;
   Fd listener_;
   const uint16_t port_;

@@ -45,14 +45,14 @@ struct ClusterWorker::Services {
       : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
         merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
         local({storage, worker.options_.clock, local_writers, worker.problems_, worker.stats_,
-               worker.options_.topology, worker.options_.cluster,
+               worker.options_.topology(), worker.options_.cluster,
                worker.options_.clusters.IdentityOf(worker.options_.cluster).id,
                worker.options_.config.full_scan_interval,
                worker.options_.config.foreign_idle_timeout}),
-        merge({worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
+        merge({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
                worker.options_.config.copy_threads}),
-        mirror({worker.options_.topology, worker.options_.cluster, worker.options_.clusters,
+        mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
                 worker.options_.config.copy_threads}),
         local_purge(PurgeOf(worker, local_writers)),
@@ -73,13 +73,13 @@ struct ClusterWorker::Services {
             worker.problems_,
             view,
             groups,
-            worker.options_.topology.FindCluster(worker.options_.cluster)->RootUrl(),
+            worker.options_.topology().FindCluster(worker.options_.cluster)->RootUrl(),
             fmt::format("{} {}", worker.options_.cluster, ViewName(view))};
   }
 
   static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers) {
     const WorkerConfig& config = worker.options_.config;
-    return {worker.options_.topology,
+    return {worker.options_.topology(),
             worker.options_.cluster,
             worker.options_.clusters,
             worker.options_.clock,
@@ -112,9 +112,15 @@ ClusterWorker::ClusterWorker(Options options)
     : options_(std::move(options)),
       label_(fmt::format("worker-{}@{}:{}#{}", options_.cluster, options_.identity.host,
                          options_.identity.pid, options_.identity.machine)),
-      rules_(options_.topology, options_.cluster),
+      rules_(options_.topology(), options_.cluster),
       problems_(options_.clock, "worker", ShowTopic::kYes),
-      guard_(options_.clock) {}
+      guard_(options_.clock) {
+  for (const std::string& conflict : options_.obeyed.conflicts) {
+    problems_.Raise("topology", conflict,
+                    "streams that the two disagree on publish no merged minutes until one is "
+                    "chosen: databus topology choose");
+  }
+}
 
 ClusterWorker::~ClusterWorker() = default;
 
@@ -154,7 +160,7 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
   }
   RememberFrom(storage);  // who restarts alone knows the others' ids only from here
   DATABUS_RETURN_IF_ERROR(EnsureServiceDirs(storage));
-  for (const ClusterSpec& other : options_.topology.clusters) {
+  for (const ClusterSpec& other : options_.topology().clusters) {
     DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Consumers(other.name)));
     DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Mirrors(other.name)));
   }
@@ -162,13 +168,14 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
   return ProbeStorage(storage, options_.random);
 }
 
-// What takers of the lease left when they died between staging a record and placing it. One that is
-// still at it fails, and starts again.
+// What takers of the lease, and those who join queue entries, left when they died between staging a
+// file and placing it. One that is still at it fails, and starts again.
 Status ClusterWorker::SweepTmp(Storage& storage) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(paths::Tmp()));
   std::vector<std::string> litter;
   for (const DirEntry& entry : entries) {
-    if (entry.info.kind == NodeKind::kFile && entry.name.starts_with("lease.")) {
+    if (entry.info.kind == NodeKind::kFile &&
+        (entry.name.starts_with("lease.") || paths::IsJoinStagingName(entry.name))) {
       litter.push_back(paths::Join(paths::Tmp(), entry.name));
     }
   }
@@ -180,7 +187,7 @@ Status ClusterWorker::SweepTmp(Storage& storage) {
 
 // P1: only an empty tree that nobody remembers is initialised.
 Status ClusterWorker::InitializeEmpty(Storage& storage) {
-  const ClusterSpec* spec = options_.topology.FindCluster(options_.cluster);
+  const ClusterSpec* spec = options_.topology().FindCluster(options_.cluster);
   DATABUS_RETURN_IF_ERROR(options_.create_root(*spec));
   const auto id = ReadClusterId(storage);
   if (id.code() != Code::kNotFound) return id.status();
@@ -196,7 +203,7 @@ Status ClusterWorker::InitializeEmpty(Storage& storage) {
     DATABUS_RETURN_IF_ERROR(TrashWhatTheOriginalPublished(storage, options_.clock));
   }
   Group groups = kGroupsDefault;
-  for (const ClusterSpec& other : options_.topology.clusters) {
+  for (const ClusterSpec& other : options_.topology().clusters) {
     options_.clusters.CheckOne(other.name);
     const Group theirs = options_.clusters.IdentityOf(other.name).groups;
     if (theirs != 0) groups = theirs;
@@ -210,7 +217,7 @@ Status ClusterWorker::InitializeEmpty(Storage& storage) {
 
 // The own tree is asked later: it may be believed only when it is known to be ours.
 void ClusterWorker::RememberFromHeartbeats() {
-  for (const ClusterSpec& other : options_.topology.clusters) {
+  for (const ClusterSpec& other : options_.topology().clusters) {
     if (other.name == options_.cluster) continue;
     if (Storage* storage = options_.clusters.Any(other.name)) RememberFrom(*storage);
   }
@@ -306,6 +313,7 @@ void ClusterWorker::StreamsStep() {
   options_.clusters.Check();
   if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kMerged)) {
     services->merged_writers.Drop();
+    stats_.ForgetFrozen();
     return;
   }
   services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
@@ -346,8 +354,13 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   }
   beat.problems = problems_.List();
   beat.facts["lease_holder"] = holder;
+  beat.facts["topology_epoch"] = options_.obeyed.epoch.stored.epoch;
+  beat.facts["topology_digest"] = options_.obeyed.epoch.digest;
   beat.facts["cluster_ids"] = options_.clusters.KnownIds();
   if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
+  for (const auto& [stream, last] : stats_.Frozen()) {
+    beat.facts["frozen"][stream] = last ? last->ToIso() : "";
+  }
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
 }

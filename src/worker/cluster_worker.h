@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "cluster/topology.h"
 #include "cluster/worker_config.h"
+#include "control/topology_watch.h"
 #include "lease/lease.h"
 #include "worker/clock_guard.h"
 #include "worker/clusters.h"
@@ -42,7 +43,7 @@ struct WorkerIdentity {
 class ClusterWorker {
  public:
   struct Options {
-    const Topology& topology;
+    const ObeyedTopology& obeyed;
     const WorkerConfig& config;
     std::string cluster;
     Clusters& clusters;
@@ -51,6 +52,8 @@ class ClusterWorker {
     std::function<Status(const ClusterSpec&)> create_root;
     WorkerIdentity identity;
     AdoptTree adopt_tree = AdoptTree::kNo;
+
+    const Topology& topology() const { return obeyed.topology; }
   };
   explicit ClusterWorker(Options options);
   ~ClusterWorker();

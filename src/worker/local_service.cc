@@ -19,7 +19,9 @@ constexpr size_t kFilesPerCommitMax = 2000;
 LocalService::LocalService(Options options)
     : options_(std::move(options)),
       foreign_({options_.storage, options_.clock, options_.problems, options_.cluster,
-                options_.cluster_id, options_.foreign_idle_timeout}) {}
+                options_.cluster_id, options_.foreign_idle_timeout}),
+      requeue_({options_.storage, options_.writers, options_.problems, options_.topology,
+                options_.cluster}) {}
 
 void LocalService::RunOnce(Minute now) {
   WorkByGroup work;
@@ -32,16 +34,21 @@ void LocalService::RunOnce(Minute now) {
       work[GroupOf(tail.stream, options_.writers.groups())].tails.push_back(std::move(tail));
     }
     scanned_ = boot;
+    requeue_due_ = Due::kYes;
   }
   if (!Planted(Bug::kCloseOnlyWithTraffic)) {
     for (const Group group : options_.writers.ActiveGroups()) work[group];
   }
+  Due next = Due::kNo;
   for (const auto& [group, due] : work) {
     const bool ended_well = options_.writers.With(
         group, "publish", [&](GroupWriter& writer) { return PublishGroup(writer, due, now); });
     // What a scan found is announced nowhere.
     if (!ended_well && !due.files.empty()) scanned_.reset();
+    if (!ended_well) next = Due::kYes;
   }
+  if (requeue_due_ == Due::kYes) requeue_.RunOnce();
+  requeue_due_ = next;
 }
 
 void LocalService::ReadAnnouncements(WorkByGroup& work) {

@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "cluster/topology.h"
 #include "worker/foreign_files.h"
+#include "worker/requeue.h"
 #include "worker/run_stats.h"
 #include "worker/writers.h"
 
@@ -67,6 +68,9 @@ class LocalService {
   };
   std::map<Group, Waiting> waiting_;
   ForeignFiles foreign_;
+  Requeue requeue_;
+  // After a scan, and after a take-over, whose records may have named a former primary's queue.
+  enum class Due : uint8_t { kNo, kYes } requeue_due_ = Due::kYes;
 };
 
 }  // namespace databus

@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/planted.h"
 #include "cluster/names.h"
+#include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 
 namespace databus {
@@ -24,6 +25,9 @@ std::string PathOf(const paths::MinutePath& line) {
 MergeService::MergeService(Options options) : options_(std::move(options)) {
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.Primary() != options_.cluster) continue;
+    if (stream.publication == Publication::kFrozen) {
+      frozen_[GroupOf(stream.name, options_.writers.groups())].push_back(stream.name);
+    }
     for (const SourceSpec& source : stream.sources) {
       queues_.try_emplace(source.cluster, paths::Consumers(options_.cluster),
                           options_.writers.groups());
@@ -39,9 +43,16 @@ MergeService::MergeService(Options options) : options_(std::move(options)) {
 
 void MergeService::RunOnce(Minute now) {
   RefreshQueues();
+  for (auto& [source, queue] : queues_) {
+    Storage* storage = options_.clusters.Find(source);
+    if (storage == nullptr) continue;
+    SplitMixedEntries(queue, *storage, options_.writers, options_.problems,
+                      fmt::format("{} merge from {} split", options_.cluster, source));
+  }
   std::set<Group> groups = options_.writers.ActiveGroups();
   if (Planted(Bug::kCloseOnlyWithTraffic)) groups.clear();
   for (const auto& [source, queue] : queues_) groups.merge(queue.Groups());
+  for (const auto& [group, streams] : frozen_) groups.insert(group);
   for (const Group group : groups) {
     const bool ended_well = options_.writers.With(
         group, "merge", [&](GroupWriter& writer) { return MergeGroup(writer, group, now); });
@@ -93,28 +104,80 @@ Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
 }
 
 Status MergeService::ExtendIndex(GroupWriter& writer, Group group, Index& index) {
-  Storage& storage = writer.staging().storage();
-  const Minute from = index.covered ? index.covered->Next() : kFirstMinute;
-  DATABUS_ASSIGN_OR_RETURN(const std::vector<Minute> minutes,
-                           ListManifests(storage, View::kMerged, group, "", from, kLastMinute));
-  for (const Minute minute : minutes) {
-    const auto manifest = ReadManifest(storage, View::kMerged, group, minute, "");
-    if (manifest.ok()) {
-      for (const auto& [stream, files] : manifest->streams) index.index.AddAll(stream, files);
-    } else if (manifest.code() == Code::kCorrupt) {
-      DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index.index));
-      options_.problems.Report(manifest.status().ToString(),
-                               "the minute's files were read instead; remove the manifest");
-    } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile
-      return manifest.status();
-    }
-  }
   if (index.built == Index::Built::kNo) {
-    DATABUS_RETURN_IF_ERROR(IndexTheOriginals(
-        writer, group, minutes.empty() ? kLastMinute : minutes.front(), index.index));
+    DATABUS_RETURN_IF_ERROR(IndexMinutes(writer, group, index));
+    DATABUS_RETURN_IF_ERROR(IndexUndescribed(writer, index.index));
     index.built = Index::Built::kYes;
+    return Status::Ok();
+  }
+  const Minute from = index.covered ? index.covered->Next() : kFirstMinute;
+  DATABUS_ASSIGN_OR_RETURN(
+      const std::vector<Minute> minutes,
+      ListManifests(writer.staging().storage(), View::kMerged, group, "", from, kLastMinute));
+  for (const Minute minute : minutes) {
+    DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index.index));
   }
   if (!minutes.empty()) index.covered = minutes.back();
+  return Status::Ok();
+}
+
+// Whoever closed them: what was mirrored before this cluster became the primary counts as well.
+Status MergeService::IndexMinutes(GroupWriter& writer, Group group, Index& index) {
+  Storage& storage = writer.staging().storage();
+  enum class Closed : uint8_t { kByOwn, kByOthers };
+  std::map<Minute, Closed> minutes;
+  DATABUS_RETURN_IF_ERROR(
+      WalkHours(storage, paths::ManifestRoot(View::kMerged, group), kFirstMinute, kLastMinute,
+                Order::kAscending, [&](Minute hour, const DirEntry& entry) {
+                  const auto name = paths::ManifestName::Parse(entry.name);
+                  const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
+                  if (!minute) return Walk::kContinue;
+                  const bool own = name->primary.empty() && !name->amendment;
+                  if (own) index.covered = minute;
+                  if (own) minutes.try_emplace(*minute, Closed::kByOwn);
+                  if (!own) minutes[*minute] = Closed::kByOthers;
+                  return Walk::kContinue;
+                }));
+  MinuteContent content(storage, View::kMerged, group);
+  for (const auto& [minute, closed] : minutes) {
+    if (closed == Closed::kByOwn) {
+      DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index.index));
+      continue;
+    }
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
+    for (const auto& [stream, files] : *streams) index.index.AddAll(stream, files);
+  }
+  return IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.begin()->first,
+                           index.index);
+}
+
+// The minute that the primary before this one had not closed yet.
+Status MergeService::IndexUndescribed(GroupWriter& writer, IdentityIndex& index) {
+  for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
+    if (!minutes.history || *minutes.newest <= *minutes.history) continue;
+    const auto files = ReadMinuteFiles(writer.staging().storage(),
+                                       paths::MinuteDir(View::kMerged, stream, *minutes.newest));
+    if (files.ok()) {
+      index.AddAll(stream, *files);
+    } else if (files.code() != Code::kNotFound) {
+      return files.status();
+    }
+  }
+  return Status::Ok();
+}
+
+Status MergeService::IndexOwnMinute(GroupWriter& writer, Group group, Minute minute,
+                                    IdentityIndex& index) {
+  const auto manifest = ReadManifest(writer.staging().storage(), View::kMerged, group, minute, "");
+  if (manifest.ok()) {
+    for (const auto& [stream, files] : manifest->streams) index.AddAll(stream, files);
+  } else if (manifest.code() == Code::kCorrupt) {
+    DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index));
+    options_.problems.Report(manifest.status().ToString(),
+                             "the minute's files were read instead; remove the manifest");
+  } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile
+    return manifest.status();
+  }
   return Status::Ok();
 }
 
@@ -159,6 +222,8 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
     RefreshQueues();
   }
+  DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
+  DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
   while (true) {
     const std::vector<Wanted> wanted = Select(group);
@@ -178,7 +243,19 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
   indexes_[group].covered = writer.OwnLedger().closed;
+  AcknowledgeFrozen(writer, group);
   return Status::Ok();
+}
+
+// Here all that was recorded is done, and the manifest of the last minute stands.
+void MergeService::AcknowledgeFrozen(GroupWriter& writer, Group group) {
+  const auto frozen = frozen_.find(group);
+  if (frozen == frozen_.end()) return;
+  for (const std::string& stream : frozen->second) {
+    const auto known = writer.OwnLedger().streams.find(stream);
+    options_.stats.SetFrozen(
+        stream, known == writer.OwnLedger().streams.end() ? std::nullopt : known->second.newest);
+  }
 }
 
 std::vector<MergeService::Wanted> MergeService::Select(Group group) {
@@ -214,7 +291,8 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
       fmt::format("{} merge from {} of {}", options_.cluster, source, line.stream);
   if (stream != nullptr && stream->Primary() == options_.cluster) {
     options_.problems.Clear(topic);
-    return true;
+    // P30: it waits for whoever is the primary next.
+    return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
   options_.problems.Raise(
       topic,

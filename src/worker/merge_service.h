@@ -59,14 +59,19 @@ class MergeService {
   Status Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted, CommitRequest& request);
   Status Judge(GroupWriter& writer, const Wanted& wanted, const std::string& staged,
                const CopyOutcome& outcome, CommitRequest& request);
+  void AcknowledgeFrozen(GroupWriter& writer, Group group);
   void AddCleanUps(Group group, CommitRequest& request);
   Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
   Status ExtendIndex(GroupWriter& writer, Group group, Index& index);
+  Status IndexMinutes(GroupWriter& writer, Group group, Index& index);
+  Status IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, IdentityIndex& index);
+  Status IndexUndescribed(GroupWriter& writer, IdentityIndex& index);
   Status IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index);
   Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
-  std::map<std::string, QueueReader> queues_;  // by source cluster
+  std::map<Group, std::vector<std::string>> frozen_;  // own streams
+  std::map<std::string, QueueReader> queues_;         // by source cluster
   std::map<Group, Index> indexes_;
   IdentityIndex in_request_;  // of the commit under way
 };

@@ -63,6 +63,7 @@ void MirrorService::RunOnce() {
       continue;
     }
     options_.problems.Clear(topic);
+    SplitMixedEntries(queue, *source, options_.writers, options_.problems, topic + " split");
     for (const auto& [group, streams] : streams_[primary]) {
       const Flow flow{primary, group, *source, queue, streams};
       const bool ended_well =

@@ -5,23 +5,10 @@
 #include "base/planted.h"
 
 namespace databus {
-namespace {
-
-constexpr size_t kEntryBytesMax = size_t{64} << 20;
-
-std::tuple<uint64_t, uint64_t, std::string> AgeOf(const std::string& path) {
-  const std::string name(paths::BaseName(path));
-  const auto ours = paths::QueueEntryName::Parse(name);
-  if (ours) return {ours->epoch, ours->number, ""};
-  return {0, 0, name};
-}
-
-}  // namespace
-
 QueueReader::Kept QueueReader::Parse(const std::string& path, const std::string& text) const {
   Kept kept;
   kept.entry.path = path;
-  kept.age = AgeOf(path);
+  kept.age = QueueAgeOf(std::string(paths::BaseName(path)));
   for (size_t at = 0; at < text.size();) {
     const size_t end = std::min(text.find('\n', at), text.size());
     std::string_view line(text.data() + at, end - at);
@@ -58,11 +45,11 @@ Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed
     present.insert(entry.name);
     if (entries_.contains(entry.name)) continue;
     const std::string path = paths::Join(directory_, entry.name);
-    if (entry.info.length > kEntryBytesMax) {
+    if (entry.info.length > kQueueEntryBytesMax) {
       unreadable.push_back(path + ": too long for a queue entry");
       continue;
     }
-    auto text = source.ReadFile(path, kEntryBytesMax);
+    auto text = source.ReadFile(path, kQueueEntryBytesMax);
     if (Planted(Bug::kUnreadEntryIsEmpty) && text.unknown()) text = std::string();
     if (text.unknown()) return text.status();
     if (text.ok()) {
@@ -99,6 +86,35 @@ void QueueReader::Unsettle(Group group) {
     entry->settled.clear();
     entry->cleaned = QueueEntry::Cleaned::kNo;
   }
+}
+
+bool QueueReader::HasMixed() const {
+  return std::any_of(entries_.begin(), entries_.end(),
+                     [](const auto& kept) { return kept.second.groups.size() > 1; });
+}
+
+Status QueueReader::SplitMixed(Storage& source, Random& random) {
+  std::vector<std::string> mixed;
+  for (const auto& [name, kept] : entries_) {
+    if (kept.groups.size() > 1) mixed.push_back(name);
+  }
+  DATABUS_RETURN_IF_ERROR(SplitQueueEntries({source, directory_, groups_}, random, mixed));
+  return Refresh(source);
+}
+
+void SplitMixedEntries(QueueReader& queue, Storage& source, Writers& writers,
+                       ProblemBoard& problems, const std::string& topic) {
+  if (!queue.HasMixed()) return;
+  writers.With(0, "split", [&](GroupWriter&) {
+    const Status split = queue.SplitMixed(source, writers.random());
+    if (split.ok()) {
+      problems.Clear(topic);
+    } else {
+      problems.Raise(topic, split.ToString(),
+                     "entries of several groups are read as they are; splitting is tried again");
+    }
+    return Status::Ok();  // it is the source's trouble, not the writer's
+  });
 }
 
 std::set<Group> QueueReader::Groups() const {

@@ -7,12 +7,13 @@
 #include <memory>
 #include <set>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "base/status.h"
 #include "cluster/paths.h"
 #include "storage/storage.h"
+#include "worker/queue_join.h"
+#include "worker/writers.h"
 
 namespace databus {
 
@@ -41,19 +42,21 @@ class QueueReader {
   const std::vector<std::string>& Unreadable() const { return unreadable_; }
 
   size_t size() const { return entries_.size(); }
-  // The entries that hold lines of a group, oldest first. An entry of the original, or one that an
-  // operator collapsed, may hold lines of several (P23).
+  // The entries that hold lines of a group, oldest first. An entry of the original may hold lines
+  // of several, until it is split (P23).
   const std::vector<QueueEntry*>& OfGroup(Group group) const;
   std::set<Group> Groups() const;
+  // Splits entries that hold lines of several groups, and reads what came of it. For the holder of
+  // group 0. Entries that cannot be split are served as they are.
+  Status SplitMixed(Storage& source, Random& random);
+  bool HasMixed() const;
   // Forgets what was settled of a group: its commit failed, and nobody knows how far it came.
   void Unsettle(Group group);
 
  private:
-  // Ours in the order in which they were made, after the original's, whose names are milliseconds.
-  using Age = std::tuple<uint64_t, uint64_t, std::string>;
   struct Kept {
     QueueEntry entry;
-    Age age;
+    QueueAge age;
     std::set<Group> groups;
   };
   Status ReadNew(Storage& source, const std::vector<DirEntry>& listed);
@@ -66,5 +69,10 @@ class QueueReader {
   std::map<Group, std::vector<QueueEntry*>> by_group_;  // entries_ as OfGroup shows them
   std::vector<std::string> unreadable_;
 };
+
+// SplitMixed, if there is anything mixed and this worker holds group 0; what goes wrong is a
+// problem under `topic`.
+void SplitMixedEntries(QueueReader& queue, Storage& source, Writers& writers,
+                       ProblemBoard& problems, const std::string& topic);
 
 }  // namespace databus

@@ -161,7 +161,7 @@ class DroppingWorker {
                             std::make_unique<FaultStorage>(world_.at(spec.name), plan));
                       },
                       [](const ClusterSpec&) { return Status::Ok(); }};
-    worker_ = *Worker::Create(seams, config, TestTopology(), {"host", 9}, AdoptTree::kNo);
+    worker_ = *Worker::Create(seams, config, Obeyed(TestTopology()), {"host", 9}, AdoptTree::kNo);
   }
   // The retention's limit passes while dc2's worker stands still.
   void PassLimit() {

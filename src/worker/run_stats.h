@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "base/clock.h"
+#include "base/minute.h"
 #include "base/sync.h"
 #include "cluster/paths.h"
 
@@ -41,6 +43,21 @@ class RunStats {
     queues_[queue] = entries;
   }
 
+  // P30: a frozen stream's last minute, closed here for good; or that it never had one.
+  void SetFrozen(const std::string& stream, std::optional<Minute> last) {
+    MutexLock lock(mutex_);
+    frozen_[stream] = last;
+  }
+  // Whoever publishes next may know better.
+  void ForgetFrozen() {
+    MutexLock lock(mutex_);
+    frozen_.clear();
+  }
+  std::map<std::string, std::optional<Minute>> Frozen() const {
+    MutexLock lock(mutex_);
+    return frozen_;
+  }
+
   using Key = std::pair<std::string, std::string>;  // hop, stream
   std::map<Key, HopStats> Hops() const {
     MutexLock lock(mutex_);
@@ -55,6 +72,7 @@ class RunStats {
   mutable Mutex mutex_;
   std::map<Key, HopStats> hops_;
   std::map<std::string, uint64_t> queues_;
+  std::map<std::string, std::optional<Minute>> frozen_;
 };
 
 }  // namespace databus

@@ -21,6 +21,16 @@ std::vector<std::string> TopologyRules::QueuesOf(View view, const std::string& s
   return queues;
 }
 
+std::optional<Minute> TopologyRules::CutOf(const std::string& stream) const {
+  const StreamSpec* spec = topology_.FindStream(stream);
+  return spec == nullptr ? std::nullopt : spec->cut;
+}
+
+Publication TopologyRules::PublicationOf(const std::string& stream) const {
+  const StreamSpec* spec = topology_.FindStream(stream);
+  return spec == nullptr ? Publication::kOpen : spec->publication;
+}
+
 std::set<std::string> TopologyRules::Primaries(View view) const {
   std::set<std::string> primaries = {""};
   if (view == View::kLocal) return primaries;

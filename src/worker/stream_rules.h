@@ -23,6 +23,8 @@ class TopologyRules final : public StreamRules {
   // whose primary is here).
   std::vector<std::string> QueuesOf(View view, const std::string& stream) const override;
   std::set<std::string> Primaries(View view) const override;
+  std::optional<Minute> CutOf(const std::string& stream) const override;
+  Publication PublicationOf(const std::string& stream) const override;
 
  private:
   const Topology& topology_;

@@ -60,6 +60,13 @@ void ReadStream(Storage& storage, View view, const std::string& stream,
 
 }  // namespace
 
+std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology) {
+  StoredTopology stored;
+  stored.topology = topology;
+  return std::make_shared<const ObeyedTopology>(
+      ObeyedTopology{TopologyEpoch::Of(std::move(stored)), std::move(topology), {}});
+}
+
 Topology TestTopology() { return *ParseTopology(kTopology, "test.xml"); }
 
 Installation::Installation()
@@ -187,7 +194,7 @@ WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string
                           std::make_unique<FaultStorage>(installation.at(spec.name), plan));
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
-  auto worker = Worker::Create(seams, config, std::move(topology), {"host", pid}, adopt_tree);
+  auto worker = Worker::Create(seams, config, Obeyed(std::move(topology)), {"host", pid}, adopt_tree);
   EXPECT_TRUE(worker.ok());
   worker_ = std::move(*worker);
 }

@@ -20,6 +20,9 @@ namespace databus {
 // Streams: clicks and views with primary dc1 and mirror dc2, orders the other way; sources in both.
 Topology TestTopology();
 
+// As if it were the first epoch that was stored.
+std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology);
+
 // One published or sealed file, as a reader sees it.
 struct SeenFile {
   std::string stream;

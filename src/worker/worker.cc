@@ -9,32 +9,33 @@
 
 namespace databus {
 
-Worker::Worker(WorkerSeams seams, WorkerConfig config, Topology topology)
+Worker::Worker(WorkerSeams seams, WorkerConfig config, std::shared_ptr<const ObeyedTopology> obeyed)
     : seams_(std::move(seams)),
       config_(std::move(config)),
-      topology_(std::move(topology)),
-      clusters_(std::make_unique<Clusters>(topology_, seams_.open_storage)) {}
+      obeyed_(std::move(obeyed)),
+      clusters_(std::make_unique<Clusters>(obeyed_->topology, seams_.open_storage)) {}
 
 Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig config,
-                                               Topology topology, WorkerIdentity identity,
-                                               AdoptTree adopt_tree) {
+                                               std::shared_ptr<const ObeyedTopology> obeyed,
+                                               WorkerIdentity identity, AdoptTree adopt_tree) {
   std::unique_ptr<Worker> worker(
-      new Worker(std::move(seams), std::move(config), std::move(topology)));
+      new Worker(std::move(seams), std::move(config), std::move(obeyed)));
+  const Topology& topology = worker->obeyed_->topology;
   std::vector<std::string> names = worker->config_.clusters;
   if (worker->config_.all_clusters) {
     names.clear();
-    for (const ClusterSpec& spec : worker->topology_.clusters) names.push_back(spec.name);
+    for (const ClusterSpec& spec : topology.clusters) names.push_back(spec.name);
   }
   for (const std::string& name : names) {
-    if (worker->topology_.FindCluster(name) == nullptr) {
+    if (topology.FindCluster(name) == nullptr) {
       return Status(
           Code::kInvalid,
           fmt::format("{}: com.inmobi.databus.clusters: found '{}', expected a cluster of "
                       "{}",
-                      worker->config_.file, name, worker->topology_.file));
+                      worker->config_.file, name, topology.file));
     }
     worker->workers_.push_back(std::make_unique<ClusterWorker>(ClusterWorker::Options{
-        worker->topology_, worker->config_, name, *worker->clusters_, worker->seams_.clock,
+        *worker->obeyed_, worker->config_, name, *worker->clusters_, worker->seams_.clock,
         worker->seams_.random, worker->seams_.create_root, identity, adopt_tree}));
   }
   return worker;

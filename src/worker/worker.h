@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/sync.h"
+#include "control/topology_watch.h"
 #include "telemetry/metrics.h"
 #include "worker/cluster_worker.h"
 
@@ -24,8 +25,8 @@ class Worker {
  public:
   // kInvalid: the configuration names a cluster that the topology does not have.
   static Result<std::unique_ptr<Worker>> Create(WorkerSeams seams, WorkerConfig config,
-                                                Topology topology, WorkerIdentity identity,
-                                                AdoptTree adopt_tree);
+                                                std::shared_ptr<const ObeyedTopology> obeyed,
+                                                WorkerIdentity identity, AdoptTree adopt_tree);
   // Stops, if Stop was not called.
   ~Worker();
 
@@ -44,13 +45,13 @@ class Worker {
   const std::vector<std::unique_ptr<ClusterWorker>>& clusters() const { return workers_; }
 
  private:
-  Worker(WorkerSeams seams, WorkerConfig config, Topology topology);
+  Worker(WorkerSeams seams, WorkerConfig config, std::shared_ptr<const ObeyedTopology> obeyed);
   void StartThreads(ClusterWorker& worker);
   void Loop(std::chrono::nanoseconds interval, const std::function<void()>& step);
 
   const WorkerSeams seams_;
   const WorkerConfig config_;
-  const Topology topology_;
+  const std::shared_ptr<const ObeyedTopology> obeyed_;
   std::unique_ptr<Clusters> clusters_;
   std::vector<std::unique_ptr<ClusterWorker>> workers_;
   StopFlag stop_;

@@ -36,6 +36,7 @@ class Writers {
 
   Group groups() const { return options_.groups; }
   View view() const { return options_.view; }
+  Random& random() const { return options_.random; }
 
   // Runs `work` with the group's writer, if the lease is held and the writer opens. Whatever goes
   // wrong is raised as a problem of this group and stops no other. True when `work` ended well.

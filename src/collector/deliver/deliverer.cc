@@ -15,6 +15,10 @@ namespace {
 
 // How long new messages may wait unnoticed that are to be cut for their size, not their age.
 constexpr std::chrono::milliseconds kPoll{200};
+// How old Backlog() may be.
+constexpr std::chrono::seconds kPublish{1};
+// Between two looks at what receivers have answered, at the end.
+constexpr std::chrono::milliseconds kAnswerPoll{10};
 
 constexpr char kDeliveryProblem[] = "delivery";
 
@@ -31,11 +35,33 @@ std::string CollectorProcess(const std::string& collector) { return "collector-"
 Deliverer::Deliverer(const DeliverySeams& seams, DeliverySettings settings)
     : seams_(seams),
       settings_(std::move(settings)),
-      guard_(seams.cluster, seams.clock, CollectorProcess(settings_.collector),
-             seams.spool.identity().incarnation),
       stager_(seams, settings_, counts_),
-      mover_(seams, settings_, counts_) {
-  for (const SpoolCut& cut : seams_.spool.OpenCuts()) mover_.Take(cut, IntentState::kUnknown);
+      mover_(seams, settings_, counts_),
+      hand_overs_(seams, settings_, counts_) {
+  if (seams_.cluster != nullptr) {
+    guard_.emplace(*seams_.cluster, seams_.clock, CollectorProcess(settings_.collector),
+                   seams_.spool.identity().incarnation);
+  }
+  for (const SpoolCut& cut : seams_.spool.OpenCuts()) {
+    mover_.Take(cut, IntentState::kUnknown);
+    hand_overs_.Take(cut, HandOverState::kUnknown);
+    if (!Planted(Bug::kDeferredForgotten)) deferred_.Add(cut);
+  }
+  // What an earlier run left is not live.
+  for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
+    if (unsealed.age == SpoolAge::kLive) continue;
+    backlog_end_ = std::max(backlog_end_, {unsealed.range.segment, unsealed.range.end});
+  }
+}
+
+void Deliverer::Configure(DeliverySettings settings) {
+  settings_ = std::move(settings);
+  const BootTime now = seams_.clock.Boot();
+  const BootTime retry = now + settings_.retry_interval + settings_.retry_interval_range / 2;
+  next_cut_ = std::min(next_cut_, now + settings_.rotate_period);
+  next_allowance_ = std::min(next_allowance_, now + settings_.backlog_interval);
+  not_before_ = std::min(not_before_, retry);
+  spool_not_before_ = std::min(spool_not_before_, retry);
 }
 
 std::optional<WallTime> Deliverer::OldestSealed() const {
@@ -43,84 +69,165 @@ std::optional<WallTime> Deliverer::OldestSealed() const {
   return oldest_sealed_;
 }
 
+std::map<std::string, StreamBacklog> Deliverer::Backlog() const {
+  MutexLock lock(mutex_);
+  return backlog_;
+}
+
 BootTime Deliverer::Step() {
   if (hurry_.exchange(false)) {
-    not_before_ = next_cut_ = seams_.clock.Boot();
+    not_before_ = spool_not_before_ = next_cut_ = seams_.clock.Boot();
+    hand_overs_.Hurry();
   }
   if (spool_unsure_) {
     // Nothing is delivered any more; the heartbeat, which tells so, still wants the right cluster.
-    reached_ = CheckClusterId(seams_.cluster, seams_.spool.identity().cluster_id).ok();
+    reached_ = seams_.cluster != nullptr &&
+               CheckClusterId(*seams_.cluster, seams_.spool.identity().cluster_id).ok();
     return seams_.clock.Boot() + settings_.rotate_period;
   }
-  if (IsDue()) {
-    if (const Status done = Attempt(Extent::kDue); !done.ok()) Fail(done);
+  if (spool_not_before_ <= seams_.clock.Boot()) {
+    const bool hands = HandOver().ok();
+    if (hands && IsDue()) static_cast<void>(Attempt(Extent::kDue));  // it was reported
   }
   return NextStep();
 }
 
-bool Deliverer::IsDue() const {
+bool Deliverer::ClusterIsDue() const {
+  return seams_.cluster != nullptr && not_before_ <= seams_.clock.Boot();
+}
+
+bool Deliverer::IsDue() {
   const BootTime now = seams_.clock.Boot();
-  if (now < not_before_) return false;
+  if (!routed() && !ClusterIsDue()) return false;
+  ReleaseHeld();
   if (now >= next_cut_) return true;
+  // A cluster that is away is tried when its pause is over.
+  if (routed() && !cluster_up_ && ClusterIsDue()) return true;
   const auto [live, backlog] = LiveAndBacklog();
   if (Bytes(live) >= settings_.cut_bytes) return true;
-  return !backlog.empty() && (allowance_ > 0 || now >= next_allowance_);
+  const bool allowed = allowance_ > 0 || now >= next_allowance_;
+  std::set<std::string> ready;
+  return allowed &&
+         (!backlog.empty() ||
+          deferred_.FindReady([this](auto stream) { return MayGo(stream); }, ready) != nullptr);
+}
+
+bool Deliverer::AllIsDelivered() const {
+  return seams_.spool.UnsealedRanges().empty() && mover_.idle() && hand_overs_.idle() &&
+         deferred_.empty();
 }
 
 Status Deliverer::Finish(BootTime deadline) {
+  Status failed(Code::kStopped, "not everything could be delivered; the rest stays in the spool");
   uint64_t before = std::numeric_limits<uint64_t>::max();
   while (!spool_unsure_ && seams_.clock.Boot() < deadline) {
-    if (Status done = Attempt(Extent::kAll); !done.ok()) {
-      Fail(done);
-      return done;
+    Status done = HandOver();
+    if (done.ok()) {
+      ReleaseHeld();
+      done = Attempt(Extent::kAll);
     }
+    Publish();
+    if (AllIsDelivered()) return Status::Ok();
     const auto [live, backlog] = LiveAndBacklog();
-    const uint64_t left = Bytes(live) + Bytes(backlog);
-    if (left == 0 && mover_.idle()) return Status::Ok();
-    if (left == 0 || left >= before) break;
+    const uint64_t left = Bytes(live) + Bytes(backlog) + seams_.spool.Stats().sealed_bytes;
+    if (left >= before) {
+      if (!done.ok() || !hand_overs_.hopeful()) return done.ok() ? failed : done;
+      StopFlag never;
+      never.SleepUntil(seams_.clock, std::min(deadline, seams_.clock.Boot() + kAnswerPoll));
+    }
     before = left;
   }
-  return Status(Code::kStopped, "not everything could be delivered; the rest stays in the spool");
+  return failed;
 }
 
 Status Deliverer::NameIsFree() {
-  Status reached = CheckClusterId(seams_.cluster, seams_.spool.identity().cluster_id).status();
+  if (!guard_) return Status::Ok();
+  Status reached = CheckClusterId(*seams_.cluster, seams_.spool.identity().cluster_id).status();
   if (!reached.ok()) return Status::Ok();
-  Status checked = guard_.Check();
-  return checked.code() == Code::kRefused || guard_.watching() ? checked : Status::Ok();
+  Status checked = guard_->Check();
+  return checked.code() == Code::kRefused || guard_->watching() ? checked : Status::Ok();
 }
 
+Deliverer::Destination Deliverer::DestinationOf(std::string_view stream) {
+  const Route route = routed() ? settings_.route_of(stream) : Route{};
+  switch (route.mode) {
+    case DeliveryMode::kSpool: break;
+    case DeliveryMode::kDeliver: return {cluster_up_ ? Way::kFile : Way::kNone, nullptr};
+    case DeliveryMode::kRedirect:
+      if (Courier* const courier = hand_overs_.Choose(route.receivers)) {
+        return {Way::kReceiver, courier};
+      }
+      break;
+  }
+  return {};
+}
+
+Deliverer::Sorted Deliverer::Sort(const SpoolLook& look, LogPlace place) {
+  Sorted sorted;
+  for (SpoolDeferral& share : look.Shares()) {
+    const Destination destination = DestinationOf(share.stream);
+    const bool behind = deferred_.Before(share.stream, place);
+    if (behind || destination.way == Way::kNone) {
+      sorted.queued_behind = sorted.queued_behind || destination.way != Way::kNone;
+      sorted.deferred.push_back(std::move(share));
+    } else if (destination.way == Way::kFile) {
+      sorted.files.insert(look.NameOf(share.stream));
+    } else {
+      sorted.receivers[destination.courier].push_back(std::move(share));
+    }
+  }
+  return sorted;
+}
+
+// Everything that is due. The first failure, which was reported; what does not depend on it goes
+// on.
 Status Deliverer::Attempt(Extent extent) {
+  Status served;
+  if (ClusterIsDue()) {
+    served = ServeCluster();
+    cluster_up_ = served.ok();
+    if (!served.ok()) served = Fail(Culprit::kCluster, std::move(served));
+    if (spool_unsure_) return served;
+  } else if (seams_.cluster != nullptr && !routed()) {
+    return Status::Ok();
+  }
+  if (!cluster_up_ && !routed()) return served;
+  DATABUS_RETURN_IF_ERROR(CutDue(extent));
+  if (served.ok()) seams_.problems.Clear(kDeliveryProblem);
+  return served;
+}
+
+Status Deliverer::ServeCluster() {
   if (Status reached = Reach(); !reached.ok()) {
     reached_ = false;
     return reached;
   }
-  DATABUS_RETURN_IF_ERROR(mover_.Run(cluster_));
-  DATABUS_RETURN_IF_ERROR(CutDue(extent));
-  seams_.problems.Clear(kDeliveryProblem);
-  return Status::Ok();
+  return mover_.Run(cluster_);
 }
 
 // The right cluster answers, nobody else has our name there, and our directories stand.
 Status Deliverer::Reach() {
   const std::string remembered = seams_.spool.identity().cluster_id;
-  DATABUS_ASSIGN_OR_RETURN(cluster_, CheckClusterId(seams_.cluster, remembered));
+  DATABUS_ASSIGN_OR_RETURN(cluster_, CheckClusterId(*seams_.cluster, remembered));
   if (remembered.empty()) DATABUS_RETURN_IF_ERROR(seams_.spool.RememberCluster(cluster_.id));
-  DATABUS_RETURN_IF_ERROR(guard_.Check());
+  DATABUS_RETURN_IF_ERROR(guard_->Check());
   if (!prepared_) {
     DATABUS_RETURN_IF_ERROR(Prepare());
-    // Backlog is what an earlier run left, and after a pause all that piled up in it.
-    for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
-      if (counts_.failed_attempts == 0 && unsealed.age == SpoolAge::kLive) continue;
-      backlog_end_ = std::max(backlog_end_, {unsealed.range.segment, unsealed.range.end});
-    }
+    // Backlog is also, after a pause, all that piled up in it.
+    if (counts_.failed_attempts > 0) MarkBacklog();
   }
   if (!reached_) {
     LogInfo("collector", "cluster reached",
-            {{"cluster", seams_.cluster.Describe()}, {"id", cluster_.id}});
+            {{"cluster", seams_.cluster->Describe()}, {"id", cluster_.id}});
     reached_ = true;
   }
   return Status::Ok();
+}
+
+void Deliverer::MarkBacklog() {
+  for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
+    backlog_end_ = std::max(backlog_end_, {unsealed.range.segment, unsealed.range.end});
+  }
 }
 
 Status Deliverer::Prepare() {
@@ -129,32 +236,65 @@ Status Deliverer::Prepare() {
   if (!mover_.idle()) {
     // What is under an intent was staged there. A new, empty directory in its place would say
     // "delivered" of files that nobody ever moved.
-    const auto there = seams_.cluster.Stat(staging);
+    const auto there = seams_.cluster->Stat(staging);
     if (there.code() == Code::kNotFound) {
       return Status(Code::kUnavailable, staging + ": gone, with files that were not delivered yet");
     }
     if (!there.ok()) return there.status();
   }
-  DATABUS_RETURN_IF_ERROR(EnsureDirsBelow(seams_.cluster, system, staging));
+  DATABUS_RETURN_IF_ERROR(EnsureDirsBelow(*seams_.cluster, system, staging));
   DATABUS_RETURN_IF_ERROR(
-      EnsureDirsBelow(seams_.cluster, system, paths::Sealed(settings_.collector)));
+      EnsureDirsBelow(*seams_.cluster, system, paths::Sealed(settings_.collector)));
   prepared_ = true;
   return Status::Ok();
 }
 
-// Unsealed ranges in two parts, each oldest first.
+// The receivers' side: what they answered, what goes next, and what takes another way meanwhile.
+Status Deliverer::HandOver() {
+  std::vector<SpoolCut> returned;
+  Status done;
+  if (release_.exchange(false)) done = hand_overs_.ReleaseUnknown(returned);
+  if (done.ok()) done = hand_overs_.Run();
+  if (done.ok() && !hand_overs_.idle()) {
+    const auto barred = [this](const Endpoint& receiver,
+                               const std::vector<SpoolDeferral>& streams) {
+      const Route route = routed() ? settings_.route_of(streams.front().stream) : Route{};
+      if (route.mode != DeliveryMode::kRedirect) return true;
+      Courier* const other = hand_overs_.Choose(route.receivers);
+      const bool listed = std::ranges::count(route.receivers, receiver) > 0;
+      return !listed || (other != nullptr && !(other->receiver() == receiver));
+    };
+    done = hand_overs_.ReturnUnsent(barred, returned);
+  }
+  for (const SpoolCut& cut : returned) deferred_.Add(cut);
+  wants_marks_ = hand_overs_.has_unknown();
+  return done.ok() ? done : Fail(Culprit::kSpool, std::move(done));
+}
+
+// What was held and may go now has piled up: it is backlog.
+void Deliverer::ReleaseHeld() {
+  for (const auto& [stream, share] : held_.streams()) {
+    if (deferred_.Before(stream, held_.begin()) || !MayGo(stream)) continue;
+    backlog_end_ = std::max(backlog_end_, held_.end());
+    held_.Clear();
+    return;
+  }
+}
+
+// Unsealed ranges in two parts, each oldest first, without those that are held.
 std::pair<Deliverer::Ranges, Deliverer::Ranges> Deliverer::LiveAndBacklog() const {
   Ranges live;
   Ranges backlog;
   for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
-    SpoolRange range = unsealed.range;
-    if (std::pair(range.segment, range.begin) < backlog_end_) {
-      SpoolRange old = range;
-      if (range.segment == backlog_end_.first) old.end = std::min(old.end, backlog_end_.second);
-      backlog.push_back(old);
-      range.begin = old.end;
+    for (SpoolRange range : held_.Without(unsealed.range)) {
+      if (LogPlace(range.segment, range.begin) < backlog_end_) {
+        SpoolRange old = range;
+        if (range.segment == backlog_end_.first) old.end = std::min(old.end, backlog_end_.second);
+        backlog.push_back(old);
+        range.begin = old.end;
+      }
+      if (range.begin < range.end) live.push_back(range);
     }
-    if (range.begin < range.end) live.push_back(range);
   }
   return {live, backlog};
 }
@@ -165,9 +305,8 @@ Status Deliverer::CutDue(Extent extent) {
     allowance_ = settings_.backlog_cuts;
     next_allowance_ = now + settings_.backlog_interval;
   }
-  auto [live, backlog] = LiveAndBacklog();
-  const bool all = extent == Extent::kAll;
-  if (all || now >= next_cut_) {
+  Ranges live = LiveAndBacklog().first;
+  if (extent == Extent::kAll || now >= next_cut_) {
     // Each round takes something away; what comes in meanwhile waits for the next step.
     for (uint64_t left = Bytes(live); left > 0 && !live.empty();) {
       DATABUS_RETURN_IF_ERROR(CutOne(live));
@@ -182,56 +321,192 @@ Status Deliverer::CutDue(Extent extent) {
     live = LiveAndBacklog().first;
     if (Bytes(live) >= before) break;
   }
-  for (uint64_t left = Bytes(backlog); left > 0 && (all || allowance_ > 0);) {
+  return Drain(extent);
+}
+
+// What has piled up, the oldest first.
+Status Deliverer::Drain(Extent extent) {
+  uint64_t stuck_at =
+      std::numeric_limits<uint64_t>::max();  // bytes of backlog that nobody can read
+  while (extent == Extent::kAll || allowance_ > 0) {
+    const Ranges backlog = LiveAndBacklog().second;
+    const bool cut = !backlog.empty() && Bytes(backlog) < stuck_at;
+    std::set<std::string> ready;
+    const SpoolCut* const older =
+        deferred_.FindReady([this](auto stream) { return MayGo(stream); }, ready);
+    if (!cut && older == nullptr) break;
     --allowance_;
-    DATABUS_RETURN_IF_ERROR(CutOne(backlog));
-    backlog = LiveAndBacklog().second;
-    if (Bytes(backlog) >= left) break;  // none of it could be read
-    left = Bytes(backlog);
+    if (older != nullptr && (!cut || PlaceOf(older->ranges) < PlaceOf(backlog))) {
+      DATABUS_RETURN_IF_ERROR(ResolveSome());
+    } else {
+      stuck_at = Bytes(backlog);
+      DATABUS_RETURN_IF_ERROR(CutOne(backlog));
+    }
   }
   return Status::Ok();
 }
 
-// One cut, staged, recorded, moved, announced.
-Status Deliverer::CutOne(const Ranges& ranges) {
-  Result<SpoolCut> cut = stager_.Cut(ranges);
-  if (!cut.ok()) {
-    mover_.SweepNext();
-    return cut.status();
+// Deferred streams, as much of the spool as one cut has.
+Status Deliverer::ResolveSome() {
+  for (uint64_t bytes = 0; bytes < settings_.cut_bytes;) {
+    std::set<std::string> ready;
+    const SpoolCut* const cut =
+        deferred_.FindReady([this](auto stream) { return MayGo(stream); }, ready);
+    if (cut == nullptr) break;
+    bytes += Bytes(cut->ranges);
+    DATABUS_RETURN_IF_ERROR(ResolveOne(SpoolCut(*cut), ready));
   }
-  mover_.Take(*cut,
-              Planted(Bug::kIntentSettledEarly) ? IntentState::kDelivered : IntentState::kStaged);
-  return mover_.Run(cluster_);
+  return Status::Ok();
 }
 
-void Deliverer::Fail(const Status& why) {
+Status Deliverer::ResolveOne(const SpoolCut& cut, const std::set<std::string>& streams) {
+  const std::string key = "cut " + std::to_string(cut.id);
+  Result<SpoolLook> look = stager_.LookAgain(cut.ranges);
+  if (!look.ok()) {
+    return Fail(Culprit::kSpool, look.status().WithContext("what was held back of " + key));
+  }
+  Sorted sorted = Sort(*look, PlaceOf(cut.ranges));
+  // Of the others in these ranges some are delivered already, and some stay deferred.
+  std::vector<SpoolDeferral> stays;
+  for (const SpoolDeferral& share : cut.deferred) {
+    const bool again =
+        std::ranges::count(sorted.deferred, share.stream, &SpoolDeferral::stream) > 0;
+    if (again || !streams.contains(share.stream)) stays.push_back(share);
+  }
+  sorted.deferred = stays;
+  const auto goes = [&](std::string_view stream) {
+    return streams.contains(std::string(stream)) &&
+           std::ranges::count(stays, stream, &SpoolDeferral::stream) == 0;
+  };
+  std::erase_if(sorted.files, [&](std::string_view stream) { return !goes(stream); });
+  for (auto& [courier, shares] : sorted.receivers) {
+    std::erase_if(shares, [&](const SpoolDeferral& share) { return !goes(share.stream); });
+  }
+  std::erase_if(sorted.receivers, [](const auto& item) { return item.second.empty(); });
+  DATABUS_ASSIGN_OR_RETURN(SpoolPlan plan, MakePlan(*look, sorted));
+  Result<SpoolCut> resolved = seams_.spool.Resolve(cut.id, std::move(plan));
+  if (!resolved.ok()) {
+    mover_.SweepNext();
+    return Fail(Culprit::kSpool, resolved.status());
+  }
+  deferred_.Keep(cut.id, stays);
+  resolved->deferred.clear();
+  return TakeCharge(*resolved);
+}
+
+// One cut, staged, recorded, moved, announced; or none when nothing in it can go.
+Status Deliverer::CutOne(const Ranges& ranges) {
+  const SpoolLook look = stager_.Look(ranges);
+  if (look.ranges.empty()) return Status::Ok();
+  Sorted sorted;
+  if (routed()) {
+    sorted = Sort(look, PlaceOf(look.ranges));
+  } else {
+    for (const StreamMessages* stream : look.regrouped->Streams()) {
+      sorted.files.insert(stream->stream);
+    }
+  }
+  // What lines up behind older messages must not make the line longer than it can get shorter.
+  if (sorted.queued_behind) ++allowance_;
+  if (sorted.nothing_goes()) {
+    held_.Add(look.ranges, sorted.deferred);
+    return Status::Ok();
+  }
+  DATABUS_ASSIGN_OR_RETURN(SpoolPlan plan, MakePlan(look, sorted));
+  Result<SpoolCut> cut = seams_.spool.AddCut(look.ranges, std::move(plan));
+  if (!cut.ok()) {
+    mover_.SweepNext();
+    return Fail(Culprit::kSpool, cut.status());
+  }
+  ++counts_.cuts;
+  return TakeCharge(*cut);
+}
+
+Result<SpoolPlan> Deliverer::MakePlan(const SpoolLook& look, Sorted& sorted) {
+  SpoolPlan plan;
+  const auto counters = stager_.Number(look, sorted.files);
+  if (!counters.ok()) return Fail(Culprit::kSpool, counters.status());
+  if (!sorted.files.empty()) {
+    auto staged = stager_.Stage(look, sorted.files, *counters);
+    if (!staged.ok()) {
+      mover_.SweepNext();
+      return Fail(Culprit::kCluster, staged.status());
+    }
+    plan.intents = *std::move(staged);
+  }
+  for (auto& [courier, shares] : sorted.receivers) {
+    Stager::Streams streams;
+    for (const SpoolDeferral& share : shares) streams.insert(share.stream);
+    const BatchPlan batches = PlanBatches(look.records, streams, settings_.batch_bytes);
+    hand_overs_.AddTo(plan, *courier, batches, std::move(shares));
+  }
+  plan.deferred = std::move(sorted.deferred);
+  return plan;
+}
+
+Status Deliverer::TakeCharge(const SpoolCut& cut) {
+  mover_.Take(cut,
+              Planted(Bug::kIntentSettledEarly) ? IntentState::kDelivered : IntentState::kStaged);
+  hand_overs_.Take(cut, HandOverState::kUnsent);
+  deferred_.Add(cut);
+  if (cluster_up_) {
+    if (Status moved = mover_.Run(cluster_); !moved.ok()) {
+      return Fail(Culprit::kCluster, std::move(moved));
+    }
+  }
+  return HandOver();
+}
+
+// Reports it; returns it again.
+Status Deliverer::Fail(Culprit culprit, Status why) {
   ++counts_.failed_attempts;
   prepared_ = false;
+  cluster_up_ = false;
   mover_.Doubt();
-  if (why.code() == Code::kStopped) {
+  if (why.code() == Code::kStopped || (culprit == Culprit::kSpool && why.unknown())) {
     spool_unsure_ = true;
     seams_.problems.Raise("spool", "spool: " + why.message(),
                           "the collector opens its spool again, by itself");
-    return;
+    return why;
   }
   const int64_t interval = settings_.retry_interval.count();
   const int64_t range = settings_.retry_interval_range.count();
   const int64_t pause = interval - range / 2 +
                         static_cast<int64_t>(seams_.random.Below(static_cast<uint64_t>(range) + 1));
   not_before_ = seams_.clock.Boot() + Milliseconds(std::max<int64_t>(pause, 1));
+  if (culprit == Culprit::kSpool) spool_not_before_ = not_before_;
   seams_.problems.Raise(
       kDeliveryProblem, "delivery: " + why.ToString(),
       fmt::format("tried again about every {} ms; messages stay in the spool", interval));
+  return why;
 }
 
 BootTime Deliverer::NextStep() {
-  {
-    MutexLock lock(mutex_);
-    oldest_sealed_ = mover_.OldestAccepted();
-  }
   const BootTime now = seams_.clock.Boot();
-  if (not_before_ > now) return not_before_;
+  if (now >= next_publish_) Publish();
+  if (spool_not_before_ > now) return spool_not_before_;
+  if (!routed() && not_before_ > now) return not_before_;
   return std::min(std::max(next_cut_, now), now + kPoll);
+}
+
+void Deliverer::Publish() {
+  next_publish_ = seams_.clock.Boot() + kPublish;
+  std::map<std::string, StreamBacklog> backlog;
+  std::map<std::string, uint64_t> intents;
+  mover_.CountIntents(intents);
+  hand_overs_.CountIntents(intents);
+  for (const auto& [stream, count] : intents) backlog[stream].open_intents = count;
+  for (const auto& [stream, bytes] : deferred_.Bytes()) backlog[stream].deferred_bytes = bytes;
+  for (const auto& [stream, share] : held_.streams()) backlog[stream].unsealed_bytes = share.bytes;
+  for (auto& [stream, state] : backlog) {
+    if (routed()) state.mode = settings_.route_of(stream).mode;
+  }
+  std::optional<WallTime> oldest = mover_.OldestAccepted();
+  const std::optional<WallTime> handed = hand_overs_.OldestAccepted();
+  if (handed && (!oldest || *handed < *oldest)) oldest = handed;
+  MutexLock lock(mutex_);
+  backlog_ = std::move(backlog);
+  oldest_sealed_ = oldest;
 }
 
 }  // namespace databus

@@ -1,15 +1,25 @@
-// Delivery into the cluster, put together: reach the right cluster (P1), move what is under an
-// intent (Mover), cut and stage what is due (Stager). While the cluster is away everything stays in
-// the spool; afterwards live data goes first, then the backlog, oldest first, at a limited rate.
+// Delivery, put together: each stream goes the way that its route says, into the cluster, to
+// another collector, or nowhere. Reach the right cluster (P1), move what is under an intent (Mover,
+// HandOvers), cut and stage what is due (Stager).
+//
+// A cut holds messages of many streams. Those that cannot go now, because they are held, or their
+// cluster or receiver is away, are deferred; when nothing can go there is no cut. Of one stream the
+// deferred goes before the newer. What has piled up drains at a limited rate, live data first.
 #pragma once
 
 #include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "collector/deliver/delivery.h"
+#include "collector/deliver/hand_overs.h"
+#include "collector/deliver/held.h"
 #include "collector/deliver/mover.h"
 #include "collector/deliver/name_guard.h"
 #include "collector/deliver/stager.h"
@@ -20,15 +30,27 @@ namespace databus {
 // "collector-<name>": the collector's process name in system/status/.
 std::string CollectorProcess(const std::string& collector);
 
-// Step, Finish and NameIsFree from one thread at a time; the rest from any.
+// What of a stream is in the spool. Of what was not looked at yet, nobody knows the streams.
+struct StreamBacklog {
+  DeliveryMode mode = DeliveryMode::kDeliver;  // of its route
+  uint64_t unsealed_bytes = 0;                 // under no cut
+  uint64_t deferred_bytes = 0;
+  uint64_t open_intents = 0;
+};
+
+// Step, Finish, Configure, UseThreads and NameIsFree from one thread at a time; the rest from any.
 class Deliverer {
  public:
   Deliverer(const DeliverySeams& seams, DeliverySettings settings);
 
+  // Receivers are served by threads of their own from now on, which call `wake` when Step may have
+  // something to do; it must not block. Before the first Step.
+  void UseThreads(std::function<void()> wake) { hand_overs_.UseThreads(std::move(wake)); }
+
   // Does what is due. Returns when there may be something to do again.
   BootTime Step();
   // Delivers all that is in the spool, without regard to rhythm and rates, until nothing is left,
-  // the cluster does not answer, or `deadline` has passed (a call that hangs may take longer).
+  // nothing more can go, or `deadline` has passed (a call that hangs may take longer).
   // Ok: all is delivered.
   Status Finish(BootTime deadline);
 
@@ -38,8 +60,21 @@ class Deliverer {
   //   kUnavailable  ask again: its heartbeat is being watched
   Status NameIsFree();
 
+  // Works by these settings from now on; the collector's name stays. A pause or a rhythm that would
+  // be over by them is over.
+  void Configure(DeliverySettings settings);
+
   // The next Step tries at once, even in the middle of a pause, and cuts all there is.
   void Hurry() { hurry_ = true; }
+  // An operator's decision: what was handed over and never answered goes the way of its route
+  // again, and may be doubled (counted in possible_duplicates). The next Step does it.
+  void ReleaseUnknown() { release_ = true; }
+  // A collector says in its heartbeat what it has kept: the last number of each sender.
+  void NoteMarks(const std::string& incarnation, const std::map<uint64_t, uint64_t>& marks) {
+    hand_overs_.NoteMarks(incarnation, marks);
+  }
+  // Whether such a word could settle something.
+  bool wants_marks() const { return wants_marks_; }
 
   // Whether the last attempt reached the cluster, and it is the right one; what failed afterwards
   // does not matter.
@@ -49,42 +84,89 @@ class Deliverer {
   const DeliveryCounts& counts() const { return counts_; }
   // Acceptance of the oldest message under an intent.
   std::optional<WallTime> OldestSealed() const;
+  // The streams of which something is known to be in the spool, as of a second ago at most.
+  std::map<std::string, StreamBacklog> Backlog() const;
 
  private:
   using Ranges = std::vector<SpoolRange>;
   enum class Extent : uint8_t { kDue, kAll };
+  enum class Culprit : uint8_t { kCluster, kSpool };
+  enum class Way : uint8_t { kFile, kReceiver, kNone };
+  // Where a stream's messages can go now.
+  struct Destination {
+    Way way = Way::kNone;
+    Courier* courier = nullptr;
+  };
+  // The streams of a look by where they go.
+  struct Sorted {
+    Stager::Streams files;
+    std::map<Courier*, std::vector<SpoolDeferral>> receivers;
+    std::vector<SpoolDeferral> deferred;
+    bool queued_behind = false;  // some could go, but for older messages of theirs
+
+    bool nothing_goes() const { return files.empty() && receivers.empty() && !deferred.empty(); }
+  };
+
+  bool routed() const { return static_cast<bool>(settings_.route_of); }
+  Destination DestinationOf(std::string_view stream);
+  bool MayGo(std::string_view stream) { return DestinationOf(stream).way != Way::kNone; }
+  // The oldest cut of which deferred streams can go now, and which of them.
+  const SpoolCut* FindReady(std::set<std::string>& ready);
+  Sorted Sort(const SpoolLook& look, LogPlace place);
 
   Status Attempt(Extent extent);
+  Status ServeCluster();
   Status Reach();
   Status Prepare();
+  void MarkBacklog();
+  Status HandOver();
+  void ReleaseHeld();
   Status CutDue(Extent extent);
   Status CutOne(const Ranges& ranges);
+  Status Drain(Extent extent);
+  Status ResolveSome();
+  Status ResolveOne(const SpoolCut& cut, const std::set<std::string>& streams);
+  Result<SpoolPlan> MakePlan(const SpoolLook& look, Sorted& sorted);
+  Status TakeCharge(const SpoolCut& cut);
   std::pair<Ranges, Ranges> LiveAndBacklog() const;
-  void Fail(const Status& why);
-  bool IsDue() const;
+  Status Fail(Culprit culprit, Status why);
+  bool ClusterIsDue() const;
+  bool IsDue();
+  bool AllIsDelivered() const;
   BootTime NextStep();
+  void Publish();
 
   const DeliverySeams seams_;
-  const DeliverySettings settings_;
+  DeliverySettings settings_;  // the stager, the mover and the hand-overs look at it, too
   DeliveryCounts counts_;
-  NameGuard guard_;
+  std::optional<NameGuard> guard_;
   Stager stager_;
   Mover mover_;
+  HandOvers hand_overs_;
+  DeferredBook deferred_;
+  std::map<uint64_t, BootTime> unreadable_;  // cuts, and when they are tried again
+  HeldBook held_;
 
   std::atomic<bool> hurry_{false};
+  std::atomic<bool> release_{false};
   std::atomic<bool> reached_{false};
+  std::atomic<bool> wants_marks_{false};
   ClusterIdentity cluster_;
   std::atomic<bool> spool_unsure_{false};
-  bool prepared_ = false;      // our directories are there
-  BootTime not_before_{};      // of the next attempt
-  BootTime next_cut_{};        // of live data
-  BootTime next_allowance_{};  // for backlog
-  int64_t allowance_ = 0;      // cuts of backlog until then
-  // What lay in the spool when the cluster was reached (again): (segment, offset) below it is
-  // backlog.
-  std::pair<uint64_t, uint64_t> backlog_end_{0, 0};
+  bool cluster_up_ = false;      // files can be staged and moved
+  bool prepared_ = false;        // our directories are there
+  BootTime not_before_{};        // of the next attempt at the cluster
+  BootTime spool_not_before_{};  // of the next attempt at anything
+  BootTime next_cut_{};          // of live data
+  BootTime next_allowance_{};    // for what has piled up
+  BootTime next_publish_{};
+  int64_t allowance_ = 0;  // cuts of it until then
+  // What lay in the spool when the cluster was reached (again), or was held until now: (segment,
+  // offset) below it is backlog.
+  LogPlace backlog_end_{0, 0};
   mutable Mutex mutex_;
-  std::optional<WallTime> oldest_sealed_;  // guarded by mutex_
+  std::optional<WallTime> oldest_sealed_;         // guarded by mutex_
+  std::map<std::string, StreamBacklog> backlog_;  // guarded by mutex_
 };
 
 }  // namespace databus

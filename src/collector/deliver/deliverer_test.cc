@@ -109,6 +109,38 @@ TEST_F(DelivererTest, HurryDeliversAtOnce) {
   EXPECT_THAT(world_.Lines(), ElementsAre(Pair("clicks/", 1)));
 }
 
+TEST_F(DelivererTest, NewSettingsEndAWaitThatWouldBeOverByThem) {
+  DeliverySettings settings = DefaultSettings();
+  settings.rotate_period = settings.retry_interval = std::chrono::hours(1);
+  StartProcess(settings);
+  process_->deliverer->Step();
+  ASSERT_TRUE(process_->Log({{"clicks", "one"}}));
+  process_->Run(5);
+  EXPECT_THAT(world_.DataFiles(), IsEmpty());
+  settings.rotate_period = std::chrono::seconds(1);
+  settings.format = [](std::string_view) {
+    return SealFormat{.compression = Compression::kNone, .bytes_max = 1'000};
+  };
+  process_->deliverer->Configure(settings);
+  process_->Run(2);
+  ASSERT_THAT(world_.DataFiles(), SizeIs(1));
+  EXPECT_EQ(world_.DataFiles().begin()->second, "one\n") << "the new format";
+
+  bool away = true;
+  process_->plan.SetCallback([&away](const Call& call) {
+    return away && call.store != "disk" ? Fault::RequestLost() : Fault{};
+  });
+  ASSERT_TRUE(process_->Log({{"clicks", "two"}}));
+  process_->Run(5);
+  away = false;
+  process_->Run(5);
+  EXPECT_THAT(world_.DataFiles(), SizeIs(1)) << "the pause is long";
+  settings.retry_interval = std::chrono::seconds(1);
+  process_->deliverer->Configure(settings);
+  process_->Run(4);
+  EXPECT_THAT(world_.DataFiles(), SizeIs(2));
+}
+
 TEST_F(DelivererTest, AThousandStreamsOfOneCallBecomeAThousandFiles) {
   StartProcess();
   Entries entries;

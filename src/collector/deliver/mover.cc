@@ -11,6 +11,7 @@
 #include "cluster/names.h"
 #include "cluster/paths.h"
 #include "cluster/sealed_header.h"
+#include "collector/deliver/hand_over_note.h"
 #include "collector/deliver/stager.h"
 
 namespace databus {
@@ -37,6 +38,7 @@ bool HasHeader(const SpoolIntent& intent) {
 
 void Mover::Take(const SpoolCut& cut, IntentState state) {
   for (const SpoolIntent& intent : cut.intents) {
+    if (IsHandOver(intent)) continue;
     Tracked tracked{.intent = intent, .note = {}, .state = state};
     if (auto note = DecodeIntentNote(intent.note); note.ok()) tracked.note = *note;
     intents_.emplace(intent.id, std::move(tracked));
@@ -49,6 +51,10 @@ std::optional<WallTime> Mover::OldestAccepted() const {
     if (!oldest || tracked.note.first_accepted < *oldest) oldest = tracked.note.first_accepted;
   }
   return oldest;
+}
+
+void Mover::CountIntents(std::map<std::string, uint64_t>& intents) const {
+  for (const auto& [id, tracked] : intents_) ++intents[tracked.intent.stream];
 }
 
 void Mover::Doubt() {
@@ -85,12 +91,12 @@ Status Mover::Look(const ClusterIdentity& cluster) {
   });
   if (!unknown && !sweep_) return Status::Ok();
   const std::string staging = paths::CollectorStaging(settings_.collector);
-  Result<std::vector<DirEntry>> listed = seams_.cluster.List(staging);
+  Result<std::vector<DirEntry>> listed = seams_.cluster->List(staging);
   if (Planted(Bug::kFailedListIsAbsent) && listed.unknown()) listed = std::vector<DirEntry>();
   // Without the directory nobody knows what was in it: not "absent".
   if (!listed.ok()) return Status(Code::kUnavailable, staging + ": " + listed.status().message());
   // "Absent" counts only in the right tree (P1), and that it was so when the listing was made.
-  DATABUS_RETURN_IF_ERROR(CheckClusterId(seams_.cluster, cluster.id).status());
+  DATABUS_RETURN_IF_ERROR(CheckClusterId(*seams_.cluster, cluster.id).status());
   std::set<std::string, std::less<>> names;
   for (const DirEntry& entry : *listed) names.insert(entry.name);
   std::vector<std::string> garbage;
@@ -109,7 +115,7 @@ Status Mover::Look(const ClusterIdentity& cluster) {
   // A rename whose sync nobody saw succeed could be undone by a power cut, after its intent is
   // settled.
   if (!absent.empty()) {
-    const Status synced = seams_.cluster.SyncAll();
+    const Status synced = seams_.cluster->SyncAll();
     if (!synced.ok()) return Status(Code::kUnavailable, "sync the cluster: " + synced.message());
     for (Tracked* tracked : absent) tracked->state = IntentState::kDelivered;
   }
@@ -128,7 +134,7 @@ Status Mover::Sweep(const std::vector<std::string>& garbage) {
     const Status certain = seams_.spool.MakeCertain();
     if (certain.unknown()) return Status(Code::kStopped, certain.message());
     if (!certain.ok()) return certain.WithContext("clean staging");
-    for (const Status& removed : seams_.cluster.Removes(garbage)) {
+    for (const Status& removed : seams_.cluster->Removes(garbage)) {
       if (removed.unknown()) return removed.WithContext("clean staging");
     }
   }
@@ -152,10 +158,10 @@ Status Mover::MakeDirectories(const std::vector<Tracked*>& due) {
     parents.push_back(paths::DataStream(stream));
     directories.push_back(paths::DataCollector(stream, settings_.collector));
   }
-  for (const Status& made : seams_.cluster.MakeDirs(parents)) {
+  for (const Status& made : seams_.cluster->MakeDirs(parents)) {
     if (made.unknown()) return made.WithContext("make directories in data");
   }
-  const std::vector<Status> made = seams_.cluster.MakeDirs(directories);
+  const std::vector<Status> made = seams_.cluster->MakeDirs(directories);
   std::map<std::string_view, const Status*> refused;
   for (size_t i = 0; i < streams.size(); ++i) {
     if (made[i].unknown()) return made[i].WithContext("make " + directories[i]);
@@ -179,7 +185,7 @@ Status Mover::RenameDue() {
   for (const Tracked* tracked : due) {
     moves.push_back({tracked->intent.staged_path, tracked->intent.final_path});
   }
-  const std::vector<Status> renamed = seams_.cluster.Renames(moves);
+  const std::vector<Status> renamed = seams_.cluster->Renames(moves);
   Status outcome;
   for (size_t i = 0; i < due.size(); ++i) {
     Tracked& tracked = *due[i];
@@ -207,7 +213,7 @@ Status Mover::RenameDue() {
 // never overwrite, never drop (P18).
 Status Mover::Collide(Tracked& tracked) {
   const std::string& path = tracked.intent.final_path;
-  Result<std::unique_ptr<FileReader>> reader = seams_.cluster.Open(path);
+  Result<std::unique_ptr<FileReader>> reader = seams_.cluster->Open(path);
   if (reader.unknown()) return reader.status().WithContext("look at " + path);
   if (reader.code() == Code::kNotFound) return Status::Ok();  // gone again: the next round renames
   if (reader.ok()) {
@@ -218,7 +224,7 @@ Status Mover::Collide(Tracked& tracked) {
     const FileIdentity own{spool.cluster_id, spool.incarnation, tracked.note.counter};
     if (decoded.ok() && decoded->header.identity == own &&
         decoded->header.stream == tracked.intent.stream) {
-      const Status removed = seams_.cluster.Remove(tracked.intent.staged_path);
+      const Status removed = seams_.cluster->Remove(tracked.intent.staged_path);
       if (removed.unknown()) tracked.state = IntentState::kUnknown;
       if (removed.ok() || removed.code() == Code::kNotFound) {
         tracked.state = IntentState::kDelivered;
@@ -301,13 +307,13 @@ Status Mover::Announce(const ClusterIdentity& cluster) {
                      paths::Join(paths::Sealed(settings_.collector), name)});
     staged.push_back({moves.back().from, EncodeAnnouncement(files)});
   }
-  for (const Status& written : seams_.cluster.WriteFiles(staged)) {
+  for (const Status& written : seams_.cluster->WriteFiles(staged)) {
     if (written.ok()) continue;
     sweep_ = true;
     return written.WithContext("announce sealed files");
   }
   bool announced = true;
-  for (const Status& renamed : seams_.cluster.Renames(moves)) {
+  for (const Status& renamed : seams_.cluster->Renames(moves)) {
     if (renamed.ok()) continue;
     sweep_ = true;
     if (renamed.code() != Code::kRefused && renamed.code() != Code::kExists) {

@@ -33,7 +33,7 @@ class Mover {
   Mover(const DeliverySeams& seams, const DeliverySettings& settings, DeliveryCounts& counts)
       : seams_(seams), settings_(settings), counts_(counts) {}
 
-  // Takes charge of the intents of a cut.
+  // Takes charge of the sealed files of a cut.
   void Take(const SpoolCut& cut, IntentState state);
 
   // Brings every intent as far as it goes now. Not ok: the cluster did not answer (or the spool
@@ -51,6 +51,8 @@ class Mover {
   bool idle() const { return intents_.empty(); }
   // Of the messages under an intent; nothing: there is none.
   std::optional<WallTime> OldestAccepted() const;
+  // Adds one for each intent.
+  void CountIntents(std::map<std::string, uint64_t>& intents) const;
 
  private:
   struct Tracked {

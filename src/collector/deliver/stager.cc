@@ -20,72 +20,107 @@ constexpr size_t kGatheredMax = 64;
 
 std::string StagedPrefix(const SpoolIdentity& identity) { return identity.incarnation + "."; }
 
-Result<std::vector<SpoolRange>> Stager::Read(const std::vector<SpoolRange>& ranges,
-                                             Regrouped& regrouped) {
-  std::vector<SpoolRange> read;
+std::vector<SpoolDeferral> SpoolLook::Shares() const {
+  std::vector<SpoolDeferral> shares;
+  for (const StreamMessages* stream : regrouped->Streams()) {
+    SpoolDeferral share{stream->stream, 0, stream->runs.front().accepted};
+    for (const std::string_view message : stream->messages) share.bytes += message.size();
+    shares.push_back(std::move(share));
+  }
+  return shares;
+}
+
+void Stager::Add(const SpoolRecord& record, SpoolLook& look) {
+  const Status added = look.regrouped->Add(record.entries, record.accepted);
+  look.records.push_back(
+      {record.range.segment, record.range.begin, look.regrouped->records().back()});
+  if (added.ok()) return;
+  ++counts_.malformed;
+  seams_.problems.Raise("malformed", "spool: a record cannot be read: " + added.message(),
+                        "nothing: what can be read of it is delivered");
+}
+
+bool Stager::TryLook(const std::vector<SpoolRange>& ranges, std::set<SpoolRange>& unreadable,
+                     SpoolLook& look) {
   uint64_t bytes = 0;
   for (const SpoolRange& range : ranges) {
     if (bytes >= settings_.cut_bytes) break;
-    auto part =
-        seams_.spool.Read(range, settings_.cut_bytes - bytes, [&](const SpoolRecord& record) {
-          const Status added = regrouped.Add(record.entries, record.accepted);
-          if (added.ok()) return;
-          ++counts_.malformed;
-          seams_.problems.Raise("malformed", "spool: a record cannot be read: " + added.message(),
-                                "nothing: what can be read of it is delivered");
-        });
+    if (unreadable.contains(range)) continue;
+    auto part = seams_.spool.Read(range, settings_.cut_bytes - bytes,
+                                  [&](const SpoolRecord& record) { Add(record, look); });
     const std::string key = "segment " + std::to_string(range.segment);
     if (!part.ok()) {
-      // The other segments go on (G11).
       seams_.problems.Raise(key, "spool: " + key + ": " + part.status().ToString(),
                             "read again with the next cut");
-      continue;
+      unreadable.insert(range);
+      return false;
     }
     seams_.problems.Clear(key);
     bytes += part->end - part->begin;
-    read.push_back(*part);
+    look.ranges.push_back(*part);
   }
-  return read;
+  return true;
 }
 
-Result<SpoolCut> Stager::Cut(const std::vector<SpoolRange>& ranges) {
-  Regrouped regrouped;
-  DATABUS_ASSIGN_OR_RETURN(std::vector<SpoolRange> read, Read(ranges, regrouped));
-  if (read.empty()) return SpoolCut{};
-  gathered_.clear();  // of an attempt that failed
+SpoolLook Stager::Look(const std::vector<SpoolRange>& ranges) {
+  std::set<SpoolRange> unreadable;
+  while (true) {
+    SpoolLook look;
+    if (TryLook(ranges, unreadable, look)) return look;
+    // What was read of a range before it failed must not be in the cut; the others go on (G11).
+  }
+}
+
+Result<SpoolLook> Stager::LookAgain(const std::vector<SpoolRange>& ranges) {
+  SpoolLook look;
+  for (const SpoolRange& range : ranges) {
+    DATABUS_RETURN_IF_ERROR(
+        seams_.spool.ReadAgain(range, [&](const SpoolRecord& record) { Add(record, look); }));
+    look.ranges.push_back(range);
+  }
+  return look;
+}
+
+std::vector<Stager::Plan> Stager::PlanFiles(const SpoolLook& look, const Streams& streams) const {
   std::vector<Plan> plans;
-  std::vector<std::string> names;
-  for (const StreamMessages* stream : regrouped.Streams()) {
+  for (const StreamMessages* stream : look.regrouped->Streams()) {
+    if (!streams.contains(stream->stream)) continue;
     const SealFormat format = settings_.format(stream->stream);
     for (size_t next = 0; next < stream->messages.size();) {
       plans.push_back({stream, NextRange(*stream, next, format), format});
-      names.push_back(stream->stream);
       next = plans.back().range.last;
     }
   }
-  std::vector<uint64_t> counters;
-  if (!names.empty()) {
-    DATABUS_ASSIGN_OR_RETURN(counters, seams_.spool.NextCounters(names));
-  }
+  return plans;
+}
+
+Result<std::vector<uint64_t>> Stager::Number(const SpoolLook& look, const Streams& streams) {
+  std::vector<std::string> names;
+  for (const Plan& plan : PlanFiles(look, streams)) names.push_back(plan.stream->stream);
+  if (names.empty()) return std::vector<uint64_t>();
+  return seams_.spool.NextCounters(names);
+}
+
+Result<std::vector<SpoolIntent>> Stager::Stage(const SpoolLook& look, const Streams& streams,
+                                               const std::vector<uint64_t>& counters) {
+  gathered_.clear();  // of an attempt that failed
+  const std::vector<Plan> plans = PlanFiles(look, streams);
   const SpoolIdentity identity = seams_.spool.identity();
   std::vector<SpoolIntent> intents;
   for (size_t i = 0; i < plans.size(); ++i) {
-    DATABUS_ASSIGN_OR_RETURN(SpoolIntent intent, Stage(plans[i], counters[i], identity));
+    DATABUS_ASSIGN_OR_RETURN(SpoolIntent intent, StageOne(plans[i], counters[i], identity));
     intents.push_back(std::move(intent));
   }
   DATABUS_RETURN_IF_ERROR(WriteGathered());
   for (const SpoolIntent& intent : intents) {
     if (!Planted(Bug::kIntentAfterRename)) break;
-    static_cast<void>(seams_.cluster.Rename(intent.staged_path, intent.final_path));
+    static_cast<void>(seams_.cluster->Rename(intent.staged_path, intent.final_path));
   }
-  Result<SpoolCut> cut = seams_.spool.AddCut(std::move(read), {.intents = std::move(intents)});
-  if (cut.unknown()) return Status(Code::kStopped, cut.status().message());
-  if (cut.ok()) ++counts_.cuts;
-  return cut;
+  return intents;
 }
 
-Result<SpoolIntent> Stager::Stage(const Plan& plan, uint64_t counter,
-                                  const SpoolIdentity& identity) {
+Result<SpoolIntent> Stager::StageOne(const Plan& plan, uint64_t counter,
+                                     const SpoolIdentity& identity) {
   const std::string& stream = plan.stream->stream;
   const Sealer::Origin origin{{identity.cluster_id, identity.incarnation, counter},
                               settings_.collector};
@@ -116,7 +151,8 @@ Status Stager::Write(const std::string& path, const SealedFile& file) {
     return gathered_.size() < kGatheredMax ? Status::Ok() : WriteGathered();
   }
   const auto write = [&]() -> Status {
-    DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer, seams_.cluster.Create(path));
+    DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileWriter> writer,
+                             seams_.cluster->Create(path));
     if (!file.head.empty()) DATABUS_RETURN_IF_ERROR(writer->Append(file.head));
     DATABUS_RETURN_IF_ERROR(writer->Append(file.body));
     return writer->Finish();
@@ -126,7 +162,7 @@ Status Stager::Write(const std::string& path, const SealedFile& file) {
 
 Status Stager::WriteGathered() {
   const std::vector<SmallFile> files = std::exchange(gathered_, {});
-  const std::vector<Status> answers = seams_.cluster.WriteFiles(files);
+  const std::vector<Status> answers = seams_.cluster->WriteFiles(files);
   for (size_t i = 0; i < files.size(); ++i) {
     DATABUS_RETURN_IF_ERROR(Status(answers[i]).WithContext("stage " + files[i].path));
   }

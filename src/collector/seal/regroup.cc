@@ -40,7 +40,8 @@ StreamMessages& Regrouped::Find(std::string_view stream) {
 }
 
 Status Regrouped::Add(std::string_view entries, WallTime accepted) {
-  return ForEachEntry(Keep(entries), [&](std::string_view stream, std::string_view message) {
+  records_.push_back(Keep(entries));
+  return ForEachEntry(records_.back(), [&](std::string_view stream, std::string_view message) {
     StreamMessages& to = Find(stream);
     if (to.runs.empty() || to.runs.back().accepted != accepted) {
       to.runs.push_back({to.messages.size(), accepted});

@@ -43,6 +43,8 @@ class Regrouped {
 
   bool empty() const { return streams_.empty(); }
   uint64_t messages() const { return messages_; }
+  // The copied entries of each record, in the order of the Adds.
+  const std::vector<std::string_view>& records() const { return records_; }
 
  private:
   std::string_view Keep(std::string_view bytes);
@@ -54,6 +56,7 @@ class Regrouped {
   std::unordered_map<std::string_view, std::unique_ptr<StreamMessages>> streams_;
   StreamMessages* last_ = nullptr;  // neighbours are often of one stream
   uint64_t messages_ = 0;
+  std::vector<std::string_view> records_;
 };
 
 }  // namespace databus

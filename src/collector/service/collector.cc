@@ -25,6 +25,8 @@ namespace {
 constexpr std::chrono::milliseconds kHeartbeatInterval{3'000};
 constexpr std::chrono::milliseconds kNamePoll{500};
 
+constexpr char kReloadProblem[] = "reload";
+
 SealFormat FormatOf(const CollectorConfig& config, std::string_view stream) {
   // A stream of the spool that the present configuration does not know is delivered all the same.
   const StoreSpec* store = config.FindStore(stream);
@@ -37,7 +39,8 @@ SealFormat FormatOf(const CollectorConfig& config, std::string_view stream) {
 }
 
 // One cut is of all streams, so the most impatient store sets the rhythm.
-DeliverySettings SettingsOf(const CollectorConfig& config, const std::string& name) {
+DeliverySettings SettingsOf(const ConfigSnapshot& snapshot, const std::string& name) {
+  const CollectorConfig& config = *snapshot;
   const StoreSpec& first = config.stores.front();
   DeliverySettings settings;
   settings.collector = name;
@@ -55,8 +58,13 @@ DeliverySettings SettingsOf(const CollectorConfig& config, const std::string& na
     }
     settings.backlog_cuts = std::max(settings.backlog_cuts, store.buffer_send_rate);
   }
-  settings.format = [&config](std::string_view stream) { return FormatOf(config, stream); };
+  settings.format = [snapshot](std::string_view stream) { return FormatOf(*snapshot, stream); };
   return settings;
+}
+
+FrameLimits LimitsOf(const CollectorConfig& config) {
+  return {.frame_bytes_max = static_cast<uint32_t>(config.frame_bytes_max),
+          .connections_max = static_cast<uint32_t>(config.connections_max)};
 }
 
 SpoolOptions SpoolOptionsOf(const CollectorConfig& config, const std::string& name) {
@@ -89,6 +97,8 @@ class CollectorImpl final : public Collector {
 
   Status Start(Drive drive) override;
   Status Stop(BootTime deadline) override;
+  Status Reload(const Result<CollectorConfig>& next) override;
+  ConfigSnapshot config() const override { return config_.Get(); }
   bool WantsReopening() override;
   BootTime Step() override;
   bool FlushOnce() override { return spool_->FlushOnce(); }
@@ -100,8 +110,10 @@ class CollectorImpl final : public Collector {
  private:
   ScribeHandler::Wishes Wishes();
   Status CheckName(Drive drive);
+  Status CheckNext(const Result<CollectorConfig>& next) const;
   void DeliverLoop();
   void WakeDelivery();
+  void TakeConfig();
   void EndThreads();
   void WatchSpool();
   void Beat();
@@ -109,16 +121,20 @@ class CollectorImpl final : public Collector {
   int64_t LagMs(const SpoolStats& stats) const;
 
   const CollectorSeams seams_;
-  const CollectorConfig config_;
+  ConfigInForce config_;
   const CollectorProcessInfo process_;
   const std::string name_;
   ProblemBoard problems_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Deliverer> deliverer_;
+  ConfigSnapshot delivering_by_;  // what the deliverer works by
   std::unique_ptr<ScribeHandler> handler_;
   std::unique_ptr<FrameServer> server_;
   Drive drive_ = Drive::kByHand;
   std::atomic<bool> stopping_{false};
+  std::atomic<bool> beat_now_{false};
+  std::atomic<uint64_t> reloads_{0};
+  std::atomic<uint64_t> refused_reloads_{0};
   BootTime next_beat_{};
   std::string last_beat_;  // the last heartbeat that was written, or empty
 
@@ -130,18 +146,20 @@ class CollectorImpl final : public Collector {
 };
 
 Status CollectorImpl::OpenSpool() {
+  delivering_by_ = config_.Get();
+  const CollectorConfig& config = *delivering_by_;
   auto spool =
-      Spool::Open({seams_.disk, seams_.clock, seams_.random}, SpoolOptionsOf(config_, name_));
+      Spool::Open({seams_.disk, seams_.clock, seams_.random}, SpoolOptionsOf(config, name_));
   if (!spool.ok()) {
     return spool.status().WithContext(fmt::format(
         "{}: <secondary> file_path: found {}, expected a directory that only this collector uses "
         "and that it can write; mend what follows, or name another directory",
-        config_.file, config_.spool_directory));
+        config.file, config.spool_directory));
   }
   spool_ = *std::move(spool);
   deliverer_ = std::make_unique<Deliverer>(
       DeliverySeams{seams_.cluster, *spool_, seams_.clock, seams_.random, problems_},
-      SettingsOf(config_, name_));
+      SettingsOf(delivering_by_, name_));
   handler_ = std::make_unique<ScribeHandler>(
       config_, ScribeHandler::Seams{seams_.clock, *spool_, problems_}, Wishes());
   return Status::Ok();
@@ -169,16 +187,18 @@ Status CollectorImpl::CheckName(Drive drive) {
 
 Status CollectorImpl::Start(Drive drive) {
   DATABUS_RETURN_IF_ERROR(CheckName(drive));
+  const ConfigSnapshot config = config_.Get();
+  const FrameLimits limits = LimitsOf(*config);
   ListenOptions options;
-  options.port = static_cast<uint16_t>(config_.port);
-  options.frame_bytes_max = static_cast<uint32_t>(config_.frame_bytes_max);
-  options.connections_max = static_cast<uint32_t>(config_.connections_max);
+  options.port = static_cast<uint16_t>(config->port);
+  options.frame_bytes_max = limits.frame_bytes_max;
+  options.connections_max = limits.connections_max;
   auto listening = seams_.network.Listen(options);
   if (!listening.ok()) {
     return listening.status().WithContext(
         fmt::format("{}: port: found {}, expected a port that nobody else listens on; stop the "
                     "other process, or name another port",
-                    config_.file, config_.port));
+                    config->file, config->port));
   }
   server_ = *std::move(listening);
   handler_->AnswerTo(*server_);
@@ -191,9 +211,52 @@ Status CollectorImpl::Start(Drive drive) {
   LogInfo("collector", "listening",
           {{"name", name_},
            {"port", server_->port()},
-           {"spool", config_.spool_directory},
+           {"spool", config->spool_directory},
            {"cluster", seams_.cluster.Describe()}});
   return Status::Ok();
+}
+
+Status CollectorImpl::CheckNext(const Result<CollectorConfig>& next) const {
+  DATABUS_RETURN_IF_ERROR(next.status());
+  DATABUS_RETURN_IF_ERROR(CollectorCluster(*next).status());
+  return CheckReload(*config_.Get(), *next, process_.host);
+}
+
+Status CollectorImpl::Reload(const Result<CollectorConfig>& next) {
+  const std::string file = config_.Get()->file;
+  Status checked = CheckNext(next);
+  if (checked.ok()) {
+    config_.Set(*next);
+    server_->SetLimits(LimitsOf(*next));
+    spool_->SetDiskReserve(static_cast<uint64_t>(next->disk_reserve_bytes));
+    handler_->EndRefused();
+    problems_.Clear(kReloadProblem);
+    ++reloads_;
+    LogInfo("collector", "the configuration was read again and is in force", {{"config", file}});
+  } else {
+    ++refused_reloads_;
+    LogWarning("collector", "the configuration was read again and refused; the one before stays",
+               {{"config", file}, {"why", checked.message()}});
+    std::string why = checked.message();
+    for (size_t at = 0; (at = why.find('\n', at)) != std::string::npos;) why.replace(at, 1, "; ");
+    problems_.Raise(
+        kReloadProblem,
+        "the configuration was read again and refused, the one before stays in force: " + why,
+        "mend it and send HUP again; where a restart is needed, restart the collector");
+  }
+  beat_now_ = true;
+  MutexLock lock(mutex_);
+  woken_ = true;
+  wake_.NotifyAll();
+  return checked;
+}
+
+// On the thread that delivers, or when there is none.
+void CollectorImpl::TakeConfig() {
+  ConfigSnapshot config = config_.Get();
+  if (config == delivering_by_) return;
+  delivering_by_ = std::move(config);
+  deliverer_->Configure(SettingsOf(delivering_by_, name_));
 }
 
 void CollectorImpl::DeliverLoop() {
@@ -236,6 +299,7 @@ Status CollectorImpl::Stop(BootTime deadline) {
   }
   spool_->Stop();
   EndThreads();
+  TakeConfig();
   Status delivered = deliverer_->Finish(deadline);
   Beat();
   LogInfo("collector", "stopped", {{"name", name_}, {"delivery", delivered}});
@@ -244,13 +308,15 @@ Status CollectorImpl::Stop(BootTime deadline) {
 
 bool CollectorImpl::WantsReopening() {
   if (!deliverer_->spool_unsure() && spool_->Stats().retired.empty()) return false;
-  return WriteFileDurably(seams_.disk, config_.spool_directory, "probe", "a disk that works\n")
+  return WriteFileDurably(seams_.disk, config_.Get()->spool_directory, "probe",
+                          "a disk that works\n")
       .ok();
 }
 
 BootTime CollectorImpl::Step() {
+  TakeConfig();
   const BootTime next = deliverer_->Step();
-  if (seams_.clock.Boot() >= next_beat_) {
+  if (beat_now_.exchange(false) || seams_.clock.Boot() >= next_beat_) {
     next_beat_ = seams_.clock.Boot() + kHeartbeatInterval;
     Beat();
   }
@@ -275,7 +341,8 @@ void CollectorImpl::ReportNamesake(const std::string& path) {
 // What the spool cannot mend by itself, and what it keeps from its producers or its readers.
 void CollectorImpl::WatchSpool() {
   const SpoolStats spool = spool_->Stats();
-  const std::string& dir = config_.spool_directory;
+  const ConfigSnapshot config = config_.Get();
+  const std::string& dir = config->spool_directory;
   const auto tell = [&](const std::string& key, bool wrong, std::string what, std::string next) {
     wrong ? problems_.Raise(key, std::move(what), std::move(next)) : problems_.Clear(key);
   };
@@ -346,7 +413,7 @@ Heartbeat CollectorImpl::Describe() const {
   beat.waiting_on = deliverer_->reached() ? "" : "cluster " + seams_.cluster.Describe();
   beat.problems = problems_.List();
   auto& facts = beat.facts;
-  facts["port"] = server_ ? server_->port() : config_.port;
+  facts["port"] = server_ ? server_->port() : config_.Get()->port;
   facts["incarnation"] = identity.incarnation;
   facts["cluster_id"] = identity.cluster_id;
   facts["lag_ms"] = LagMs(spool);
@@ -363,6 +430,9 @@ Heartbeat CollectorImpl::Describe() const {
   facts["messages_received"] = received.received_good.load();
   facts["entries_rejected"] = received.received_bad.load();
   facts["calls_try_later"] = received.try_later.load();
+  facts["peers_refused"] = handler_->refused_peers();
+  facts["reloads"] = reloads_.load();
+  facts["reloads_refused"] = refused_reloads_.load();
   facts["repeats"] = spool.repeats;
   facts["messages_delivered"] = delivered.messages.load();
   facts["files_delivered"] = delivered.files.load();
@@ -375,15 +445,27 @@ void CollectorImpl::Export(Metrics& metrics) const {
   const DeliveryCounts& delivered = deliverer_->counts();
   const ScribeCounts& received = handler_->counts();
   // In the order of kCollectorMetrics.
-  const uint64_t values[] = {received.received_good, received.received_bad,
-                             received.try_later,     received.undecodable,
-                             spool.repeats,          spool.flushes,
-                             spool.failed_flushes,   delivered.files,
-                             delivered.messages,     delivered.bytes,
-                             delivered.collisions,   delivered.failed_attempts,
-                             spool.queued_bytes,     spool.unsealed_bytes + spool.sealed_bytes,
-                             spool.open_intents,     static_cast<uint64_t>(LagMs(spool)),
-                             spool.damaged_files,    deliverer_->reached() ? 1U : 0U};
+  const uint64_t values[] = {received.received_good,
+                             received.received_bad,
+                             received.try_later,
+                             received.undecodable,
+                             spool.repeats,
+                             spool.flushes,
+                             spool.failed_flushes,
+                             delivered.files,
+                             delivered.messages,
+                             delivered.bytes,
+                             delivered.collisions,
+                             delivered.failed_attempts,
+                             handler_->refused_peers(),
+                             reloads_,
+                             refused_reloads_,
+                             spool.queued_bytes,
+                             spool.unsealed_bytes + spool.sealed_bytes,
+                             spool.open_intents,
+                             static_cast<uint64_t>(LagMs(spool)),
+                             spool.damaged_files,
+                             deliverer_->reached() ? 1U : 0U};
   static_assert(std::size(values) == std::size(kCollectorMetrics));
   for (size_t i = 0; i < std::size(values); ++i) {
     const MetricSpec& spec = kCollectorMetrics[i];

@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/status.h"
-#include "collector/config/scribe_conf.h"
+#include "collector/config/reload.h"
 #include "net/network.h"
 #include "storage/disk/disk.h"
 #include "storage/storage.h"
@@ -73,6 +73,14 @@ class Collector {
   // until `deadline` for each. Ok: all is delivered; else the rest stays in the spool. May be
   // called from any thread, once.
   virtual Status Stop(BootTime deadline) = 0;
+
+  // Works by `next` from now on, without dropping a connection of a peer that may connect, or a
+  // message. Not ok: nothing has changed, and a problem says so, with the reason, until a
+  // configuration is taken; kInvalid: `next` is none (its status), or something that only a restart
+  // changes differs (CheckReload). From one thread at a time, after Start.
+  virtual Status Reload(const Result<CollectorConfig>& next) = 0;
+  // The configuration in force.
+  virtual ConfigSnapshot config() const = 0;
 
   // The spool's disk failed in a way that only opening the spool again settles (P21), and takes
   // synced writes again: this collector is to be stopped and opened anew. Any thread.

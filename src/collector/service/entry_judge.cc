@@ -2,26 +2,35 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "cluster/names.h"
 
 namespace databus {
 
+void EntryJudge::Use(ConfigSnapshot config) {
+  if (config == config_) return;
+  config_ = std::move(config);
+  ++configs_;
+}
+
 std::optional<std::string> EntryJudge::Refuse(std::string_view name, std::string_view message,
                                               Stream*& stream) {
   stream = nullptr;
-  if (message.size() > static_cast<uint64_t>(config_.message_bytes_max)) {
+  if (message.size() > static_cast<uint64_t>(config_->message_bytes_max)) {
     return fmt::format("message of {} bytes, at most {} are taken", message.size(),
-                       config_.message_bytes_max);
+                       config_->message_bytes_max);
   }
   auto at = streams_.find(name);
-  if (at == streams_.end()) {
+  if (at == streams_.end() || at->second->known != configs_) {
     // Names are remembered only when they are good, so that bad ones cost no memory.
     if (const Status valid = ValidateStreamName(name); !valid.ok()) return valid.message();
-    if (config_.FindStore(name) == nullptr) {
+    if (config_->FindStore(name) == nullptr) {
       return "no <store> takes this stream, and there is none of category=default";
     }
     MutexLock lock(mutex_);
-    at = streams_.emplace(std::string(name), std::make_unique<Stream>()).first;
+    at = streams_.try_emplace(std::string(name), std::make_unique<Stream>()).first;
+    at->second->known = configs_;
   }
   stream = at->second.get();
   return std::nullopt;
@@ -32,7 +41,7 @@ Judgement EntryJudge::Judge(std::string_view entries) {
   ++calls_;
   std::string_view last_name;
   Stream* last = nullptr;
-  const auto message_bytes_max = static_cast<uint64_t>(config_.message_bytes_max);
+  const auto message_bytes_max = static_cast<uint64_t>(config_->message_bytes_max);
   const auto visit = [&](std::string_view name, std::string_view message) {
     // Neighbours are mostly of one stream.
     if (last == nullptr || name != last_name || message.size() > message_bytes_max) {
@@ -56,7 +65,7 @@ Judgement EntryJudge::Judge(std::string_view entries) {
   // Well-formed, as the caller says.
   static_cast<void>(ForEachEntry(entries, visit));
   for (const StreamShare& share : judgement.shares) {
-    if (share.counts->queued_bytes >= static_cast<uint64_t>(config_.max_queue_bytes)) {
+    if (share.counts->queued_bytes >= static_cast<uint64_t>(config_->max_queue_bytes)) {
       judgement.verdict = Verdict::kFull;
       share.counts->denied_for_queue_size += share.messages;
     }

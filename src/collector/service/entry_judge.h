@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "base/sync.h"
-#include "collector/config/scribe_conf.h"
+#include "collector/config/reload.h"
 #include "collector/spool/spool_types.h"
 #include "net/entry_list.h"
 
@@ -45,11 +45,11 @@ struct Judgement {
   uint64_t blank_categories = 0;
 };
 
-// Judge and KeepGood on one thread (the IO thread); the rest from any.
+// Use, Judge and KeepGood on one thread (the IO thread); the rest from any.
 class EntryJudge {
  public:
-  // `config` must outlive it.
-  explicit EntryJudge(const CollectorConfig& config) : config_(config) {}
+  // Judges by `config` from now on. REQUIRES: before the first Judge.
+  void Use(ConfigSnapshot config);
 
   // `entries` is a well-formed raw list<LogEntry>.
   Judgement Judge(std::string_view entries);
@@ -66,8 +66,9 @@ class EntryJudge {
  private:
   struct Stream {
     StreamCounts counts;
-    uint64_t call = 0;  // the last call that brought something
-    size_t share = 0;   // its place among the shares of that call
+    uint64_t call = 0;   // the last call that brought something
+    size_t share = 0;    // its place among the shares of that call
+    uint64_t known = 0;  // the configuration that has a store for it
   };
   struct NameHash {
     using is_transparent = void;
@@ -77,7 +78,8 @@ class EntryJudge {
   std::optional<std::string> Refuse(std::string_view name, std::string_view message,
                                     Stream*& stream);
 
-  const CollectorConfig& config_;
+  ConfigSnapshot config_;
+  uint64_t configs_ = 0;  // how many there were
   uint64_t calls_ = 0;
   mutable Mutex mutex_;  // for insertions, and for looks from other threads
   std::unordered_map<std::string, std::unique_ptr<Stream>, NameHash, std::equal_to<>> streams_;

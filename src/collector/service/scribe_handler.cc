@@ -5,15 +5,51 @@
 #include "base/planted.h"
 
 namespace databus {
+namespace {
 
-ScribeHandler::ScribeHandler(const CollectorConfig& config, const Seams& seams, Wishes wishes)
+constexpr std::chrono::seconds kTrialInterval{1};
+
+}  // namespace
+
+ScribeHandler::ScribeHandler(const ConfigInForce& config, const Seams& seams, Wishes wishes)
     : config_(config),
       seams_(seams),
       wishes_(std::move(wishes)),
       started_(seams.clock.Wall()),
-      judge_(config) {}
+      gate_(seams.clock) {}
+
+Admission ScribeHandler::OnOpen(ConnectionId connection, std::string_view peer_ip) {
+  const std::optional<IpAddress> peer = IpAddress::Parse(peer_ip);
+  // Under the mutex: either the look is at the new list, or EndRefused finds the connection.
+  MutexLock lock(mutex_);
+  const ConfigSnapshot config = config_.Get();
+  const Admission admission = PeerGate::Judge(*config, peer);
+  if (admission == Admission::kAdmit) {
+    connections_[connection].peer = peer;
+  } else {
+    gate_.Refused(*config, peer_ip);
+  }
+  return admission;
+}
+
+void ScribeHandler::EndRefused() {
+  MutexLock lock(mutex_);
+  const ConfigSnapshot config = config_.Get();
+  for (auto& [id, connection] : connections_) {
+    if (connection.ending || PeerGate::Judge(*config, connection.peer) == Admission::kAdmit)
+      continue;
+    gate_.Refused(*config, connection.peer ? connection.peer->ToString() : "unknown");
+    connection.ending = true;
+    const auto last = std::make_shared<Exchange>();
+    last->connection = id;
+    last->close = last->complete = true;
+    connection.open.push_back(last);
+    Answer(id);
+  }
+}
 
 void ScribeHandler::OnFrames(ConnectionId connection, std::vector<Frame> frames) {
+  judge_.Use(config_.Get());
   const auto exchange = std::make_shared<Exchange>();
   exchange->connection = connection;
   std::vector<SpoolBatch> batches;
@@ -27,7 +63,7 @@ void ScribeHandler::OnFrames(ConnectionId connection, std::vector<Frame> frames)
   {
     MutexLock lock(mutex_);
     Connection& state = connections_[connection];
-    if (state.closing) return;
+    if (state.ending || state.closing) return;
     state.open.push_back(exchange);
     if (batches.empty()) {
       exchange->complete = true;
@@ -107,10 +143,17 @@ void ScribeHandler::TakeLog(Frame& frame, const LogCall& call, Exchange& exchang
   exchange.waiting.push_back(std::move(waiting));
 }
 
-// An empty list asks whether there is room.
+// An empty list asks whether there is room. While there is none, one in a while is answered as if
+// there were: only a write finds out that there is room again, and a client may send nothing until
+// its probe succeeds.
 ResultCode ScribeHandler::Probe() {
   const SpoolStats stats = seams_.spool.Stats();
-  return stats.refusing.empty() && stats.retired.empty() ? ResultCode::kOk : ResultCode::kTryLater;
+  if (!stats.retired.empty()) return ResultCode::kTryLater;
+  if (stats.refusing.empty()) return ResultCode::kOk;
+  const BootTime now = seams_.clock.Boot();
+  if (now < next_trial_) return ResultCode::kTryLater;
+  next_trial_ = now + kTrialInterval;
+  return ResultCode::kOk;
 }
 
 void ScribeHandler::Complete(Exchange& exchange, std::span<const SpoolOutcome> outcomes) {

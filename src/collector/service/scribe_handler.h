@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -17,8 +18,9 @@
 
 #include "base/clock.h"
 #include "base/sync.h"
-#include "collector/config/scribe_conf.h"
+#include "collector/config/reload.h"
 #include "collector/service/entry_judge.h"
+#include "collector/service/peer_gate.h"
 #include "collector/spool/spool.h"
 #include "net/fb303_handler.h"
 #include "net/frame_server.h"
@@ -52,15 +54,21 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
     Spool& spool;
     const ProblemBoard& problems;
   };
-  ScribeHandler(const CollectorConfig& config, const Seams& seams, Wishes wishes);
+  // `config` must outlive it. It is looked at once for the frames of a read.
+  ScribeHandler(const ConfigInForce& config, const Seams& seams, Wishes wishes);
 
   // Where answers go. Before the server starts.
   void AnswerTo(FrameServer& server) { server_ = &server; }
   // From now on calls are answered TRY_LATER.
   void Stop() { stopping_ = true; }
+  // After the allow-list has changed: ends the connections of peers that it does not hold any more,
+  // each when what came from it is answered. Any thread.
+  void EndRefused();
 
   const ScribeCounts& counts() const { return counts_; }
+  uint64_t refused_peers() const { return gate_.refused(); }
 
+  Admission OnOpen(ConnectionId connection, std::string_view peer_ip) override;
   void OnFrames(ConnectionId connection, std::vector<Frame> frames) override;
   std::string OnOversized(ConnectionId connection, std::string_view head, uint32_t length) override;
   void OnClose(ConnectionId connection) override;
@@ -92,8 +100,10 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
     bool complete = false;  // guarded by mutex_
   };
   struct Connection {
+    std::optional<IpAddress> peer;
     std::deque<std::shared_ptr<Exchange>> open;  // the oldest first
-    bool closing = false;
+    bool ending = false;                         // nothing more is taken from it
+    bool closing = false;                        // all is answered
   };
 
   void Take(Frame& frame, Exchange& exchange, std::vector<SpoolBatch>& batches);
@@ -103,11 +113,13 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
   void Complete(Exchange& exchange, std::span<const SpoolOutcome> outcomes);
   void Answer(ConnectionId connection);  // needs mutex_
 
-  const CollectorConfig& config_;
+  const ConfigInForce& config_;
   const Seams seams_;
   const Wishes wishes_;
   const WallTime started_;
   EntryJudge judge_;
+  PeerGate gate_;
+  BootTime next_trial_{};  // when a probe is let through while the spool refuses
   ScribeCounts counts_;
   FrameServer* server_ = nullptr;
   std::atomic<bool> stopping_{false};

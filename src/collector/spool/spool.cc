@@ -74,6 +74,7 @@ SpoolImpl::SpoolImpl(const Seams& seams, const SpoolOptions& options)
       clock_(seams.clock),
       random_(seams.random),
       options_(options),
+      disk_reserve_bytes_(options.disk_reserve_bytes),
       marks_(options.senders_max) {}
 
 SpoolImpl::~SpoolImpl() {
@@ -283,7 +284,7 @@ void SpoolImpl::Finish(Flush& flush, const SpoolOutcome& fate) {
 
 Status SpoolImpl::CheckRoom(uint64_t bytes) {
   const auto low = [&](uint64_t free_bytes) {
-    return free_bytes < options_.disk_reserve_bytes + unchecked_bytes_ + bytes;
+    return free_bytes < disk_reserve_bytes_ + unchecked_bytes_ + bytes;
   };
   uint64_t free_bytes;
   {

@@ -183,6 +183,9 @@ class Spool {
   virtual std::vector<BatchMark> Marks() const = 0;
   virtual std::optional<uint64_t> MarkOf(uint64_t sender) const = 0;
 
+  // As SpoolOptions::disk_reserve_bytes, for what is written from now on. Any thread.
+  virtual void SetDiskReserve(uint64_t bytes) = 0;
+
   virtual SpoolStats Stats() const = 0;
 };
 

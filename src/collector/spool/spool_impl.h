@@ -67,6 +67,7 @@ class SpoolImpl final : public Spool {
   std::vector<SpoolCut> OpenCuts() const override;
   std::vector<BatchMark> Marks() const override;
   std::optional<uint64_t> MarkOf(uint64_t sender) const override;
+  void SetDiskReserve(uint64_t bytes) override { disk_reserve_bytes_ = bytes; }
   SpoolStats Stats() const override;
 
  private:
@@ -128,6 +129,7 @@ class SpoolImpl final : public Spool {
   const Clock& clock_;
   Random& random_;
   const SpoolOptions options_;
+  std::atomic<uint64_t> disk_reserve_bytes_;
   std::unique_ptr<Disk::Lock> lock_;
   uint64_t incarnation_ = 0;
   std::unique_ptr<Journal> journal_;

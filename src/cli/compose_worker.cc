@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#include "cli/compose.h"
+#include "cli/installation.h"
+#include "cli/monitor.h"
+#include "cluster/worker_config.h"
+#include "control/adopt_file.h"
+#include "control/topology_watch.h"
+#include "telemetry/log.h"
+#include "worker/worker.h"
+
+namespace databus {
+namespace {
+
+// How often the stored topology is looked at: with the runs, but no clock of the world needs more.
+std::chrono::nanoseconds PollInterval(const WorkerConfig& config) {
+  return std::clamp<std::chrono::nanoseconds>(config.run_interval, std::chrono::seconds(1),
+                                              std::chrono::seconds(5));
+}
+
+std::vector<std::string> ClustersOf(const WorkerConfig& config, const Topology& topology) {
+  if (!config.all_clusters) return config.clusters;
+  std::vector<std::string> all;
+  for (const ClusterSpec& cluster : topology.clusters) all.push_back(cluster.name);
+  return all;
+}
+
+// A worker process from its first look at the clusters to its end. Each topology that it obeys is
+// one life of its services: what is new to it begins as after a restart.
+class WorkerProcess {
+ public:
+  WorkerProcess(Seams& seams, WorkerConfig config, const WorkerStart& start)
+      : seams_(seams), config_(std::move(config)), start_(start) {}
+
+  Status Run(StopFlag& stop) {
+    DATABUS_ASSIGN_OR_RETURN(const Topology file, LoadTopology(seams_, config_.topology_file));
+    DATABUS_RETURN_IF_ERROR(monitor_.Open(config_.http_port));
+    watch_ = std::make_unique<TopologyWatch>(
+        TopologyWatch::Options{seams_.random,
+                               [this](const ClusterSpec& spec) {
+                                 return seams_.open_storage(spec.url, spec.root_dir);
+                               },
+                               file.clusters, ClustersOf(config_, file)},
+        nullptr);
+    DATABUS_RETURN_IF_ERROR(BeginWith(file));
+    while (!stop.Stopped()) DATABUS_RETURN_IF_ERROR(LiveOnce(stop));
+    return Status::Ok();
+  }
+
+ private:
+  // P29
+  Status BeginWith(const Topology& file) {
+    watch_->Poll();
+    const auto obeyed = watch_->obeyed();
+    DATABUS_ASSIGN_OR_RETURN(
+        const FileVerdict verdict,
+        JudgeFile(file, obeyed == nullptr ? nullptr : &obeyed->epoch, start_.adopt_config));
+    if (verdict.kind == FileVerdict::Kind::kStored) return Status::Ok();
+    return watch_->Begin(verdict.epoch);
+  }
+
+  // Until `stop`, or until another topology is to be obeyed.
+  Status LiveOnce(StopFlag& stop) {
+    const std::shared_ptr<const ObeyedTopology> obeyed = watch_->obeyed();
+    const WorkerSeams outside{
+        seams_.clock, seams_.random,
+        [this](const ClusterSpec& spec) { return seams_.open_storage(spec.url, spec.root_dir); },
+        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); }};
+    DATABUS_ASSIGN_OR_RETURN(
+        const std::unique_ptr<Worker> worker,
+        Worker::Create(outside, config_, obeyed,
+                       {seams_.host, seams_.pid, seams_.machine, seams_.process_is_gone},
+                       start_.adopt_tree));
+    DATABUS_RETURN_IF_ERROR(worker->Start());
+    LogInfo("worker", "started",
+            {{"config", config_.file},
+             {"clusters", worker->clusters().size()},
+             {"topology_epoch", obeyed->epoch.stored.epoch}});
+    monitor_.Serve([&](Metrics& metrics) { worker->Expose(metrics); },
+                   [&]() -> std::optional<std::string> {
+                     const Status ready = worker->Ready();
+                     if (ready.ok()) return std::nullopt;
+                     return ready.message();
+                   });
+    while (!stop.SleepUntil(seams_.clock, seams_.clock.Boot() + PollInterval(config_)) &&
+           !watch_->Poll()) {
+    }
+    LogInfo("worker", "stopping", {{"why", stop.Stopped() ? "told to" : "a newer topology"}});
+    monitor_.Serve({}, {});
+    worker->Stop();
+    LogInfo("worker", "stopped");
+    return Status::Ok();
+  }
+
+  Seams& seams_;
+  const WorkerConfig config_;
+  const WorkerStart start_;
+  std::unique_ptr<TopologyWatch> watch_;
+  Monitor monitor_;
+};
+
+}  // namespace
+
+Status RunWorker(Seams& seams, const ConfigText& text, const WorkerStart& start, StopFlag& stop) {
+  DATABUS_ASSIGN_OR_RETURN(WorkerConfig config, ParseWorkerConfig(text.text, text.file));
+  return WorkerProcess(seams, std::move(config), start).Run(stop);
+}
+
+}  // namespace databus

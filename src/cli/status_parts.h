@@ -1,0 +1,19 @@
+// What the parts of `databus status` share: how its facts are put into words.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cli/status_report.h"
+
+namespace databus {
+
+std::string Ago(WallTime now, WallTime then);
+std::string QueueText(const QueueReport& queue);
+std::string_view LivenessName(Liveness life);
+// A number among a heartbeat's facts.
+std::optional<uint64_t> Fact(const Heartbeat& heartbeat, const char* key);
+
+}  // namespace databus

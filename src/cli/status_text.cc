@@ -1,0 +1,198 @@
+// The report as text for people.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <map>
+#include <vector>
+
+#include "cli/status_hops.h"
+#include "cli/status_parts.h"
+#include "cli/table.h"
+#include "telemetry/iso_time.h"
+
+namespace databus {
+namespace {
+
+// More streams than this are not listed one by one.
+constexpr size_t kStreamsListed = 30;
+constexpr size_t kNamesListed = 4;
+
+// Without the machine part of a process's label: "worker-dc1@h1:812#..." is "worker-dc1@h1:812".
+std::string WithoutMachine(std::string text) {
+  const size_t colon = text.find(':', std::min(text.find('@'), text.size()));
+  const size_t machine = text.find('#', std::min(colon, text.size()));
+  if (machine == std::string::npos) return text;
+  const size_t end = std::min(text.find(' ', machine), text.size());
+  return text.erase(machine, end - machine);
+}
+
+std::string RenderProcesses(const InstallationReport& report) {
+  Table table({"PROCESS", "KIND", "CLUSTER", "HOST", ">PID", "LIFE", ">HEARD", "STATE", ">SPOOL",
+               ">LAG", "WAITS FOR"});
+  for (const ClusterReport& cluster : report.clusters) {
+    for (const Heartbeat& process : cluster.processes) {
+      const auto spool = Fact(process, "spool_bytes");
+      const auto lag = Fact(process, "lag_ms");
+      table.Row({process.process, process.kind, cluster.name, process.host,
+                 std::to_string(process.pid),
+                 std::string(LivenessName(LivenessOf(process, report))),
+                 Ago(report.now, process.written) + " ago", process.state,
+                 spool ? HumanBytes(*spool) : "", lag ? ToHuman(Milliseconds(*lag)) : "",
+                 WithoutMachine(process.waiting_on)});
+    }
+  }
+  return table.empty() ? "  no process has reported\n" : table.ToString("  ");
+}
+
+// "clicks, orders and 3 more".
+std::string Some(const std::vector<std::string>& names) {
+  const size_t shown = names.size() > kNamesListed + 1 ? kNamesListed : names.size();
+  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
+  if (shown < names.size()) text += fmt::format(" and {} more", Grouped(names.size() - shown));
+  return text;
+}
+
+// One row for all streams that have the same roles.
+std::string RenderRoles(const Topology& topology) {
+  std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> rows;
+  std::map<std::vector<std::string>, size_t> row_of;
+  for (const StreamSpec& stream : topology.streams) {
+    std::vector<std::string> roles;
+    for (const ClusterSpec& cluster : topology.clusters) {
+      roles.push_back(fmt::format("{}", fmt::join(RolesOf(stream, cluster.name), ", ")));
+    }
+    const auto [at, fresh] = row_of.try_emplace(roles, rows.size());
+    if (fresh) rows.emplace_back(roles, std::vector<std::string>());
+    rows[at->second].second.push_back(stream.name);
+  }
+  std::vector<std::string> head = {"STREAMS"};
+  for (const ClusterSpec& cluster : topology.clusters) head.push_back(cluster.name);
+  Table table(head);
+  for (const auto& [roles, streams] : rows) {
+    std::vector<std::string> cells = {Some(streams)};
+    cells.insert(cells.end(), roles.begin(), roles.end());
+    table.Row(std::move(cells));
+  }
+  return table.ToString("  ");
+}
+
+std::string LagText(const StreamHop& hop) {
+  return hop.lag ? Grouped(static_cast<uint64_t>(LagSeconds(*hop.lag))) : "";
+}
+
+// For each hop and cluster the stream that is furthest behind.
+std::string RenderLag(const std::vector<StreamHop>& hops) {
+  struct Sum {
+    size_t streams = 0;
+    const StreamHop* slowest = nullptr;
+  };
+  std::map<std::pair<Hop, std::string>, Sum> sums;
+  for (const StreamHop& hop : hops) {
+    Sum& sum = sums[{hop.hop, hop.cluster}];
+    ++sum.streams;
+    if (sum.slowest == nullptr || hop.lag > sum.slowest->lag) sum.slowest = &hop;
+  }
+  Table table({"HOP", "CLUSTER", ">STREAMS", ">LAG (S)", "SLOWEST"});
+  for (const auto& [key, sum] : sums) {
+    table.Row({std::string(HopName(key.first)), key.second, Grouped(sum.streams),
+               LagText(*sum.slowest), sum.slowest->lag ? sum.slowest->stream : ""});
+  }
+  return table.ToString("  ");
+}
+
+// Of many streams those that are furthest behind.
+std::string RenderStreams(const std::vector<StreamHop>& hops, const Topology& topology) {
+  std::vector<std::pair<Milliseconds, std::string>> worst;
+  for (const StreamSpec& stream : topology.streams) worst.emplace_back(0, stream.name);
+  std::map<std::string, Milliseconds> lags;
+  for (const StreamHop& hop : hops) {
+    Milliseconds& lag = lags[hop.stream];
+    lag = std::max(lag, hop.lag.value_or(Milliseconds{0}));
+  }
+  for (auto& [lag, stream] : worst) lag = lags[stream];
+  const size_t listed = std::min(worst.size(), kStreamsListed);
+  std::ranges::stable_sort(worst, std::greater(), &std::pair<Milliseconds, std::string>::first);
+  std::map<std::string, bool> shown;
+  for (size_t i = 0; i < listed; ++i) shown[worst[i].second] = true;
+  Table table({"STREAM", "HOP", "CLUSTER", "NEWEST MINUTE", ">LAG (S)"});
+  for (const StreamHop& hop : hops) {
+    if (!shown.contains(hop.stream)) continue;
+    table.Row({hop.stream, std::string(HopName(hop.hop)), hop.cluster,
+               hop.away     ? "?"
+               : hop.newest ? hop.newest->ToIso()
+                            : "none yet",
+               LagText(hop)});
+  }
+  std::string text = table.ToString("  ");
+  if (listed < worst.size()) {
+    text += fmt::format("  and {} more, less far behind; --stream NAME shows one\n",
+                        Grouped(worst.size() - listed));
+  }
+  return text;
+}
+
+// What collectors do with their streams, where they say so.
+std::string RenderModes(const InstallationReport& report) {
+  Table table({"COLLECTOR", "CLUSTER", "MODE", "STREAMS"});
+  for (const ClusterReport& cluster : report.clusters) {
+    for (const Heartbeat& process : cluster.processes) {
+      for (const auto& [mode, streams] : ModesOf(process)) {
+        table.Row({process.process, cluster.name, mode, Some(streams)});
+      }
+    }
+  }
+  return table.empty() ? "" : "\nModes\n" + table.ToString("  ");
+}
+
+std::string RenderWaiting(const InstallationReport& report) {
+  Table table({"WHERE", "WHAT", ">FILES", ">BYTES", ">OLDEST"});
+  const auto age = [&](std::optional<WallTime> oldest) {
+    return oldest ? Ago(report.now, *oldest) : "";
+  };
+  for (const ClusterReport& cluster : report.clusters) {
+    for (const BacklogReport& backlog : cluster.backlog) {
+      table.Row({cluster.name, fmt::format("data/{}", backlog.stream), Grouped(backlog.files),
+                 HumanBytes(backlog.bytes), age(backlog.oldest)});
+    }
+    for (const QueueReport& queue : cluster.queues) {
+      table.Row(
+          {cluster.name, "queue " + QueueText(queue), Grouped(queue.lines), "", age(queue.oldest)});
+    }
+  }
+  return table.empty() ? "  nothing\n" : table.ToString("  ");
+}
+
+}  // namespace
+
+std::string RenderStatus(const InstallationReport& report, const Topology& topology) {
+  const std::vector<Trouble> troubles = FindTroubles(report, topology);
+  std::string text = fmt::format(
+      "{}  {}\n\nClusters\n", ToIsoMs(report.now),
+      troubles.empty() ? "All is well." : Plural(troubles.size(), "problem") + ", below.");
+  Table clusters({"NAME", "URL", "STATE", ">FREE"});
+  for (const ClusterReport& cluster : report.clusters) {
+    clusters.Row({cluster.name, cluster.url, cluster.away.empty() ? "reachable" : "AWAY",
+                  cluster.free_bytes ? HumanBytes(*cluster.free_bytes) : ""});
+  }
+  text += clusters.ToString("  ");
+  text += "\nProcesses\n" + RenderProcesses(report);
+  text += RenderModes(report);
+  const std::vector<StreamHop> hops = StreamHops(report, topology);
+  text += "\nRoles\n" + RenderRoles(topology);
+  text += "\nLag\n" + RenderLag(hops);
+  text += "\nStreams\n" + RenderStreams(hops, topology);
+  text += "\nOn its way\n" + RenderWaiting(report);
+  if (troubles.empty()) return text;
+  text += "\nProblems\n";
+  for (const Trouble& trouble : troubles) {
+    text += fmt::format("  {}: {}{}\n      next: {}\n", trouble.where, trouble.what,
+                        trouble.since ? fmt::format(", since {} ({})", ToIsoMs(*trouble.since),
+                                                    Ago(report.now, *trouble.since))
+                                      : "",
+                        trouble.next);
+  }
+  return text;
+}
+
+}  // namespace databus

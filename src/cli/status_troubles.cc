@@ -1,0 +1,219 @@
+// What is wrong, by what was found.
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "cli/status_hops.h"
+#include "cli/status_parts.h"
+#include "cli/table.h"
+#include "telemetry/iso_time.h"
+
+namespace databus {
+namespace {
+
+// Below the first, heartbeats and all else can fail at any moment; the second is time to act.
+constexpr uint64_t kFullBytes = uint64_t{16} << 20;
+constexpr uint64_t kNearlyFullBytes = uint64_t{256} << 20;
+// What moves within a run or two when all is well; longer than this is worth a line.
+constexpr Milliseconds kPatience = std::chrono::minutes(5);
+
+constexpr const char* kNoWorker = "no worker is alive on this cluster";
+constexpr const char* kStartOne = "start one: nothing is published here until then";
+
+// Collects the lines of one report.
+class TroubleFinder {
+ public:
+  TroubleFinder(const InstallationReport& report, const Topology& topology)
+      : report_(report), hops_(StreamHops(report, topology)) {}
+
+  std::vector<Trouble> Run() {
+    for (const ClusterReport& cluster : report_.clusters) {
+      if (!cluster.away.empty()) {
+        Away(cluster);
+        continue;
+      }
+      Disk(cluster);
+      Processes(cluster);
+      Waiting(cluster);
+      Views(cluster);
+      SetAside(cluster);
+    }
+    return std::move(troubles_);
+  }
+
+ private:
+  void Add(std::string where, std::string what, std::optional<WallTime> since, std::string next) {
+    troubles_.push_back({std::move(where), std::move(what), since, std::move(next)});
+  }
+  bool Old(std::optional<WallTime> time) const { return time && report_.now - *time > kPatience; }
+
+  void Away(const ClusterReport& cluster) {
+    const std::string what = "cannot be read: " + cluster.away;
+    if (!cluster.absent) {
+      Add(cluster.name, what, {},
+          "data for it waits in spools and queues; all goes on by itself when it is back");
+      return;
+    }
+    switch (MemoryOf(cluster.name)) {
+      case Memory::kNone:
+        Add(cluster.name, what + "; never initialised: no worker of it has ever run", {},
+            "start its worker");
+        Add(cluster.name, kNoWorker, {}, kStartOne);
+        return;
+      case Memory::kNobodyToAsk:
+        Add(cluster.name, what + "; never initialised, or not mounted", {},
+            "mount it, or start its worker");
+        break;
+      case Memory::kRemembered:
+        Add(cluster.name, what + "; it was there before", {},
+            "mount it, or start its worker; data for it waits in spools and queues");
+        break;
+    }
+    Add(cluster.name, "no worker is heard of", {},
+        "one that runs cannot say so while the cluster cannot be read; it goes on by itself then");
+  }
+
+  // Whether the workers of the other clusters know an id of `name`.
+  enum class Memory : uint8_t { kNone, kNobodyToAsk, kRemembered };
+  Memory MemoryOf(const std::string& name) const {
+    Memory memory = Memory::kNobodyToAsk;
+    for (const ClusterReport& cluster : report_.clusters) {
+      for (const Heartbeat& process : cluster.processes) {
+        const auto ids = process.facts.find("cluster_ids");
+        if (ids == process.facts.end() || !ids->is_object()) continue;
+        if (ids->contains(name)) return Memory::kRemembered;
+        memory = Memory::kNone;
+      }
+    }
+    return memory;
+  }
+
+  static bool DiskIsFull(const ClusterReport& cluster) {
+    return cluster.free_bytes && *cluster.free_bytes < kFullBytes;
+  }
+
+  void Disk(const ClusterReport& cluster) {
+    if (!cluster.free_bytes || *cluster.free_bytes >= kNearlyFullBytes) return;
+    Add(cluster.name,
+        fmt::format("{}: {} free", DiskIsFull(cluster) ? "disk full" : "disk nearly full",
+                    HumanBytes(*cluster.free_bytes)),
+        {},
+        "make room, or let the disk grow; no process needs help: all goes on by itself then, and "
+        "what is accepted waits in the spools. Never remove anything below the cluster's root");
+  }
+
+  void Processes(const ClusterReport& cluster) {
+    bool worker = false;
+    for (const Heartbeat& process : cluster.processes) {
+      const Liveness life = LivenessOf(process, report_);
+      const bool heard = life == Liveness::kAlive || life == Liveness::kLate;
+      worker |= process.kind == "worker" && heard;
+      if (life == Liveness::kDead || life == Liveness::kSilent) Gone(cluster, process, life);
+      if (life == Liveness::kLate) {
+        Add(process.process, "late: a heartbeat is missing", process.written,
+            "wait some seconds; if this stays, see whether the process hangs: stopped by a signal, "
+            "or waiting for its disk");
+      }
+      if (!heard) continue;
+      for (const Problem& problem : process.problems) {
+        Add(process.process, problem.what, problem.since, problem.next);
+      }
+    }
+    if (worker) return;
+    if (DiskIsFull(cluster)) {
+      Add(cluster.name, "no worker is heard of", {},
+          "no heartbeat can be written while the disk is full: make room first");
+    } else {
+      Add(cluster.name, kNoWorker, {}, kStartOne);
+    }
+  }
+
+  const Heartbeat* Standby(const ClusterReport& cluster) const {
+    for (const Heartbeat& process : cluster.processes) {
+      if (process.kind == "worker" && process.state == "standby" &&
+          LivenessOf(process, report_) == Liveness::kAlive) {
+        return &process;
+      }
+    }
+    return nullptr;
+  }
+
+  void Gone(const ClusterReport& cluster, const Heartbeat& process, Liveness life) {
+    const bool dead = life == Liveness::kDead;
+    std::string next =
+        process.kind == "collector"
+            ? "start it again: what it had accepted lies in its spool and is delivered then"
+            : "start it again: what is queued waits";
+    if (const Heartbeat* standby = Standby(cluster); standby && process.kind == "worker") {
+      next = standby->process + " stands by and takes over by itself";
+    }
+    if (!dead && DiskIsFull(cluster)) {
+      next = "it may well live, and cannot say so while the disk is full: make room first";
+    }
+    Add(process.process,
+        fmt::format("{} (was pid {} on {})", dead ? "dead" : "silent", process.pid, process.host),
+        process.written, std::move(next));
+  }
+
+  void Waiting(const ClusterReport& cluster) {
+    for (const QueueReport& queue : cluster.queues) {
+      if (!Old(queue.oldest)) continue;
+      Add(cluster.name, fmt::format("queue {}: {}", QueueText(queue), Plural(queue.lines, "line")),
+          queue.oldest, fmt::format("taken by the worker of {} when it gets there", queue.to));
+    }
+    for (const BacklogReport& backlog : cluster.backlog) {
+      if (!Old(backlog.oldest)) continue;
+      Add(cluster.name,
+          fmt::format("stream {}: {} in data/ not published", backlog.stream,
+                      Plural(backlog.files, "file")),
+          backlog.oldest, "published by the worker of this cluster when it gets there");
+    }
+    for (const StagingReport& staging : cluster.staging) {
+      if (!Old(staging.oldest)) continue;
+      Add(cluster.name,
+          fmt::format("view {}: {} and {} open", ViewName(staging.view),
+                      Plural(staging.records, "commit"), Plural(staging.pending, "clean-up list")),
+          staging.oldest, "finished by whichever worker holds the lease; see its problems");
+    }
+  }
+
+  void Views(const ClusterReport& cluster) {
+    for (const StreamHop& hop : hops_) {
+      if (hop.cluster != cluster.name || !hop.lag || *hop.lag <= kPatience) continue;
+      const View view = hop.hop == Hop::kLocal ? View::kLocal : View::kMerged;
+      Add(cluster.name,
+          fmt::format("stream {}, view {}: the newest minute is {}", hop.stream, ViewName(view),
+                      hop.newest->ToIso()),
+          hop.newest->End(),
+          "a minute appears every minute, empty ones too, while its publisher runs; see there");
+    }
+  }
+
+  void SetAside(const ClusterReport& cluster) {
+    for (const SetAsideFile& file : cluster.quarantine) {
+      Add(cluster.name, fmt::format("set aside: {}: {}", file.path, file.reason), {},
+          "stays until somebody has looked at it and taken it away");
+    }
+    if (cluster.quarantined > cluster.quarantine.size()) {
+      Add(cluster.name,
+          fmt::format("{} more set aside",
+                      Plural(cluster.quarantined - cluster.quarantine.size(), "file")),
+          {}, "look below system/quarantine");
+    }
+    for (const std::string& what : cluster.unreadable) {
+      Add(cluster.name, "could not be read: " + what, {}, "the rest of this report is complete");
+    }
+  }
+
+  const InstallationReport& report_;
+  const std::vector<StreamHop> hops_;
+  std::vector<Trouble> troubles_;
+};
+
+}  // namespace
+
+std::vector<Trouble> FindTroubles(const InstallationReport& report, const Topology& topology) {
+  return TroubleFinder(report, topology).Run();
+}
+
+}  // namespace databus

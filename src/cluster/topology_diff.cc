@@ -1,0 +1,100 @@
+#include "cluster/topology_diff.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include <fmt/format.h>
+
+namespace databus {
+namespace {
+
+// What is said of one thing: property to value.
+using Facts = std::map<std::string, std::string>;
+
+std::string HoursText(std::chrono::hours hours) { return fmt::format("{} h", hours.count()); }
+
+Facts FactsOf(const ClusterSpec& cluster) {
+  return {{"hdfsurl", cluster.url},
+          {"rootdir", "/" + cluster.root_dir},
+          {"jturl", cluster.job_tracker_url},
+          {"jobqueuename", cluster.job_queue}};
+}
+
+Facts FactsOf(const StreamSpec& stream) {
+  Facts facts;
+  for (const SourceSpec& source : stream.sources) {
+    facts["source " + source.cluster] = "kept " + HoursText(source.retention);
+  }
+  for (const DestinationSpec& destination : stream.destinations) {
+    if (destination.role == Role::kPrimary) {
+      facts["primary"] = destination.cluster;
+    }
+    facts["destination " + destination.cluster] = "kept " + HoursText(destination.retention);
+  }
+  if (stream.publication == Publication::kFrozen) facts["merged stream"] = "frozen";
+  if (stream.cut) facts["merged stream continues after"] = stream.cut->ToIso();
+  return facts;
+}
+
+class Differences {
+ public:
+  void Compare(const std::string& thing, const Facts& from, const Facts& to) {
+    for (const auto& [name, value] : from) {
+      const auto other = to.find(name);
+      if (other == to.end()) {
+        Say(thing, name, value, "none");
+      } else if (other->second != value) {
+        Say(thing, name, value, other->second);
+      }
+    }
+    for (const auto& [name, value] : to) {
+      if (!from.contains(name)) Say(thing, name, "none", value);
+    }
+  }
+
+  template <typename Spec>
+  void CompareAll(const std::string& kind, const std::vector<Spec>& from,
+                  const std::vector<Spec>& to) {
+    for (const Spec& spec : from) {
+      const auto other = std::ranges::find(to, spec.name, &Spec::name);
+      const std::string thing = fmt::format("{} '{}'", kind, spec.name);
+      if (other == to.end()) {
+        lines_.push_back(thing + ": removed");
+      } else {
+        Compare(thing, FactsOf(spec), FactsOf(*other));
+      }
+    }
+    for (const Spec& spec : to) {
+      if (std::ranges::count(from, spec.name, &Spec::name) == 0) {
+        lines_.push_back(fmt::format("{} '{}': added", kind, spec.name));
+      }
+    }
+  }
+
+  std::vector<std::string> Take() { return std::move(lines_); }
+
+ private:
+  void Say(const std::string& thing, const std::string& name, const std::string& from,
+           const std::string& to) {
+    lines_.push_back(fmt::format("{}: {}: {} -> {}", thing, name, from, to));
+  }
+  std::vector<std::string> lines_;
+};
+
+}  // namespace
+
+std::vector<std::string> DescribeChanges(const Topology& from, const Topology& to) {
+  const auto defaults = [](const Topology& topology) {
+    return Facts{{"rootdir", "/" + topology.default_root_dir},
+                 {"retentioninhours", HoursText(topology.default_retention)},
+                 {"trashretentioninhours", HoursText(topology.trash_retention)}};
+  };
+  Differences differences;
+  differences.Compare("defaults", defaults(from), defaults(to));
+  differences.CompareAll("cluster", from.clusters, to.clusters);
+  differences.CompareAll("stream", from.streams, to.streams);
+  return differences.Take();
+}
+
+}  // namespace databus

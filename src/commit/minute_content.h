@@ -1,0 +1,49 @@
+// What a minute of a stream holds at a cluster, whoever closed it. The stream may have changed its
+// primary since, so that a group's minute can be described by several manifests: the cluster's own
+// (MM), those of copies (MM-<primary>), and amendments (MM~<n>) for single streams. The highest
+// amendment that names the stream rules, then a copy, then the own one: what a stale primary had
+// closed by its own right is set aside before a copy takes its place (P32).
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "commit/manifest.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+// Remembers the hour and the minute that it looked at last: made for one walk over minutes, not to
+// be kept. One thread at a time.
+class MinuteContent {
+ public:
+  using Streams = std::map<std::string, MinuteFiles>;
+
+  MinuteContent(Storage& storage, View view, Group group)
+      : storage_(storage), view_(view), group_(group) {}
+
+  // All streams that the manifests of the minute name. A damaged manifest names none.
+  Result<const Streams*> Described(Minute minute);
+  // One of them; nothing: no manifest names it.
+  Result<std::optional<MinuteFiles>> Described(const std::string& stream, Minute minute);
+  // The same, or what lies in the directory. kNotFound: neither.
+  Result<MinuteFiles> Read(const std::string& stream, Minute minute);
+  // The number of the minute's next amendment.
+  Result<uint64_t> NextAmendment(Minute minute);
+
+ private:
+  Status LoadHour(Minute minute);
+  Result<std::optional<Manifest>> ReadNamed(const std::string& name);
+
+  Storage& storage_;
+  const View view_;
+  const Group group_;
+  std::string hour_;                // the directory, or empty
+  std::vector<std::string> names_;  // in it
+  std::optional<Minute> minute_;    // that streams_ is of
+  Streams streams_;
+};
+
+}  // namespace databus

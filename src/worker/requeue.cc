@@ -1,0 +1,97 @@
+#include "worker/requeue.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "base/planted.h"
+
+namespace databus {
+namespace {
+
+constexpr size_t kLastNameBytesMax = 200;
+constexpr int kTokenDigits = 16;
+
+}  // namespace
+
+void Requeue::RunOnce() {
+  if (Planted(Bug::kOldQueueForgotten)) return;
+  for (const ClusterSpec& consumer : options_.topology.clusters) {
+    const std::string topic = fmt::format("{} queue for {}", options_.cluster, consumer.name);
+    const Status moved = MoveLines(consumer.name);
+    if (moved.ok()) {
+      options_.problems.Clear(topic);
+    } else {
+      options_.problems.Raise(topic, moved.ToString(),
+                              "lines of streams that another cluster merges now wait; tried again");
+    }
+  }
+}
+
+Status Requeue::MoveLines(const std::string& consumer) {
+  auto listed = options_.storage.List(paths::Consumers(consumer));
+  if (listed.code() == Code::kNotFound) return Status::Ok();
+  DATABUS_RETURN_IF_ERROR(listed.status());
+  std::set<std::string>& right = right_[consumer];
+  std::set<std::string> present;
+  for (const DirEntry& entry : *listed) {
+    const bool readable = entry.info.kind == NodeKind::kFile && entry.name[0] != '.' &&
+                          entry.name[0] != '_' && entry.info.length <= kQueueEntryBytesMax;
+    if (!readable) continue;
+    present.insert(entry.name);
+    if (right.contains(entry.name)) continue;
+    const auto text = options_.storage.ReadFile(paths::Join(paths::Consumers(consumer), entry.name),
+                                                kQueueEntryBytesMax);
+    if (text.unknown()) return text.status();
+    if (!text.ok()) continue;  // its reader reports it
+    DATABUS_RETURN_IF_ERROR(MoveEntry(consumer, entry.name, *text));
+    right.insert(entry.name);
+  }
+  std::erase_if(right, [&](const std::string& name) { return !present.contains(name); });
+  return Status::Ok();
+}
+
+std::string Requeue::ConsumerOf(std::string_view line, const std::string& consumer) const {
+  const auto place = paths::ParseQueueLine(line);
+  const StreamSpec* stream = place ? options_.topology.FindStream(place->stream) : nullptr;
+  return stream == nullptr ? consumer : stream->Primary();
+}
+
+Status Requeue::MoveEntry(const std::string& consumer, const std::string& name,
+                          const std::string& text) {
+  using Place = std::pair<std::string, Group>;  // consumer, group
+  std::map<Place, std::string> lines;
+  const Group groups = options_.writers.groups();
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    const std::string_view line(text.data() + at, end - at);
+    at = end + 1;
+    if (line.empty()) continue;
+    const auto place = paths::ParseQueueLine(line);
+    const Group group = place ? GroupOf(place->stream, groups) : 0;
+    lines[{ConsumerOf(line, consumer), group}].append(line).append("\n");
+  }
+  const bool stays = std::all_of(lines.begin(), lines.end(), [&](const auto& of_place) {
+    return of_place.first.first == consumer;
+  });
+  if (stays) return Status::Ok();
+  const auto joined = paths::JoinedEntryName::Parse(name);
+  const std::string last = (joined ? joined->last : name).substr(0, kLastNameBytesMax);
+  std::vector<SmallFile> files;
+  std::vector<Move> moves;
+  for (const auto& [place, text_of_place] : lines) {
+    const auto& [to, group] = place;
+    const std::string token = options_.writers.random().Hex(kTokenDigits);
+    const paths::JoinedEntryName entry{last, group, token};
+    files.push_back({paths::JoinStaging(token), text_of_place});
+    moves.push_back({files.back().path, paths::Join(paths::Consumers(to), entry.ToString())});
+  }
+  for (const Status& written : options_.storage.WriteFiles(files)) {
+    DATABUS_RETURN_IF_ERROR(written);
+  }
+  for (const Status& moved : options_.storage.Renames(moves)) DATABUS_RETURN_IF_ERROR(moved);
+  const Status removed = options_.storage.Remove(paths::Join(paths::Consumers(consumer), name));
+  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+}
+
+}  // namespace databus
