@@ -14,14 +14,15 @@ Status Monitor::Open(int port) {
 
 void Monitor::Serve(std::function<void(Metrics&)> refresh, WhyNotReady why_not_ready) {
   MutexLock lock(mutex_);
+  if (refresh) metrics_ = std::make_unique<Metrics>();
   refresh_ = std::move(refresh);
   why_not_ready_ = std::move(why_not_ready);
 }
 
 std::string Monitor::Expose() {
   MutexLock lock(mutex_);
-  if (refresh_) refresh_(metrics_);
-  return metrics_.Expose();
+  if (refresh_) refresh_(*metrics_);
+  return metrics_->Expose();
 }
 
 std::optional<std::string> Monitor::Why() {

@@ -21,7 +21,8 @@ class Monitor {
 
   // Nothing is opened when `port` is 0.
   Status Open(int port);
-  // Replaces what was served before. Nothing that was replaced is called afterwards.
+  // Replaces what was served before. Nothing that was replaced is called afterwards. A service
+  // counts from nothing, and so do the metrics, as after a restart.
   void Serve(std::function<void(Metrics&)> refresh, WhyNotReady why_not_ready);
   // Before the service goes away.
   void Close() { http_.reset(); }
@@ -30,8 +31,8 @@ class Monitor {
   std::string Expose();
   std::optional<std::string> Why();
 
-  Metrics metrics_;
-  Mutex mutex_;
+  Mutex mutex_;  // guards what follows
+  std::unique_ptr<Metrics> metrics_ = std::make_unique<Metrics>();
   std::function<void(Metrics&)> refresh_;
   WhyNotReady why_not_ready_;
   std::unique_ptr<HttpEndpoint> http_;

@@ -39,8 +39,22 @@ inline constexpr MetricSpec kProblems{
     .kind = MetricKind::kGauge,
     .labels = kByWorkerCluster};
 
-inline constexpr std::array kWorkerMetrics = {kPublishedFilesTotal, kPublishedMessagesTotal,
-                                              kPublishedBytesTotal, kDuplicateFilesTotal,
-                                              kQueueEntries,        kProblems};
+inline constexpr MetricSpec kTopologyEpoch{
+    .name = "databus_worker_topology_epoch",
+    .doc = "The epoch of the stored topology that this process obeys.",
+    .kind = MetricKind::kGauge};
+inline constexpr MetricSpec kTopologyConflicts{
+    .name = "databus_worker_topology_conflicts",
+    .doc = "Stored topologies that do not follow the one obeyed (P27); somebody has to choose.",
+    .kind = MetricKind::kGauge};
+inline constexpr MetricSpec kFrozenStreams{
+    .name = "databus_worker_frozen_streams",
+    .doc = "Streams whose merged minutes nobody publishes now: frozen, or in a conflict.",
+    .kind = MetricKind::kGauge};
+
+inline constexpr std::array kWorkerMetrics = {
+    kPublishedFilesTotal, kPublishedMessagesTotal, kPublishedBytesTotal,
+    kDuplicateFilesTotal, kQueueEntries,           kProblems,
+    kTopologyEpoch,       kTopologyConflicts,      kFrozenStreams};
 
 }  // namespace databus

@@ -120,6 +120,11 @@ void Worker::Expose(Metrics& metrics) const {
     }
     metrics.Set(kProblems, {cluster}, static_cast<double>(worker->ListProblems().size()));
   }
+  const auto frozen =
+      std::ranges::count(obeyed_->topology.streams, Publication::kFrozen, &StreamSpec::publication);
+  metrics.Set(kTopologyEpoch, {}, static_cast<double>(obeyed_->epoch.stored.epoch));
+  metrics.Set(kTopologyConflicts, {}, static_cast<double>(obeyed_->conflicts.size()));
+  metrics.Set(kFrozenStreams, {}, static_cast<double>(frozen));
 }
 
 }  // namespace databus

@@ -40,7 +40,7 @@ class SequenceCheckTest : public testing::Test {
   std::vector<SequenceResult> Check(uint64_t sent, uint64_t acknowledged) {
     Seams seams = world_.MakeSeams();
     auto results = CheckSequences(*ParseTopology(kTestTopology, "databus.xml"), input_,
-                                  {{kSource, sent, acknowledged, 0}}, seams);
+                                  {{kSource, sent, acknowledged, 0, 0}}, seams);
     EXPECT_TRUE(results.ok()) << results.status().ToString();
     return *results;
   }

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "cli/demo/example_files.h"
+#include "cli/demo/free_ports.h"
 #include "cluster/paths.h"
 
 namespace databus {
@@ -19,8 +20,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::string_view kMarker = ".databus-demo";  // in a directory that a demo may empty
-constexpr uint16_t kFirstPort = 20'000;  // the ports of outgoing connections begin at 32768
-constexpr uint16_t kPortSpan = 12'000;
 
 Status Write(const std::string& path, std::string_view text) {
   std::ofstream file(path, std::ios::binary | std::ios::trunc);
@@ -28,27 +27,6 @@ Status Write(const std::string& path, std::string_view text) {
   file.close();
   return file ? Status::Ok() : Status(Code::kRefused, path + ": cannot be written");
 }
-
-// Ports stay free until a collector takes them, also while it is dead: nothing else here is given a
-// port of this range by the system.
-class FreePorts {
- public:
-  FreePorts(Network& network, Random& random)
-      : network_(network), next_(static_cast<uint16_t>(kFirstPort + random.Below(kPortSpan))) {}
-
-  Result<uint16_t> Next() {
-    for (int tried = 0; tried < kPortSpan; ++tried) {
-      const uint16_t port = next_;
-      next_ = static_cast<uint16_t>(kFirstPort + (next_ + 1 - kFirstPort) % kPortSpan);
-      if (network_.Listen({.port = port}).ok()) return port;
-    }
-    return Status(Code::kRefused, "no free port");
-  }
-
- private:
-  Network& network_;
-  uint16_t next_;
-};
 
 // Takes the directory for this demo and empties it.
 Result<Fd> Claim(const fs::path& directory) {

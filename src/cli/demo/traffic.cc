@@ -27,6 +27,7 @@ struct Traffic::Source {
     sent = progress.accepted;
     acknowledged = progress.acknowledged;
     resent = progress.resent;
+    failures = progress.failures;
   }
 
   const DemoSource name;
@@ -34,6 +35,7 @@ struct Traffic::Source {
   std::atomic<uint64_t> sent = 0;
   std::atomic<uint64_t> acknowledged = 0;
   std::atomic<uint64_t> resent = 0;
+  std::atomic<uint64_t> failures = 0;
   std::atomic<int> done = 0;
   Thread thread;
 };
@@ -66,7 +68,7 @@ std::vector<SourceCount> Traffic::Counts() const {
   std::vector<SourceCount> counts;
   for (const auto& source : sources_) {
     const uint64_t acknowledged = source->acknowledged;  // first: it is never more than was sent
-    counts.push_back({source->name, source->sent, acknowledged, source->resent});
+    counts.push_back({source->name, source->sent, acknowledged, source->resent, source->failures});
   }
   return counts;
 }
@@ -83,7 +85,7 @@ void Traffic::Run(Source& source) {
     source.Note(source.publisher.progress());
     if (stop_.SleepUntil(seams_.clock, now + kStep)) break;
   }
-  const Status closed = source.publisher.Close(end + options_.confirm_within);
+  const Status closed = source.publisher.Close(seams_.clock.Boot() + options_.confirm_within);
   (void)closed;  // what it would say is in the counts
   source.Note(source.publisher.progress());
   source.done = 1;

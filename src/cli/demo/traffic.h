@@ -27,6 +27,7 @@ struct SourceCount {
   uint64_t sent = 0;  // the numbers 1 to `sent` were used
   uint64_t acknowledged = 0;
   uint64_t resent = 0;
+  uint64_t failures = 0;  // connections that were lost or not made, and calls that were refused
   uint64_t unconfirmed() const { return sent - acknowledged; }
 };
 
@@ -44,6 +45,8 @@ class Traffic {
   // Gives up what is not confirmed.
   ~Traffic();
 
+  // Nothing more is sent, however much of its time is left.
+  void Finish() { stop_.Stop(); }
   // True when everything is sent, and confirmed or given up.
   bool Done() const;
   std::vector<SourceCount> Counts() const;
