@@ -46,8 +46,7 @@ TEST(ComposeTest, ARefusedConfigurationTouchesNothing) {
   Seams seams = world.MakeSeams();
   EXPECT_EQ(RunWorker(seams, {"databus.cfg", "x=1\n"}, {}, stop).code(), Code::kInvalid);
   ReloadFlag reload;
-  EXPECT_EQ(RunCollector(seams, {"scribe.conf", "port=x\n"}, stop, reload).code(),
-            Code::kInvalid);
+  EXPECT_EQ(RunCollector(seams, {"scribe.conf", "port=x\n"}, stop, reload).code(), Code::kInvalid);
 }
 
 }  // namespace

@@ -200,7 +200,7 @@ void RecordOfANewerVersion(World& world) {
   CrashIn(dead, Verb::kRename, "record-", Fault::CrashAfter());
   const std::string path = StagedPath(world, "record-");
   const std::string text = *world.dc1.ReadFile(path);
-  Overwrite(world, path, "databus-record 2\n");
+  Overwrite(world, path, "databus-record 99\n");
   Process process(world);
   const Status opened = process.Open();
   EXPECT_EQ(opened.code(), Code::kInvalid);

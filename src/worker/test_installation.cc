@@ -194,7 +194,8 @@ WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string
                           std::make_unique<FaultStorage>(installation.at(spec.name), plan));
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
-  auto worker = Worker::Create(seams, config, Obeyed(std::move(topology)), {"host", pid}, adopt_tree);
+  auto worker =
+      Worker::Create(seams, config, Obeyed(std::move(topology)), {"host", pid}, adopt_tree);
   EXPECT_TRUE(worker.ok());
   worker_ = std::move(*worker);
 }
