@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -87,8 +88,19 @@ struct Rates {
   uint64_t connection_breaks = 0;
 };
 
+// Most seeds are small, so that many can be run; each finds what the others are too small, too
+// slow or too short for.
+enum class Size : uint8_t {
+  kCompact,   // ten minutes of a small installation
+  kOrdinary,  // of a busy one
+  kHours,     // long enough for retention and purge
+};
+inline constexpr size_t kSizes = 3;
+std::string_view SizeName(Size size);
+
 struct Scenario {
   uint64_t seed = 0;
+  Size size = Size::kCompact;
   SimTime duration{};       // with faults
   SimTime settle_within{};  // G10: everything due is visible so soon after the last fault
   std::vector<ClusterPlan> clusters;
@@ -103,6 +115,7 @@ struct Scenario {
   std::string ToString() const;
 };
 
-Scenario DrawScenario(uint64_t seed);
+// With a size drawn as well, or with the one that is wanted.
+Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted = std::nullopt);
 
 }  // namespace databus::sim

@@ -94,7 +94,14 @@ class World {
   void AfterList();
   bool InTree(const Call& call) const { return trees_.contains(call.store); }
 
-  void Note(const Machine& machine, const std::function<std::string()>& what);
+  // Of a traced run only; `what` answers the text.
+  template <typename What>
+  void Note(const Machine& machine, What&& what) {
+    if (!options_.trace) return;
+    options_.trace(fmt::format("{:.6f} {}#{} {}: {}", InSeconds(scheduler_.now()),
+                               machine.setup().host, machine.pid(), scheduler_.running_name(),
+                               what()));
+  }
   void Digest(uint64_t value) { outcome_.digest = (outcome_.digest ^ value) * 0x100000001b3u; }
   void OnSeamCall();
   void OnViolation(Violation violation);
@@ -203,13 +210,6 @@ void World::OnViolation(Violation violation) {
   }
   outcome_.violation = std::move(violation);
   outcome_.violated_at = scheduler_.now();
-}
-
-void World::Note(const Machine& machine, const std::function<std::string()>& what) {
-  if (!options_.trace) return;
-  options_.trace(fmt::format("{:.6f} {}#{} {}: {}", InSeconds(scheduler_.now()),
-                             machine.setup().host, machine.pid(), scheduler_.running_name(),
-                             what()));
 }
 
 void World::RunTo(SimTime until) {
