@@ -13,10 +13,6 @@
 
 namespace databus::sim {
 
-// What a seed amounts to at least, or it proves too little.
-inline constexpr uint64_t kSeamCallsMin = 5'000;
-inline constexpr size_t kClustersMin = 2;
-inline constexpr std::chrono::minutes kSimulatedMin{10};
 // Why a run that broke nothing is too small; empty: it is not.
 std::string TooSmall(const Scenario& scenario, const Outcome& outcome);
 

@@ -317,6 +317,7 @@ Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted) {
   if (wanted) drawing.size = *wanted;
   drawing.scenario.size = drawing.size;
   drawing.scenario.duration = DrawDuration(drawing);
+  drawing.scenario.seam_calls_min = kSeamCallsMin;
   DrawClusters(drawing);
   DrawTopology(drawing);
   DrawServices(drawing);

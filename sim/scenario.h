@@ -88,6 +88,11 @@ struct Rates {
   uint64_t connection_breaks = 0;
 };
 
+// What a seed amounts to at least, or it proves too little.
+inline constexpr uint64_t kSeamCallsMin = 5'000;
+inline constexpr size_t kClustersMin = 2;
+inline constexpr std::chrono::minutes kSimulatedMin{10};
+
 // Most seeds are small, so that many can be run; each finds what the others are too small, too
 // slow or too short for.
 enum class Size : uint8_t {
@@ -101,7 +106,8 @@ std::string_view SizeName(Size size);
 struct Scenario {
   uint64_t seed = 0;
   Size size = Size::kCompact;
-  SimTime duration{};       // with faults
+  SimTime duration{};       // with faults; longer if it takes longer to make so many calls:
+  uint64_t seam_calls_min = 0;
   SimTime settle_within{};  // G10: everything due is visible so soon after the last fault
   std::vector<ClusterPlan> clusters;
   std::string topology_xml;

@@ -496,6 +496,9 @@ Outcome World::Run() {
     Plan(incident.at, [this, &incident] { BeginOrWait(incident); });
   }
   RunTo(scenario_.duration);
+  while (!outcome_.violation && outcome_.seam_calls < scenario_.seam_calls_min) {
+    RunTo(scheduler_.now() + seconds(10));
+  }
   if (!outcome_.violation) {
     Heal();
     Settle();
