@@ -25,6 +25,7 @@ Status StreamReader::Poll(Storage& tree) {
   const std::string root = paths::Stream(options_.view, options_.stream);
   if (!position_) {
     DATABUS_ASSIGN_OR_RETURN(position_, OldestMinute(tree, root));
+    first_ = position_;
   }
   while (position_) {
     const auto next = tree.Stat(Dir(position_->Next()));

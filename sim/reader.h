@@ -33,6 +33,8 @@ class StreamReader {
   const Options& options() const { return options_; }
   // The first minute that it has not read; nothing before it found one.
   std::optional<Minute> position() const { return position_; }
+  // Where it began.
+  std::optional<Minute> first() const { return first_; }
   bool HasRead(uint64_t message) const { return read_.contains(message); }
   // Minutes were purged before it came to them.
   bool fell_behind() const { return fell_behind_; }
@@ -47,6 +49,7 @@ class StreamReader {
 
   const Options options_;
   MessageReader messages_;
+  std::optional<Minute> first_;
   std::optional<Minute> position_;
   std::unordered_set<uint64_t> read_;
   // The minute that was read last: names and lengths.

@@ -164,12 +164,15 @@ void DrawServices(Drawing& drawing) {
   SimRandom& random = drawing.random;
   Scenario& scenario = drawing.scenario;
   DrawIntervals(drawing);
+  const bool equal_names = SimRandom(scenario.seed, 9).Chance(250'000);
   for (size_t c = 0; c < scenario.clusters.size(); ++c) {
     const std::string& cluster = scenario.clusters[c].name;
     const bool two = random.Chance(drawing.IsCompact() ? 100'000 : 500'000);
     for (uint64_t i = 1, count = two ? 2 : 1; i <= count; ++i) {
-      const std::string name = fmt::format("{}-c{}", cluster, i);
-      scenario.collectors.push_back({name, c, CollectorConfigText(drawing, cluster, name)});
+      const std::string host = fmt::format("{}-c{}", cluster, i);
+      // P18: files of two clusters may have one name.
+      const std::string name = equal_names ? fmt::format("c{}", i) : host;
+      scenario.collectors.push_back({host, name, c, CollectorConfigText(drawing, cluster, name)});
     }
     const uint64_t workers =
         random.Chance(drawing.IsCompact() ? 250'000 : 400'000) ? 2 : 1;  // the second one stands by
@@ -203,6 +206,27 @@ void DrawTraffic(Drawing& drawing) {
           {kind, c, streams, seconds(random.Between(2, drawing.size == Size::kHours ? 600 : 60)),
            static_cast<uint32_t>(random.Between(1, 20))});
     }
+  }
+}
+
+// One or two, of views that will have something in them.
+void DrawReaders(SimRandom& random, Scenario& scenario) {
+  const auto number_of = [&](const std::string& name) {
+    return static_cast<size_t>(std::ranges::find(scenario.clusters, name, &ClusterPlan::name) -
+                               scenario.clusters.begin());
+  };
+  for (uint64_t i = 0, count = random.Between(1, 2); i < count; ++i) {
+    const StreamSpec& stream =
+        scenario.topology.streams[random.Below(scenario.topology.streams.size())];
+    ReaderPlan reader{.stream = stream.name, .pause = seconds(random.Between(5, 40))};
+    if (random.Chance(300'000)) {
+      reader.cluster = number_of(stream.sources[random.Below(stream.sources.size())].cluster);
+    } else {
+      reader.view = View::kMerged;
+      reader.cluster =
+          number_of(stream.destinations[random.Below(stream.destinations.size())].cluster);
+    }
+    scenario.readers.push_back(reader);
   }
 }
 
@@ -278,7 +302,12 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kClockStep: return "clock-step";
     case IncidentKind::kClockDrift: return "clock-drift";
     case IncidentKind::kOneCall: return "one-call";
-    case IncidentKind::kUnannounced: return "unannounced";
+    case IncidentKind::kHintLost: return "hint-lost";
+    case IncidentKind::kBitFlip: return "bit-flip";
+    case IncidentKind::kStagedFlip: return "staged-flip";
+    case IncidentKind::kWrongMount: return "wrong-mount";
+    case IncidentKind::kTreeCut: return "tree-cut";
+    case IncidentKind::kReconfigure: return "reconfigure";
   }
   __builtin_unreachable();
 }
@@ -318,12 +347,15 @@ Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted) {
   drawing.scenario.size = drawing.size;
   drawing.scenario.duration = DrawDuration(drawing);
   drawing.scenario.seam_calls_min = kSeamCallsMin;
+  drawing.scenario.simulated_min = kSimulatedMin;
   DrawClusters(drawing);
   DrawTopology(drawing);
   DrawServices(drawing);
   DrawTraffic(drawing);
   DrawRates(drawing);
   DrawIncidents(drawing);
+  SimRandom readers(seed, 8);
+  DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
   DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.size == Size::kHours},
                  drawing.scenario);

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/fibers.h"
+#include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "sim/trigger.h"
 
@@ -22,6 +23,7 @@ struct ClusterPlan {
 
 struct CollectorPlan {
   std::string host;
+  std::string name;  // in paths; collectors of other clusters may have the same
   size_t cluster = 0;
   std::string config;  // a scribe.conf
 };
@@ -59,9 +61,14 @@ enum class IncidentKind : uint8_t {
   kClockStep,    // a machine's wall clock is set
   kClockDrift,
   kOneCall,      // nothing but the answer of its step
-  kUnannounced,  // an announcement is lost after it was written
+  kHintLost,     // the announcement or queue entry of its step is lost after it was written
+  kBitFlip,      // in a segment of a collector's spool
+  kStagedFlip,   // in a record, or in a claimed file that it names, as its step puts it in place
+  kWrongMount,   // another cluster's tree, or an empty disk, is where a collector's should be
+  kTreeCut,      // power cut of a cluster and of the workers beside it
+  kReconfigure,  // an operator changes a process's settings and starts it again; amount: seconds
 };
-inline constexpr int kIncidentKinds = 14;
+inline constexpr int kIncidentKinds = 19;
 inline constexpr int kIncidentKindsAnyTime = 12;  // the others need a step
 std::string_view IncidentName(IncidentKind kind);
 
@@ -103,10 +110,19 @@ enum class Size : uint8_t {
 inline constexpr size_t kSizes = 3;
 std::string_view SizeName(Size size);
 
+// A consumer of a stream.
+struct ReaderPlan {
+  size_t cluster = 0;
+  View view = View::kLocal;
+  std::string stream;
+  SimTime pause{};  // between two polls
+};
+
 struct Scenario {
   uint64_t seed = 0;
   Size size = Size::kCompact;
   SimTime duration{};       // with faults; longer if it takes longer to make so many calls:
+  SimTime simulated_min{};  // in all
   uint64_t seam_calls_min = 0;
   SimTime settle_within{};  // G10: everything due is visible so soon after the last fault
   std::vector<ClusterPlan> clusters;
@@ -115,6 +131,7 @@ struct Scenario {
   std::vector<CollectorPlan> collectors;
   std::vector<WorkerPlan> workers;
   std::vector<ProducerPlan> producers;
+  std::vector<ReaderPlan> readers;
   Rates rates;
   std::vector<Incident> incidents;
 

@@ -111,6 +111,7 @@ Scenario Apply(const Scenario& scenario, const Cuts& cuts) {
   if (cuts.until.count() > 0) {
     smaller.duration = cuts.until;
     smaller.seam_calls_min = 0;
+    smaller.simulated_min = {};
   }
   return smaller;
 }

@@ -78,8 +78,9 @@ bool ListsEpochs(const Call& call) {
 
 std::string_view StepName(Step step) {
   static constexpr std::string_view kNames[kSteps] = {
-      "at-once",     "spool-append", "spool-sync", "deliver", "announce", "claim", "take-epoch",
-      "list-epochs", "fence",        "record",     "publish", "close",    "queue", "lease"};
+      "at-once", "spool-append", "spool-sync",  "deliver", "announce",
+      "claim",   "take-epoch",   "list-epochs", "fence",   "record",
+      "publish", "close",        "queue",       "lease",   "mirror-queue"};
   return kNames[static_cast<size_t>(step)];
 }
 
@@ -104,6 +105,8 @@ bool IsAt(Step step, const Call& call) {
     case Step::kPublish: return Publishes(call);
     case Step::kClose: return IsMove(call, At().tmp, At().manifests);
     case Step::kQueue: return call.verb == Verb::kRename && IsQueue(call.to);
+    case Step::kMirrorQueue:
+      return call.verb == Verb::kRename && paths::Parent(paths::Parent(call.to)) == At().mirrors;
     case Step::kLease: return Changes(call.verb) && IsBelow(call.path, At().leases);
   }
   __builtin_unreachable();
