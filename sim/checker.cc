@@ -5,9 +5,13 @@
 #include <fmt/format.h>
 
 #include "base/crc32c.h"
+#include "sim/reader.h"
 
 namespace databus::sim {
 namespace {
+
+// P13: a clock may be wrong by two minutes; one more, since it may be set while a commit is made.
+constexpr std::chrono::minutes kAheadMax{3};
 
 // system/tmp/<view>/<group>/<epoch>/...
 struct StagingPlace {
@@ -40,8 +44,9 @@ bool IsWithin(std::string_view path, std::string_view directory) {
 
 }  // namespace
 
-Checker::Checker(const Topology& topology, const Trees& trees, std::function<void(Violation)> tell)
-    : topology_(topology), trees_(trees), tell_(std::move(tell)) {}
+Checker::Checker(const Topology& topology, const Trees& trees, const Clock& clock,
+                 std::function<void(Violation)> tell)
+    : topology_(topology), trees_(trees), clock_(clock), tell_(std::move(tell)) {}
 
 std::string Checker::ReadFile(const std::string& cluster, const std::string& path) const {
   const Result<std::string> bytes = trees_.at(cluster)->ReadFile(path);
@@ -141,6 +146,9 @@ void Checker::CheckPublisher(const std::string& cluster, const paths::MinutePath
 
 void Checker::OnMinuteAppears(const std::string& cluster, const paths::MinutePath& at,
                               const std::string& path) {
+  if (at.minute.Start() > clock_.Wall() + kAheadMax) {
+    return Fail("P13", cluster + ": a minute of the future appears", path);
+  }
   Seen& seen = seen_[{cluster, at.view, at.stream}];
   if (!seen.minutes.empty()) {
     const Minute newest = seen.minutes.rbegin()->first;
@@ -154,6 +162,13 @@ void Checker::OnMinuteAppears(const std::string& cluster, const paths::MinutePat
     if (at.view == View::kMerged) CheckMirrorIsComplete(cluster, at);
   }
   seen.minutes[at.minute];
+  // Empty, unless it comes back after a power cut.
+  const auto files = trees_.at(cluster)->List(path);
+  for (const DirEntry& entry : files.ok() ? *files : std::vector<DirEntry>()) {
+    paths::MinutePath file = at;
+    file.file = entry.name;
+    OnFileAppears(cluster, file, paths::Join(path, entry.name));
+  }
 }
 
 void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath& at,
@@ -185,7 +200,7 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
       return fail("G2", "was not sent to this stream");
     }
     if (message->second.fate == Fate::kRefused) return fail("G1", "was refused and is kept");
-    if (!seen.messages.insert(key).second) return fail("G3", "appears twice");
+    if (!seen.messages.emplace(key, at.minute).second) return fail("G3", "appears twice");
   }
   if (at.view == View::kMerged) CheckMirrorFile(cluster, at, digest, path);
 }
@@ -280,6 +295,21 @@ void Checker::OnRemove(const std::string& cluster, const std::string& path) {
   CheckDiscarded(cluster, path);
 }
 
+// What was visible was never promised to last: whoever made the rename had no answer yet.
+void Checker::OnUndone(const std::string& cluster, const std::string& from, const std::string& to) {
+  const auto at = paths::ParseMinutePath(to);
+  if (!at) return;
+  Seen& seen = seen_[{cluster, at->view, at->stream}];
+  if (at->file.empty()) {
+    seen.minutes.erase(at->minute);
+    std::erase_if(seen.messages, [&](const auto& one) { return one.second == at->minute; });
+    return;
+  }
+  const auto minute = seen.minutes.find(at->minute);
+  if (minute != seen.minutes.end()) minute->second.files.erase(at->file);
+  for (const uint64_t key : reader_.Read(ReadFile(cluster, from)).keys) seen.messages.erase(key);
+}
+
 // G7: a claimed or staged file, or a queue entry, goes when what it stands for is where it belongs.
 void Checker::CheckDiscarded(const std::string& cluster, const std::string& path) {
   const std::string local = paths::Tmp() + "/" + std::string(ViewName(View::kLocal));
@@ -323,6 +353,7 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
 
 std::optional<std::string> Checker::Missing() {
   for (; !due_.empty(); due_.pop_back()) {
+    if (damaged_.contains(due_.back())) continue;
     if (auto where = MissingIn(due_.back())) return where;
   }
   return std::nullopt;
@@ -341,6 +372,19 @@ std::optional<std::string> Checker::MissingIn(uint64_t key) const {
     if (!Visible(to.cluster, View::kMerged, message.stream, key)) {
       return tell(to.cluster, View::kMerged);
     }
+  }
+  return std::nullopt;
+}
+
+std::optional<std::string> Checker::Unread(const StreamReader& reader) const {
+  const StreamReader::Options& what = reader.options();
+  const auto seen = seen_.find({what.cluster, what.view, what.stream});
+  if (seen == seen_.end() || !reader.position() || reader.fell_behind()) return std::nullopt;
+  for (const auto& [key, minute] : seen->second.messages) {
+    if (minute < *reader.first() || minute >= *reader.position() || reader.HasRead(key)) continue;
+    return fmt::format("{} is in {} of {}, and a reader that is at {} has not read it",
+                       MessageText(key), paths::MinuteDir(what.view, what.stream, minute),
+                       what.cluster, reader.position()->ToIso());
   }
   return std::nullopt;
 }

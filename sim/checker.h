@@ -15,6 +15,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/minute.h"
 #include "cluster/paths.h"
 #include "cluster/topology.h"
@@ -22,6 +23,8 @@
 #include "storage/memory/memory_storage.h"
 
 namespace databus::sim {
+
+class StreamReader;
 
 // What happened, in the words of the promise that was broken.
 struct Violation {
@@ -35,7 +38,9 @@ class Checker {
   using Trees = std::map<std::string, std::unique_ptr<MemoryStorage>>;
 
   // Looks at the trees themselves, where no fault can hide anything. `tell` is called at most once.
-  Checker(const Topology& topology, const Trees& trees, std::function<void(Violation)> tell);
+  // `clock` is the clusters' own.
+  Checker(const Topology& topology, const Trees& trees, const Clock& clock,
+          std::function<void(Violation)> tell);
 
   // What producers do. `cluster` is that of the collector.
   void Sent(MessageId id, const std::string& cluster, const std::string& stream);
@@ -43,12 +48,17 @@ class Checker {
   // The collector said that it did not keep it.
   void Refused(MessageId id);
 
+  // A disk has damaged it where nothing but the disk had it: it need not arrive.
+  void Damaged(uint64_t message) { damaged_.insert(message); }
+
   // What happens to a tree, after it happened.
   void OnRename(const std::string& cluster, const std::string& from, const std::string& to);
   void OnMakeDir(const std::string& cluster, const std::string& path);
   void OnCreate(const std::string& cluster, const std::string& path);
   // Before it happens: what is removed can still be read.
   void OnRemove(const std::string& cluster, const std::string& path);
+  // A power cut has undone a rename (to is where it had been moved to).
+  void OnUndone(const std::string& cluster, const std::string& from, const std::string& to);
 
   // An acknowledged message that some reader cannot see yet, and which; nothing when all is there.
   std::optional<std::string> Missing();
@@ -56,6 +66,9 @@ class Checker {
   // What was due before `healed`, when the last fault ended, and is not done yet: a queue entry or
   // announcement of then (G10); or a stream that stands still without traffic (G5, P14).
   std::optional<std::string> Unfinished(WallTime healed) const;
+
+  // An acknowledged message that `reader` should have read and has not, and which.
+  std::optional<std::string> Unread(const StreamReader& reader) const;
 
   uint64_t messages() const { return sent_.size(); }
   uint64_t checks() const { return checks_; }
@@ -73,7 +86,7 @@ class Checker {
   // One stream in one view of one cluster.
   struct Seen {
     std::map<Minute, SeenMinute> minutes;
-    std::unordered_set<uint64_t> messages;  // ever visible
+    std::unordered_map<uint64_t, Minute> messages;  // ever visible, and where
   };
   using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream
 
@@ -104,11 +117,13 @@ class Checker {
 
   const Topology& topology_;
   const Trees& trees_;
+  const Clock& clock_;
   const std::function<void(Violation)> tell_;
   bool told_ = false;
   uint64_t checks_ = 0;
   MessageReader reader_;
   std::unordered_map<uint64_t, Message> sent_;
+  std::unordered_set<uint64_t> damaged_;
   std::vector<uint64_t> due_;  // acknowledged, and not known to be visible everywhere
   std::map<SeenKey, Seen> seen_;
   // The highest epoch that has published, by cluster, view and group.

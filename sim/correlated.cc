@@ -1,6 +1,7 @@
 #include "sim/correlated.h"
 
 #include <algorithm>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -17,6 +18,9 @@ struct Draw {
 
   SimTime AnyTime() const {
     return milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) / 1'000'000));
+  }
+  size_t AnyWorker() const {
+    return scenario.collectors.size() + random.Below(scenario.workers.size());
   }
   size_t AnyCollector() const { return random.Below(scenario.collectors.size()); }
   // Longer than it takes until others have the lease.
@@ -131,7 +135,7 @@ void TakeOversInARow(Draw& draw) {
 void LostAnnouncement(Draw& draw) {
   const uint64_t count = draw.random.Between(1, 4);
   for (uint64_t i = 0; i < count; ++i) {
-    draw.Add({.kind = IncidentKind::kUnannounced,
+    draw.Add({.kind = IncidentKind::kHintLost,
               .at = draw.AnyTime(),
               .who = draw.AnyCollector(),
               .trigger = {Step::kAnnounce, draw.random.Between(1, 5), StepAnswer::kAsIs}});
@@ -149,17 +153,114 @@ void AwayForHours(Draw& draw) {
             .cluster = (from + draw.random.Between(1, clusters - 1)) % clusters});
 }
 
+// Nobody tells a mirror of a published file: only the primary's manifest names it (P16).
+void LostQueueEntry(Draw& draw) {
+  const uint64_t count = draw.random.Between(1, 3);
+  for (uint64_t i = 0; i < count; ++i) {
+    draw.Add({.kind = IncidentKind::kHintLost,
+              .at = draw.AnyTime(),
+              .who = draw.AnyWorker(),
+              .trigger = {Step::kMirrorQueue, draw.random.Between(1, 5), StepAnswer::kAsIs}});
+  }
+}
+
+// What a disk damaged costs the record that it was in, whatever happens next (P21).
+void FlippedBits(Draw& draw) {
+  const uint64_t count = draw.random.Between(1, 3);
+  for (uint64_t i = 0; i < count; ++i) {
+    const StepAnswer answer = draw.random.Chance(600'000) ? StepAnswer::kDies : StepAnswer::kAsIs;
+    draw.Add({.kind = IncidentKind::kBitFlip,
+              .at = draw.AnyTime(),
+              .who = draw.AnyCollector(),
+              .trigger = {Step::kSpoolSync, draw.random.Between(1, 20), answer}});
+  }
+}
+
+// A record, or what it vouches for, is damaged before anybody has acted upon it (P10).
+void FlippedStaging(Draw& draw) {
+  draw.Add({.kind = IncidentKind::kStagedFlip,
+            .at = draw.AnyTime(),
+            .who = draw.AnyWorker(),
+            .trigger = {Step::kRecord, draw.random.Between(1, 8), StepAnswer::kDies}});
+}
+
+// The machine is started with the wrong disk in the cluster's place (P1).
+void WrongMount(Draw& draw) {
+  draw.Add({.kind = IncidentKind::kWrongMount,
+            .at = minutes(1) + draw.AnyTime(),
+            .lasts = milliseconds(draw.random.Between(10'000, 120'000)),
+            .who = draw.AnyCollector(),
+            .cluster = draw.random.Below(draw.scenario.clusters.size())});
+}
+
+// A cluster loses its power just when somebody was not told whether a step was made (P8).
+void PowerCutAfterAStep(Draw& draw) {
+  static constexpr Step kStepsToCut[] = {Step::kPublish, Step::kPublish, Step::kClose, Step::kQueue,
+                                         Step::kRecord,  Step::kClaim,   Step::kFence};
+  draw.Add({.kind = IncidentKind::kTreeCut,
+            .at = draw.AnyTime(),
+            .lasts = milliseconds(draw.random.Between(100, 20'000)),
+            .who = draw.AnyWorker(),
+            .calls = draw.random.Between(1, 25),
+            .trigger = {kStepsToCut[draw.random.Below(std::size(kStepsToCut))],
+                        draw.random.Between(1, 12), StepAnswer::kAnswerLost}});
+}
+
+// A taker does not get the number that it asked for, and sleeps while another one gets it (P3).
+void SleepWhileTaking(Draw& draw) {
+  const std::vector<size_t> workers = CompetingWorkers(draw);
+  const SimTime at = draw.random.Chance(500'000) ? SimTime() : draw.AnyTime();
+  for (const size_t worker : workers) {
+    draw.Add({.kind = IncidentKind::kPause,
+              .at = at,
+              .lasts = draw.LongerThanALease(),
+              .who = worker,
+              .trigger = {Step::kTakeEpoch, draw.random.Between(1, 3), StepAnswer::kRequestLost}});
+  }
+}
+
+// Somebody works with a clock that is wrong by more than is tolerated (P13).
+void ClockFarOff(Draw& draw) {
+  const auto by_ms = static_cast<int64_t>(draw.random.Between(5 * 60'000, 60 * 60'000));
+  draw.Add({.kind = IncidentKind::kClockStep,
+            .at = draw.AnyTime(),
+            .lasts = milliseconds(draw.random.Between(20'000, 200'000)),
+            .who = draw.AnyWorker(),
+            .amount = draw.random.Chance(700'000) ? by_ms : -by_ms});
+}
+
+// An operator edits settings and restarts, one process after the other, as things go wrong.
+void NewSettings(Draw& draw) {
+  const SimTime at = draw.AnyTime();
+  const size_t processes = draw.scenario.collectors.size() + draw.scenario.workers.size();
+  for (size_t who = 0; who < processes; ++who) {
+    if (draw.random.Chance(400'000)) continue;
+    draw.Add({.kind = IncidentKind::kReconfigure,
+              .at = at + milliseconds(draw.random.Between(0, 60'000)),
+              .who = who,
+              .amount = static_cast<int64_t>(draw.random.Between(3, 20))});
+  }
+}
+
+using Story = void (*)(Draw&);
+
+void Tell(Draw& draw, std::span<const Story> stories, uint64_t count) {
+  for (uint64_t i = 0; i < count; ++i) stories[draw.random.Below(stories.size())](draw);
+}
+
 }  // namespace
 
 void DrawCorrelated(SimRandom& random, const CorrelatedFacts& facts, Scenario& scenario) {
-  static constexpr void (*kStories[])(Draw&) = {
-      FailedSyncAndPowerCut,   KilledBeforeSyncAndPowerCut,
-      RepeatInAFlushThatFails, SleepAfterAStep,
-      TakeOversInARow,         LostAnnouncement};
+  static constexpr Story kOften[] = {FailedSyncAndPowerCut,   KilledBeforeSyncAndPowerCut,
+                                     RepeatInAFlushThatFails, SleepAfterAStep,
+                                     TakeOversInARow,         LostAnnouncement};
+  static constexpr Story kSeldom[] = {LostQueueEntry, FlippedBits,        FlippedStaging,
+                                      WrongMount,     PowerCutAfterAStep, SleepWhileTaking,
+                                      ClockFarOff,    NewSettings};
   Draw draw{random, facts, scenario};
   if (facts.hours && random.Chance(700'000)) AwayForHours(draw);
-  const uint64_t stories = random.Chance(400'000) ? 0 : random.Between(1, 4);
-  for (uint64_t i = 0; i < stories; ++i) kStories[random.Below(std::size(kStories))](draw);
+  Tell(draw, kOften, random.Chance(400'000) ? 0 : random.Between(1, 4));
+  Tell(draw, kSeldom, random.Chance(300'000) ? 0 : random.Between(1, 3));
   std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
 }
 

@@ -1,5 +1,7 @@
 #include "sim/machine.h"
 
+#include <algorithm>
+
 #include "storage/disk/fault_disk.h"
 #include "storage/fault/fault_storage.h"
 
@@ -30,7 +32,7 @@ void Machine::Start() {
     const auto open = [this](const std::string& url,
                              const std::string&) -> Result<std::unique_ptr<Storage>> {
       // file:///dc1, or file:///dc1/databus
-      const std::string name = url.substr(8, url.find('/', 8) - 8);
+      const std::string name = MountedAt(url.substr(8, url.find('/', 8) - 8));
       auto& way = ways_[name];
       if (way == nullptr) {
         way = std::make_unique<WatchedTree>(*seams_.trees.at(name), name, seams_.checker,
@@ -51,6 +53,16 @@ void Machine::Start() {
                 .pid = pid_};
     seams_.on_end(*this, Run(seams).ToString());
   });
+}
+
+void Machine::Reconfigure(int64_t seconds) {
+  const bool collector = setup_.kind == ServiceKind::kCollector;
+  const std::string key = collector ? "rotate_period=" : "databus.worker.run_interval_ms=";
+  const size_t at = setup_.config.find(key) + key.size();
+  const size_t length = setup_.config.find_first_not_of("0123456789", at) - at;
+  const int64_t present = std::stoll(setup_.config.substr(at, length));
+  const int64_t wanted = collector ? seconds : seconds * 1'000;
+  setup_.config.replace(at, length, std::to_string(std::min(present, wanted)));
 }
 
 Status Machine::Run(Seams& seams) {

@@ -59,6 +59,14 @@ class Machine {
   void Pause(fibers::SimTime until) { process_->paused_until = until; }
   // REQUIRES: Gone().
   void PowerCut(Random& random) { disk_.PowerCut(random); }
+  // From the next start on `tree` is where `cluster` should be.
+  void Mount(const std::string& cluster, const std::string& tree) { mounts_[cluster] = tree; }
+  std::string MountedAt(const std::string& cluster) const {
+    const auto mount = mounts_.find(cluster);
+    return mount == mounts_.end() ? cluster : mount->second;
+  }
+  // From the next start on it works every so many seconds, if that is not less often than before.
+  void Reconfigure(int64_t seconds);
 
   const MachineSetup& setup() const { return setup_; }
   int64_t pid() const { return pid_; }
@@ -71,11 +79,12 @@ class Machine {
   Status Run(Seams& seams);
   std::string ConfigFile() const { return setup_.host + ".conf"; }
 
-  const MachineSetup setup_;
+  MachineSetup setup_;
   const MachineSeams seams_;
   SimClock clock_;
   MemoryDisk disk_;
   std::unique_ptr<Network> network_;
+  std::map<std::string, std::string> mounts_;  // those that are wrong, perhaps
   int64_t pid_ = 100;
 
   // Of the present process; kept until the next one starts.

@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <fstream>
 #include <limits>
+#include <map>
 #include <sstream>
 #include <vector>
 
@@ -21,11 +22,11 @@ namespace databus::sim {
 namespace {
 
 constexpr int kShrinkRuns = 200;
-constexpr uint64_t kFailuresMax = 5;  // after so many, the rest is more of the same
 
 struct Wishes {
   std::optional<uint64_t> seed{};
   uint64_t count = 1;
+  uint64_t failures_max = 5;  // after so many, the rest is more of the same
   int64_t seconds = 0;
   unsigned jobs = 1;
   std::string seed_file{};
@@ -34,6 +35,7 @@ struct Wishes {
   std::vector<size_t> without_producers{};
   std::vector<std::string> without_rates{};
   int64_t until_ms = 0;
+  std::optional<Size> size{};
   bool trace = false;
   bool show = false;
   bool twice = false;
@@ -51,9 +53,11 @@ void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
              const Wishes& wishes) {
   fmt::print("{}", ViolationLine(seed, outcome));
   if (wishes.no_shrink) return;
+  const std::string size =
+      wishes.size ? fmt::format(" --size {}", SizeName(*wishes.size)) : std::string();
   const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
-  fmt::print("{}again: databus-sim --seed {}{} --trace\n", Story(Apply(scenario, cuts)), seed,
-             cuts.ToString());
+  fmt::print("{}again: databus-sim --seed {}{}{} --trace\n", Story(Apply(scenario, cuts)), seed,
+             size, cuts.ToString());
 }
 
 // Equal seeds give equal runs; otherwise nothing that is found can be found again.
@@ -66,16 +70,22 @@ bool IsRepeatable(const Scenario& scenario, const Outcome& outcome) {
 }
 
 void RunSeed(uint64_t seed, const Wishes& wishes, Tally& tally) {
-  const Scenario scenario = Apply(DrawScenario(seed), wishes.cuts);
+  const Scenario scenario = Apply(DrawScenario(seed, wishes.size), wishes.cuts);
   if (wishes.show) fmt::print("{}", scenario.ToString());
   RunOptions options;
   if (wishes.trace) {
     options.trace = [](const std::string& line) { fmt::print("{}\n", line); };
   }
   const Outcome outcome = Simulate(scenario, options);
-  tally.Add(outcome);
+  tally.Add(scenario, outcome);
   if (wishes.count == 1 || wishes.twice) fmt::print("{}", RunLine(seed, outcome));
-  if (outcome.violation) Explain(seed, scenario, outcome, wishes);
+  if (outcome.violation) {
+    Explain(seed, scenario, outcome, wishes);
+  } else if (const std::string why = TooSmall(scenario, outcome);
+             !why.empty() && wishes.cuts.ToString().empty()) {
+    fmt::print("seed {} is too small: {}\n", seed, why);
+    ++tally.failed;
+  }
   if (wishes.twice && !IsRepeatable(scenario, outcome)) ++tally.failed;
 }
 
@@ -88,7 +98,7 @@ Tally RunJob(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& 
   const uint64_t count = !listed.empty()      ? listed.size()
                          : wishes.seconds > 0 ? std::numeric_limits<uint64_t>::max()
                                               : wishes.count;
-  for (uint64_t i = job; i < count && Now() < end && tally.failed < kFailuresMax;
+  for (uint64_t i = job; i < count && Now() < end && tally.failed < wishes.failures_max;
        i += wishes.jobs) {
     RunSeed(listed.empty() ? first + i : listed[i], wishes, tally);
   }
@@ -164,6 +174,7 @@ int Run(const Wishes& wishes) {
 void Declare(CLI::App& app, Wishes& wishes) {
   app.add_option("--seed", wishes.seed, "The first seed (default: a fresh one)");
   app.add_option("--count", wishes.count, "How many seeds");
+  app.add_option("--failures", wishes.failures_max, "Stop after so many seeds that failed");
   app.add_option("--seconds", wishes.seconds, "As many seeds as fit in this time");
   app.add_option("--seeds", wishes.seed_file, "The seeds of this file");
   app.add_option("--jobs", wishes.jobs, "Processes at a time")->check(CLI::Range(1, 256));
@@ -185,6 +196,10 @@ void Declare(CLI::App& app, Wishes& wishes) {
         throw CLI::Success();
       },
       "Print the bugs that can be put in");
+  static const std::map<std::string, Size> kSizeNames = {
+      {"compact", Size::kCompact}, {"ordinary", Size::kOrdinary}, {"hours", Size::kHours}};
+  app.add_option("--size", wishes.size, "compact, ordinary or hours (default: drawn)")
+      ->transform(CLI::CheckedTransformer(kSizeNames));
   app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 

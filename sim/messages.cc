@@ -1,11 +1,13 @@
 #include "sim/messages.h"
 
+#include <algorithm>
 #include <charconv>
 
 #include <fmt/format.h>
 
 #include "audit/gzip.h"
 #include "base/crc32c.h"
+#include "collector/spool/format.h"
 
 namespace databus::sim {
 namespace {
@@ -32,6 +34,23 @@ std::optional<MessageId> ParseMessageText(std::string_view text) {
   const auto number = Number(text.substr(dot + 1));
   if (!producer || !number) return std::nullopt;
   return MessageId{*producer, *number};
+}
+
+std::vector<uint64_t> MessagesOfRecord(std::string_view segment, size_t offset) {
+  size_t begin = segment.size();
+  size_t end = FindRecordMagic(segment, 0);
+  while (end < segment.size() && end <= offset) {
+    begin = end;
+    end = FindRecordMagic(segment, end + 1);
+  }
+  std::vector<uint64_t> keys;
+  for (size_t at = begin; at < end; ++at) {
+    if (segment[at] != 'm') continue;
+    const size_t length = segment.substr(at + 1).find_first_not_of("0123456789.");
+    const auto id = ParseMessageText(segment.substr(at, std::min(length, segment.size()) + 1));
+    if (id) keys.push_back(id->key());
+  }
+  return keys;
 }
 
 const MessageReader::Content& MessageReader::Read(const std::string& bytes) {

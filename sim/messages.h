@@ -24,6 +24,9 @@ std::string MessageText(MessageId id);
 std::string MessageText(uint64_t key);
 std::optional<MessageId> ParseMessageText(std::string_view text);
 
+// The messages in the record of a spool's segment that holds the byte at `offset`.
+std::vector<uint64_t> MessagesOfRecord(std::string_view segment, size_t offset);
+
 // The messages in a file, sealed or plain, by its bytes. Remembers what it has seen: the same bytes
 // travel through several views.
 class MessageReader {

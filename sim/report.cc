@@ -1,5 +1,6 @@
 #include "sim/report.h"
 
+#include <algorithm>
 #include <deque>
 #include <vector>
 
@@ -23,8 +24,19 @@ double InSeconds(SimTime time) { return std::chrono::duration<double>(time).coun
 
 }  // namespace
 
-void Tally::Add(const Outcome& outcome) {
+std::string TooSmall(const Scenario& scenario, const Outcome& outcome) {
+  if (outcome.seam_calls >= kSeamCallsMin && outcome.simulated >= kSimulatedMin &&
+      scenario.clusters.size() >= kClustersMin) {
+    return {};
+  }
+  return fmt::format("{} seam calls, {:.0f} s simulated, {} clusters", outcome.seam_calls,
+                     InSeconds(outcome.simulated), scenario.clusters.size());
+}
+
+void Tally::Add(const Scenario& scenario, const Outcome& outcome) {
   ++seeds;
+  ++sizes[static_cast<size_t>(scenario.size)];
+  if (!outcome.violation) fewest_calls = std::min(fewest_calls, outcome.seam_calls);
   failed += outcome.violation ? 1 : 0;
   seam_calls += outcome.seam_calls;
   faults += outcome.faults;
@@ -42,6 +54,8 @@ void Tally::CountRows() {
 
 void Tally::Add(const Tally& other) {
   for (size_t i = 0; i < rows.size(); ++i) rows[i] += other.rows[i];
+  for (size_t i = 0; i < sizes.size(); ++i) sizes[i] += other.sizes[i];
+  fewest_calls = std::min(fewest_calls, other.fewest_calls);
   seeds += other.seeds;
   failed += other.failed;
   seam_calls += other.seam_calls;
@@ -67,11 +81,17 @@ std::string ViolationLine(uint64_t seed, const Outcome& outcome) {
 }
 
 std::string TallyLine(const Tally& tally, double seconds) {
+  std::string sizes;
+  for (size_t i = 0; i < kSizes; ++i) {
+    sizes +=
+        fmt::format("{}{} {}", i == 0 ? "" : ", ", tally.sizes[i], SizeName(static_cast<Size>(i)));
+  }
   return fmt::format(
       "{} seeds, {} failed; {} seam calls ({:.0f} a second), {} faults, {} deaths, {} messages, "
-      "{} h simulated\n",
+      "{} h simulated; {}, {} seam calls at least\n",
       tally.seeds, tally.failed, tally.seam_calls, static_cast<double>(tally.seam_calls) / seconds,
-      tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600);
+      tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600, sizes,
+      tally.fewest_calls);
 }
 
 std::string CoverageTable(const Coverage& coverage) {

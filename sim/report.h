@@ -2,7 +2,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
+#include <limits>
 #include <string>
 
 #include "commit/recovery_table.h"
@@ -11,10 +13,15 @@
 
 namespace databus::sim {
 
+// Why a run that broke nothing is too small; empty: it is not.
+std::string TooSmall(const Scenario& scenario, const Outcome& outcome);
+
 // Of many runs.
 struct Tally {
   uint64_t seeds = 0;
   uint64_t failed = 0;
+  std::array<uint64_t, kSizes> sizes{};
+  uint64_t fewest_calls = std::numeric_limits<uint64_t>::max();
   uint64_t seam_calls = 0;
   uint64_t faults = 0;
   uint64_t deaths = 0;
@@ -25,7 +32,7 @@ struct Tally {
 
   // What this process has reached of the recovery table in all its runs.
   void CountRows();
-  void Add(const Outcome& outcome);
+  void Add(const Scenario& scenario, const Outcome& outcome);
   void Add(const Tally& other);
 };
 

@@ -21,20 +21,45 @@ constexpr int64_t kFullScanSeconds = 60;
 struct Drawing {
   explicit Drawing(uint64_t seed) : random(seed, 1) {}
 
+  bool IsCompact() const { return size == Size::kCompact; }
+
   SimRandom random;
   Scenario scenario;
-  bool hours = false;  // long enough for a purge
+  Size size = Size::kCompact;
   int64_t run_interval_ms = 0;
   int64_t lease_timeout_ms = 0;
 };
 
 int64_t Seconds(SimTime time) { return std::chrono::duration_cast<seconds>(time).count(); }
 
+// In a million: compact, ordinary; the rest lasts for hours.
+constexpr uint64_t kCompactSeeds = 978'000;
+constexpr uint64_t kOrdinarySeeds = 20'000;
+
+Size DrawSize(SimRandom& random) {
+  const uint64_t drawn = random.Below(1'000'000);
+  if (drawn < kCompactSeeds) return Size::kCompact;
+  return drawn < kCompactSeeds + kOrdinarySeeds ? Size::kOrdinary : Size::kHours;
+}
+
+SimTime DrawDuration(Drawing& drawing) {
+  switch (drawing.size) {
+    case Size::kCompact: return seconds(drawing.random.Between(8 * 60, 9 * 60));
+    case Size::kOrdinary: return minutes(drawing.random.Between(10, 14));
+    case Size::kHours: return minutes(drawing.random.Between(100, 180));
+  }
+  __builtin_unreachable();
+}
+
 void DrawClusters(Drawing& drawing) {
-  const uint64_t count = drawing.random.Chance(700'000) ? 2 : drawing.random.Between(3, 4);
+  const uint64_t two = drawing.IsCompact() ? 970'000 : 700'000;
+  const uint64_t count =
+      drawing.random.Chance(two) ? 2 : drawing.random.Between(3, drawing.IsCompact() ? 3 : 4);
+  const uint64_t groups_max = !drawing.IsCompact() ? 3 : drawing.random.Chance(500'000) ? 2 : 1;
   for (uint64_t i = 1; i <= count; ++i) {
-    const uint32_t groups =
-        drawing.random.Chance(100'000) ? 0 : static_cast<uint32_t>(drawing.random.Between(1, 3));
+    const uint32_t groups = drawing.random.Chance(100'000)
+                                ? 0
+                                : static_cast<uint32_t>(drawing.random.Between(1, groups_max));
     drawing.scenario.clusters.push_back({fmt::format("dc{}", i), groups});
   }
   // The number of groups is the same in the whole installation.
@@ -50,8 +75,8 @@ void DrawTopology(Drawing& drawing) {
   std::string xml = fmt::format(
       "<databus>\n<defaults><rootdir>/databus</rootdir><retentioninhours>{}</retentioninhours>"
       "<trashretentioninhours>1</trashretentioninhours></defaults>\n<streams>\n",
-      drawing.hours ? 1 : 48);
-  const uint64_t streams = random.Between(1, 3);
+      drawing.size == Size::kHours ? 1 : 48);
+  const uint64_t streams = random.Between(1, drawing.IsCompact() ? 2 : 3);
   for (uint64_t s = 0; s < streams; ++s) {
     xml += fmt::format("<stream name=\"{}\">\n<sources>", kNames[s]);
     const size_t sure = random.Below(clusters.size());
@@ -111,24 +136,46 @@ file_path=/spool/{}
 </secondary>
 </store>
 )",
-      random.Between(1, 3), random.Chance(200'000) ? "databus.collector.compress=no" : "",
-      random.Between(1, 5), random.Between(2, 10), cluster, name, random.Between(1, 20), name);
+      drawing.IsCompact() ? random.Between(4, 8) : random.Between(1, 3),
+      random.Chance(200'000) ? "databus.collector.compress=no" : "", random.Between(1, 5),
+      random.Between(2, 10), cluster, name,
+      drawing.IsCompact() ? random.Between(8, 25) : random.Between(1, 20), name);
+}
+
+void DrawIntervals(Drawing& drawing) {
+  static constexpr int64_t kShort[] = {2'000, 5'000, 10'000, 20'000, 30'000, 60'000};
+  static constexpr int64_t kLong[] = {20'000, 30'000, 60'000, 60'000};
+  SimRandom& random = drawing.random;
+  switch (drawing.size) {
+    case Size::kCompact:
+      drawing.run_interval_ms = kLong[random.Below(std::size(kLong))];
+      drawing.lease_timeout_ms = static_cast<int64_t>(random.Between(10, 30)) * 1'000;
+      return;
+    case Size::kOrdinary:
+    case Size::kHours:
+      drawing.run_interval_ms =
+          drawing.size == Size::kHours ? 60'000 : kShort[random.Below(std::size(kShort))];
+      drawing.lease_timeout_ms = static_cast<int64_t>(random.Between(4, 30)) * 1'000;
+      return;
+  }
 }
 
 void DrawServices(Drawing& drawing) {
   SimRandom& random = drawing.random;
   Scenario& scenario = drawing.scenario;
-  static constexpr int64_t kRunIntervals[] = {2'000, 5'000, 10'000, 20'000, 30'000, 60'000};
-  drawing.run_interval_ms =
-      drawing.hours ? 60'000 : kRunIntervals[random.Below(std::size(kRunIntervals))];
-  drawing.lease_timeout_ms = static_cast<int64_t>(random.Between(4, 30)) * 1'000;
+  DrawIntervals(drawing);
+  const bool equal_names = SimRandom(scenario.seed, 9).Chance(250'000);
   for (size_t c = 0; c < scenario.clusters.size(); ++c) {
     const std::string& cluster = scenario.clusters[c].name;
-    for (uint64_t i = 1, count = random.Between(1, 2); i <= count; ++i) {
-      const std::string name = fmt::format("{}-c{}", cluster, i);
-      scenario.collectors.push_back({name, c, CollectorConfigText(drawing, cluster, name)});
+    const bool two = random.Chance(drawing.IsCompact() ? 100'000 : 500'000);
+    for (uint64_t i = 1, count = two ? 2 : 1; i <= count; ++i) {
+      const std::string host = fmt::format("{}-c{}", cluster, i);
+      // P18: files of two clusters may have one name.
+      const std::string name = equal_names ? fmt::format("c{}", i) : host;
+      scenario.collectors.push_back({host, name, c, CollectorConfigText(drawing, cluster, name)});
     }
-    const uint64_t workers = random.Chance(400'000) ? 2 : 1;  // the second one stands by
+    const uint64_t workers =
+        random.Chance(drawing.IsCompact() ? 250'000 : 400'000) ? 2 : 1;  // the second one stands by
     for (uint64_t i = 1; i <= workers; ++i) {
       scenario.workers.push_back(
           {fmt::format("{}-w{}", cluster, i), c,
@@ -155,10 +202,31 @@ void DrawTraffic(Drawing& drawing) {
     if (streams.empty()) continue;
     for (const ClientKind kind : {ClientKind::kPublisher, ClientKind::kPlain}) {
       if (kind == ClientKind::kPlain && random.Chance(500'000)) continue;
-      scenario.producers.push_back({kind, c, streams,
-                                    seconds(random.Between(2, drawing.hours ? 600 : 60)),
-                                    static_cast<uint32_t>(random.Between(1, 20))});
+      scenario.producers.push_back(
+          {kind, c, streams, seconds(random.Between(2, drawing.size == Size::kHours ? 600 : 60)),
+           static_cast<uint32_t>(random.Between(1, 20))});
     }
+  }
+}
+
+// One or two, of views that will have something in them.
+void DrawReaders(SimRandom& random, Scenario& scenario) {
+  const auto number_of = [&](const std::string& name) {
+    return static_cast<size_t>(std::ranges::find(scenario.clusters, name, &ClusterPlan::name) -
+                               scenario.clusters.begin());
+  };
+  for (uint64_t i = 0, count = random.Between(1, 2); i < count; ++i) {
+    const StreamSpec& stream =
+        scenario.topology.streams[random.Below(scenario.topology.streams.size())];
+    ReaderPlan reader{.stream = stream.name, .pause = seconds(random.Between(5, 40))};
+    if (random.Chance(300'000)) {
+      reader.cluster = number_of(stream.sources[random.Below(stream.sources.size())].cluster);
+    } else {
+      reader.view = View::kMerged;
+      reader.cluster =
+          number_of(stream.destinations[random.Below(stream.destinations.size())].cluster);
+    }
+    scenario.readers.push_back(reader);
   }
 }
 
@@ -214,6 +282,11 @@ void DrawRates(Drawing& drawing) {
 
 }  // namespace
 
+std::string_view SizeName(Size size) {
+  static constexpr std::string_view kNames[kSizes] = {"compact", "ordinary", "hours"};
+  return kNames[static_cast<size_t>(size)];
+}
+
 std::string_view IncidentName(IncidentKind kind) {
   switch (kind) {
     case IncidentKind::kKill: return "kill";
@@ -229,7 +302,12 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kClockStep: return "clock-step";
     case IncidentKind::kClockDrift: return "clock-drift";
     case IncidentKind::kOneCall: return "one-call";
-    case IncidentKind::kUnannounced: return "unannounced";
+    case IncidentKind::kHintLost: return "hint-lost";
+    case IncidentKind::kBitFlip: return "bit-flip";
+    case IncidentKind::kStagedFlip: return "staged-flip";
+    case IncidentKind::kWrongMount: return "wrong-mount";
+    case IncidentKind::kTreeCut: return "tree-cut";
+    case IncidentKind::kReconfigure: return "reconfigure";
   }
   __builtin_unreachable();
 }
@@ -245,8 +323,9 @@ std::string Incident::ToString() const {
 }
 
 std::string Scenario::ToString() const {
-  std::string text = fmt::format("seed {}: {} s with faults, then at most {} s\n{}", seed,
-                                 Seconds(duration), Seconds(settle_within), topology_xml);
+  std::string text =
+      fmt::format("seed {}: {}, {} s with faults, then at most {} s\n{}", seed, SizeName(size),
+                  Seconds(duration), Seconds(settle_within), topology_xml);
   for (const CollectorPlan& one : collectors) text += fmt::format("collector {}\n", one.host);
   for (const WorkerPlan& one : workers) text += fmt::format("worker {}\n{}", one.host, one.config);
   text += fmt::format(
@@ -260,20 +339,26 @@ std::string Scenario::ToString() const {
   return text;
 }
 
-Scenario DrawScenario(uint64_t seed) {
+Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted) {
   Drawing drawing(seed);
   drawing.scenario.seed = seed;
-  drawing.hours = drawing.random.Chance(30'000);
-  drawing.scenario.duration =
-      minutes(drawing.hours ? drawing.random.Between(100, 180) : drawing.random.Between(10, 14));
+  drawing.size = DrawSize(drawing.random);
+  if (wanted) drawing.size = *wanted;
+  drawing.scenario.size = drawing.size;
+  drawing.scenario.duration = DrawDuration(drawing);
+  drawing.scenario.seam_calls_min = kSeamCallsMin;
+  drawing.scenario.simulated_min = kSimulatedMin;
   DrawClusters(drawing);
   DrawTopology(drawing);
   DrawServices(drawing);
   DrawTraffic(drawing);
   DrawRates(drawing);
   DrawIncidents(drawing);
+  SimRandom readers(seed, 8);
+  DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
-  DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.hours}, drawing.scenario);
+  DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.size == Size::kHours},
+                 drawing.scenario);
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =
       seconds(2 * kFullScanSeconds) +

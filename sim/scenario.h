@@ -3,10 +3,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/fibers.h"
+#include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "sim/trigger.h"
 
@@ -21,6 +23,7 @@ struct ClusterPlan {
 
 struct CollectorPlan {
   std::string host;
+  std::string name;  // in paths; collectors of other clusters may have the same
   size_t cluster = 0;
   std::string config;  // a scribe.conf
 };
@@ -58,9 +61,14 @@ enum class IncidentKind : uint8_t {
   kClockStep,    // a machine's wall clock is set
   kClockDrift,
   kOneCall,      // nothing but the answer of its step
-  kUnannounced,  // an announcement is lost after it was written
+  kHintLost,     // the announcement or queue entry of its step is lost after it was written
+  kBitFlip,      // in a segment of a collector's spool
+  kStagedFlip,   // in a record, or in a claimed file that it names, as its step puts it in place
+  kWrongMount,   // another cluster's tree, or an empty disk, is where a collector's should be
+  kTreeCut,      // power cut of a cluster and of the workers beside it
+  kReconfigure,  // an operator changes a process's settings and starts it again; amount: seconds
 };
-inline constexpr int kIncidentKinds = 14;
+inline constexpr int kIncidentKinds = 19;
 inline constexpr int kIncidentKindsAnyTime = 12;  // the others need a step
 std::string_view IncidentName(IncidentKind kind);
 
@@ -87,9 +95,35 @@ struct Rates {
   uint64_t connection_breaks = 0;
 };
 
+// What a seed amounts to at least, or it proves too little.
+inline constexpr uint64_t kSeamCallsMin = 5'000;
+inline constexpr size_t kClustersMin = 2;
+inline constexpr std::chrono::minutes kSimulatedMin{10};
+
+// Most seeds are small, so that many can be run; each finds what the others are too small, too
+// slow or too short for.
+enum class Size : uint8_t {
+  kCompact,   // ten minutes of a small installation
+  kOrdinary,  // of a busy one
+  kHours,     // long enough for retention and purge
+};
+inline constexpr size_t kSizes = 3;
+std::string_view SizeName(Size size);
+
+// A consumer of a stream.
+struct ReaderPlan {
+  size_t cluster = 0;
+  View view = View::kLocal;
+  std::string stream;
+  SimTime pause{};  // between two polls
+};
+
 struct Scenario {
   uint64_t seed = 0;
-  SimTime duration{};       // with faults
+  Size size = Size::kCompact;
+  SimTime duration{};       // with faults; longer if it takes longer to make so many calls:
+  SimTime simulated_min{};  // in all
+  uint64_t seam_calls_min = 0;
   SimTime settle_within{};  // G10: everything due is visible so soon after the last fault
   std::vector<ClusterPlan> clusters;
   std::string topology_xml;
@@ -97,12 +131,14 @@ struct Scenario {
   std::vector<CollectorPlan> collectors;
   std::vector<WorkerPlan> workers;
   std::vector<ProducerPlan> producers;
+  std::vector<ReaderPlan> readers;
   Rates rates;
   std::vector<Incident> incidents;
 
   std::string ToString() const;
 };
 
-Scenario DrawScenario(uint64_t seed);
+// With a size drawn as well, or with the one that is wanted.
+Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted = std::nullopt);
 
 }  // namespace databus::sim

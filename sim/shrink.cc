@@ -108,7 +108,11 @@ Scenario Apply(const Scenario& scenario, const Cuts& cuts) {
   smaller.incidents = Without(scenario.incidents, cuts.incidents);
   smaller.producers = Without(scenario.producers, cuts.producers);
   for (const std::string& rate : cuts.rates) RateOf(smaller.rates, rate) = 0;
-  if (cuts.until.count() > 0) smaller.duration = cuts.until;
+  if (cuts.until.count() > 0) {
+    smaller.duration = cuts.until;
+    smaller.seam_calls_min = 0;
+    smaller.simulated_min = {};
+  }
   return smaller;
 }
 

@@ -17,10 +17,27 @@ bool IsSegment(const Call& call) {
   return call.path.starts_with('/') && paths::BaseName(call.path).starts_with("segment-");
 }
 
+// Where things are, built once: IsAt is asked of every call that an incident waits for.
+struct Roots {
+  std::string tmp = paths::Tmp();
+  std::string data = paths::Data();
+  std::string sealed = paths::SealedRoot();
+  std::string leases = paths::Leases();
+  std::string local = paths::ViewRoot(View::kLocal);
+  std::string merged = paths::ViewRoot(View::kMerged);
+  std::string consumers{paths::Parent(paths::Consumers("c"))};
+  std::string mirrors{paths::Parent(paths::Mirrors("c"))};
+  std::string manifests{paths::Parent(paths::Parent(paths::ManifestRoot(View::kLocal, 0)))};
+};
+
+const Roots& At() {
+  static const Roots roots;
+  return roots;
+}
+
 // system/tmp/<view>/<group>/<name>: the name; else nothing.
 std::optional<paths::StagingName> StagingNameIn(std::string_view path) {
-  const std::string_view group = paths::Parent(path);
-  if (paths::Parent(paths::Parent(group)) != paths::Tmp()) return std::nullopt;
+  if (paths::Parent(paths::Parent(paths::Parent(path))) != At().tmp) return std::nullopt;
   return paths::ParseStagingName(paths::BaseName(path));
 }
 
@@ -30,8 +47,7 @@ bool IsMove(const Call& call, std::string_view from, std::string_view to) {
 
 bool IsQueue(std::string_view path) {
   const std::string_view below = paths::Parent(paths::Parent(path));
-  return below == paths::Parent(paths::Consumers("c")) ||
-         below == paths::Parent(paths::Mirrors("c"));
+  return below == At().consumers || below == At().mirrors;
 }
 
 bool IsRecord(const Call& call) {
@@ -39,13 +55,7 @@ bool IsRecord(const Call& call) {
 }
 
 bool Publishes(const Call& call) {
-  return IsMove(call, paths::Tmp(), paths::ViewRoot(View::kLocal)) ||
-         IsMove(call, paths::Tmp(), paths::ViewRoot(View::kMerged));
-}
-
-bool Closes(const Call& call) {
-  const std::string group = paths::ManifestRoot(View::kLocal, 0);
-  return IsMove(call, paths::Tmp(), paths::Parent(paths::Parent(group)));
+  return IsMove(call, At().tmp, At().local) || IsMove(call, At().tmp, At().merged);
 }
 
 bool Takes(const Call& call) {
@@ -61,16 +71,16 @@ bool Fences(const Call& call) {
 }
 
 bool ListsEpochs(const Call& call) {
-  return call.verb == Verb::kList &&
-         paths::Parent(paths::Parent(call.path)) == std::string_view(paths::Tmp());
+  return call.verb == Verb::kList && paths::Parent(paths::Parent(call.path)) == At().tmp;
 }
 
 }  // namespace
 
 std::string_view StepName(Step step) {
   static constexpr std::string_view kNames[kSteps] = {
-      "at-once",     "spool-append", "spool-sync", "deliver", "announce", "claim", "take-epoch",
-      "list-epochs", "fence",        "record",     "publish", "close",    "queue", "lease"};
+      "at-once", "spool-append", "spool-sync",  "deliver", "announce",
+      "claim",   "take-epoch",   "list-epochs", "fence",   "record",
+      "publish", "close",        "queue",       "lease",   "mirror-queue"};
   return kNames[static_cast<size_t>(step)];
 }
 
@@ -85,17 +95,19 @@ bool IsAt(Step step, const Call& call) {
     case Step::kNone: return false;
     case Step::kSpoolAppend: return call.verb == Verb::kAppend && IsSegment(call);
     case Step::kSpoolSync: return call.verb == Verb::kSync && IsSegment(call);
-    case Step::kDeliver: return IsMove(call, paths::Tmp(), paths::Data());
-    case Step::kAnnounce: return IsMove(call, paths::Tmp(), paths::SealedRoot());
-    case Step::kClaim: return IsMove(call, paths::Data(), paths::Tmp());
+    case Step::kDeliver: return IsMove(call, At().tmp, At().data);
+    case Step::kAnnounce: return IsMove(call, At().tmp, At().sealed);
+    case Step::kClaim: return IsMove(call, At().data, At().tmp);
     case Step::kTakeEpoch: return Takes(call);
     case Step::kListEpochs: return ListsEpochs(call);
     case Step::kFence: return Fences(call);
     case Step::kRecord: return IsRecord(call);
     case Step::kPublish: return Publishes(call);
-    case Step::kClose: return Closes(call);
+    case Step::kClose: return IsMove(call, At().tmp, At().manifests);
     case Step::kQueue: return call.verb == Verb::kRename && IsQueue(call.to);
-    case Step::kLease: return Changes(call.verb) && IsBelow(call.path, paths::Leases());
+    case Step::kMirrorQueue:
+      return call.verb == Verb::kRename && paths::Parent(paths::Parent(call.to)) == At().mirrors;
+    case Step::kLease: return Changes(call.verb) && IsBelow(call.path, At().leases);
   }
   __builtin_unreachable();
 }

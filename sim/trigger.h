@@ -25,8 +25,9 @@ enum class Step : uint8_t {
   kClose,        // renames a manifest into place
   kQueue,        // renames a queue entry into place
   kLease,        // writes a lease
+  kMirrorQueue,  // renames an entry into a mirror's queue
 };
-inline constexpr int kSteps = 14;
+inline constexpr int kSteps = 15;
 std::string_view StepName(Step step);
 bool IsAt(Step step, const Call& call);
 

@@ -9,8 +9,13 @@
 
 #include "base/minute.h"
 #include "commit/cluster_id.h"
+#include "commit/record.h"
 #include "sim/machine.h"
+#include "sim/messages.h"
 #include "sim/producer.h"
+#include "sim/reader.h"
+#include "sim/unsynced.h"
+#include "storage/fault/fault_storage.h"
 
 namespace databus::sim {
 namespace {
@@ -18,6 +23,9 @@ namespace {
 using std::chrono::microseconds;
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+
+// The name of a tree that belongs to no cluster.
+const std::string kEmptyDisk = "empty";
 
 constexpr SimTime kForEver = std::chrono::hours(24 * 365);
 
@@ -66,6 +74,8 @@ class World {
   void RunTo(SimTime until);
   void StartSoon(Machine& machine, SimTime delay);
   void StartProducers();
+  void StartReaders();
+  std::optional<std::string> Due(WallTime healed);
   void Heal();
   void Settle();
   void EndAll();
@@ -78,6 +88,10 @@ class World {
   // `call` is what it waited for, if anything.
   void Begin(const Incident& incident, const Call* call = nullptr);
   void Lose(const Call& call);
+  void FlipBit(Machine& machine);
+  void FlipStaged(const Call& record);
+  void MountInPlace(Machine& machine, const std::string& tree);
+  void CutTree(const Machine& machine, SimTime down_for);
   void End(const Incident& incident);
   void EndIfFaulty(const Incident& incident) {
     if (faults_) End(incident);
@@ -87,14 +101,32 @@ class World {
   std::optional<Fault> AtStep(Machine& machine, const Call& call);
   Fault AnswerStep(Machine& machine, const Call& call, const Incident& incident);
   Fault OnCall(Machine& machine, const Call& call);
+  Fault OnReaderCall(size_t site, const Call& call);
+  void CountCall(const Call& call);
   Fault Choose(Machine& machine, const Call& call);
-  std::optional<Fault> Unreachable(const Machine& machine, const Call& call);
+  Fault ChooseInTree(size_t site, const Call& call);
+  std::optional<Fault> Unreachable(size_t site, const Call& call);
   SimTime Latency(const Call& call);
   bool Reachable(const std::string& from, const std::string& to) const;
   void AfterList();
   bool InTree(const Call& call) const { return trees_.contains(call.store); }
+  // Of its site.
+  const std::string& ClusterOf(const Machine& machine) const {
+    return scenario_.clusters[machine.setup().site].name;
+  }
+  size_t NumberOf(const Machine& machine) const {
+    const auto at = std::ranges::find(machines_, &machine, &std::unique_ptr<Machine>::get);
+    return static_cast<size_t>(at - machines_.begin());
+  }
 
-  void Note(const Machine& machine, const std::function<std::string()>& what);
+  // Of a traced run only; `what` answers the text.
+  template <typename What>
+  void Note(const Machine& machine, What&& what) {
+    if (!options_.trace) return;
+    options_.trace(fmt::format("{:.6f} {}#{} {}: {}", InSeconds(scheduler_.now()),
+                               machine.setup().host, machine.pid(), scheduler_.running_name(),
+                               what()));
+  }
   void Digest(uint64_t value) { outcome_.digest = (outcome_.digest ^ value) * 0x100000001b3u; }
   void OnSeamCall();
   void OnViolation(Violation violation);
@@ -120,6 +152,10 @@ class World {
   std::vector<std::unique_ptr<SimClock>> clocks_;
   std::vector<std::unique_ptr<Network>> networks_;
   size_t producing_ = 0;
+  struct Reader;
+  std::vector<std::unique_ptr<Reader>> readers_;
+  UnsyncedMoves unsynced_;
+  MessageReader messages_;
 
   Agenda agenda_;
   bool agenda_changed_ = false;
@@ -133,11 +169,32 @@ class World {
     uint64_t calls = 1;  // until it comes
     SimTime down_for{};
     bool power_cut = false;
+    bool tree_cut = false;
   };
   std::map<const Machine*, Death> deaths_;
   std::map<const Machine*, bool> power_cut_;  // before it starts again
   std::map<const Machine*, bool> starting_;
   std::map<const Machine*, std::vector<Incident>> armed_;  // wait for a step
+};
+
+// One that reads a stream, and its way to the tree.
+struct World::Reader {
+  Reader(World& world, const ReaderPlan& plan, const std::string& cluster)
+      : tree(*world.trees_.at(cluster), cluster, world.checker_, [&world] { world.AfterList(); }),
+        storage(tree, faults),
+        reader({.cluster = cluster,
+                .view = plan.view,
+                .stream = plan.stream,
+                .tell = [&world](Violation violation) { world.OnViolation(violation); }}) {
+    faults.SetCallback(
+        [&world, site = plan.cluster](const Call& call) { return world.OnReaderCall(site, call); });
+  }
+
+  FaultPlan faults{FaultPlan::Trace::kNone};
+  WatchedTree tree;
+  FaultStorage storage;
+  StreamReader reader;
+  fibers::Process process;
 };
 
 World::World(const Scenario& scenario, const RunOptions& options)
@@ -151,7 +208,7 @@ World::World(const Scenario& scenario, const RunOptions& options)
       scheduler_(order_),
       start_(Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17)),
       cluster_clock_(scheduler_, start_),
-      checker_(scenario.topology, trees_,
+      checker_(scenario.topology, trees_, cluster_clock_,
                [this](Violation violation) { OnViolation(std::move(violation)); }),
       fabric_(
           scheduler_,
@@ -168,6 +225,7 @@ World::World(const Scenario& scenario, const RunOptions& options)
       static_cast<void>(InitializeTree(*tree, product_, cluster.groups));
     }
   }
+  trees_[kEmptyDisk] = std::make_unique<MemoryStorage>(cluster_clock_, kEmptyDisk);
   const MachineSeams seams{
       scheduler_,
       fabric_,
@@ -205,13 +263,6 @@ void World::OnViolation(Violation violation) {
   outcome_.violated_at = scheduler_.now();
 }
 
-void World::Note(const Machine& machine, const std::function<std::string()>& what) {
-  if (!options_.trace) return;
-  options_.trace(fmt::format("{:.6f} {}#{} {}: {}", InSeconds(scheduler_.now()),
-                             machine.setup().host, machine.pid(), scheduler_.running_name(),
-                             what()));
-}
-
 void World::RunTo(SimTime until) {
   while (!outcome_.violation) {
     while (!agenda_.empty() && agenda_.begin()->first <= scheduler_.now()) {
@@ -241,7 +292,8 @@ void World::StartSoon(Machine& machine, SimTime delay) {
 
 void World::KillAt(const Incident& incident, Machine& machine) {
   deaths_[&machine] = {std::max<uint64_t>(1, incident.calls), incident.lasts,
-                       incident.kind == IncidentKind::kPowerCut};
+                       incident.kind == IncidentKind::kPowerCut,
+                       incident.kind == IncidentKind::kTreeCut};
 }
 
 Fault World::Die(Machine& machine, const Call& call, SimTime down_for) {
@@ -288,6 +340,7 @@ void World::Begin(const Incident& incident, const Call* call) {
   Note(machine, [&] { return "incident " + incident.ToString(); });
   switch (incident.kind) {
     case IncidentKind::kKill:
+    case IncidentKind::kTreeCut:
     case IncidentKind::kPowerCut: return KillAt(incident, machine);
     case IncidentKind::kPause:
       if (machine.Running()) machine.Pause(scheduler_.now() + incident.lasts);
@@ -304,14 +357,87 @@ void World::Begin(const Incident& incident, const Call* call) {
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(incident.amount)); break;
     case IncidentKind::kClockDrift: return machine.clock().SetDrift(incident.amount);
     case IncidentKind::kOneCall: return;
-    case IncidentKind::kUnannounced:
+    case IncidentKind::kHintLost:
       return Plan(scheduler_.now() + milliseconds(1), [this, from = *call] { Lose(from); });
+    case IncidentKind::kBitFlip: return FlipBit(machine);
+    case IncidentKind::kStagedFlip:
+      return Plan(scheduler_.now(), [this, record = *call] { FlipStaged(record); });
+    case IncidentKind::kWrongMount:
+      MountInPlace(machine, cluster == ClusterOf(machine) ? kEmptyDisk : cluster);
+      break;
+    case IncidentKind::kReconfigure:
+      machine.Reconfigure(incident.amount);
+      if (machine.Running()) machine.Stop();
+      return;
   }
   Plan(scheduler_.now() + incident.lasts, [this, incident] { EndIfFaulty(incident); });
 }
 
 // The file that the call renames into place is gone right afterwards.
 void World::Lose(const Call& call) { static_cast<void>(trees_.at(call.store)->Remove(call.to)); }
+
+// A bit of what a collector has on its disk. What the record held need not arrive.
+void World::FlipBit(Machine& machine) {
+  const auto flip = machine.disk().FlipBit(chance_, "segment-");
+  if (!flip) return;
+  for (const uint64_t key : MessagesOfRecord(flip->content, flip->offset)) checker_.Damaged(key);
+}
+
+// A bit of a record that was just put in place, or of a claimed file that it names. A claim is the
+// only copy: what it holds need not arrive.
+void World::FlipStaged(const Call& record) {
+  MemoryStorage& tree = *trees_.at(record.store);
+  const auto text = tree.ReadFile(record.to);
+  const Result<Record> decoded =
+      text.ok() ? Record::Decode(*text, record.to) : Result<Record>(text.status());
+  if (!decoded.ok()) return;
+  std::vector<std::string> claims;
+  for (const RecordedMove& move : decoded->moves) {
+    const std::string path = paths::Join(paths::Parent(record.to), move.staged);
+    const bool claim = staged::Parse(move.staged).kind == staged::Kind::kClaim;
+    if (claim && tree.Stat(path).ok()) claims.push_back(path);
+  }
+  const bool of_record = claims.empty() || chance_.Chance(500'000);
+  const std::string path = of_record ? record.to : claims[chance_.Below(claims.size())];
+  std::string bytes = *tree.ReadFile(path);
+  if (bytes.empty()) return;
+  if (!of_record) {
+    for (const uint64_t key : messages_.Read(bytes).keys) checker_.Damaged(key);
+  }
+  char& flipped = bytes[chance_.Below(bytes.size())];
+  flipped = static_cast<char>(flipped ^ (1 << chance_.Below(8)));
+  static_cast<void>(tree.Replace(path, bytes));
+}
+
+// Only for a collector that knows which cluster it should see: one that has delivered.
+void World::MountInPlace(Machine& machine, const std::string& tree) {
+  const std::string& cluster = ClusterOf(machine);
+  if (machine.MountedAt(cluster) == tree) return;
+  const std::string& name = scenario_.collectors[NumberOf(machine)].name;
+  if (!trees_.at(cluster)->Stat(paths::Sealed(name)).ok()) return;
+  machine.Mount(cluster, tree);
+  if (machine.Running()) machine.Stop();
+}
+
+// The cluster that a worker works beside loses its power: the workers there die, and what nobody
+// was told to be done may be undone.
+void World::CutTree(const Machine& machine, SimTime down_for) {
+  for (const auto& other : machines_) {
+    const bool here = other->setup().kind == ServiceKind::kWorker &&
+                      other->setup().site == machine.setup().site && other.get() != &machine;
+    if (!here || !other->Running()) continue;
+    StartSoon(*other, down_for);
+    other->Kill();
+  }
+  const std::string& cluster = ClusterOf(machine);
+  MemoryStorage& tree = *trees_.at(cluster);
+  for (const UnsyncedMoves::Rename& one : unsynced_.Take(cluster)) {
+    if (tree.Stat(one.from).code() != Code::kNotFound) continue;
+    if (!tree.Rename(one.to, one.from).ok()) continue;
+    Note(machine, [&] { return "undone: " + one.from + " to " + one.to; });
+    checker_.OnUndone(cluster, one.from, one.to);
+  }
+}
 
 void World::End(const Incident& incident) {
   Machine& machine = *machines_[incident.who % machines_.size()];
@@ -323,6 +449,7 @@ void World::End(const Incident& incident) {
     case IncidentKind::kDiskFull: machine.disk().SetCapacity(uint64_t{1} << 40); return;
     case IncidentKind::kTreeFull: --full_[cluster]; return;
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(-incident.amount)); return;
+    case IncidentKind::kWrongMount: return MountInPlace(machine, ClusterOf(machine));
     default: return;
   }
 }
@@ -357,9 +484,9 @@ void World::OnSeamCall() {
   }
 }
 
-std::optional<Fault> World::Unreachable(const Machine& machine, const Call& call) {
+std::optional<Fault> World::Unreachable(size_t site, const Call& call) {
   const auto holds = [&](const auto& cuts) {
-    const auto cut = cuts.find({machine.setup().site, call.store});
+    const auto cut = cuts.find({site, call.store});
     return cut != cuts.end() && cut->second > 0;
   };
   if (holds(unreachable_)) {
@@ -379,7 +506,13 @@ Fault World::Choose(Machine& machine, const Call& call) {
   if (death != deaths_.end() && --death->second.calls == 0) {
     power_cut_[&machine] = death->second.power_cut;
     const SimTime down_for = death->second.down_for;
+    const bool tree_cut = death->second.tree_cut;
     deaths_.erase(death);
+    if (tree_cut) {
+      CutTree(machine, down_for);
+      static_cast<void>(Die(machine, call, down_for));
+      return Fault::CrashBefore();
+    }
     const uint64_t how = chance_.Below(3);
     const Fault after = Die(machine, call, down_for);
     if (how == 0) return Fault::CrashBefore();
@@ -388,7 +521,11 @@ Fault World::Choose(Machine& machine, const Call& call) {
   }
   if (const auto fault = AtStep(machine, call)) return *fault;
   if (!faults_ || !InTree(call)) return {};
-  if (const auto cut = Unreachable(machine, call)) return *cut;
+  return ChooseInTree(machine.setup().site, call);
+}
+
+Fault World::ChooseInTree(size_t site, const Call& call) {
+  if (const auto cut = Unreachable(site, call)) return *cut;
   if (chance_.Chance(scenario_.rates.request_lost)) return Fault::RequestLost();
   if (chance_.Chance(scenario_.rates.answer_lost)) return Fault::AnswerLost();
   const bool writes = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
@@ -396,16 +533,27 @@ Fault World::Choose(Machine& machine, const Call& call) {
   return {};
 }
 
-Fault World::OnCall(Machine& machine, const Call& call) {
+void World::CountCall(const Call& call) {
   ++outcome_.seam_calls;
   Digest(static_cast<uint64_t>(scheduler_.now().count()) ^ scheduler_.running_id() ^
          (uint64_t{static_cast<uint8_t>(call.verb)} << 56) ^ std::hash<std::string>()(call.path));
+}
+
+Fault World::OnReaderCall(size_t site, const Call& call) {
+  CountCall(call);
+  scheduler_.Sleep(Latency(call));
+  return faults_ ? ChooseInTree(site, call) : Fault();
+}
+
+Fault World::OnCall(Machine& machine, const Call& call) {
+  CountCall(call);
   scheduler_.Sleep(Latency(call));
   if (machine.process()->dead) return Fault::RequestLost();
   Fault fault = Choose(machine, call);
   const auto kind = static_cast<size_t>(fault.kind);
   ++outcome_.coverage[kind][static_cast<size_t>(PlaceOf(call))];
   if (fault.kind != Fault::Kind::kNone) ++outcome_.faults;
+  if (InTree(call)) unsynced_.OnCall(call, fault);
   Note(machine, [&] {
     const std::string faulty =
         fault.kind == Fault::Kind::kNone ? "" : fmt::format(" FAULT {}", FaultName(kind));
@@ -443,6 +591,21 @@ void World::StartProducers() {
   }
 }
 
+void World::StartReaders() {
+  for (const ReaderPlan& plan : scenario_.readers) {
+    readers_.push_back(
+        std::make_unique<Reader>(*this, plan, scenario_.clusters[plan.cluster].name));
+    Reader& one = *readers_.back();
+    one.process.name = fmt::format("reader-{}", readers_.size());
+    scheduler_.Spawn("reader", &one.process, [this, &one, pause = plan.pause] {
+      while (true) {
+        static_cast<void>(one.reader.Poll(one.storage));
+        scheduler_.Sleep(pause);
+      }
+    });
+  }
+}
+
 void World::Heal() {
   faults_ = false;
   unreachable_.clear();
@@ -452,11 +615,25 @@ void World::Heal() {
   deaths_.clear();
   armed_.clear();
   for (const auto& machine : machines_) {
+    if (machine->setup().kind == ServiceKind::kCollector) {
+      MountInPlace(*machine, ClusterOf(*machine));
+    }
     machine->disk().SetCapacity(uint64_t{1} << 40);
     machine->clock().SetRight();
     if (machine->Running()) machine->Pause({});
     if (!machine->Running()) StartSoon(*machine, seconds(1));
   }
+}
+
+// What should be done soon after faults have stopped, and is not.
+std::optional<std::string> World::Due(WallTime healed) {
+  if (producing_ > 0) return "a producer has no answer";
+  if (auto missing = checker_.Missing()) return missing;
+  if (auto unfinished = checker_.Unfinished(healed)) return unfinished;
+  for (const auto& one : readers_) {
+    if (auto unread = checker_.Unread(one->reader)) return unread;
+  }
+  return std::nullopt;
 }
 
 // G10: when faults stop, everything due becomes visible within the bound, without a human.
@@ -467,9 +644,8 @@ void World::Settle() {
   std::optional<std::string> missing;
   while (!outcome_.violation && scheduler_.now() < end) {
     RunTo(std::min(end, scheduler_.now() + seconds(5)));
-    missing = producing_ > 0 ? "a producer has no answer" : checker_.Missing();
-    if (!missing) missing = checker_.Unfinished(healed);
-    if (!missing) break;
+    missing = Due(healed);
+    if (!missing && scheduler_.now() >= scenario_.simulated_min) break;
   }
   outcome_.settled_after = scheduler_.now() - begin;
   if (missing && !outcome_.violation) {
@@ -483,6 +659,7 @@ void World::Settle() {
 void World::EndAll() {
   for (const auto& machine : machines_) machine->Kill();
   for (const auto& producer : producers_) scheduler_.Kill(*producer);
+  for (const auto& one : readers_) scheduler_.Kill(one->process);
   agenda_.clear();
   scheduler_.RunUntil(kForEver, [] { return false; });
 }
@@ -492,10 +669,16 @@ Outcome World::Run() {
     StartSoon(*machine, milliseconds(latency_.Between(0, 3'000)));
   }
   StartProducers();
+  StartReaders();
   for (const Incident& incident : scenario_.incidents) {
-    Plan(incident.at, [this, &incident] { BeginOrWait(incident); });
+    Plan(incident.at, [this, &incident] {
+      if (faults_) BeginOrWait(incident);
+    });
   }
   RunTo(scenario_.duration);
+  while (!outcome_.violation && outcome_.seam_calls < scenario_.seam_calls_min) {
+    RunTo(scheduler_.now() + seconds(10));
+  }
   if (!outcome_.violation) {
     Heal();
     Settle();

@@ -33,14 +33,15 @@ boost::context::pooled_fixedsize_stack& Stacks() {
 
 }  // namespace
 
-struct Fiber : std::enable_shared_from_this<Fiber> {
+struct Fiber {
   uint64_t id = 0;
+  size_t slot = 0;
   std::string name;
   Process* process = nullptr;
   boost::context::fiber inside;   // where it goes on
   boost::context::fiber outside;  // where the scheduler goes on
   Exceptions exceptions;
-  uint64_t wait = 0;  // counts its waits
+  uint64_t wait = 0;  // no two waits of any fibers have the same
   bool ready = false;
   bool ended = false;
   std::vector<Fiber*> joiners;
@@ -49,9 +50,10 @@ struct Fiber : std::enable_shared_from_this<Fiber> {
 Scheduler::Scheduler(Random& random) : random_(random) { current = this; }
 
 Scheduler::~Scheduler() {
-  if (!fibers_.empty()) {
-    std::fprintf(stderr, "simulation: %zu fibers left, the first is %s of %s\n", fibers_.size(),
-                 fibers_[0]->name.c_str(), fibers_[0]->process->name.c_str());
+  for (const auto& fiber : slots_) {
+    if (fiber == nullptr) continue;
+    std::fprintf(stderr, "simulation: fiber %s of %s is left\n", fiber->name.c_str(),
+                 fiber->process->name.c_str());
     std::abort();
   }
   current = nullptr;
@@ -81,7 +83,13 @@ std::shared_ptr<Fiber> Scheduler::Spawn(std::string name, Process* process,
         self->ended = true;
         return std::move(self->outside);
       });
-  fibers_.push_back(fiber);
+  if (free_slots_.empty()) {
+    free_slots_.push_back(slots_.size());
+    slots_.emplace_back();
+  }
+  fiber->slot = free_slots_.back();
+  free_slots_.pop_back();
+  slots_[fiber->slot] = fiber;
   Wake(*fiber);
   return fiber;
 }
@@ -89,20 +97,32 @@ std::shared_ptr<Fiber> Scheduler::Spawn(std::string name, Process* process,
 void Scheduler::Wake(Fiber& fiber) {
   if (fiber.ready || fiber.ended) return;
   fiber.ready = true;
-  ++fiber.wait;
+  fiber.wait = next_wait_++;
   ready_.push_back(&fiber);
 }
 
 void Scheduler::SetTimer(Fiber& fiber, SimTime at) {
-  timers_.push({at, next_timer_++, fiber.weak_from_this(), fiber.wait});
+  timers_.push({at, next_timer_++, fiber.slot, fiber.wait});
+}
+
+bool Scheduler::IsStale(const Timer& timer) const {
+  const Fiber* const fiber = slots_[timer.slot].get();
+  return fiber == nullptr || fiber->wait != timer.wait;
+}
+
+bool Scheduler::IsAloneUntil(SimTime until) {
+  if (!ready_.empty() || until > until_ || running_->process->paused_until > until) return false;
+  while (!timers_.empty() && IsStale(timers_.top())) timers_.pop();
+  return (timers_.empty() || timers_.top().at > until) && !(*stop_)();
 }
 
 void Scheduler::Kill(Process& process) {
   if (process.dead) return;
   process.dead = true;
   process.paused_until = {};
-  for (const auto& fiber : fibers_) {
-    if (fiber->process == &process && fiber.get() != running_) Wake(*fiber);
+  for (const auto& fiber : slots_) {
+    if (fiber == nullptr || fiber->process != &process || fiber.get() == running_) continue;
+    Wake(*fiber);
   }
 }
 
@@ -110,10 +130,9 @@ bool Scheduler::FireTimers(SimTime until) {
   while (!timers_.empty() && timers_.top().at <= until) {
     const Timer timer = timers_.top();
     timers_.pop();
-    const std::shared_ptr<Fiber> fiber = timer.fiber.lock();
-    if (fiber == nullptr || fiber->ended || fiber->wait != timer.wait) continue;
+    if (IsStale(timer)) continue;
     now_ = std::max(now_, timer.at);
-    Wake(*fiber);
+    Wake(*slots_[timer.slot]);
     return true;
   }
   return false;
@@ -130,10 +149,8 @@ void Scheduler::Resume(Fiber& fiber) {
   if (!fiber.ended) return;
   --fiber.process->fibers;
   for (Fiber* const joiner : fiber.joiners) Wake(*joiner);
-  const auto place =
-      std::ranges::find_if(fibers_, [&](const auto& one) { return one.get() == &fiber; });
-  std::swap(*place, fibers_.back());
-  fibers_.pop_back();
+  free_slots_.push_back(fiber.slot);
+  slots_[fiber.slot] = nullptr;  // the last of it, perhaps
 }
 
 bool Scheduler::RunOne() {
@@ -154,6 +171,8 @@ bool Scheduler::RunOne() {
 }
 
 void Scheduler::RunUntil(SimTime until, const std::function<bool()>& stop) {
+  until_ = until;
+  stop_ = &stop;
   while (!stop()) {
     if (RunOne()) continue;
     if (!FireTimers(until)) break;
@@ -190,6 +209,10 @@ void Scheduler::ThrowIfDead() const {
 void Scheduler::Sleep(SimTime duration) {
   if (running_->process->dead) return ThrowIfDead();
   const SimTime deadline = now_ + duration;
+  if (IsAloneUntil(deadline)) {  // the same as what follows, without two switches
+    now_ = deadline;
+    return;
+  }
   do {
     Block(deadline);
     ThrowIfDead();

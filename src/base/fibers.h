@@ -80,13 +80,16 @@ class Scheduler {
   struct Timer {
     SimTime at;
     uint64_t order;  // equal times in the order they were set
-    std::weak_ptr<Fiber> fiber;
-    uint64_t wait;  // of the fiber; another one by now: stale
+    size_t slot;     // of the fiber
+    uint64_t wait;   // that it ends; the slot has another one by now: stale
     bool operator>(const Timer& other) const {
       return at != other.at ? at > other.at : order > other.order;
     }
   };
   void SetTimer(Fiber& fiber, SimTime at);
+  bool IsStale(const Timer& timer) const;
+  // Whether nothing would run before `until` but the running fiber: then time may pass at once.
+  bool IsAloneUntil(SimTime until);
   bool RunOne();
   void Resume(Fiber& fiber);
   bool FireTimers(SimTime until);
@@ -95,9 +98,13 @@ class Scheduler {
   SimTime now_{0};
   uint64_t next_id_ = 1;
   uint64_t next_timer_ = 1;
+  uint64_t next_wait_ = 1;
   uint64_t switches_ = 0;
+  SimTime until_{0};                             // of RunUntil
+  const std::function<bool()>* stop_ = nullptr;  // of RunUntil
   Fiber* running_ = nullptr;
-  std::vector<std::shared_ptr<Fiber>> fibers_;  // that have not ended
+  std::vector<std::shared_ptr<Fiber>> slots_;  // those that have not ended; null: free
+  std::vector<size_t> free_slots_;
   std::vector<Fiber*> ready_;
   std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
 };

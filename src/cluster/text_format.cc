@@ -54,6 +54,16 @@ Result<std::vector<TextLine>> ParseText(std::string_view kind, int version, std:
                                         std::string_view where) {
   const std::string head = fmt::format("databus-{} ", kind);
   if (!text.starts_with(head)) return Damaged(where, fmt::format("is not a databus-{} file", kind));
+  // "end XXXXXXXX\n" is the last line.
+  constexpr size_t kEndBytes = 13;
+  const bool has_end = text.size() >= kEndBytes &&
+                       text.substr(text.size() - kEndBytes, 4) == "end " && text.back() == '\n';
+  const std::string_view body = text.substr(0, text.size() - (has_end ? kEndBytes : 0));
+  if (has_end) {
+    const auto crc = ParseHex32(text.substr(body.size() + 4, 8));
+    if (!crc.ok() || *crc != Crc32c(body)) return Damaged(where, "checksum does not match");
+  }
+  // Only now: a flipped bit makes any version a newer one.
   const auto found = ParseNumber(text.substr(head.size(), text.find('\n') - head.size()));
   if (!found.ok()) return Damaged(where, "has no version");
   if (*found > static_cast<uint64_t>(version)) {
@@ -61,15 +71,7 @@ Result<std::vector<TextLine>> ParseText(std::string_view kind, int version, std:
                                               "program reads up to {})",
                                               where, kind, *found, version));
   }
-  // "end XXXXXXXX\n" is the last line.
-  constexpr size_t kEndBytes = 13;
-  if (text.size() < kEndBytes || text.substr(text.size() - kEndBytes, 4) != "end " ||
-      text.back() != '\n') {
-    return Damaged(where, "is cut short (no end line)");
-  }
-  const std::string_view body = text.substr(0, text.size() - kEndBytes);
-  const auto crc = ParseHex32(text.substr(text.size() - kEndBytes + 4, 8));
-  if (!crc.ok() || *crc != Crc32c(body)) return Damaged(where, "checksum does not match");
+  if (!has_end) return Damaged(where, "is cut short (no end line)");
   if (!body.ends_with('\n')) return Damaged(where, "has no line of its own for the checksum");
   std::vector<TextLine> lines;
   size_t at = body.find('\n') + 1;

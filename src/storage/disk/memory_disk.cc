@@ -156,6 +156,25 @@ void MemoryDisk::SetCapacity(uint64_t bytes) {
   capacity_bytes_ = bytes;
 }
 
+std::optional<MemoryDisk::Flip> MemoryDisk::FlipBit(Random& random, std::string_view name_prefix) {
+  MutexLock lock(mutex_);
+  std::vector<NodePtr> files;
+  std::vector<NodePtr> left{root_};
+  while (!left.empty()) {
+    const NodePtr directory = left.back();
+    left.pop_back();
+    for (const auto& [name, child] : directory->entries) {
+      if (child->directory) left.push_back(child);
+      if (name.starts_with(name_prefix) && !child->content.empty()) files.push_back(child);
+    }
+  }
+  if (files.empty()) return std::nullopt;
+  std::string& content = files[random.Below(files.size())]->content;
+  Flip flip{content, random.Below(content.size())};
+  content[flip.offset] = static_cast<char>(content[flip.offset] ^ (1 << random.Below(8)));
+  return flip;
+}
+
 uint64_t MemoryDisk::UsedBytes() const {
   uint64_t used_bytes = 0;
   std::vector<const Node*> left{root_.get()};

@@ -16,7 +16,9 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -38,6 +40,13 @@ class MemoryDisk final : public Disk {
   // The next Sync of a file fails, and what it had to write is never durable.
   void FailNextSync();
   void SetCapacity(uint64_t bytes);
+  // Flips one bit, drawn from `random`, of a file whose name begins with `name_prefix`, or answers
+  // nothing when no such file has a byte.
+  struct Flip {
+    std::string content;  // of the file, as it was
+    uint64_t offset = 0;
+  };
+  std::optional<Flip> FlipBit(Random& random, std::string_view name_prefix);
 
   Result<std::unique_ptr<DiskFile>> Create(const std::string& path) override;
   Result<std::unique_ptr<DiskFile>> Open(const std::string& path) override;

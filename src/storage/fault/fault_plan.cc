@@ -80,7 +80,7 @@ void FaultPlan::Clear() {
 
 void FaultPlan::SetCallback(Callback callback) {
   MutexLock lock(mutex_);
-  callback_ = std::move(callback);
+  callback_ = std::make_shared<const Callback>(std::move(callback));
 }
 
 void FaultPlan::Kill() {
@@ -104,13 +104,13 @@ std::vector<Call> FaultPlan::trace() const {
 }
 
 Fault FaultPlan::Choose(const Call& call) {
-  Callback callback;
+  std::shared_ptr<const Callback> callback;
   {
     MutexLock lock(mutex_);
     callback = callback_;
   }
-  if (callback) {
-    Fault fault = callback(call);
+  if (callback != nullptr) {
+    Fault fault = (*callback)(call);
     if (fault.kind != Fault::Kind::kNone) return fault;
   }
   MutexLock lock(mutex_);

@@ -21,6 +21,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -146,7 +147,7 @@ class FaultPlan {
   mutable Mutex mutex_;  // guards what follows
   bool dead_ = false;
   uint64_t calls_ = 0;
-  Callback callback_;
+  std::shared_ptr<const Callback> callback_;
   std::vector<FaultRule> rules_;
   std::vector<Call> trace_;
 };
