@@ -31,15 +31,6 @@ class Newest {
 
 }  // namespace
 
-std::string_view HopName(Hop hop) {
-  switch (hop) {
-    case Hop::kLocal: return "local";
-    case Hop::kMerged: return "merged";
-    case Hop::kMirror: return "mirror";
-  }
-  __builtin_unreachable();
-}
-
 Milliseconds LagOf(WallTime now, Minute newest) {
   return std::max(now - newest.Next().End(), Milliseconds{0});
 }

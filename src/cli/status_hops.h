@@ -8,16 +8,10 @@
 #include <string_view>
 #include <vector>
 
+#include "cli/hop.h"
 #include "cli/status_report.h"
 
 namespace databus {
-
-enum class Hop : uint8_t {
-  kLocal,   // published at a source: streams_local
-  kMerged,  // merged at the primary: streams
-  kMirror,  // copied to a mirror: streams
-};
-std::string_view HopName(Hop hop);  // local, merged, mirror
 
 struct StreamHop {
   std::string stream;

@@ -24,8 +24,8 @@ Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
   if (!text.ok()) return Report(io, text.status());
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
-  const Status run =
-      RunWorker(seams, {file, *text}, options.init ? AdoptTree::kYes : {}, stop);
+  const WorkerStart start{options.init ? AdoptTree::kYes : AdoptTree::kNo, options.adopt_config};
+  const Status run = RunWorker(seams, {file, *text}, start, stop);
   return run.ok() ? Exit::kDone : Report(io, run);
 }
 

@@ -12,15 +12,6 @@ constexpr std::chrono::seconds kRecent{3};
 
 }  // namespace
 
-std::string_view HopName(Hop hop) {
-  switch (hop) {
-    case Hop::kLocal: return "local";
-    case Hop::kMerged: return "merged";
-    case Hop::kMirror: return "mirror";
-  }
-  return "";
-}
-
 std::vector<HopView> HopViews(const Topology& topology) {
   std::vector<HopView> views;
   for (const StreamSpec& stream : topology.streams) {

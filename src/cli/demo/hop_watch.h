@@ -2,7 +2,6 @@
 // only, and how long it took them.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -14,16 +13,13 @@
 
 #include "base/clock.h"
 #include "base/minute.h"
+#include "cli/hop.h"
 #include "cli/seams.h"
 #include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "storage/storage.h"
 
 namespace databus {
-
-enum class Hop : uint8_t { kLocal, kMerged, kMirror };
-inline constexpr std::array kAllHops = {Hop::kLocal, Hop::kMerged, Hop::kMirror};
-std::string_view HopName(Hop hop);
 
 // One view of one cluster that is a stream's local, merged or mirrored stream.
 struct HopView {

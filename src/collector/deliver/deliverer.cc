@@ -74,11 +74,13 @@ std::map<std::string, StreamBacklog> Deliverer::Backlog() const {
   return backlog_;
 }
 
+void Deliverer::EndPauses() {
+  not_before_ = spool_not_before_ = next_cut_ = seams_.clock.Boot();
+  hand_overs_.Hurry();
+}
+
 BootTime Deliverer::Step() {
-  if (hurry_.exchange(false)) {
-    not_before_ = spool_not_before_ = next_cut_ = seams_.clock.Boot();
-    hand_overs_.Hurry();
-  }
+  if (hurry_.exchange(false)) EndPauses();
   if (spool_unsure_) {
     // Nothing is delivered any more; the heartbeat, which tells so, still wants the right cluster.
     reached_ = seams_.cluster != nullptr &&
@@ -107,9 +109,7 @@ bool Deliverer::IsDue() {
   if (Bytes(live) >= settings_.cut_bytes) return true;
   const bool allowed = allowance_ > 0 || now >= next_allowance_;
   std::set<std::string> ready;
-  return allowed &&
-         (!backlog.empty() ||
-          deferred_.FindReady([this](auto stream) { return MayGo(stream); }, ready) != nullptr);
+  return allowed && (!backlog.empty() || FindReady(ready) != nullptr);
 }
 
 bool Deliverer::AllIsDelivered() const {
@@ -120,6 +120,7 @@ bool Deliverer::AllIsDelivered() const {
 Status Deliverer::Finish(BootTime deadline) {
   Status failed(Code::kStopped, "not everything could be delivered; the rest stays in the spool");
   uint64_t before = std::numeric_limits<uint64_t>::max();
+  EndPauses();
   while (!spool_unsure_ && seams_.clock.Boot() < deadline) {
     Status done = HandOver();
     if (done.ok()) {
@@ -128,10 +129,11 @@ Status Deliverer::Finish(BootTime deadline) {
     }
     Publish();
     if (AllIsDelivered()) return Status::Ok();
+    if (!done.ok()) failed = std::move(done);
     const auto [live, backlog] = LiveAndBacklog();
     const uint64_t left = Bytes(live) + Bytes(backlog) + seams_.spool.Stats().sealed_bytes;
     if (left >= before) {
-      if (!done.ok() || !hand_overs_.hopeful()) return done.ok() ? failed : done;
+      if (!hand_overs_.hopeful()) return failed;
       StopFlag never;
       never.SleepUntil(seams_.clock, std::min(deadline, seams_.clock.Boot() + kAnswerPoll));
     }
@@ -160,6 +162,16 @@ Deliverer::Destination Deliverer::DestinationOf(std::string_view stream) {
       break;
   }
   return {};
+}
+
+// Cuts that cannot be read are not tried before their time: they hold up nobody else (G11).
+const SpoolCut* Deliverer::FindReady(std::set<std::string>& ready) {
+  const BootTime now = seams_.clock.Boot();
+  const auto may_go = [&](std::string_view stream, uint64_t cut) {
+    const auto unreadable = unreadable_.find(cut);
+    return (unreadable == unreadable_.end() || unreadable->second <= now) && MayGo(stream);
+  };
+  return deferred_.FindReady(may_go, ready);
 }
 
 Deliverer::Sorted Deliverer::Sort(const SpoolLook& look, LogPlace place) {
@@ -332,8 +344,7 @@ Status Deliverer::Drain(Extent extent) {
     const Ranges backlog = LiveAndBacklog().second;
     const bool cut = !backlog.empty() && Bytes(backlog) < stuck_at;
     std::set<std::string> ready;
-    const SpoolCut* const older =
-        deferred_.FindReady([this](auto stream) { return MayGo(stream); }, ready);
+    const SpoolCut* const older = FindReady(ready);
     if (!cut && older == nullptr) break;
     --allowance_;
     if (older != nullptr && (!cut || PlaceOf(older->ranges) < PlaceOf(backlog))) {
@@ -350,8 +361,7 @@ Status Deliverer::Drain(Extent extent) {
 Status Deliverer::ResolveSome() {
   for (uint64_t bytes = 0; bytes < settings_.cut_bytes;) {
     std::set<std::string> ready;
-    const SpoolCut* const cut =
-        deferred_.FindReady([this](auto stream) { return MayGo(stream); }, ready);
+    const SpoolCut* const cut = FindReady(ready);
     if (cut == nullptr) break;
     bytes += Bytes(cut->ranges);
     DATABUS_RETURN_IF_ERROR(ResolveOne(SpoolCut(*cut), ready));
@@ -363,8 +373,12 @@ Status Deliverer::ResolveOne(const SpoolCut& cut, const std::set<std::string>& s
   const std::string key = "cut " + std::to_string(cut.id);
   Result<SpoolLook> look = stager_.LookAgain(cut.ranges);
   if (!look.ok()) {
-    return Fail(Culprit::kSpool, look.status().WithContext("what was held back of " + key));
+    unreadable_[cut.id] = seams_.clock.Boot() + settings_.retry_interval;
+    seams_.problems.Raise(key, "spool: " + key + ": " + look.status().ToString(),
+                          "read again later; the streams that were held back in it wait");
+    return Status::Ok();
   }
+  if (unreadable_.erase(cut.id) > 0) seams_.problems.Clear(key);
   Sorted sorted = Sort(*look, PlaceOf(cut.ranges));
   // Of the others in these ranges some are delivered already, and some stay deferred.
   std::vector<SpoolDeferral> stays;

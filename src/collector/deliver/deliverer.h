@@ -114,6 +114,7 @@ class Deliverer {
   const SpoolCut* FindReady(std::set<std::string>& ready);
   Sorted Sort(const SpoolLook& look, LogPlace place);
 
+  void EndPauses();
   Status Attempt(Extent extent);
   Status ServeCluster();
   Status Reach();

@@ -29,6 +29,8 @@ struct SpoolLook {
 
   // Each stream, how much of it there is, and how old it is.
   std::vector<SpoolDeferral> Shares() const;
+  // The same name, valid as long as the look. REQUIRES: there is something of the stream.
+  std::string_view NameOf(std::string_view stream) const { return regrouped->NameOf(stream); }
 };
 
 // One thread at a time.

@@ -131,7 +131,7 @@ class Process {
     ASSERT_TRUE(opened.ok()) << opened.status().ToString();
     spool = *std::move(opened);
     deliverer = std::make_unique<Deliverer>(
-        DeliverySeams{cluster, *spool, world_.clock, *world_.random, problems}, settings_);
+        DeliverySeams{&cluster, *spool, world_.clock, *world_.random, problems}, settings_);
   }
 
   // One `Log` call, flushed. True when it was acknowledged.

@@ -41,6 +41,9 @@ class Regrouped {
   // In the order of their names. Valid until the next Add.
   std::vector<const StreamMessages*> Streams() const;
 
+  // The same name, valid as long as this. REQUIRES: a message of the stream was added.
+  std::string_view NameOf(std::string_view stream) const { return streams_.at(stream)->stream; }
+
   bool empty() const { return streams_.empty(); }
   uint64_t messages() const { return messages_; }
   // The copied entries of each record, in the order of the Adds.

@@ -158,7 +158,7 @@ Status CollectorImpl::OpenSpool() {
   }
   spool_ = *std::move(spool);
   deliverer_ = std::make_unique<Deliverer>(
-      DeliverySeams{seams_.cluster, *spool_, seams_.clock, seams_.random, problems_},
+      DeliverySeams{&seams_.cluster, *spool_, seams_.clock, seams_.random, problems_},
       SettingsOf(delivering_by_, name_));
   handler_ = std::make_unique<ScribeHandler>(
       config_, ScribeHandler::Seams{seams_.clock, *spool_, problems_}, Wishes());

@@ -25,7 +25,7 @@ using namespace testing_collector;
 
 TEST_F(CollectorTest, NothingIsAnsweredBeforeItIsOnDisk) {
   Start();
-  Arrive(1, {Call({{"clicks", "one"}})});
+  Arrive(1, {LogFrame({{"clicks", "one"}})});
   EXPECT_THAT(Answers(1), IsEmpty());
   Flush();
   EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
@@ -37,9 +37,9 @@ TEST_F(CollectorTest, PipelinedCallsShareACommitAndAreAnsweredInOrder) {
   Start();
   EXPECT_EQ(Log({{"clicks", "begins the segment"}}), "1:ok");
   net_.answers.clear();
-  Arrive(1, {Call({{"clicks", "a"}}, 1), Call({}, 2), Call({{"clicks", "b"}}, 3)});
-  Arrive(2, {Call({{"orders", "c"}}, 1)});
-  Arrive(1, {Call({}, 4)});
+  Arrive(1, {LogFrame({{"clicks", "a"}}, 1), LogFrame({}, 2), LogFrame({{"clicks", "b"}}, 3)});
+  Arrive(2, {LogFrame({{"orders", "c"}}, 1)});
+  Arrive(1, {LogFrame({}, 4)});
   EXPECT_THAT(Answers(1), IsEmpty()) << "the probes wait for the calls before them";
   const uint64_t syncs_before = plan_->calls();
   Flush();
@@ -137,9 +137,9 @@ TEST_F(CollectorTest, AClientThatProbesFirstFindsOutThatThereIsRoomAgain) {
 
 TEST_F(CollectorTest, AFullStreamIsToldToTryLaterAndOthersGoOn) {
   Start();
-  Arrive(1, {Call({{"clicks", std::string(1'500, 'x')}}, 1)});
-  Arrive(2, {Call({{"orders", "one"}, {"clicks", "over"}}, 1)});
-  Arrive(3, {Call({{"orders", "two"}}, 1)});
+  Arrive(1, {LogFrame({{"clicks", std::string(1'500, 'x')}}, 1)});
+  Arrive(2, {LogFrame({{"orders", "one"}, {"clicks", "over"}}, 1)});
+  Arrive(3, {LogFrame({{"orders", "two"}}, 1)});
   EXPECT_THAT(Answers(2), ElementsAre("1:later"));
   Flush();
   EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
@@ -162,9 +162,9 @@ TEST_F(CollectorTest, ARepeatedBatchIsAnsweredOkAndKeptOnceAlsoAcrossARestart) {
 
 TEST_F(CollectorTest, ACallThatCannotBeDecodedGetsAnExceptionInItsPlace) {
   Start();
-  std::string damaged = Call({{"clicks", "x"}}, 2);
+  std::string damaged = LogFrame({{"clicks", "x"}}, 2);
   damaged.resize(damaged.size() - 4);
-  Arrive(1, {Call({{"clicks", "a"}}, 1), damaged, Call({{"clicks", "b"}}, 3)});
+  Arrive(1, {LogFrame({{"clicks", "a"}}, 1), damaged, LogFrame({{"clicks", "b"}}, 3)});
   Flush();
   const auto answers = Answers(1);
   ASSERT_THAT(answers, SizeIs(3));
@@ -179,7 +179,7 @@ TEST_F(CollectorTest, AOnewayCallIsKeptAndNotAnswered) {
   list.Add("clicks", "one");
   const std::string oneway =
       EncodeLogCall({.header = {.kind = CallKind::kOneway}, .entries = list.bytes(), .batch = {}});
-  Arrive(1, {oneway, oneway.substr(0, oneway.size() - 4), Call({{"clicks", "two"}}, 3)});
+  Arrive(1, {oneway, oneway.substr(0, oneway.size() - 4), LogFrame({{"clicks", "two"}}, 3)});
   Flush();
   EXPECT_THAT(Answers(1), ElementsAre("3:ok"));
   Run(2);
@@ -188,7 +188,7 @@ TEST_F(CollectorTest, AOnewayCallIsKeptAndNotAnswered) {
 
 TEST_F(CollectorTest, AFrameThatIsNoCallClosesTheConnectionAfterTheAnswersBefore) {
   Start();
-  Arrive(1, {Call({{"clicks", "a"}}, 1), "noise", Call({{"clicks", "b"}}, 2)});
+  Arrive(1, {LogFrame({{"clicks", "a"}}, 1), "noise", LogFrame({{"clicks", "b"}}, 2)});
   EXPECT_THAT(net_.closed, IsEmpty());
   Flush();
   EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
@@ -216,7 +216,7 @@ std::string Fb303Call(const std::string& method) {
 
 TEST_F(CollectorTest, Fb303IsAnsweredInItsPlaceAndWishesAreHeard) {
   Start();
-  Arrive(1, {Call({{"clicks", "a"}}, 1), Fb303Call("getName")});
+  Arrive(1, {LogFrame({{"clicks", "a"}}, 1), Fb303Call("getName")});
   EXPECT_THAT(net_.answers[1], IsEmpty());
   Flush();
   ASSERT_THAT(net_.answers[1], SizeIs(2));
@@ -244,7 +244,7 @@ TEST_F(CollectorTest, StatusWarnsWhileTheClusterIsAway) {
 TEST_F(CollectorTest, StopAnswersFlushesAndDeliversWhatWasHandedIn) {
   Start();
   Run(1);
-  Arrive(1, {Call({{"clicks", "last words"}})});
+  Arrive(1, {LogFrame({{"clicks", "last words"}})});
   const Status stopped = collector_->Stop(world_.clock.Boot() + std::chrono::seconds(10));
   EXPECT_TRUE(stopped.ok()) << stopped.ToString();
   EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
@@ -349,7 +349,7 @@ TEST_F(CollectorTest, OverRealSocketsPipelinedCallsAreAnsweredInOrderAndDelivere
   constexpr int kCalls = 500;
   std::vector<std::string> calls;
   for (int i = 0; i < kCalls; ++i) {
-    calls.push_back(Call({{"stream" + std::to_string(i % 7), "m" + std::to_string(i)}}, i));
+    calls.push_back(LogFrame({{"stream" + std::to_string(i % 7), "m" + std::to_string(i)}}, i));
   }
   const std::vector<std::string_view> frames(calls.begin(), calls.end());
   ASSERT_TRUE((*client)->Send(frames, patience).ok());

@@ -112,8 +112,8 @@ TEST_F(ReloadTest, LimitsQuotasAndFormatsChange) {
   EXPECT_EQ(Log({{"clicks", large}}), "1:ok");
   EXPECT_THAT(Rejected(), IsEmpty()) << "written when the range is sealed";
   net_.answers.clear();
-  Arrive(1, {Call({{"clicks", "more than ten"}}, 1)});
-  Arrive(2, {Call({{"clicks", "over"}}, 1)});
+  Arrive(1, {LogFrame({{"clicks", "more than ten"}}, 1)});
+  Arrive(2, {LogFrame({{"clicks", "over"}}, 1)});
   EXPECT_THAT(Answers(2), ElementsAre("1:later"));
   Flush();
   EXPECT_THAT(Answers(1), ElementsAre("1:ok"));
@@ -179,12 +179,12 @@ TEST_F(ReloadTest, APeerThatMayConnectNoLongerIsAnsweredAndThenDisconnected) {
   Start();
   EXPECT_EQ(Connect(1, "10.0.0.1"), Admission::kAdmit);
   EXPECT_EQ(Connect(2, "192.0.2.1"), Admission::kAdmit);
-  Arrive(1, {Call({{"clicks", "a"}}, 1)});
-  Arrive(2, {Call({{"clicks", "b"}}, 1)});
+  Arrive(1, {LogFrame({{"clicks", "a"}}, 1)});
+  Arrive(2, {LogFrame({{"clicks", "b"}}, 1)});
   ASSERT_TRUE(Reload(Allowing("10.0.0.0/8")).ok());
   EXPECT_THAT(net_.closed, IsEmpty()) << "its call is not answered yet";
-  Arrive(2, {Call({{"clicks", "c"}}, 2)});
-  Arrive(1, {Call({{"clicks", "d"}}, 2)});
+  Arrive(2, {LogFrame({{"clicks", "c"}}, 2)});
+  Arrive(1, {LogFrame({{"clicks", "d"}}, 2)});
   Flush();
   EXPECT_THAT(Answers(1), ElementsAre("1:ok", "2:ok"));
   EXPECT_THAT(Answers(2), ElementsAre("1:ok"));
@@ -229,7 +229,7 @@ TEST_F(ReloadTest, UnderLoadNoConnectionIsDroppedAndNothingLost) {
     std::vector<std::string> calls;
     for (int i = 0; i < kCalls; ++i) {
       const std::string message = "m" + std::to_string(seqid + i);
-      calls.push_back(Call({{"clicks", message}, {"orders", message}}, seqid + i));
+      calls.push_back(LogFrame({{"clicks", message}, {"orders", message}}, seqid + i));
     }
     ASSERT_TRUE(
         (*client)->Send(std::vector<std::string_view>(calls.begin(), calls.end()), patience).ok());

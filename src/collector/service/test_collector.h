@@ -96,8 +96,8 @@ inline std::string OnlyStream(const std::string& stream) {
   return text;
 }
 
-inline std::string Call(const Entries& entries, int32_t seqid = 1,
-                        std::optional<BatchId> batch = {}) {
+inline std::string LogFrame(const Entries& entries, int32_t seqid = 1,
+                            std::optional<BatchId> batch = {}) {
   EntryList list;
   for (const auto& [stream, message] : entries) list.Add(stream, message);
   return EncodeLogCall({.header = {.seqid = seqid}, .entries = list.bytes(), .batch = batch});
@@ -164,7 +164,7 @@ class CollectorTest : public testing::Test {
   // One answered call.
   std::string Log(const Entries& entries, std::optional<BatchId> batch = {}) {
     net_.answers.clear();
-    Arrive(1, {Call(entries, 1, batch)});
+    Arrive(1, {LogFrame(entries, 1, batch)});
     Flush();
     const auto answers = Answers(1);
     return answers.empty() ? "" : answers[0];
