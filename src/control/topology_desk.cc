@@ -25,10 +25,11 @@ void DoubtStrangers(std::vector<TopologyAt>& clusters) {
     for (const TopologyAt& at : clusters) {
       const auto known = ids.find(at.cluster);
       if (!at.away.empty() || known == ids.end() || known->second == at.id) continue;
-      doubts[at.cluster] =
+      doubts.try_emplace(
+          at.cluster,
           fmt::format("{}: has {}, but cluster {} knows it by the id {}: is its disk mounted?",
                       at.url, at.id.empty() ? "no system/cluster-id" : "the id " + at.id,
-                      witness.cluster, known->second);
+                      witness.cluster, known->second));
     }
   }
   for (TopologyAt& at : clusters) {
