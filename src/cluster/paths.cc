@@ -239,6 +239,15 @@ std::optional<uint64_t> ParseTopologyName(std::string_view name) {
   if (!epoch.ok() || *epoch == 0 || name.front() == '0') return std::nullopt;
   return *epoch;
 }
+std::string FailoverRoot() { return "system/failover"; }
+std::string FailoverJournal(std::string_view id) {
+  return fmt::format("{}/{}.json", FailoverRoot(), id);
+}
+std::optional<std::string> ParseFailoverName(std::string_view name) {
+  constexpr std::string_view kEnding = ".json";
+  if (!name.ends_with(kEnding) || name.size() == kEnding.size() || name.front() == '.') return {};
+  return std::string(name.substr(0, name.size() - kEnding.size()));
+}
 std::string Leases() { return "system/leases"; }
 
 std::string ManifestRoot(View view, Group group) {
@@ -272,8 +281,11 @@ std::optional<ManifestName> ManifestName::Parse(std::string_view name) {
 }
 
 std::string DivergentRoot() { return "system/divergent"; }
+std::string DivergentStream(std::string_view era, std::string_view stream) {
+  return fmt::format("{}/{}/{}", DivergentRoot(), era, stream);
+}
 std::string DivergentMinute(std::string_view era, std::string_view stream, Minute minute) {
-  return fmt::format("{}/{}/{}/{}", DivergentRoot(), era, stream, minute.ToPath());
+  return Join(DivergentStream(era, stream), minute.ToPath());
 }
 
 std::string TrashName::ToString() const {
@@ -298,6 +310,7 @@ std::optional<TrashName> TrashName::Parse(std::string_view name) {
   return trash;
 }
 
+std::string Eras() { return "system/eras"; }
 std::string Checkpoints() { return "system/checkpoint"; }
 std::string TrashRoot() { return "system/trash"; }
 std::string TrashHour(WallTime now) {

@@ -5,6 +5,11 @@
 
 namespace databus {
 
+extern const Command kTopologyApply;
+extern const Command kTopologyChoose;
+extern const Command kTopologyDiff;
+extern const Command kTopologyMode;
+extern const Command kTopologyShow;
 extern const Command kTopologyValidate;
 
 }  // namespace databus

@@ -5,7 +5,8 @@
 namespace databus {
 namespace {
 
-constexpr const Command* kSubcommands[] = {&kTopologyValidate};
+constexpr const Command* kSubcommands[] = {&kTopologyShow,  &kTopologyValidate, &kTopologyDiff,
+                                           &kTopologyApply, &kTopologyMode,     &kTopologyChoose};
 
 }  // namespace
 

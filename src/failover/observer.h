@@ -1,0 +1,39 @@
+// Looks at the clusters of an installation for a failover. Read only. One look lists what may
+// change; what never changes (queue entries, closed minutes that were equal) is read once.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "control/topology_desk.h"
+#include "failover/observation.h"
+
+namespace databus::failover {
+
+// One thread at a time.
+class Observer {
+ public:
+  Observer(const TopologyDesk& desk, const Clock& clock);
+  ~Observer();
+
+  // The clusters of the desk's last look as they are now, in the order of the flow: what moves on
+  // while it is looked for is seen at least once (P30).
+  Observation Look(const Scope& scope);
+
+ private:
+  struct Memory;  // of one cluster
+  // Null, and why: the cluster does not answer as itself.
+  Storage* Find(const std::string& cluster, std::string& why_away) const;
+  void Topologies(Observation& seen) const;
+  void Flow(const Scope& scope, Observation& seen);
+  void Mirrors(const Scope& scope, Observation& seen);
+  Memory& Of(const std::string& cluster);
+
+  const TopologyDesk& desk_;
+  const Clock& clock_;
+  std::map<std::string, std::unique_ptr<Memory>> memories_;
+};
+
+}  // namespace databus::failover
