@@ -19,7 +19,10 @@ class Command {
       : line_(std::move(line)), tell_(std::move(tell)), said_(said) {}
 
   Status Begin() {
-    DATABUS_ASSIGN_OR_RETURN(Child child, Child::Start(line_.program, line_.args, line_.log));
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> args, line_.args());
+    shown_ = fmt::format("databus {}", fmt::join(args, " "));
+    tell_(shown_);
+    DATABUS_ASSIGN_OR_RETURN(Child child, Child::Start(line_.program, args, line_.log));
     child_.emplace(std::move(child));
     return Status::Ok();
   }
@@ -36,19 +39,19 @@ class Command {
  private:
   void Hear(const std::string& line) {
     if (said_ != nullptr) *said_ += line + "\n";
-    if (tell_) tell_(line);
+    tell_("  " + line);
   }
   Result<bool> End() {
     DATABUS_ASSIGN_OR_RETURN(const ChildEnd end, child_->Wait());
     if (end.exit_code == 0) return true;
     return Status(Code::kUnavailable,
-                  fmt::format("databus {} ended with {}; see {}", fmt::join(line_.args, " "),
-                              end.exit_code, line_.log));
+                  fmt::format("{}: ended with {}; see {}", shown_, end.exit_code, line_.log));
   }
 
   const CommandLine line_;
   const Tell tell_;
   std::string* const said_;
+  std::string shown_;  // as somebody would have typed it
   std::optional<Child> child_;
 };
 
@@ -82,10 +85,8 @@ Scene Pause(const Clock& clock, Milliseconds duration) {
 }
 
 Scene Play(CommandLine command, Tell tell, std::string* said) {
-  const std::string title = fmt::format("databus {}", fmt::join(command.args, " "));
   const auto running = std::make_shared<Command>(std::move(command), std::move(tell), said);
-  return {.title = title,
-          .begin = [running] { return running->Begin(); },
+  return {.begin = [running] { return running->Begin(); },
           .is_over = [running] { return running->IsOver(); }};
 }
 

@@ -41,11 +41,13 @@ class Story {
 // Nothing happens for so long.
 Scene Pause(const Clock& clock, Milliseconds duration);
 
-// A command of `program`, whose lines are told as they come and added to `said` (may be null). It
-// must end with 0; if not, the message says with what, and names the log of its standard error.
+// A command of `program`, told itself and line by line as it speaks; what it says is also added to
+// `said`, which may be null. It must end with 0; if not, the message says with what, and names the
+// log of its standard error.
 struct CommandLine {
   std::string program;
-  std::vector<std::string> args;
+  // Asked for when it begins: they may follow from what was said before.
+  std::function<Result<std::vector<std::string>>()> args;
   std::string log;
 };
 Scene Play(CommandLine command, Tell tell, std::string* said = nullptr);

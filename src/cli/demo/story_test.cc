@@ -19,7 +19,11 @@ class StoryTest : public testing::Test {
     return [this](const std::string& line) { told_.push_back(line); };
   }
   CommandLine Shell(const std::string& script) const {
-    return {.program = "sh", .args = {"-c", script}, .log = paths::Join(directory_.path(), "log")};
+    return {.program = "sh",
+            .args = [script]() -> Result<std::vector<std::string>> {
+              return std::vector<std::string>{"-c", script};
+            },
+            .log = paths::Join(directory_.path(), "log")};
   }
   // Steps until the story is over, or does not go on.
   Status PlayOut(Story& story) {
@@ -69,15 +73,26 @@ TEST_F(StoryTest, ACommandIsHeardLineByLine) {
   std::string said;
   Story story({Play(Shell("echo a; echo b"), Told(), &said)});
   EXPECT_TRUE(PlayOut(story).ok());
-  EXPECT_THAT(told_, ElementsAre("databus -c echo a; echo b", "a", "b"));
+  EXPECT_THAT(told_, ElementsAre("databus -c echo a; echo b", "  a", "  b"));
   EXPECT_EQ(said, "a\nb\n");
+}
+
+TEST_F(StoryTest, ACommandFollowsFromWhatWasSaidBefore) {
+  std::string said;
+  CommandLine second = Shell("");
+  second.args = [&said]() -> Result<std::vector<std::string>> {
+    return std::vector<std::string>{"-c", "echo heard " + said};
+  };
+  Story story({Play(Shell("echo 17"), Told(), &said), Play(second, Told())});
+  EXPECT_TRUE(PlayOut(story).ok());
+  EXPECT_EQ(told_.back(), "  heard 17");
 }
 
 TEST_F(StoryTest, ACommandThatFailsEndsTheStory) {
   Story story({Play(Shell("exit 3"), Told()), {.title = "never"}});
   const Status played = PlayOut(story);
   EXPECT_EQ(played.code(), Code::kUnavailable);
-  EXPECT_THAT(played.message(), HasSubstr("ended with 3; see " + directory_.path()));
+  EXPECT_THAT(played.message(), HasSubstr(": ended with 3; see " + directory_.path()));
   EXPECT_FALSE(story.IsOver());
 }
 
