@@ -16,6 +16,7 @@ extern const Command kLs;
 extern const Command kProduce;
 extern const Command kSettings;
 extern const Command kStatus;
+extern const Command kTopology;
 extern const Command kVerify;
 extern const Command kWorker;
 

@@ -42,38 +42,80 @@ TEST(AppTest, HelpAndVersionAreAnswersNotErrors) {
   EXPECT_EQ(world.Run({}).code, 2);
 }
 
-TEST(AppTest, EveryCommandIsInTheHelpTheManPageAndTheCompletion) {
-  const Ran help = TestWorld().Run({"--help"});
-  const std::string man = RenderManPage();
-  const std::string completion = RenderBashCompletion();
+TEST(AppTest, AnUnknownSubcommandIsAUsageErrorAndTheNearestOneIsNamed) {
+  const Ran ran = TestWorld().Run({"topology", "validte", "x"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, HasSubstr("no command 'topology validte'; did you mean 'validate'?"));
+  EXPECT_THAT(ran.err, HasSubstr("Try 'databus topology --help'"));
+}
+
+TEST(AppTest, ACommandOfSubcommandsListsThem) {
+  TestWorld world;
+  const Ran help = world.Run({"topology", "--help"});
+  EXPECT_EQ(help.code, 0);
+  EXPECT_THAT(help.out, HasSubstr("\n  validate    "));
+  EXPECT_EQ(world.Run({"help", "topology"}).out, help.out);
+  const Ran alone = world.Run({"topology"});
+  EXPECT_EQ(alone.code, 2);
+  EXPECT_EQ(alone.err, help.out);
+  EXPECT_THAT(world.Run({"help", "topology", "validate"}).out, HasSubstr("FILE"));
+}
+
+TEST(AppTest, EveryCommandIsInTheHelpAndTheManPage) {
+  TestWorld world;
+  const Ran help = world.Run({"--help"});
   for (const Command* command : Commands()) {
     EXPECT_THAT(help.out, HasSubstr(std::string(command->summary)));
+    for (const Command* subcommand : command->subcommands) {
+      EXPECT_THAT(subcommand->name, StartsWith(std::string(command->name) + " "));
+      EXPECT_THAT(world.Run({std::string(command->name), "--help"}).out,
+                  HasSubstr(std::string(subcommand->summary)));
+    }
+  }
+  const std::string man = RenderManPage();
+  for (const Command* command : RunnableCommands()) {
     EXPECT_THAT(man, HasSubstr(".SS " + std::string(command->name) + "\n"));
-    EXPECT_THAT(completion, HasSubstr("\n    " + std::string(command->name) + ") words=\"--help"));
   }
 }
 
-TEST(AppTest, EveryCommandAndOptionIsCompletedInEveryShell) {
+TEST(AppTest, EveryCommandIsCompletedInEveryShell) {
   TestWorld world;
   const std::string bash = world.Run({"completion", "bash"}).out;
   const std::string zsh = world.Run({"completion", "zsh"}).out;
   const std::string fish = world.Run({"completion", "fish"}).out;
   for (const Command* command : Commands()) {
     const std::string name(command->name);
+    EXPECT_THAT(bash, HasSubstr("\n    " + name + " | \"" + name + " \"*) words=\""));
+    EXPECT_THAT(zsh, HasSubstr("\n    '" + name + ":"));
+    EXPECT_THAT(fish, HasSubstr(" __fish_use_subcommand -f -a " + name + " -d "));
+    for (const Command* subcommand : command->subcommands) {
+      const std::string word(LastWord(*subcommand));
+      EXPECT_THAT(zsh, HasSubstr("\n        '" + word + ":"));
+      EXPECT_THAT(fish, HasSubstr("'__databus_after " + name +
+                                  "; and test (count (commandline -opc)) -eq 2' -f -a " + word));
+    }
+  }
+}
+
+TEST(AppTest, EveryOptionIsCompletedInEveryShell) {
+  const std::string bash = RenderBashCompletion();
+  const std::string zsh = RenderZshCompletion();
+  const std::string fish = RenderFishCompletion();
+  for (const Command* command : RunnableCommands()) {
+    const std::string name(command->name);
     CLI::App app;
     command->define(app);
-    EXPECT_THAT(zsh, HasSubstr("\n    '" + name + ":"));
-    EXPECT_THAT(fish, HasSubstr(" -a " + name + " -d "));
     std::string words;
     for (const CLI::Option* option : app.get_options()) {
       for (const std::string& option_name : option->get_lnames()) {
         words += " --" + option_name;
-        EXPECT_THAT(fish, HasSubstr("'__fish_seen_subcommand_from " + name + "' -l " + option_name +
-                                    " -d "));
+        EXPECT_THAT(fish, HasSubstr("'__databus_after " + name + "' -l " + option_name + " -d "));
       }
     }
-    EXPECT_THAT(bash, HasSubstr("\n    " + name + ") words=\"" + words.substr(1) + "\" ;;\n"));
-    EXPECT_THAT(zsh, HasSubstr("\n    " + name + ") compadd --" + words + " ;;\n"));
+    const bool two_words = name.find(' ') != std::string::npos;
+    const std::string after = '"' + name + (two_words ? "\")" : " \"*)");
+    EXPECT_THAT(bash, HasSubstr(after + " words=\"" + words.substr(1) + "\" ;;\n"));
+    EXPECT_THAT(zsh, HasSubstr(after + " compadd --" + words + " ;;\n"));
   }
 }
 

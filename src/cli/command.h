@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "cli/seams.h"
@@ -49,14 +50,20 @@ Exit Report(Io& io, const Status& status);
 using CommandBody = std::function<Exit(Io& io, Seams& seams)>;
 
 struct Command {
-  std::string_view name;
+  std::string_view name;     // as it is typed: "status", "topology show"
   std::string_view summary;  // one sentence, without the command's name
   std::string_view details;  // what else `--help` says: meaning of the output, exit codes
   // Adds the command's options to `app`. What it answers runs the command after they are parsed.
-  CommandBody (*define)(CLI::App& app);
+  // Null: the command is only the first word of its subcommands.
+  CommandBody (*define)(CLI::App& app) = nullptr;
+  std::span<const Command* const> subcommands = {};
 };
 
-// All of them, in the order of `databus --help`.
+// All of them, in the order of `databus --help`; subcommands are with the command they belong to.
 std::span<const Command* const> Commands();
+// Those that can be run, subcommands among them, in the same order.
+std::vector<const Command*> RunnableCommands();
+// The last word of a command's name, or the only one.
+std::string_view LastWord(const Command& command);
 
 }  // namespace databus

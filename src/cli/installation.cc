@@ -74,6 +74,15 @@ Result<Topology> LoadTopology(const Seams& seams, const std::string& file) {
   return ParseTopology(text, file);
 }
 
+Result<TopologyDesk> OpenDesk(Seams& seams, const std::string& topology_file) {
+  DATABUS_ASSIGN_OR_RETURN(Topology topology, LoadTopology(seams, topology_file));
+  return TopologyDesk(
+      {.random = seams.random,
+       .open = [&seams](
+                   const ClusterSpec& spec) { return seams.open_storage(spec.url, spec.root_dir); },
+       .clusters = std::move(topology.clusters)});
+}
+
 Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topology,
                                              const std::string& name) {
   const ClusterSpec* cluster = topology.FindCluster(name);

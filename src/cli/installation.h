@@ -13,6 +13,7 @@
 #include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "commit/minute_tree.h"
+#include "control/topology_desk.h"
 
 namespace CLI {
 class App;
@@ -36,6 +37,9 @@ Status CheckRange(const MinuteRange& range);
 Result<std::string> ReadConfiguration(const Seams& seams, const std::string& file);
 // kInvalid for what cannot be read or understood.
 Result<Topology> LoadTopology(const Seams& seams, const std::string& file);
+// The stored topology of the installation whose clusters are in `topology_file`; `seams` must
+// outlive it. kInvalid as above. It has not looked yet.
+Result<TopologyDesk> OpenDesk(Seams& seams, const std::string& topology_file);
 // The machine's own Seams::read_file.
 Result<std::string> ReadTextFile(const std::string& path);
 

@@ -6,6 +6,7 @@
 #include <map>
 #include <vector>
 
+#include "cli/roles_text.h"
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
 #include "cli/table.h"
@@ -16,7 +17,6 @@ namespace {
 
 // More streams than this are not listed one by one.
 constexpr size_t kStreamsListed = 30;
-constexpr size_t kNamesListed = 4;
 
 // Without the machine part of a process's label: "worker-dc1@h1:812#..." is "worker-dc1@h1:812".
 std::string WithoutMachine(std::string text) {
@@ -43,38 +43,6 @@ std::string RenderProcesses(const InstallationReport& report) {
     }
   }
   return table.empty() ? "  no process has reported\n" : table.ToString("  ");
-}
-
-// "clicks, orders and 3 more".
-std::string Some(const std::vector<std::string>& names) {
-  const size_t shown = names.size() > kNamesListed + 1 ? kNamesListed : names.size();
-  std::string text = fmt::format("{}", fmt::join(names.begin(), names.begin() + shown, ", "));
-  if (shown < names.size()) text += fmt::format(" and {} more", Grouped(names.size() - shown));
-  return text;
-}
-
-// One row for all streams that have the same roles.
-std::string RenderRoles(const Topology& topology) {
-  std::vector<std::pair<std::vector<std::string>, std::vector<std::string>>> rows;
-  std::map<std::vector<std::string>, size_t> row_of;
-  for (const StreamSpec& stream : topology.streams) {
-    std::vector<std::string> roles;
-    for (const ClusterSpec& cluster : topology.clusters) {
-      roles.push_back(fmt::format("{}", fmt::join(RolesOf(stream, cluster.name), ", ")));
-    }
-    const auto [at, fresh] = row_of.try_emplace(roles, rows.size());
-    if (fresh) rows.emplace_back(roles, std::vector<std::string>());
-    rows[at->second].second.push_back(stream.name);
-  }
-  std::vector<std::string> head = {"STREAMS"};
-  for (const ClusterSpec& cluster : topology.clusters) head.push_back(cluster.name);
-  Table table(head);
-  for (const auto& [roles, streams] : rows) {
-    std::vector<std::string> cells = {Some(streams)};
-    cells.insert(cells.end(), roles.begin(), roles.end());
-    table.Row(std::move(cells));
-  }
-  return table.ToString("  ");
 }
 
 std::string LagText(const StreamHop& hop) {

@@ -239,6 +239,15 @@ std::optional<uint64_t> ParseTopologyName(std::string_view name) {
   if (!epoch.ok() || *epoch == 0 || name.front() == '0') return std::nullopt;
   return *epoch;
 }
+std::string FailoverRoot() { return "system/failover"; }
+std::string FailoverJournal(std::string_view id) {
+  return fmt::format("{}/{}.json", FailoverRoot(), id);
+}
+std::optional<std::string> ParseFailoverName(std::string_view name) {
+  constexpr std::string_view kEnding = ".json";
+  if (!name.ends_with(kEnding) || name.size() == kEnding.size() || name.front() == '.') return {};
+  return std::string(name.substr(0, name.size() - kEnding.size()));
+}
 std::string Leases() { return "system/leases"; }
 
 std::string ManifestRoot(View view, Group group) {

@@ -111,7 +111,10 @@ std::string StatusFile(std::string_view process);                  // system/sta
 std::string TopologyRoot();                                        // system/topology
 std::string TopologyFile(uint64_t epoch);                          // system/topology/<epoch>.xml
 std::optional<uint64_t> ParseTopologyName(std::string_view name);  // "<epoch>.xml"
-std::string Leases();                                              // system/leases
+std::string FailoverRoot();                                        // system/failover
+std::string FailoverJournal(std::string_view id);                  // system/failover/<id>.json
+std::optional<std::string> ParseFailoverName(std::string_view name);  // "<id>.json"
+std::string Leases();                                                 // system/leases
 // system/manifests/<view>/<group>/YYYY/MM/DD/HH/MM, or .../MM-<primary> for what a mirror closed as
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);

@@ -5,6 +5,7 @@
 #include <set>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace databus {
 namespace {
@@ -37,6 +38,23 @@ Facts FactsOf(const StreamSpec& stream) {
   return facts;
 }
 
+// By cluster: what its collectors do with each stream that a rule names.
+std::map<std::string, Facts> ModesOf(const StoredTopology& stored) {
+  std::map<std::string, Facts> modes;
+  for (const ModeRule& rule : stored.modes) {
+    const std::string streams = rule.stream.empty() ? "every stream" : "stream " + rule.stream;
+    modes[rule.cluster][streams] = DescribeMode(rule);
+  }
+  return modes;
+}
+
+// "destination dc1 kept 48 h, primary dc1".
+std::string All(const Facts& facts) {
+  std::vector<std::string> all;
+  for (const auto& [name, value] : facts) all.push_back(fmt::format("{} {}", name, value));
+  return fmt::format("{}", fmt::join(all, ", "));
+}
+
 class Differences {
  public:
   void Compare(const std::string& thing, const Facts& from, const Facts& to) {
@@ -67,7 +85,8 @@ class Differences {
     }
     for (const Spec& spec : to) {
       if (std::ranges::count(from, spec.name, &Spec::name) == 0) {
-        lines_.push_back(fmt::format("{} '{}': added", kind, spec.name));
+        lines_.push_back(
+            fmt::format("{} '{}': added, with {}", kind, spec.name, All(FactsOf(spec))));
       }
     }
   }
@@ -95,6 +114,34 @@ std::vector<std::string> DescribeChanges(const Topology& from, const Topology& t
   differences.CompareAll("cluster", from.clusters, to.clusters);
   differences.CompareAll("stream", from.streams, to.streams);
   return differences.Take();
+}
+
+std::string DescribeMode(const ModeRule& rule) {
+  std::string text(DeliveryModeName(rule.mode));
+  std::vector<std::string> receivers;
+  for (const Endpoint& receiver : rule.receivers) receivers.push_back(receiver.ToString());
+  if (receivers.empty() && !rule.to.empty()) receivers.push_back(rule.to);
+  if (!receivers.empty()) text += fmt::format(" to {}", fmt::join(receivers, ", "));
+  return text;
+}
+
+std::vector<std::string> DescribeChanges(const StoredTopology& from, const StoredTopology& to) {
+  const std::map<std::string, Facts> before = ModesOf(from);
+  const std::map<std::string, Facts> after = ModesOf(to);
+  Differences modes;
+  const auto of = [](const std::map<std::string, Facts>& all, const std::string& cluster) {
+    const auto found = all.find(cluster);
+    return found == all.end() ? Facts() : found->second;
+  };
+  std::map<std::string, Facts> both = before;
+  both.insert(after.begin(), after.end());
+  for (const auto& [cluster, facts] : both) {
+    modes.Compare("collectors of " + cluster, of(before, cluster), of(after, cluster));
+  }
+  std::vector<std::string> lines = DescribeChanges(from.topology, to.topology);
+  const std::vector<std::string> more = modes.Take();
+  lines.insert(lines.end(), more.begin(), more.end());
+  return lines;
 }
 
 }  // namespace databus

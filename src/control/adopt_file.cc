@@ -34,21 +34,10 @@ bool CameFrom(const StoredTopology& stored, const std::string& plain) {
   return false;
 }
 
-// What the file cannot say stays as it is, but for streams that it gives to another primary.
 StoredTopology Adopt(const Topology& file, const StoredTopology& stored) {
   StoredTopology next = stored.Next("databus.xml, by --adopt-config");
   next.adopted = Adopted::kYes;
-  next.topology = file;
-  for (StreamSpec& stream : next.topology.streams) {
-    const StreamSpec* before = stored.topology.FindStream(stream.name);
-    if (before == nullptr || before->Primary() != stream.Primary()) continue;
-    stream.publication = before->publication;
-    stream.cut = before->cut;
-  }
-  std::erase_if(next.modes, [&](const ModeRule& rule) {
-    return file.FindCluster(rule.cluster) == nullptr ||
-           (!rule.to.empty() && file.FindCluster(rule.to) == nullptr);
-  });
+  TakeFile(file, next);
   return next;
 }
 
@@ -66,6 +55,20 @@ std::string Changes(const StoredTopology& stored, const Topology& file) {
 }
 
 }  // namespace
+
+void TakeFile(const Topology& file, StoredTopology& next) {
+  const Topology before = std::exchange(next.topology, file);
+  for (StreamSpec& stream : next.topology.streams) {
+    const StreamSpec* was = before.FindStream(stream.name);
+    if (was == nullptr || was->Primary() != stream.Primary()) continue;
+    stream.publication = was->publication;
+    stream.cut = was->cut;
+  }
+  std::erase_if(next.modes, [&](const ModeRule& rule) {
+    return file.FindCluster(rule.cluster) == nullptr ||
+           (!rule.to.empty() && file.FindCluster(rule.to) == nullptr);
+  });
+}
 
 Result<FileVerdict> JudgeFile(const Topology& file, const TopologyEpoch* stored,
                               std::optional<uint64_t> adopt) {

@@ -64,7 +64,7 @@ TEST(AdoptFile, AnEditedFileIsRefusedWithTheDifferenceAndTheWayOut) {
   const TopologyEpoch now = FirstOf(File("dc1"));
   const auto verdict = JudgeFile(File("dc2"), &now, {});
   ASSERT_EQ(verdict.code(), Code::kInvalid);
-  const std::string& message = verdict.status().message();
+  const std::string message = verdict.status().message();
   EXPECT_NE(message.find("stream 'clicks': primary: dc1 -> dc2"), std::string::npos) << message;
   EXPECT_NE(message.find("--adopt-config=1"), std::string::npos) << message;
 }

@@ -1,0 +1,18 @@
+#include "cli/ask.h"
+
+#include <istream>
+#include <ostream>
+
+#include "base/settings.h"
+
+namespace databus {
+
+Answer Ask(Io& io, const std::string& question) {
+  io.err << question << " [y/N] " << std::flush;
+  std::string line;
+  std::getline(io.in, line);
+  const std::string_view answer = Trimmed(line);
+  return answer == "y" || answer == "yes" || answer == "Y" ? Answer::kYes : Answer::kNo;
+}
+
+}  // namespace databus

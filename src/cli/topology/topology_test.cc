@@ -1,0 +1,280 @@
+// The subcommands of `databus topology`, over trees in memory.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "cli/test_world.h"
+#include "control/adopt_file.h"
+#include "control/epoch_store.h"
+#include "failover/journal.h"
+
+namespace databus {
+namespace {
+
+using testing::AllOf;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+
+// `kTestTopology` with something else in the place of a part.
+std::string Edited(std::string xml, const std::string& part, const std::string& with) {
+  const size_t at = xml.find(part);
+  EXPECT_NE(at, std::string::npos) << part;
+  return xml.replace(at, part.size(), with);
+}
+constexpr const char* kOrders = R"(<streams><stream name="orders">
+    <sources><source><name>dc2</name></source></sources>
+    <destinations><destination><name>dc2</name><primary>true</primary></destination></destinations>
+  </stream>)";
+
+class TopologyTest : public testing::Test {
+ protected:
+  TopologyTest() {
+    first_ = JudgeFile(*ParseTopology(kTestTopology, "databus.xml"), nullptr, {})->epoch;
+    Store("dc1", first_);
+    Store("dc2", first_);
+    world_.files["edited.xml"] = Edited(kTestTopology, "<streams>", kOrders);
+  }
+
+  void Store(const std::string& cluster, const TopologyEpoch& epoch) {
+    ASSERT_TRUE(StoreEpoch(*world_.trees.at(cluster), SystemRandom(), epoch).ok());
+  }
+  Ran Topology(std::vector<std::string> args, const std::string& input = "") {
+    args.insert(args.begin(), "topology");
+    return world_.Run(args, input);
+  }
+  Ran On(std::vector<std::string> args) {
+    args.insert(args.end(), {"--topology", "databus.xml"});
+    return Topology(args);
+  }
+  TopologyEpoch At(const std::string& cluster) {
+    Storage& tree = *world_.trees.at(cluster);
+    return *ReadEpoch(tree, **NewestEpoch(tree));
+  }
+  // Two epochs of the same number, of which dc2's gives clicks to dc2.
+  void MakeConflict() {
+    Store("dc1", TopologyEpoch::Of(first_.stored.Next("here")));
+    StoredTopology there = first_.stored.Next("there");
+    there.topology.streams[0].destinations[0].role = Role::kMirror;
+    there.topology.streams[0].destinations[1].role = Role::kPrimary;
+    Store("dc2", TopologyEpoch::Of(there));
+  }
+
+  TestWorld world_;
+  TopologyEpoch first_;
+};
+
+TEST_F(TopologyTest, ValidateListsAllThatIsWrong) {
+  EXPECT_EQ(Topology({"validate", "databus.xml"}).code, 0);
+  world_.files["bad.xml"] = Edited(Edited(kTestTopology, "<name>dc2</name>", "<name>dc9</name>"),
+                                   "<primary>true", "<primary>maybe");
+  const Ran ran = Topology({"validate", "bad.xml"});
+  EXPECT_EQ(ran.code, 2);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("bad.xml:6: "), HasSubstr("maybe"), HasSubstr("dc9")));
+}
+
+TEST_F(TopologyTest, ShowTellsTheNewestEpochWhoHasItAndWhoIsBehind) {
+  StoredTopology next = first_.stored.Next("by hand");
+  next.modes.push_back({"dc1", "clicks", DeliveryMode::kRedirect, "dc2"});
+  next.topology.streams[0].publication = Publication::kFrozen;
+  next.topology.streams[0].cut = Minute::ParseIso("2031-05-06T10:04Z");
+  Store("dc2", TopologyEpoch::Of(next));
+  const Ran ran = On({"show"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("Topology epoch 2, digest " + TopologyEpoch::Of(next).digest));
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("1, behind"), HasSubstr("redirect to dc2"),
+                             HasSubstr("FROZEN"), HasSubstr("2031-05-06T10:04Z")));
+  const auto json = nlohmann::json::parse(On({"show", "--json"}).out);
+  EXPECT_EQ(json["heads"][0]["modes"][0]["to"], "dc2");
+  EXPECT_EQ(json["heads"][0]["streams"][0]["cut"], "2031-05-06T10:04Z");
+  EXPECT_EQ(json["clusters"][0]["epoch"], 1);
+}
+
+TEST_F(TopologyTest, ShownXmlIsAFileThatChangesNothing) {
+  const Ran xml = On({"show", "--xml"});
+  EXPECT_EQ(xml.code, 0);
+  world_.files["shown.xml"] = xml.out;
+  EXPECT_EQ(Topology({"validate", "shown.xml"}).code, 0) << xml.out;
+  EXPECT_EQ(Topology({"diff", "shown.xml"}).code, 3);
+  EXPECT_EQ(Topology({"apply", "shown.xml", "--base", "1", "--yes"}).code, 3);
+}
+
+TEST_F(TopologyTest, ShowOfWhatIsNotThereSaysWhy) {
+  EXPECT_THAT(On({"show", "--epoch", "7"}).err, HasSubstr("has an epoch 7"));
+  world_.trees.clear();
+  const Ran away = On({"show"});
+  EXPECT_EQ(away.code, 1);
+  EXPECT_THAT(away.err, HasSubstr("dc2: file:///dc2: unmounted?"));
+  const Ran nothing = TestWorld().Run({"topology", "show", "--topology", "databus.xml"});
+  EXPECT_EQ(nothing.code, 1);
+  EXPECT_THAT(nothing.err, HasSubstr("no topology is stored yet"));
+}
+
+TEST_F(TopologyTest, DiffTellsWhatAFileWouldChangeAndWhatHasChanged) {
+  const Ran file = Topology({"diff", "edited.xml"});
+  EXPECT_EQ(file.code, 0);
+  EXPECT_THAT(file.out, HasSubstr("stream 'orders': added, with "));
+  StoredTopology next = first_.stored.Next("by hand");
+  next.modes.push_back({"dc1", "", DeliveryMode::kSpool});
+  Store("dc1", TopologyEpoch::Of(next));
+  EXPECT_EQ(On({"diff", "--epoch", "1"}).out, "collectors of dc1: every stream: none -> spool\n");
+  EXPECT_EQ(On({"diff", "--epoch", "2"}).code, 3);
+  EXPECT_EQ(On({"diff"}).code, 2);
+}
+
+TEST_F(TopologyTest, ApplyStoresTheNextEpochEverywhereAndKeepsWhatAFileCannotSay) {
+  StoredTopology second = first_.stored.Next("by hand");
+  second.modes.push_back({"dc1", "", DeliveryMode::kSpool});
+  second.topology.streams[0].cut = Minute::ParseIso("2031-05-06T10:04Z");
+  Store("dc1", TopologyEpoch::Of(second));
+  const Ran ran = Topology({"apply", "edited.xml", "--base", "2", "--yes"});
+  EXPECT_EQ(ran.code, 0) << ran.err;
+  EXPECT_THAT(ran.out, HasSubstr("Stored as epoch 3 on dc1, dc2."));
+  const TopologyEpoch third = At("dc2");
+  EXPECT_EQ(third.digest, At("dc1").digest);
+  EXPECT_EQ(third.stored.modes, second.modes);
+  EXPECT_NE(third.stored.topology.FindStream("orders"), nullptr);
+  EXPECT_EQ(third.stored.topology.FindStream("clicks")->cut, second.topology.streams[0].cut);
+  EXPECT_EQ(third.stored.adopted, Adopted::kNo) << "an older databus.xml must not be refused now";
+}
+
+TEST_F(TopologyTest, ADryRunAndANoChangeNothing) {
+  const Ran dry = Topology({"apply", "edited.xml", "--base", "1", "--dry-run"});
+  EXPECT_EQ(dry.code, 0);
+  EXPECT_THAT(dry.out, HasSubstr("stream 'orders': added"));
+  for (const char* answer : {"n\n", "", "maybe\n"}) {
+    const Ran asked = Topology({"apply", "edited.xml", "--base", "1"}, answer);
+    EXPECT_EQ(asked.code, 1);
+    EXPECT_THAT(asked.err, HasSubstr("Store it as epoch 2? [y/N]"));
+  }
+  EXPECT_EQ(At("dc1").digest, first_.digest);
+  EXPECT_EQ(Topology({"apply", "edited.xml", "--base", "1"}, "y\n").code, 0);
+  EXPECT_EQ(At("dc1").stored.epoch, 2U);
+}
+
+TEST_F(TopologyTest, AStaleBaseIsRefusedWithWhatHasChangedSince) {
+  ASSERT_EQ(Topology({"apply", "edited.xml", "--base", "1", "--yes"}).code, 0);
+  const Ran stale = Topology({"apply", "databus.xml", "--base", "1", "--yes"});
+  EXPECT_EQ(stale.code, 1);
+  EXPECT_THAT(stale.err, AllOf(HasSubstr("--base 1: epoch 2 (topology apply, on h1)"),
+                               HasSubstr("stream 'orders': added"), HasSubstr("use --base 2")));
+  EXPECT_EQ(At("dc1").stored.epoch, 2U);
+}
+
+TEST_F(TopologyTest, AnotherPrimaryIsAFailoverUnlessForced) {
+  world_.files["moved.xml"] = Edited(
+      Edited(kTestTopology, "<name>dc1</name><primary>true</primary>", "<name>dc1</name>"),
+      "<destination><name>dc2</name>", "<destination><name>dc2</name><primary>true</primary>");
+  const Ran refused = Topology({"apply", "moved.xml", "--base", "1", "--yes"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.out, HasSubstr("databus failover run --from dc1 --to dc2"));
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
+  EXPECT_EQ(Topology({"apply", "moved.xml", "--base", "1", "--yes", "--force"}).code, 0);
+  EXPECT_EQ(At("dc1").stored.topology.streams[0].Primary(), "dc2");
+}
+
+TEST_F(TopologyTest, AStreamThatHasDataOnItsWayIsNotRemovedUnlessForced) {
+  ASSERT_EQ(Topology({"apply", "edited.xml", "--base", "1", "--yes"}).code, 0);
+  ASSERT_TRUE(world_.Put("dc2", "data/orders/c1/orders-2031-05-06-10-04_00001.gz", "x").ok());
+  const Ran refused = Topology({"apply", "databus.xml", "--base", "2", "--yes"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.out,
+              HasSubstr("REFUSED: dc2: stream orders has data on its way: 1 file in data/"));
+  EXPECT_EQ(Topology({"apply", "databus.xml", "--base", "2", "--yes", "--force"}).code, 0);
+}
+
+TEST_F(TopologyTest, AStreamWithoutDataIsRemovedButNotWhileAClusterIsAway) {
+  ASSERT_EQ(Topology({"apply", "edited.xml", "--base", "1", "--yes"}).code, 0);
+  auto dc2 = std::move(world_.trees.at("dc2"));
+  world_.trees.erase("dc2");
+  const Ran refused = Topology({"apply", "databus.xml", "--base", "2", "--yes"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.out, HasSubstr("cluster dc2: it cannot be known whether it holds data"));
+  world_.trees["dc2"] = std::move(dc2);
+  EXPECT_EQ(Topology({"apply", "databus.xml", "--base", "2", "--yes"}).code, 0);
+}
+
+TEST_F(TopologyTest, NothingIsChangedWhileAFailoverIsUnderWay) {
+  failover::Journal journal;
+  journal.id = "20310506T100405Z-planned-dc1-dc2";
+  journal.revision = 1;
+  journal.step = failover::Step::kDrain;
+  ASSERT_TRUE(world_.Put("dc1", paths::FailoverJournal(journal.id), journal.Encode()).ok());
+  const Ran apply = Topology({"apply", "edited.xml", "--base", "1", "--yes", "--json"});
+  EXPECT_EQ(apply.code, 1);
+  EXPECT_THAT(nlohmann::json::parse(apply.out)["objections"][0]["what"],
+              AllOf(HasSubstr(journal.id), HasSubstr("drain")));
+  EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 1);
+  journal.revision = 2;
+  journal.step = failover::Step::kDone;
+  ASSERT_TRUE(world_.Put("dc2", paths::FailoverJournal(journal.id), journal.Encode()).ok());
+  EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 0);
+}
+
+TEST_F(TopologyTest, AModeIsSetAndTakenBack) {
+  EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 0);
+  EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 3);
+  EXPECT_EQ(On({"mode", "dc1/clicks", "deliver", "--yes"}).code, 0);
+  const std::vector<ModeRule> both = {{"dc1", "", DeliveryMode::kSpool},
+                                      {"dc1", "clicks", DeliveryMode::kDeliver}};
+  EXPECT_EQ(At("dc2").stored.modes, both);
+  EXPECT_EQ(
+      On({"mode", "dc1", "redirect", "--to", "dc2", "--redirect-to", "h1:1463", "--yes"}).code, 0);
+  EXPECT_EQ(At("dc2").stored.FindMode("dc1", "other")->receivers[0].ToString(), "h1:1463");
+  EXPECT_EQ(On({"mode", "dc1", "deliver", "--yes"}).code, 0);
+  EXPECT_EQ(At("dc2").stored.FindMode("dc1", "other"), nullptr);
+}
+
+TEST_F(TopologyTest, AModeThatCannotBeIsAUsageErrorThatSaysWhatIsExpected) {
+  const std::map<std::vector<std::string>, std::string> wrong = {
+      {{"dc", "spool"}, "there is no cluster 'dc'; did you mean 'dc1'?"},
+      {{"dc1", "redirect"}, "redirect needs --to CLUSTER"},
+      {{"dc1", "redirect", "--to", "dc1"}, "redirected to itself"},
+      {{"dc1", "redirect", "--redirect-to", "h1"}, "is no HOST:PORT"},
+      {{"dc1", "spool", "--to", "dc2"}, "for redirect only"},
+      {{"dc1/.clicks", "spool"}, ".clicks"},
+      {{"dc1", "sleep"}, "sleep"},
+  };
+  for (const auto& [args, message] : wrong) {
+    std::vector<std::string> all = {"mode"};
+    all.insert(all.end(), args.begin(), args.end());
+    const Ran ran = On(all);
+    EXPECT_EQ(ran.code, 2) << message;
+    EXPECT_THAT(ran.err, HasSubstr(message));
+  }
+}
+
+TEST_F(TopologyTest, TwoClustersThatRedirectToEachOtherAreRefused) {
+  ASSERT_EQ(On({"mode", "dc1", "redirect", "--to", "dc2", "--yes"}).code, 0);
+  const Ran circle = On({"mode", "dc2", "redirect", "--to", "dc1", "--yes"});
+  EXPECT_EQ(circle.code, 1);
+  EXPECT_THAT(circle.out, HasSubstr("round in a circle"));
+}
+
+TEST_F(TopologyTest, AConflictIsShownAndNothingButAChoiceEndsIt) {
+  MakeConflict();
+  const Ran shown = On({"show"});
+  EXPECT_EQ(shown.code, 0);
+  EXPECT_THAT(shown.out, AllOf(HasSubstr("CONFLICT"), HasSubstr("by there, on dc2"),
+                               HasSubstr("no merged minutes until one is chosen: clicks"),
+                               HasSubstr("2, in CONFLICT")));
+  for (const auto& args : {std::vector<std::string>{"apply", "edited.xml", "--base", "2", "--yes"},
+                           {"mode", "dc1", "spool", "--yes", "--topology", "databus.xml"}}) {
+    const Ran refused = Topology(args);
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("databus topology choose"));
+  }
+  const std::string digest = At("dc2").digest;
+  EXPECT_EQ(On({"choose", "2", "--yes"}).code, 2) << "both have that number";
+  EXPECT_EQ(On({"choose", "2/ffff", "--yes"}).code, 2);
+  const Ran chosen = On({"choose", "2/" + digest, "--yes"});
+  EXPECT_EQ(chosen.code, 0) << chosen.err;
+  EXPECT_EQ(At("dc1").digest, At("dc2").digest);
+  EXPECT_EQ(At("dc1").stored.topology.streams[0].Primary(), "dc2");
+  EXPECT_THAT(On({"show"}).out, Not(HasSubstr("CONFLICT")));
+  EXPECT_EQ(On({"choose", "2", "--yes"}).code, 3);
+}
+
+}  // namespace
+}  // namespace databus

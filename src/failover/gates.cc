@@ -1,0 +1,295 @@
+#include "failover/gates.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+
+#include "telemetry/iso_time.h"
+
+namespace databus::failover {
+namespace {
+
+// A mirror this close behind has caught up; the freeze makes it equal.
+constexpr int64_t kCaughtUpMinutes = 2;
+// Queues longer than this are joined before a cluster catches up.
+using Depth = Scope::Mirrored::Depth;
+
+class Judge {
+ public:
+  Judge(const Journal& journal, const Observation& seen) : journal_(journal), seen_(seen) {}
+
+  Gate Run() {
+    switch (journal_.step) {
+      case Step::kCatchUp: CatchUp(); break;
+      case Step::kSpool: Spool(); break;
+      case Step::kDrain: Drain(); break;
+      case Step::kFreeze: Freeze(); break;
+      case Step::kMirror: Mirror(); break;
+      case Step::kSwap: Swap(); break;
+      case Step::kDespool: Despool(); break;
+      case Step::kVerify:
+      case Step::kUndo:
+      case Step::kDone:
+      case Step::kAborted: break;
+    }
+    return std::move(gate_);
+  }
+
+ private:
+  template <typename... Args>
+  void Wait(uint64_t outstanding, fmt::format_string<Args...> format, Args&&... args) {
+    gate_.waits.push_back(fmt::format(format, std::forward<Args>(args)...));
+    gate_.outstanding += outstanding;
+  }
+  bool Without(const std::string& cluster, const std::string& collector = "") const {
+    return IsWithout(journal_.without, cluster, collector);
+  }
+  const RoleChange& Change() const { return journal_.change; }
+  bool Leaves(const std::string& cluster) const {
+    return cluster == Change().site && cluster == Change().from;
+  }
+
+  // False, with the reason to wait, when a cluster does not answer.
+  bool Answers(const std::string& cluster) {
+    const SeenTree& tree = seen_.TreeOf(cluster);
+    if (tree.Answers()) return true;
+    Wait(1, "cluster {} does not answer: {}", cluster, tree.why_away);
+    return false;
+  }
+
+  // Whether who obeys `epoch` (by digest) is where `stored` is, or later.
+  static bool Obeys(uint64_t epoch, const std::string& digest, const StepEpoch& stored) {
+    return epoch > stored.epoch || (epoch == stored.epoch && digest == stored.digest);
+  }
+
+  void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {
+    if (!Answers(cluster)) return;
+    const SeenWorker& worker = seen_.WorkerOf(cluster);
+    if (worker.life != Life::kAlive) {
+      Wait(1, "no worker of {} is alive: start one", cluster);
+    } else if (!Obeys(worker.epoch, worker.digest, stored)) {
+      Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", cluster, worker.epoch,
+           stored.epoch);
+    }
+  }
+
+  // Calls `check` for every collector that lives and obeys; names the others.
+  template <typename Check>
+  void ForCollectors(const StepEpoch& stored, Check&& check) {
+    for (const auto& [cluster, tree] : seen_.trees) {
+      if (!Without(cluster) && cluster != Absent()) Answers(cluster);
+    }
+    for (const SeenCollector& collector : seen_.collectors) {
+      if (Without(collector.cluster, collector.name) || collector.life == Life::kStopped) continue;
+      if (collector.life == Life::kSilent) {
+        if (collector.cluster == Absent()) continue;
+        Wait(1,
+             "collector {} has said nothing since {}: start it, or go on without it (--without {})",
+             collector.Label(), ToIsoMs(collector.written), collector.Label());
+      } else if (!Obeys(collector.epoch, collector.digest, stored)) {
+        Wait(1, "collector {} obeys topology epoch {}, not yet {}", collector.Label(),
+             collector.epoch, stored.epoch);
+      } else {
+        check(collector);
+      }
+    }
+  }
+  // Who is not waited for after the swap: the site may be switched off then.
+  std::string Absent() const {
+    const bool gone = journal_.kind == Kind::kUnplanned || journal_.step > Step::kSwap;
+    return gone && Change().site == Change().from ? Change().site : "";
+  }
+
+  void Spool() {
+    ForCollectors(*journal_.EpochOf(Step::kSpool), [&](const SeenCollector& collector) {
+      const bool all = Leaves(collector.cluster);
+      const auto concerned = [&](const std::string& stream) {
+        const StreamChange* const change = Change().Find(stream);
+        return all || (change != nullptr && change->Moves());
+      };
+      for (const auto& [stream, mode] : collector.modes) {
+        if (concerned(stream) && mode != "spool") {
+          Wait(1, "collector {} still has mode {} for {}", collector.Label(), mode, stream);
+        }
+      }
+      uint64_t intents = all ? collector.open_intents : 0;
+      for (const auto& [stream, backlog] : collector.backlog) {
+        if (!all && concerned(stream)) intents += backlog.open_intents;
+      }
+      if (intents > 0) {
+        Wait(intents, "collector {} has {} deliveries under way", collector.Label(), intents);
+      }
+    });
+  }
+
+  void Drain() {
+    for (const auto& [cluster, tree] : seen_.trees) {
+      if (Without(cluster) || !Answers(cluster)) continue;
+      if (!tree.why_flow_unknown.empty()) {
+        Wait(1, "{}: {}", cluster, tree.why_flow_unknown);
+        continue;
+      }
+      for (const auto& [stream, underway] : tree.flow) DrainStream(cluster, stream, underway);
+    }
+  }
+
+  void DrainStream(const std::string& cluster, const std::string& stream,
+                   const Underway& underway) {
+    uint64_t delivered = 0;
+    for (const auto& [collector, files] : underway.data_files) {
+      if (!Without(cluster, collector)) delivered += files;
+    }
+    uint64_t lines = 0;
+    for (const auto& [destination, count] : underway.to_merge) {
+      if (destination == Change().from || Leaves(cluster)) lines += count;
+    }
+    if (delivered + underway.in_commit > 0) {
+      Wait(delivered + underway.in_commit, "{} has {} files of {} to publish", cluster,
+           delivered + underway.in_commit, stream);
+    }
+    if (lines > 0) Wait(lines, "{} has {} files of {} to be merged", cluster, lines, stream);
+    if (cluster == Change().from && underway.merging > 0) {
+      Wait(underway.merging, "{} is merging {}", cluster, stream);
+    }
+  }
+
+  void Freeze() {
+    WorkerObeys(Change().from, *journal_.EpochOf(Step::kFreeze));
+    if (!gate_.open()) return;
+    const SeenWorker& worker = seen_.WorkerOf(Change().from);
+    for (const std::string& stream : Change().Moving()) {
+      if (!worker.frozen.contains(stream)) {
+        Wait(1, "the worker of {} has not yet closed the last minute of {}", Change().from, stream);
+      }
+    }
+  }
+
+  void Mirror() {
+    for (const auto& [key, mirror] : seen_.mirrors) {
+      if (Without(key.mirror)) continue;
+      if (!mirror.Known()) {
+        Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
+        continue;
+      }
+      const auto cut = journal_.cuts.find(key.stream);
+      if (cut == journal_.cuts.end() || !cut->second) continue;  // it never had a minute
+      if (!mirror.newest || *mirror.newest < *cut->second) {
+        Wait(1, "mirror {} of {} is at minute {}, not yet at {}", key.mirror, key.stream,
+             mirror.newest ? mirror.newest->ToIso() : "none", cut->second->ToIso());
+      } else if (mirror.differs) {
+        Wait(1, "mirror {} of {} is not equal in minute {}: {}", key.mirror, key.stream,
+             mirror.differs->ToIso(), mirror.difference);
+      }
+    }
+    const SeenTree& tree = seen_.TreeOf(Change().from);
+    if (!Answers(Change().from)) return;
+    if (!tree.why_flow_unknown.empty()) Wait(1, "{}: {}", Change().from, tree.why_flow_unknown);
+    for (const auto& [stream, underway] : tree.flow) {
+      const StreamChange* const change = Change().Find(stream);
+      if (change == nullptr || !change->Moves()) continue;
+      for (const auto& [mirror, lines] : underway.to_mirror) {
+        if (!change->before.RoleOf(mirror) || Without(mirror) || lines == 0) continue;
+        Wait(lines, "{} has {} lines of {} in the queue of mirror {}", Change().from, lines, stream,
+             mirror);
+      }
+    }
+  }
+
+  void Swap() {
+    const StepEpoch& stored = *journal_.EpochOf(Step::kSwap);
+    WorkerObeys(Change().to, stored);
+    ForCollectors(stored, [](const SeenCollector&) {});
+  }
+
+  void Despool() {
+    ForCollectors(*journal_.EpochOf(Step::kSwap), [&](const SeenCollector& collector) {
+      if (collector.lag.count() == 0) return;
+      const WallTime oldest = collector.written - collector.lag;
+      if (journal_.swapped && oldest >= *journal_.swapped) return;
+      Wait(collector.spool_bytes, "collector {} still has messages from {} in its spool",
+           collector.Label(), ToIsoMs(oldest));
+    });
+  }
+
+  void CatchUp() {
+    const std::string& site = Change().to;
+    if (!Answers(site)) return;
+    const SeenWorker& worker = seen_.WorkerOf(site);
+    if (worker.life != Life::kAlive) Wait(1, "no worker of {} is alive: start one", site);
+    if (seen_.newest && worker.epoch < seen_.newest->stored.epoch) {
+      Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", site, worker.epoch,
+           seen_.newest->stored.epoch);
+    }
+    for (const auto& [stream, what] : worker.divergent) {
+      Wait(1, "{} puts right what it had published of {}: {}", site, stream, what);
+    }
+    for (const auto& [key, mirror] : seen_.mirrors) CatchUpMirror(key, mirror);
+  }
+
+  void CatchUpMirror(const MirrorKey& key, const SeenMirror& mirror) {
+    if (!mirror.Known()) {
+      Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
+      return;
+    }
+    if (!mirror.primary_newest) return;  // there is nothing to mirror
+    const int64_t behind =
+        mirror.newest ? *mirror.primary_newest - *mirror.newest : INT64_C(1) << 32;
+    if (behind > kCaughtUpMinutes) {
+      Wait(static_cast<uint64_t>(behind), "mirror {} of {} is at minute {}, the primary at {}",
+           key.mirror, key.stream, mirror.newest ? mirror.newest->ToIso() : "none",
+           mirror.primary_newest->ToIso());
+    } else if (mirror.differs && *mirror.differs < *mirror.newest) {
+      Wait(1, "mirror {} of {} is not equal in minute {}: {}", key.mirror, key.stream,
+           mirror.differs->ToIso(), mirror.difference);
+    }
+  }
+
+  const Journal& journal_;
+  const Observation& seen_;
+  Gate gate_;
+};
+
+}  // namespace
+
+Scope ScopeOf(const Journal& journal) {
+  const RoleChange& change = journal.change;
+  Scope scope;
+  const std::vector<std::string> moving = change.Moving();
+  scope.streams.insert(moving.begin(), moving.end());
+  if (journal.step == Step::kDrain || journal.step == Step::kMirror) {
+    scope.flow = Scope::Flow::kLook;
+  }
+  if (journal.step == Step::kDrain && change.site == change.from) scope.whole = change.site;
+  if (journal.step != Step::kMirror && journal.step != Step::kCatchUp) return scope;
+  const Depth depth = journal.kind == Kind::kFailback ? Depth::kAll : Depth::kNewest;
+  for (const StreamChange& stream : change.streams) {
+    if (!stream.Moves()) continue;
+    for (const std::string& mirror : stream.before.Mirrors()) {
+      if (journal.step == Step::kCatchUp && mirror != change.to) continue;
+      scope.mirrored.push_back({stream.name(), change.from, mirror, depth});
+    }
+  }
+  return scope;
+}
+
+Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(journal, seen).Run(); }
+
+bool IsWithout(const std::vector<std::string>& without, const std::string& cluster,
+               const std::string& collector) {
+  return std::ranges::any_of(without, [&](const std::string& named) {
+    return named == cluster || (!collector.empty() && named == cluster + "/" + collector);
+  });
+}
+
+std::vector<std::string> ForeignCollectors(const Observation& seen, const std::string& cluster) {
+  std::set<std::string> names;
+  for (const auto& [stream, underway] : seen.TreeOf(cluster).flow) {
+    for (const auto& [collector, files] : underway.data_files) names.insert(collector);
+  }
+  for (const SeenCollector& collector : seen.collectors) {
+    if (collector.cluster == cluster) names.erase(collector.name);
+  }
+  return {names.begin(), names.end()};
+}
+
+}  // namespace databus::failover

@@ -1,0 +1,233 @@
+#include "failover/plan.h"
+
+#include <algorithm>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "base/crc64.h"
+#include "failover/journal_json.h"
+#include "failover/preflight.h"
+#include "failover/steps.h"
+
+namespace databus::failover {
+namespace {
+
+constexpr Milliseconds kRunIntervalDefault{60'000};
+constexpr Milliseconds kObeyTime{5'000};  // until a process has read an epoch and has said so
+
+std::string_view Sentence(Step step, const RoleChange& change) {
+  switch (step) {
+    case Step::kCatchUp: return "the queues of the cluster that returns are joined; it catches up";
+    case Step::kSpool:
+      return change.site == change.from
+                 ? "all collectors keep the streams that move, those of the site all of theirs"
+                 : "all collectors keep the streams that move";
+    case Step::kDrain: return "what was delivered before is published and merged";
+    case Step::kFreeze: return "the old primary closes its last minute of each stream";
+    case Step::kMirror: return "every mirror becomes equal to it";
+    case Step::kSwap: return "the roles change; collectors deliver again, or elsewhere";
+    case Step::kDespool: return "the spools empty themselves";
+    case Step::kVerify: return "all views are compared, by identity and by count";
+    case Step::kUndo:
+    case Step::kDone:
+    case Step::kAborted: break;
+  }
+  return "";
+}
+
+Milliseconds RunInterval(const Observation& seen) {
+  Milliseconds longest{0};
+  for (const auto& [cluster, worker] : seen.workers) {
+    longest = std::max(longest, worker.run_interval);
+  }
+  return longest.count() > 0 ? longest : kRunIntervalDefault;
+}
+
+Milliseconds ExpectedOf(Step step, const Observation& seen) {
+  const Milliseconds run = RunInterval(seen);
+  switch (step) {
+    case Step::kCatchUp: {
+      int64_t minutes = 0;
+      for (const auto& [key, mirror] : seen.mirrors) {
+        if (!mirror.primary_newest) continue;
+        const Minute newest = mirror.newest.value_or(*mirror.primary_newest + (-60));
+        minutes = std::max(minutes, *mirror.primary_newest - newest);
+      }
+      return 2 * run + std::chrono::milliseconds(100 * minutes);
+    }
+    case Step::kSpool:
+    case Step::kSwap: return kObeyTime;
+    case Step::kDrain: return 3 * run;
+    case Step::kFreeze: return kObeyTime + run;
+    case Step::kMirror: return 2 * run;
+    case Step::kDespool: return kObeyTime;
+    case Step::kVerify: return kObeyTime + 3 * run;
+    case Step::kUndo:
+    case Step::kDone:
+    case Step::kAborted: break;
+  }
+  return Milliseconds(0);
+}
+
+void AddSteps(const Observation& seen, Plan& plan) {
+  uint64_t epoch = plan.base_epoch;
+  for (const Step step : StepsOf(plan.kind)) {
+    PlannedStep planned{step, std::string(Sentence(step, plan.change)), {}, ExpectedOf(step, seen)};
+    if (Stores(step)) planned.epoch = ++epoch;
+    plan.steps.push_back(std::move(planned));
+  }
+}
+
+std::string IdOf(const Plan& plan, const Request& request) {
+  std::vector<std::string> receivers;
+  for (const Endpoint& receiver : request.redirect_to) receivers.push_back(receiver.ToString());
+  const Json json = {{"kind", KindName(plan.kind)}, {"base", plan.base_digest},
+                     {"change", RoleChangeToJson(plan.change)}, {"without", plan.without},
+                     {"undoes", plan.undoes},       {"receivers", receivers}};
+  return fmt::format("{:016x}", Crc64(DumpJson(json)));
+}
+
+Plan Refused(Plan plan, std::string what, std::string next) {
+  plan.refusals.push_back({std::move(what), std::move(next)});
+  return plan;
+}
+
+Plan NothingToDo(Plan plan, std::string what, std::string next) {
+  plan.nothing_to_do = true;
+  return Refused(std::move(plan), std::move(what), std::move(next));
+}
+
+// What is wrong with the names; empty: nothing.
+std::string WrongName(const Request& request, const Topology& topology) {
+  std::vector<std::string> names;
+  for (const ClusterSpec& cluster : topology.clusters) names.push_back(cluster.name);
+  std::vector<std::string> asked = {request.to};
+  if (request.kind != Kind::kFailback) asked.push_back(request.from);
+  for (const std::string& name : asked) {
+    if (topology.FindCluster(name) != nullptr) continue;
+    return fmt::format("there is no cluster '{}'; there are {}", name, fmt::join(names, ", "));
+  }
+  if (request.from == request.to) return "--from and --to name the same cluster: " + request.to;
+  for (const std::string& named : request.without) {
+    const std::string cluster = named.substr(0, named.find('/'));
+    if (topology.FindCluster(cluster) != nullptr) continue;
+    return fmt::format("--without {}: there is no cluster '{}'", named, cluster);
+  }
+  return "";
+}
+
+}  // namespace
+
+Milliseconds Plan::Expected() const {
+  Milliseconds all{0};
+  for (const PlannedStep& step : steps) all += step.expected;
+  return all;
+}
+
+const Journal* FindOpen(const std::map<std::string, Journal>& journals) {
+  const auto open = std::ranges::find_if(journals, [](const auto& j) { return !j.second.Ended(); });
+  return open == journals.end() ? nullptr : &open->second;
+}
+
+const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
+                            const std::string& site) {
+  const Journal* found = nullptr;
+  for (const auto& [id, journal] : journals) {
+    if (journal.kind == Kind::kFailback || journal.step != Step::kDone) continue;
+    if (journal.change.site != site) continue;
+    const bool undone = std::ranges::any_of(journals, [&](const auto& other) {
+      return other.second.undoes == id && other.second.step == Step::kDone;
+    });
+    if (undone) continue;
+    if (found == nullptr || journal.started > found->started) found = &journal;
+  }
+  return found;
+}
+
+Scope ScopeOf(const Request& request, const Topology& topology) {
+  Scope scope;
+  scope.flow = Scope::Flow::kLook;
+  for (const StreamSpec& stream : topology.streams) {
+    scope.streams.insert(stream.name);
+    const bool concerned =
+        request.kind == Kind::kFailback ? stream.Primary() != request.to
+                                        : stream.Primary() == request.from;
+    if (!concerned) continue;
+    for (const std::string& mirror : stream.Mirrors()) {
+      if (mirror != request.to && request.kind != Kind::kUnplanned) continue;
+      scope.mirrored.push_back({stream.name, stream.Primary(), mirror});
+    }
+  }
+  return scope;
+}
+
+Plan MakePlan(const Request& request, const Observation& seen,
+              const std::map<std::string, Journal>& journals) {
+  Plan plan{.kind = request.kind, .change = {}, .without = request.without};
+  plan.change.from = request.from;
+  plan.change.to = request.to;
+  if (!seen.newest) {
+    return Refused(std::move(plan), "no cluster that answers has a stored topology",
+                   "start a worker with this databus.xml: it stores the first one");
+  }
+  const StoredTopology& stored = seen.newest->stored;
+  plan.base_epoch = stored.epoch;
+  plan.base_digest = seen.newest->digest;
+  if (const std::string wrong = WrongName(request, stored.topology); !wrong.empty()) {
+    return Refused(std::move(plan), wrong, "see 'databus topology show'");
+  }
+  if (const Journal* const open = FindOpen(journals)) {
+    const std::string_view command = open->kind == Kind::kFailback ? "failback" : "failover";
+    return Refused(std::move(plan),
+                   fmt::format("{} is open, at step {}", open->id, StepName(open->step)),
+                   fmt::format("'databus {0} resume' goes on with it, 'databus {0} abort' undoes it",
+                               command));
+  }
+  if (!seen.conflicts.empty()) {
+    return Refused(std::move(plan), seen.conflicts.front(),
+                   "choose one of them: 'databus topology choose'");
+  }
+  if (request.kind == Kind::kFailback) {
+    const Journal* const taken_away = FindUndoable(journals, request.to);
+    if (taken_away == nullptr) {
+      return NothingToDo(std::move(plan), fmt::format("no failover from {} is to be undone",
+                                                      request.to),
+                         "'databus failover status' shows those there were");
+    }
+    plan.change = BringBack(stored, taken_away->change);
+    plan.undoes = taken_away->id;
+  } else {
+    plan.change = TakeAway(stored, request.from, request.to, request.redirect_to);
+  }
+  AddSteps(seen, plan);
+  Preflight(request, seen, plan);
+  if (plan.change.Moving().empty() && plan.refusals.empty()) {
+    return NothingToDo(std::move(plan),
+                       request.kind == Kind::kFailback
+                           ? fmt::format("no stream that {} moved is still where it left it",
+                                         plan.undoes)
+                           : fmt::format("{} is the primary of no stream", request.from),
+                       "see 'databus topology show'");
+  }
+  plan.id = IdOf(plan, request);
+  return plan;
+}
+
+Journal Begin(const Plan& plan, WallTime now) {
+  Journal journal;
+  journal.id = JournalId(now, plan.kind, plan.change);
+  journal.kind = plan.kind;
+  journal.step = StepsOf(plan.kind).front();
+  journal.started = now;
+  journal.step_since = now;
+  journal.change = plan.change;
+  journal.base_epoch = plan.base_epoch;
+  journal.base_digest = plan.base_digest;
+  journal.without = plan.without;
+  journal.undoes = plan.undoes;
+  journal.Note(now, fmt::format("begun, plan {}", plan.id));
+  return journal;
+}
+
+}  // namespace databus::failover

@@ -1,0 +1,74 @@
+// What a failover would do, and whether it may: a value that can be printed, approved and only then
+// run. Pure.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "failover/journal.h"
+#include "failover/observation.h"
+#include "failover/roles.h"
+
+namespace databus::failover {
+
+struct Request {
+  Kind kind = Kind::kPlanned;
+  std::string from;                   // kPlanned, kUnplanned: what goes
+  std::string to;                     // the primary to be; kFailback: what comes back
+  std::vector<std::string> without;   // "<cluster>/<collector>", or clusters that are away
+  std::vector<Endpoint> redirect_to;  // instead of the live collectors of `to`
+};
+
+// Why it may not be run, and what would help.
+struct Refusal {
+  std::string what;
+  std::string next;
+  friend bool operator==(const Refusal&, const Refusal&) = default;
+};
+
+struct PlannedStep {
+  Step step = Step::kSpool;
+  std::string what;                // one sentence
+  std::optional<uint64_t> epoch;   // the one that it stores
+  Milliseconds expected{0};
+};
+
+struct Plan {
+  // Names what would be done from which topology: the same plan, made again, has the same id, and
+  // one that was made before the topology changed has another.
+  std::string id;
+  Kind kind = Kind::kPlanned;
+  RoleChange change;
+  uint64_t base_epoch = 0;
+  std::string base_digest;
+  std::vector<std::string> without;
+  std::string undoes;
+  std::vector<PlannedStep> steps;
+  std::vector<std::string> warnings;
+  std::vector<Refusal> refusals;
+  bool nothing_to_do = false;  // then the one refusal says why
+
+  Milliseconds Expected() const;
+};
+
+// What has to be looked at. Nothing in it: there is no stored topology, or no such cluster.
+Scope ScopeOf(const Request& request, const Topology& topology);
+
+// `journals`: all that were found. `seen`: looked at with ScopeOf(request).
+Plan MakePlan(const Request& request, const Observation& seen,
+              const std::map<std::string, Journal>& journals);
+
+// The journal that it is run by.
+Journal Begin(const Plan& plan, WallTime now);
+
+// The one that has not ended; null: there is none.
+const Journal* FindOpen(const std::map<std::string, Journal>& journals);
+// The last failover that took `site` away and that no failback has undone; null: there is none.
+const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
+                            const std::string& site);
+
+}  // namespace databus::failover

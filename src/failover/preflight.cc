@@ -1,0 +1,263 @@
+#include "failover/preflight.h"
+
+#include <algorithm>
+#include <cstdlib>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "failover/gates.h"
+#include "net/cidr.h"
+#include "telemetry/iso_time.h"
+
+namespace databus::failover {
+namespace {
+
+constexpr uint64_t kFreeBytesMin = uint64_t{64} << 20;
+constexpr int64_t kMirrorBehindMinutes = 10;
+constexpr uint64_t kBacklogLines = 1000;
+
+class Checks {
+ public:
+  Checks(const Request& request, const Observation& seen, Plan& plan)
+      : request_(request), seen_(seen), plan_(plan) {}
+
+  void Run() {
+    for (const auto& [cluster, tree] : seen_.trees) Cluster(cluster, tree);
+    Workers();
+    for (const SeenCollector& collector : seen_.collectors) Collector(collector);
+    for (const auto& [cluster, tree] : seen_.trees) Foreign(cluster);
+    Streams();
+    for (const auto& [key, mirror] : seen_.mirrors) Mirror(key, mirror);
+    if (plan_.change.site == plan_.change.from) Receivers();
+    Backlog();
+  }
+
+ private:
+  void Refuse(std::string what, std::string next) {
+    plan_.refusals.push_back({std::move(what), std::move(next)});
+  }
+  void Warn(std::string what) { plan_.warnings.push_back(std::move(what)); }
+  bool Unplanned() const { return plan_.kind == Kind::kUnplanned; }
+  bool Without(const std::string& cluster, const std::string& collector = "") const {
+    return IsWithout(plan_.without, cluster, collector);
+  }
+  // Nobody waits for anything of the cluster that is lost.
+  bool Lost(const std::string& cluster) const {
+    return Unplanned() && cluster == plan_.change.from;
+  }
+
+  void Cluster(const std::string& cluster, const SeenTree& tree) {
+    if (!tree.Answers()) {
+      const bool concerned = cluster == plan_.change.from || cluster == plan_.change.to;
+      if (Lost(cluster) || (!concerned && (Unplanned() || Without(cluster)))) return;
+      if (cluster == plan_.change.from && plan_.kind == Kind::kPlanned) {
+        Refuse(fmt::format("cluster {} does not answer: {}", cluster, tree.why_away),
+               "bring it back; or, if it is lost, 'databus failover plan --unplanned'");
+      } else if (concerned) {
+        Refuse(fmt::format("cluster {} does not answer: {}", cluster, tree.why_away),
+               "bring it back first");
+      } else {
+        Refuse(fmt::format("cluster {} does not answer: {}", cluster, tree.why_away),
+               fmt::format("bring it back; or go on without it: --without {}", cluster));
+      }
+      return;
+    }
+    if (!tree.clock_ahead) return;
+    const Milliseconds apart(std::abs(tree.clock_ahead->count()));
+    if (apart > kClockApartMax) {
+      Refuse(fmt::format("the clocks of cluster {} and of who writes there or looks on are {} apart",
+                         cluster, ToHuman(apart)),
+             "set them right (NTP)");
+    }
+  }
+
+  void Workers() {
+    for (const std::string& cluster : {plan_.change.from, plan_.change.to}) {
+      if (Lost(cluster) || !seen_.TreeOf(cluster).Answers()) continue;
+      const SeenWorker& worker = seen_.WorkerOf(cluster);
+      if (worker.life != Life::kAlive) {
+        Refuse(fmt::format("no worker of {} is alive", cluster), "start one");
+      } else if (worker.epoch < plan_.base_epoch) {
+        Refuse(fmt::format("the worker of {} obeys topology epoch {}, the newest is {}", cluster,
+                           worker.epoch, plan_.base_epoch),
+               "give it a moment; if it stays so, look at its log: it may be of an older version");
+      }
+      for (const auto& [stream, what] : worker.divergent) {
+        if (plan_.kind == Kind::kFailback) continue;  // waited for
+        Refuse(fmt::format("{} is putting right what it had published of {}: {}", cluster, stream,
+                           what),
+               "wait until 'databus status' does not show it any more");
+      }
+    }
+  }
+
+  void Collector(const SeenCollector& collector) {
+    const std::string label = collector.Label();
+    if (Without(collector.cluster, collector.name)) {
+      Warn(fmt::format("nobody waits for collector {}", label));
+      return;
+    }
+    if (Lost(collector.cluster)) return;
+    switch (collector.life) {
+      case Life::kStopped:
+        if (collector.spool_bytes > 0) {
+          Warn(fmt::format("collector {} is stopped, with {} bytes in its spool: they arrive when it "
+                           "is started again",
+                           label, collector.spool_bytes));
+        }
+        return;
+      case Life::kSilent:
+        if (Unplanned()) return;
+        Refuse(fmt::format("collector {} has said nothing since {}", label,
+                           ToIsoMs(collector.written)),
+               fmt::format("start it; or, if it is gone for good, go on without it: --without {}",
+                           label));
+        return;
+      case Life::kAlive: break;
+    }
+    if (collector.epoch < plan_.base_epoch) {
+      Refuse(fmt::format("collector {} obeys topology epoch {}, the newest is {}", label,
+                         collector.epoch, plan_.base_epoch),
+             "give it a moment; if it stays so, look at its log: it may be of an older version");
+    }
+    if (!Unplanned()) Space(collector);
+  }
+
+  // While it spools, a collector needs room for what comes in meanwhile.
+  void Space(const SeenCollector& collector) {
+    if (!collector.free_bytes) return;
+    uint64_t expected = kFreeBytesMin;
+    if (collector.lag.count() > 0) {
+      const double bytes_per_ms = static_cast<double>(collector.spool_bytes) /
+                                  static_cast<double>(std::max<int64_t>(collector.lag.count(), 1));
+      const double twice = 2.0 * bytes_per_ms * static_cast<double>(plan_.Expected().count());
+      expected = std::max(expected, static_cast<uint64_t>(twice));
+    }
+    if (*collector.free_bytes >= expected) return;
+    Refuse(fmt::format("collector {} has {} bytes free for its spool; it may need {}",
+                       collector.Label(), *collector.free_bytes, expected),
+           "make room on its disk");
+  }
+
+  void Foreign(const std::string& cluster) {
+    if (Lost(cluster) || Unplanned()) return;
+    for (const std::string& name : ForeignCollectors(seen_, cluster)) {
+      if (Without(cluster, name)) {
+        Warn(fmt::format("nobody waits for files of {}/{}", cluster, name));
+        continue;
+      }
+      Refuse(fmt::format("{}/{} delivers into {} and never says anything: it cannot be made to spool",
+                         cluster, name, cluster),
+             fmt::format("make it spool yourself, or accept that its files arrive later: "
+                         "--without {}/{}",
+                         cluster, name));
+    }
+  }
+
+  void Streams() {
+    const StoredTopology& stored = seen_.newest->stored;
+    std::vector<std::string> missing;
+    for (const StreamSpec& stream : stored.topology.streams) {
+      if (plan_.kind != Kind::kFailback && stream.Primary() == plan_.change.from &&
+          !stream.RoleOf(plan_.change.to)) {
+        missing.push_back(stream.name);
+      }
+      const StreamChange* const change = plan_.change.Find(stream.name);
+      if (change != nullptr && change->Moves() && stream.publication == Publication::kFrozen) {
+        Refuse(fmt::format("stream {} is frozen", stream.name),
+               "see who froze it: 'databus topology show'");
+      }
+    }
+    if (missing.empty()) return;
+    Refuse(fmt::format("{} is no mirror of {}", plan_.change.to, fmt::join(missing, ", ")),
+           fmt::format("make it one: 'databus topology show --xml > new.xml', add "
+                       "<destination><name>{}</name></destination> to each, 'databus topology apply "
+                       "new.xml --base {}', and wait until it has caught up",
+                       plan_.change.to, plan_.base_epoch));
+  }
+
+  void Mirror(const MirrorKey& key, const SeenMirror& mirror) {
+    if (Without(key.mirror) || plan_.kind == Kind::kFailback || !mirror.primary_newest) return;
+    const bool concerned = key.mirror == plan_.change.to;
+    if (!mirror.Known()) {
+      if (concerned) Refuse(fmt::format("mirror {} of {}: {}", key.mirror, key.stream,
+                                        mirror.why_unknown), "bring it back first");
+      return;
+    }
+    const int64_t behind = mirror.newest ? *mirror.primary_newest - *mirror.newest : -1;
+    if (!mirror.newest || behind > kMirrorBehindMinutes) {
+      Warn(fmt::format("mirror {} of {} is {} behind: the failover waits for it", key.mirror,
+                       key.stream,
+                       mirror.newest ? fmt::format("{} minutes", behind) : "a whole stream"));
+    }
+  }
+
+  // Whoever receives what the collectors of the site are sent from the swap on.
+  void Receivers() {
+    if (!request_.redirect_to.empty()) return;
+    size_t alive = 0;
+    for (const SeenCollector& receiver : seen_.collectors) {
+      if (receiver.cluster != plan_.change.to || receiver.life != Life::kAlive) continue;
+      ++alive;
+      if (receiver.allow.empty()) continue;
+      for (const SeenCollector& sender : seen_.collectors) {
+        if (sender.cluster == plan_.change.site && sender.life == Life::kAlive) {
+          Allowed(receiver, sender);
+        }
+      }
+    }
+    if (alive > 0) return;
+    const bool needed = std::ranges::any_of(seen_.collectors, [&](const SeenCollector& sender) {
+      return sender.cluster == plan_.change.site && sender.life == Life::kAlive;
+    });
+    const std::string what = fmt::format("no collector of {} is alive to receive what the "
+                                         "collectors of {} are sent",
+                                         plan_.change.to, plan_.change.site);
+    const std::string next = "start one; or name other receivers: --redirect-to HOST:PORT";
+    if (needed) {
+      Refuse(what, next);
+    } else {
+      Warn(what + ": " + next);
+    }
+  }
+
+  void Allowed(const SeenCollector& receiver, const SeenCollector& sender) {
+    const auto list = IpBlocks::Parse(receiver.allow);
+    const auto address = IpAddress::Parse(sender.host);
+    if (list && address) {
+      if (list->Contains(*address)) return;
+      Refuse(fmt::format("collector {} ({}) is not among the addresses that {} allows: {}",
+                         sender.Label(), sender.host, receiver.Label(), receiver.allow),
+             "add it to databus.collector.allow there, and send it a HUP");
+      return;
+    }
+    Warn(fmt::format("make sure that {} lets collector {} ({}) in: it allows {} only",
+                     receiver.Label(), sender.Label(), sender.host, receiver.allow));
+  }
+
+  void Backlog() {
+    for (const auto& [cluster, tree] : seen_.trees) {
+      uint64_t lines = 0;
+      for (const auto& [stream, underway] : tree.flow) {
+        for (const auto& [destination, count] : underway.to_merge) lines += count;
+      }
+      if (lines > kBacklogLines) {
+        Warn(fmt::format("{} has {} files waiting to be merged: the drain takes longer", cluster,
+                         lines));
+      }
+    }
+  }
+
+  const Request& request_;
+  const Observation& seen_;
+  Plan& plan_;
+};
+
+}  // namespace
+
+void Preflight(const Request& request, const Observation& seen, Plan& plan) {
+  Checks(request, seen, plan).Run();
+}
+
+}  // namespace databus::failover

@@ -1,0 +1,164 @@
+#include "failover/roles.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace databus::failover {
+namespace {
+
+bool SameSources(const StreamSpec& one, const StreamSpec& other) {
+  return std::ranges::equal(one.sources, other.sources, [](const auto& a, const auto& b) {
+    return a.cluster == b.cluster && a.retention == b.retention;
+  });
+}
+
+bool SameRoles(const StreamSpec& one, const StreamSpec& other) {
+  return one.name == other.name && SameSources(one, other) &&
+         std::ranges::equal(one.destinations, other.destinations, [](const auto& a, const auto& b) {
+           return a.cluster == b.cluster && a.role == b.role && a.retention == b.retention;
+         });
+}
+
+// Sources and destinations only.
+StreamSpec Roles(const StreamSpec& stream) {
+  StreamSpec roles = stream;
+  roles.publication = Publication::kOpen;
+  roles.cut.reset();
+  return roles;
+}
+
+// What `from` was a source of is delivered by the collectors of `to`.
+void MoveSource(StreamSpec& stream, const std::string& from, const std::string& to) {
+  const auto source = std::ranges::find(stream.sources, from, &SourceSpec::cluster);
+  if (source == stream.sources.end()) return;
+  if (stream.HasSource(to)) {
+    stream.sources.erase(source);
+  } else {
+    source->cluster = to;
+  }
+}
+
+void MovePrimary(StreamSpec& stream, const std::string& to) {
+  for (DestinationSpec& destination : stream.destinations) {
+    destination.role = destination.cluster == to ? Role::kPrimary : Role::kMirror;
+  }
+}
+
+void SetRoles(Topology& topology, const StreamSpec& roles) {
+  const auto stream = std::ranges::find(topology.streams, roles.name, &StreamSpec::name);
+  if (stream == topology.streams.end()) return;
+  stream->sources = roles.sources;
+  stream->destinations = roles.destinations;
+}
+
+void SetPublication(Topology& topology, const RoleChange& change, Publication publication) {
+  for (StreamSpec& stream : topology.streams) {
+    const StreamChange* const changed = change.Find(stream.name);
+    if (changed != nullptr && changed->Moves()) stream.publication = publication;
+  }
+}
+
+std::vector<ModeRule> WithoutSite(std::vector<ModeRule> modes, const std::string& site) {
+  std::erase_if(modes, [&](const ModeRule& rule) { return rule.cluster == site; });
+  return modes;
+}
+
+}  // namespace
+
+bool operator==(const StreamChange& one, const StreamChange& other) {
+  return SameRoles(one.before, other.before) && SameRoles(one.after, other.after);
+}
+
+std::vector<std::string> RoleChange::Moving() const {
+  std::vector<std::string> names;
+  for (const StreamChange& stream : streams) {
+    if (stream.Moves()) names.push_back(stream.name());
+  }
+  return names;
+}
+
+const StreamChange* RoleChange::Find(std::string_view stream) const {
+  const auto found = std::ranges::find(streams, stream, &StreamChange::name);
+  return found == streams.end() ? nullptr : &*found;
+}
+
+RoleChange TakeAway(const StoredTopology& base, const std::string& from, const std::string& to,
+                    const std::vector<Endpoint>& receivers) {
+  RoleChange change{from, to, from, {}, base.modes, {}};
+  for (const StreamSpec& stream : base.topology.streams) {
+    StreamChange changed{Roles(stream), Roles(stream)};
+    MoveSource(changed.after, from, to);
+    if (stream.Primary() == from && stream.RoleOf(to)) MovePrimary(changed.after, to);
+    if (!SameRoles(changed.before, changed.after)) change.streams.push_back(std::move(changed));
+  }
+  change.modes_after = WithoutSite(base.modes, from);
+  for (ModeRule& rule : change.modes_after) {
+    if (rule.to == from) rule.to = to;
+  }
+  ModeRule redirect{from, "", DeliveryMode::kRedirect, "", receivers};
+  if (receivers.empty()) redirect.to = to;
+  change.modes_after.push_back(std::move(redirect));
+  return change;
+}
+
+RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
+  RoleChange change{taken_away.to, taken_away.from, taken_away.site, {}, base.modes, {}};
+  for (const StreamChange& stream : taken_away.streams) {
+    const StreamSpec* const now = base.topology.FindStream(stream.name());
+    if (now == nullptr || !SameRoles(Roles(*now), stream.after)) continue;
+    change.streams.push_back({stream.after, stream.before});
+  }
+  change.modes_after = WithoutSite(base.modes, change.site);
+  std::ranges::copy_if(taken_away.modes_before, std::back_inserter(change.modes_after),
+                       [&](const ModeRule& rule) { return rule.cluster == change.site; });
+  return change;
+}
+
+StoredTopology Spooling(const StoredTopology& base, const RoleChange& change, std::string author) {
+  StoredTopology next = base.Next(std::move(author));
+  const bool leaves = change.site == change.from;
+  const auto spool = [](const std::string& cluster, const std::string& stream) {
+    return ModeRule{cluster, stream, DeliveryMode::kSpool};
+  };
+  std::erase_if(next.modes, [&](const ModeRule& rule) {
+    const StreamChange* const changed = change.Find(rule.stream);
+    return (leaves && rule.cluster == change.site) || (changed != nullptr && changed->Moves());
+  });
+  if (leaves) next.modes.push_back(spool(change.site, ""));
+  for (const ClusterSpec& cluster : next.topology.clusters) {
+    if (leaves && cluster.name == change.site) continue;
+    for (const std::string& stream : change.Moving()) {
+      next.modes.push_back(spool(cluster.name, stream));
+    }
+  }
+  return next;
+}
+
+StoredTopology Frozen(const StoredTopology& base, const RoleChange& change, std::string author) {
+  StoredTopology next = base.Next(std::move(author));
+  SetPublication(next.topology, change, Publication::kFrozen);
+  return next;
+}
+
+StoredTopology Swapped(const StoredTopology& base, const RoleChange& change, const Cuts& cuts,
+                       std::string author) {
+  StoredTopology next = base.Next(std::move(author));
+  for (const StreamChange& stream : change.streams) SetRoles(next.topology, stream.after);
+  SetPublication(next.topology, change, Publication::kOpen);
+  for (StreamSpec& stream : next.topology.streams) {
+    const auto cut = cuts.find(stream.name);
+    if (cut != cuts.end() && cut->second) stream.cut = cut->second;
+  }
+  next.modes = change.modes_after;
+  return next;
+}
+
+StoredTopology Undone(const StoredTopology& base, const RoleChange& change, std::string author) {
+  StoredTopology next = base.Next(std::move(author));
+  SetPublication(next.topology, change, Publication::kOpen);
+  next.modes = change.modes_before;
+  return next;
+}
+
+}  // namespace databus::failover

@@ -1,0 +1,58 @@
+// A failover as a machine: what to do next, from its journal and what was observed. Pure, so that
+// whoever resumes it, anywhere, decides the same; every action may be done twice.
+//
+//   planned     spool -> drain -> freeze -> mirror -> SWAP -> despool -> verify -> done
+//   failback    catch-up -> spool -> drain -> ... as planned
+//   unplanned   SWAP -> despool -> verify -> done
+//
+//   before the swap, on `abort`:   ... -> undo -> aborted
+//
+// Each arrow is a gate (failover/gates.h). spool, freeze, swap and undo begin by storing an epoch of
+// the topology. What an epoch will be is journaled before it is stored: from the moment that the
+// step is `swap` nobody can be sure that it is not, and it cannot be aborted any more.
+#pragma once
+
+#include <optional>
+#include <span>
+
+#include "base/status.h"
+#include "control/epoch_store.h"
+#include "failover/gates.h"
+#include "failover/journal.h"
+#include "failover/observation.h"
+
+namespace databus::failover {
+
+// The steps of a kind in their order, without undo and the ends.
+std::span<const Step> StepsOf(Kind kind);
+// Whether the step begins with an epoch.
+bool Stores(Step step);
+// Whether the swap may have happened.
+bool MaySwapped(const Journal& journal);
+
+struct Action {
+  enum class What : uint8_t {
+    kWait,     // for `gate`; then look again
+    kStore,    // write `journal`, then store `epoch` on every cluster that answers
+    kAdvance,  // write `journal`: it is a step further
+    kVerify,   // compare the views, and note what comes of it with Verified
+    kStop,     // `stop`: it cannot go on by itself; the message says what to do
+    kNothing,  // it has ended
+  };
+  What what = What::kWait;
+  Journal journal;
+  std::optional<TopologyEpoch> epoch;
+  Gate gate;
+  Status stop;
+};
+Action NextAction(const Journal& journal, const Observation& seen);
+
+// The journal after the verification.
+Journal Verified(const Journal& journal, nlohmann::ordered_json report, WallTime now);
+
+// The journal of one that is to be undone.
+//   kRefused  it has swapped, or may have; the message says what to do instead
+//   kExists   it has ended
+Result<Journal> Abort(const Journal& journal, WallTime now);
+
+}  // namespace databus::failover
