@@ -77,5 +77,14 @@ TEST(OperationsPageTest, EveryTextItQuotesIsSaidByTheProgram) {
   }
 }
 
+TEST(RunbookTest, EveryReasonToWaitThatItExplainsIsGivenByTheProgram) {
+  const std::string program = Sources("src", Which::kProgram);
+  const std::vector<std::string> quoted = Quoted("runbook.md", 2);
+  EXPECT_GE(quoted.size(), 12u);
+  for (const std::string& text : quoted) {
+    EXPECT_NE(program.find(text), std::string::npos) << text;
+  }
+}
+
 }  // namespace
 }  // namespace databus

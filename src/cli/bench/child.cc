@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
@@ -100,6 +101,11 @@ Result<std::string> Child::ReadLine() {
     line += byte;
   }
   return Status(Code::kUnavailable, "the child ended: " + line);
+}
+
+bool Child::HasOutput() const {
+  pollfd output{output_.get(), POLLIN, 0};
+  return ::poll(&output, 1, 0) == 1;
 }
 
 bool Child::Running() const {

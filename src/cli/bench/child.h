@@ -48,6 +48,8 @@ class Child {
   pid_t pid() const { return pid_; }
   // The next line of its output, without the newline. kUnavailable: it ended without one.
   Result<std::string> ReadLine();
+  // Whether ReadLine has something to say now; its lines are taken to come whole.
+  bool HasOutput() const;
   bool Running() const;
   // Sends TERM.
   void Terminate() const;

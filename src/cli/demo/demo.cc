@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 #include "cli/all_commands.h"
@@ -18,8 +19,18 @@ namespace {
 struct Options {
   std::string directory;
   std::string input;
-  int seconds = 60;
+  std::optional<int> seconds;
   uint32_t rate = 5000;
+  std::string failover = "no";
+
+  DemoStory Story() const {
+    if (failover == "planned") return DemoStory::kPlanned;
+    return failover == "unplanned" ? DemoStory::kUnplanned : DemoStory::kKills;
+  }
+  // Of events, before the story.
+  std::chrono::seconds Duration() const {
+    return std::chrono::seconds(seconds.value_or(Story() == DemoStory::kKills ? 60 : 20));
+  }
 };
 
 // In a source tree below its build directory; else below the system's directory for such things.
@@ -31,10 +42,11 @@ std::string DefaultDirectory() {
 }
 
 DemoOptions Plan(const Options& options) {
-  const Milliseconds duration = std::chrono::seconds(options.seconds);
+  const Milliseconds duration = options.Duration();
   return {.traffic = {.events_per_s = options.rate, .duration = duration},
           .strikes = {{.service = "dc1-c2", .at = duration * 3 / 10, .down = duration / 20},
-                      {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}}};
+                      {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}},
+          .story = options.Story()};
 }
 
 Exit Demo(const Options& options, Io& io, Seams& seams) {
@@ -47,9 +59,10 @@ Exit Demo(const Options& options, Io& io, Seams& seams) {
   if (!site.ok()) return Report(io, site.status());
   io.out << fmt::format(
                 "Two data centres in {}, two collectors and a worker each.\n"
-                "Input: {} of {}, each with a number; {} events a second for {} s.\n",
+                "Input: {} of {}, each with a number; {} events a second for {} s{}.\n",
                 site->root, Plural(input->lines(), "line"), input->name(), Grouped(options.rate),
-                options.seconds)
+                options.Duration().count(),
+                options.Story() == DemoStory::kKills ? "" : ", and until dc1 is back")
          << std::flush;
   DemoDisplay display(io, seams.clock);
   const DemoEvents events{
@@ -74,9 +87,14 @@ CommandBody Define(CLI::App& app) {
   app.add_option("--input", options->input,
                  "Whose lines are the events (default: a log of this machine)")
       ->type_name("FILE");
-  app.add_option("--seconds", options->seconds, "How long events are sent")
+  app.add_option("--seconds", options->seconds,
+                 "How long events are sent (60); before a failover begins (20)")
       ->type_name("S")
-      ->check(CLI::Range(5, 86'400))
+      ->check(CLI::Range(5, 86'400));
+  app.add_option("--failover", options->failover,
+                 "Whether dc1 is then taken away and comes back: no, planned or unplanned")
+      ->type_name("HOW")
+      ->check(CLI::IsMember({"no", "planned", "unplanned"}))
       ->capture_default_str();
   app.add_option("--rate", options->rate, "Events a second, of all producers together")
       ->type_name("N")

@@ -21,6 +21,20 @@ int64_t ElapsedS(BootTime since, const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::seconds>(clock.Boot() - since).count();
 }
 
+std::string CommandsOf(const StoryFigures& story) {
+  std::string text;
+  for (const CommandFigures& command : story.commands) {
+    text += fmt::format("{}: {} s, producers refused {}", command.name,
+                        Seconds(command.took.count()), Grouped(command.refused));
+    if (command.first_visible) {
+      text += fmt::format(", new in dc2's merged stream after {} s",
+                          Seconds(command.first_visible->count()));
+    }
+    text += "\n";
+  }
+  return text;
+}
+
 }  // namespace
 
 DemoDisplay::DemoDisplay(Io& io, const Clock& clock)
@@ -104,6 +118,7 @@ std::string RenderDemoReport(const DemoReport& report) {
                         HopName(kAllHops[hop]), Seconds(LagAt(lags, 0.5)),
                         Seconds(LagAt(lags, 0.99)), Seconds(LagAt(lags, 1)));
   }
+  text += CommandsOf(report.story);
   if (!report.arrived) wrong += "  not everything had arrived in time\n";
   if (report.verify_exit != 0) {
     wrong += fmt::format("  verify ended with {}:\n{}", report.verify_exit, report.verify_output);

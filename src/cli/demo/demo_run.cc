@@ -79,28 +79,72 @@ bool AllVisible(const std::vector<StreamProgress>& all) {
   });
 }
 
-// Traffic and strikes, until everything has arrived or its time is over.
-Status Carry(const DemoSite& site, const DemoInput& input, const DemoOptions& options,
-             const DemoEvents& events, Seams& seams, DemoServices& services, HopWatch& watch,
-             DemoReport& report, StopFlag& stop) {
-  const Clock& clock = seams.clock;
+uint64_t RefusalsOf(const Traffic& traffic) {
+  uint64_t refusals = 0;
+  for (const SourceCount& count : traffic.Counts()) refusals += count.failures;
+  return refusals;
+}
+
+// What the parts of a demo share while it runs.
+struct Stage {
+  const DemoSite& site;
+  const DemoInput& input;
+  const DemoOptions& options;
+  const DemoEvents& events;
+  Seams& seams;
+  DemoServices& services;
+  HopWatch& watch;
+};
+
+// With a story events are sent for as long as it takes.
+TrafficOptions TrafficOf(const DemoOptions& options) {
+  TrafficOptions traffic = options.traffic;
+  if (options.story != DemoStory::kKills) traffic.duration = std::chrono::hours(24);
+  return traffic;
+}
+
+std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFigures& figures) {
+  const std::string& stream = stage.site.topology.streams.front().name;
+  return ScenesOf(stage.options.story,
+                  {.site = stage.site,
+                   .services = stage.services,
+                   .clock = stage.seams.clock,
+                   .program = stage.options.program,
+                   .tell = stage.events.on_event,
+                   .refusals = [&traffic] { return RefusalsOf(traffic); },
+                   // Of the stream that dc1 is the primary of: dc2 has its mirror.
+                   .merged = [&watch = stage.watch,
+                              stream] { return watch.Count(stream, Hop::kMirror).messages; },
+                   .figures = figures});
+}
+
+// Traffic, strikes and the story, until everything has arrived or its time is over.
+Status Carry(const Stage& stage, DemoReport& report, StopFlag& stop) {
+  const Clock& clock = stage.seams.clock;
   const BootTime started = clock.Boot();
-  Traffic traffic(site, input, options.traffic, {seams.network, clock, seams.random});
-  Striker striker(options.strikes, services, events);
+  Traffic traffic(stage.site, stage.input, TrafficOf(stage.options),
+                  {stage.seams.network, clock, stage.seams.random});
+  Striker striker(stage.options.strikes, stage.services, stage.events);
+  Story story(ScenesOf(stage, traffic, report.story));
   enum class Phase : uint8_t { kSending, kArriving } phase = Phase::kSending;
   BootTime deadline;
   for (;;) {
     const BootTime now = clock.Boot();
-    DATABUS_RETURN_IF_ERROR(
-        striker.DoWhatIsDue(std::chrono::duration_cast<Milliseconds>(now - started)));
-    DATABUS_RETURN_IF_ERROR(services.Check());
-    watch.Look();
-    const std::vector<StreamProgress> progress = Progress(site.topology, traffic, watch);
-    events.on_progress(progress, watch);
-    if (phase == Phase::kSending && traffic.Done() && striker.Done()) {
+    const auto elapsed = std::chrono::duration_cast<Milliseconds>(now - started);
+    DATABUS_RETURN_IF_ERROR(striker.DoWhatIsDue(elapsed));
+    DATABUS_RETURN_IF_ERROR(stage.services.Check());
+    stage.watch.Look();
+    const std::vector<StreamProgress> progress =
+        Progress(stage.site.topology, traffic, stage.watch);
+    stage.events.on_progress(progress, stage.watch);
+    if (elapsed >= stage.options.traffic.duration && striker.Done()) {
+      DATABUS_RETURN_IF_ERROR(story.Step(stage.events.on_event));
+      if (story.IsOver()) traffic.Finish();
+    }
+    if (phase == Phase::kSending && traffic.Done()) {
       phase = Phase::kArriving;
-      deadline = now + options.arrive_within;
-      events.on_event("everything is sent; waiting until it has arrived");
+      deadline = now + stage.options.arrive_within;
+      stage.events.on_event("everything is sent; waiting until it has arrived");
     }
     if (phase == Phase::kArriving) {
       report.arrived = AllVisible(progress);
@@ -138,7 +182,7 @@ Result<DemoReport> RunDemo(const DemoSite& site, const DemoInput& input, const D
   HopWatch watch(site.topology, seams);
   const Status carried =
       !ready.ok() ? ready
-                  : Carry(site, input, options, events, seams, services, watch, report, stop);
+                  : Carry({site, input, options, events, seams, services, watch}, report, stop);
   if (!carried.ok()) {
     const Status stopped = services.StopAll();
     if (!stopped.ok()) events.on_event(stopped.message());

@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/sync.h"
 #include "cli/bench/child.h"
+#include "cli/demo/failover_story.h"
 #include "cli/demo/hop_watch.h"
 #include "cli/demo/input.h"
 #include "cli/demo/sequence_check.h"
@@ -31,6 +32,9 @@ struct DemoOptions {
   std::string program = std::string(Child::kSelf);
   TrafficOptions traffic;
   std::vector<Strike> strikes;  // those of one service must not overlap
+  // What is played after the strikes; events are sent until it is over, and `traffic.duration` at
+  // least.
+  DemoStory story = DemoStory::kKills;
   // After the traffic, for all of it to become visible everywhere.
   Milliseconds arrive_within{90'000};
 };
@@ -51,6 +55,7 @@ struct DemoEvents {
 };
 
 struct DemoReport {
+  StoryFigures story;
   bool arrived = false;  // all of it was visible everywhere in time
   std::vector<SourceCount> sources;
   std::vector<SequenceResult> sequences;

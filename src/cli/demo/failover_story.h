@@ -1,0 +1,49 @@
+// The scenes of a demo in which dc1 is taken away and comes back: as planned, or as an accident.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/demo/services.h"
+#include "cli/demo/site.h"
+#include "cli/demo/story.h"
+
+namespace databus {
+
+enum class DemoStory : uint8_t {
+  kKills,      // nothing but processes that are killed
+  kPlanned,    // databus failover, dc1 goes, dc1 comes back, databus failback
+  kUnplanned,  // dc1 goes, databus failover --unplanned, dc1 comes back, databus failback
+};
+
+// What a command took.
+struct CommandFigures {
+  std::string name;
+  Milliseconds took{};
+  uint64_t refused = 0;  // connections that producers lost, and calls refused, while it ran
+  // Until dc2's merged stream had something new; nothing: not while it ran.
+  std::optional<Milliseconds> first_visible{};
+};
+
+struct StoryFigures {
+  std::vector<CommandFigures> commands{};
+  std::string loss_statement{};  // of an unplanned failover, as the command says it: JSON
+};
+
+struct StoryWorld {
+  const DemoSite& site;
+  DemoServices& services;
+  const Clock& clock;
+  std::string program;
+  Tell tell;
+  std::function<uint64_t()> refusals;  // of all producers so far
+  std::function<uint64_t()> merged;    // messages in dc2's merged stream so far
+  StoryFigures& figures;
+};
+
+// What `world` refers to must outlive the scenes.
+std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world);
+
+}  // namespace databus
