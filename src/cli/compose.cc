@@ -41,7 +41,10 @@ Status ReadAgain(const Seams& seams, Collector& collector) {
 Result<Ending> RunCollectorOnce(Seams& seams, CollectorConfig& config, StopFlag& stop,
                                 ReloadFlag& reload) {
   DATABUS_ASSIGN_OR_RETURN(const std::string url, CollectorCluster(config));
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<Storage> cluster, seams.open_storage(url, ""));
+  std::unique_ptr<Storage> cluster;
+  if (!url.empty()) {
+    DATABUS_ASSIGN_OR_RETURN(cluster, seams.open_storage(url, ""));
+  }
   Monitor monitor;
   DATABUS_RETURN_IF_ERROR(monitor.Open(config.http_port));
   CollectorProcessInfo process{
@@ -50,8 +53,11 @@ Result<Ending> RunCollectorOnce(Seams& seams, CollectorConfig& config, StopFlag&
   process.on_reload = [&reload] { reload.Ask(); };
   DATABUS_ASSIGN_OR_RETURN(
       const std::unique_ptr<Collector> collector,
-      Collector::Open({seams.clock, seams.random, seams.disk, seams.network, *cluster}, config,
-                      std::move(process)));
+      Collector::Open({seams.clock, seams.random, seams.disk, seams.network, cluster.get(),
+                       [&seams](const ClusterSpec& spec) {
+                         return seams.open_storage(spec.url, spec.root_dir);
+                       }},
+                      config, std::move(process)));
   DATABUS_RETURN_IF_ERROR(collector->Start());
   LogInfo("collector", "ready",
           {{"name", collector->name()}, {"port", collector->port()}, {"cluster", url}});

@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kDashedMinuteBytes = 16;  // "YYYY-MM-DD-HH-MM"
 constexpr std::string_view kGzipSuffix = ".gz";
+constexpr std::string_view kCollectorPrefix = "collector-";
 constexpr std::string_view kPlainPunctuation = "._-/:+=@,";
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
 
@@ -56,6 +57,21 @@ bool ParseMinuteAndSequence(std::string_view text, DataFileName& into) {
 Status ValidateStreamName(std::string_view name) { return ValidateName("stream", name); }
 Status ValidateCollectorName(std::string_view name) { return ValidateName("collector", name); }
 Status ValidateClusterName(std::string_view name) { return ValidateName("cluster", name); }
+
+std::string CollectorProcessName::ToString() const {
+  return fmt::format("{}{}{}{}", kCollectorPrefix, collector, cluster.empty() ? "" : "@", cluster);
+}
+
+std::optional<CollectorProcessName> CollectorProcessName::Parse(std::string_view text) {
+  if (!text.starts_with(kCollectorPrefix)) return std::nullopt;
+  text.remove_prefix(kCollectorPrefix.size());
+  const size_t at = text.find('@');
+  const std::string_view cluster = at == text.npos ? "" : text.substr(at + 1);
+  CollectorProcessName name{std::string(text.substr(0, at)), std::string(cluster)};
+  if (!ValidateCollectorName(name.collector).ok()) return std::nullopt;
+  if (at != text.npos && !ValidateClusterName(name.cluster).ok()) return std::nullopt;
+  return name;
+}
 
 std::string DataFileName::ToString() const {
   return fmt::format("{}-{}_{:05}{}", stream, minute.ToDashed(), sequence,

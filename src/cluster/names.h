@@ -47,6 +47,17 @@ struct PublishedFileName {
   friend bool operator==(const PublishedFileName&, const PublishedFileName&) = default;
 };
 
+// What a collector is called in system/status/: `collector-<name>` in the tree of its own cluster,
+// `collector-<name>@<cluster>` in the trees of others.
+struct CollectorProcessName {
+  std::string collector;
+  std::string cluster{};  // empty: in the tree of its own
+
+  std::string ToString() const;
+  static std::optional<CollectorProcessName> Parse(std::string_view text);
+  friend bool operator==(const CollectorProcessName&, const CollectorProcessName&) = default;
+};
+
 // Names in data/ that are no data: `*_current`, `scribe_stats` (any case), and names with a leading
 // '.' or '_' (a file somebody is still writing).
 bool IsIgnoredDataName(std::string_view name);

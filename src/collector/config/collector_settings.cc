@@ -6,6 +6,7 @@
 #include <optional>
 
 #include "cluster/names.h"
+#include "cluster/route.h"
 
 namespace databus {
 namespace {
@@ -208,6 +209,18 @@ constexpr std::array kGlobalSettings = {
            [](CollectorConfig& c, const SettingValue& v) {
              c.allow = IpBlocks::Parse(v.text);
              return c.allow.has_value();
+           }},
+    Global{{.name = "databus.collector.advertised_host",
+            .sentence = "Under which name or address other collectors reach this one when their "
+                        "messages are redirected to it. Without it: the host's name.",
+            .expected = "a name, an IPv4 or an IPv6 address",
+            .example = "collector1.dc1.example.net",
+            .applies = SettingApplies::kLive,
+            .place = SettingPlace::kScribeGlobal},
+           [](CollectorConfig& c, const SettingValue& v) {
+             c.advertised_host = v.text;
+             const std::string address = Endpoint{c.advertised_host, 1}.ToString();
+             return Endpoint::Parse(address).has_value();
            }},
     Global{{.name = "databus.http_port",
             .sentence = "Port of /metrics, /healthz and /readyz on localhost; 0 is off.",

@@ -14,13 +14,7 @@ std::string NameOf(const CollectorConfig& config, const std::string& host) {
   return config.name_rule == CollectorNameRule::kHostname ? host : config.name;
 }
 
-// Of the first store that delivers into a cluster; empty: none does.
-std::string ClusterOf(const CollectorConfig& config) {
-  for (const StoreSpec& store : config.stores) {
-    if (const auto* cluster = std::get_if<ClusterPrimary>(&store.primary)) return cluster->root_url;
-  }
-  return "";
-}
+std::string DataOf(const std::string& root_url) { return paths::Join(root_url, paths::Data()); }
 
 class Comparison {
  public:
@@ -40,22 +34,42 @@ class Comparison {
 
 }  // namespace
 
+Result<std::string> CollectorCluster(const CollectorConfig& config) {
+  std::string url;
+  for (const StoreSpec& store : config.stores) {
+    const auto* primary = std::get_if<ClusterPrimary>(&store.primary);
+    if (primary == nullptr) continue;
+    if (!url.empty() && primary->root_url != url) {
+      return Status(
+          Code::kInvalid,
+          fmt::format("{}:{}: file_path: found {}, expected {}: one collector delivers "
+                      "into one cluster",
+                      config.file, store.primary_line, DataOf(primary->root_url), DataOf(url)));
+    }
+    url = primary->root_url;
+  }
+  return url;
+}
+
 Status CheckReload(const CollectorConfig& now, const CollectorConfig& next,
-                   const std::string& host) {
+                   const RunningCollector& running) {
   Comparison compare(next);
   const CollectorConfigLines& lines = next.lines;
   compare.Fixed(lines.port, "port", now.port, next.port);
   compare.Fixed(lines.http_port, "databus.http_port", now.http_port, next.http_port);
   compare.Fixed(lines.spool_directory, "file_path", now.spool_directory, next.spool_directory);
   compare.Fixed(lines.segment_bytes, "max_size", now.segment_bytes, next.segment_bytes);
-  compare.Fixed(lines.name, "sub_directory", NameOf(now, host), NameOf(next, host));
-  const std::string cluster = ClusterOf(now);
+  bool names_itself = false;
   for (const StoreSpec& store : next.stores) {
     const auto* primary = std::get_if<ClusterPrimary>(&store.primary);
     if (primary == nullptr) continue;
+    names_itself = true;
     compare.Fixed(store.primary_line, "file_path",
-                  cluster.empty() ? "no cluster" : paths::Join(cluster, paths::Data()),
-                  paths::Join(primary->root_url, paths::Data()));
+                  running.cluster.empty() ? "no cluster" : DataOf(running.cluster),
+                  DataOf(primary->root_url));
+  }
+  if (names_itself) {
+    compare.Fixed(lines.name, "sub_directory", running.name, NameOf(next, running.host));
   }
   return compare.Result();
 }

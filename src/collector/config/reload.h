@@ -35,9 +35,21 @@ class ConfigInForce {
   ConfigSnapshot config_;
 };
 
+// The URL of the one cluster tree that stores deliver into; empty: none does. kInvalid, naming file
+// and line: they differ.
+Result<std::string> CollectorCluster(const CollectorConfig& config);
+
+// What a collector is for as long as its process lives. A configuration without stores that deliver
+// into a cluster says nothing about it, so its messages can go another way for a while.
+struct RunningCollector {
+  std::string host;
+  std::string name;
+  std::string cluster;  // CollectorCluster at the start
+};
+
 // Whether `next` can take the place of `now` in a running collector. kInvalid: something differs
-// that only a restart changes; one line for each, as of ParseScribeConf. `host`: of the process.
+// that only a restart changes; one line for each, as of ParseScribeConf.
 Status CheckReload(const CollectorConfig& now, const CollectorConfig& next,
-                   const std::string& host);
+                   const RunningCollector& running);
 
 }  // namespace databus

@@ -38,8 +38,21 @@ CollectorConfig Config(const std::string& from = "", const std::string& to = "")
   return config.ok() ? *std::move(config) : CollectorConfig();
 }
 
+RunningCollector Running(const std::string& host = "h1") {
+  return {host, "c1", *CollectorCluster(Config())};
+}
+
+// To another collector instead of the cluster.
+CollectorConfig Redirected(const std::string& spool = "/spool/c1") {
+  const std::string primary =
+      "type=file\nfile_path=/srv/dc1/data\nsub_directory=c1\nmax_size=1000000";
+  CollectorConfig config = Config(primary, "type=network\nremote_host=h2\nremote_port=1463");
+  config.spool_directory = spool;
+  return config;
+}
+
 std::string Refusal(const std::string& from, const std::string& to) {
-  const Status checked = CheckReload(Config(), Config(from, to), "h1");
+  const Status checked = CheckReload(Config(), Config(from, to), Running());
   EXPECT_EQ(checked.code(), Code::kInvalid) << from << " -> " << to;
   return checked.message();
 }
@@ -63,7 +76,7 @@ TEST(ReloadTest, WhatOnlyARestartChangesIsRefusedWithFileLineAndKey) {
 TEST(ReloadTest, EveryReasonIsNamedAtOnce) {
   CollectorConfig next = Config("port=1463", "port=1464");
   next.spool_directory = "/elsewhere";
-  const Status checked = CheckReload(Config(), next, "h1");
+  const Status checked = CheckReload(Config(), next, Running());
   EXPECT_THAT(checked.message(), HasSubstr("port: found 1464"));
   EXPECT_THAT(checked.message(), HasSubstr("\ns.conf:14: file_path: found /elsewhere"));
 }
@@ -77,13 +90,36 @@ TEST(ReloadTest, TheRestMayChange) {
            {"port=1463", "port=1463\ndatabus.collector.allow=::1\ncheck_interval=9"},
            {"sub_directory=c1", "use_hostname_sub_directory=no\nsub_directory=c1"},
            {"<store>", "\n\n<store>"}}) {
-    const Status checked = CheckReload(Config(), Config(from, to), "h1");
+    const Status checked = CheckReload(Config(), Config(from, to), Running());
     EXPECT_TRUE(checked.ok()) << checked.ToString();
   }
-  EXPECT_TRUE(
-      CheckReload(Config(), Config("sub_directory=c1", "use_hostname_sub_directory=yes"), "c1")
-          .ok())
+  EXPECT_TRUE(CheckReload(Config(), Config("sub_directory=c1", "use_hostname_sub_directory=yes"),
+                          Running("c1"))
+                  .ok())
       << "another rule, the same name";
+}
+
+TEST(ReloadTest, MessagesMayGoToAnotherCollectorForAWhile) {
+  EXPECT_TRUE(CheckReload(Config(), Redirected(), Running()).ok());
+  EXPECT_TRUE(CheckReload(Redirected(), Config(), Running()).ok()) << "and back";
+  EXPECT_THAT(
+      CheckReload(Redirected(), Config("/srv/dc1/data", "/srv/dc2/data"), Running()).message(),
+      HasSubstr("s.conf:8: file_path: found file:///srv/dc2/data, expected file:///srv/dc1/data"));
+  EXPECT_THAT(CheckReload(Redirected(), Config(), {"h1", "c1", ""}).message(),
+              HasSubstr("expected no cluster"));
+  EXPECT_THAT(CheckReload(Config(), Redirected("/spool/x"), Running()).message(),
+              HasSubstr("found /spool/x"));
+}
+
+TEST(ReloadTest, OneCollectorDeliversIntoOneCluster) {
+  EXPECT_EQ(*CollectorCluster(Config()), "file:///srv/dc1");
+  EXPECT_EQ(*CollectorCluster(Redirected()), "");
+  CollectorConfig two = Config();
+  two.stores.push_back(two.stores.front());
+  std::get<ClusterPrimary>(two.stores.back().primary).root_url = "file:///srv/dc2";
+  EXPECT_EQ(CollectorCluster(two).status().message(),
+            "s.conf:8: file_path: found file:///srv/dc2/data, expected file:///srv/dc1/data: one "
+            "collector delivers into one cluster");
 }
 
 // docs/settings.md says of each setting when a change is taken.

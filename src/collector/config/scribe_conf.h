@@ -93,6 +93,7 @@ struct CollectorConfig {
   int connections_max = 10'000;              // databus.collector.connections_max
   int http_port = 0;                         // databus.http_port; 0: off
   std::optional<IpBlocks> allow;             // databus.collector.allow; nothing: everyone
+  std::string advertised_host;               // databus.collector.advertised_host; empty: the host's
   std::vector<StoreSpec> stores;             // at least one
 
   // The store that takes `stream`: by exact name, else the shortest prefix that fits, else the

@@ -178,6 +178,9 @@ Status Courier::Connect() {
     if (asked.ok()) asked = option.status();
     if (asked.ok() && ParseSender(*option)) peer = *option;
   }
+  if (asked.ok() && peer == seams_.self) {
+    asked = {Code::kRefused, "that is this collector itself"};
+  }
   if (!asked.ok()) {
     connection_.reset();
     return asked;
@@ -265,11 +268,7 @@ void Courier::Report(const CourierLoad& load, CourierOutcome outcome, uint64_t a
 
 void Courier::Fail(const std::string& why) {
   MutexLock lock(mutex_);
-  const int64_t interval = settings_.retry_interval.count();
-  const int64_t range = settings_.retry_interval_range.count();
-  const int64_t pause = interval - range / 2 +
-                        static_cast<int64_t>(seams_.random.Below(static_cast<uint64_t>(range) + 1));
-  not_before_ = seams_.clock.Boot() + Milliseconds(std::max<int64_t>(pause, 1));
+  not_before_ = seams_.clock.Boot() + settings_.retry.Draw(seams_.random);
   if (connection_ == nullptr) peer_.reset();
   trouble_ = why;
 }

@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "base/sync.h"
 #include "cluster/route.h"
+#include "collector/deliver/retry.h"
 #include "net/entry_list.h"
 #include "net/network.h"
 
@@ -24,9 +25,7 @@ namespace databus {
 
 struct CourierSettings {
   std::chrono::milliseconds timeout{5'000};  // to connect, and for an answer
-  // The pause after a failure, give or take half of the range.
-  std::chrono::milliseconds retry_interval{300'000};
-  std::chrono::milliseconds retry_interval_range{60'000};
+  Retry retry;
 };
 
 // The batches of one hand-over that are not acknowledged yet.
@@ -55,6 +54,7 @@ class Courier {
     Network& network;
     const Clock& clock;
     Random& random;
+    std::string self;  // our own incarnation: nobody hands over to himself
     // Called when there is something new to look at; must not block.
     std::function<void()> wake;
   };

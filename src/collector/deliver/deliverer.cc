@@ -20,7 +20,10 @@ constexpr std::chrono::seconds kPublish{1};
 // Between two looks at what receivers have answered, at the end.
 constexpr std::chrono::milliseconds kAnswerPoll{10};
 
-constexpr char kDeliveryProblem[] = "delivery";
+// Topics of problems: by who is at fault.
+constexpr char kClusterProblem[] = "delivery";
+constexpr char kSpoolProblem[] = "delivery from the spool";
+constexpr char kStagedProblem[] = "staged";
 
 uint64_t Bytes(const std::vector<SpoolRange>& ranges) {
   uint64_t bytes = 0;
@@ -47,6 +50,12 @@ Deliverer::Deliverer(const DeliverySeams& seams, DeliverySettings settings)
     hand_overs_.Take(cut, HandOverState::kUnknown);
     if (!Planted(Bug::kDeferredForgotten)) deferred_.Add(cut);
   }
+  if (seams_.cluster == nullptr && !mover_.idle()) {
+    seams_.problems.Raise(
+        kStagedProblem,
+        "delivery: sealed files are staged in a cluster that no store of the configuration names",
+        "start the collector with a store that delivers there; they stay as they are until then");
+  }
   // What an earlier run left is not live.
   for (const UnsealedRange& unsealed : seams_.spool.UnsealedRanges()) {
     if (unsealed.age == SpoolAge::kLive) continue;
@@ -57,7 +66,7 @@ Deliverer::Deliverer(const DeliverySeams& seams, DeliverySettings settings)
 void Deliverer::Configure(DeliverySettings settings) {
   settings_ = std::move(settings);
   const BootTime now = seams_.clock.Boot();
-  const BootTime retry = now + settings_.retry_interval + settings_.retry_interval_range / 2;
+  const BootTime retry = now + settings_.retry.interval + settings_.retry.range / 2;
   next_cut_ = std::min(next_cut_, now + settings_.rotate_period);
   next_allowance_ = std::min(next_allowance_, now + settings_.backlog_interval);
   not_before_ = std::min(not_before_, retry);
@@ -205,7 +214,8 @@ Status Deliverer::Attempt(Extent extent) {
   }
   if (!cluster_up_ && !routed()) return served;
   DATABUS_RETURN_IF_ERROR(CutDue(extent));
-  if (served.ok()) seams_.problems.Clear(kDeliveryProblem);
+  seams_.problems.Clear(kSpoolProblem);
+  if (cluster_up_) seams_.problems.Clear(kClusterProblem);
   return served;
 }
 
@@ -266,21 +276,26 @@ Status Deliverer::HandOver() {
   std::vector<SpoolCut> returned;
   Status done;
   if (release_.exchange(false)) done = hand_overs_.ReleaseUnknown(returned);
-  if (done.ok()) done = hand_overs_.Run();
   if (done.ok() && !hand_overs_.idle()) {
-    const auto barred = [this](const Endpoint& receiver,
-                               const std::vector<SpoolDeferral>& streams) {
-      const Route route = routed() ? settings_.route_of(streams.front().stream) : Route{};
-      if (route.mode != DeliveryMode::kRedirect) return true;
-      Courier* const other = hand_overs_.Choose(route.receivers);
-      const bool listed = std::ranges::count(route.receivers, receiver) > 0;
-      return !listed || (other != nullptr && !(other->receiver() == receiver));
+    const auto is_barred = [this](const Endpoint& receiver, const auto& streams) {
+      return std::ranges::any_of(
+          streams, [&](const SpoolDeferral& share) { return !GoesTo(share.stream, receiver); });
     };
-    done = hand_overs_.ReturnUnsent(barred, returned);
+    done = hand_overs_.ReturnUnsent(is_barred, returned);
   }
+  if (done.ok()) done = hand_overs_.Run();
   for (const SpoolCut& cut : returned) deferred_.Add(cut);
   wants_marks_ = hand_overs_.has_unknown();
   return done.ok() ? done : Fail(Culprit::kSpool, std::move(done));
+}
+
+// Whether the receiver is still on the stream's way, as far as is known.
+bool Deliverer::GoesTo(const std::string& stream, const Endpoint& receiver) {
+  const Route route = routed() ? settings_.route_of(stream) : Route{};
+  if (route.mode != DeliveryMode::kRedirect) return false;
+  if (std::ranges::count(route.receivers, receiver) == 0) return false;
+  const Courier* const chosen = hand_overs_.Choose(route.receivers);
+  return chosen == nullptr || chosen->receiver() == receiver;
 }
 
 // What was held and may go now has piled up: it is backlog.
@@ -373,7 +388,7 @@ Status Deliverer::ResolveOne(const SpoolCut& cut, const std::set<std::string>& s
   const std::string key = "cut " + std::to_string(cut.id);
   Result<SpoolLook> look = stager_.LookAgain(cut.ranges);
   if (!look.ok()) {
-    unreadable_[cut.id] = seams_.clock.Boot() + settings_.retry_interval;
+    unreadable_[cut.id] = seams_.clock.Boot() + settings_.retry.interval;
     seams_.problems.Raise(key, "spool: " + key + ": " + look.status().ToString(),
                           "read again later; the streams that were held back in it wait");
     return Status::Ok();
@@ -483,15 +498,12 @@ Status Deliverer::Fail(Culprit culprit, Status why) {
                           "the collector opens its spool again, by itself");
     return why;
   }
-  const int64_t interval = settings_.retry_interval.count();
-  const int64_t range = settings_.retry_interval_range.count();
-  const int64_t pause = interval - range / 2 +
-                        static_cast<int64_t>(seams_.random.Below(static_cast<uint64_t>(range) + 1));
-  not_before_ = seams_.clock.Boot() + Milliseconds(std::max<int64_t>(pause, 1));
+  not_before_ = seams_.clock.Boot() + settings_.retry.Draw(seams_.random);
   if (culprit == Culprit::kSpool) spool_not_before_ = not_before_;
-  seams_.problems.Raise(
-      kDeliveryProblem, "delivery: " + why.ToString(),
-      fmt::format("tried again about every {} ms; messages stay in the spool", interval));
+  seams_.problems.Raise(culprit == Culprit::kSpool ? kSpoolProblem : kClusterProblem,
+                        "delivery: " + why.ToString(),
+                        fmt::format("tried again about every {} ms; messages stay in the spool",
+                                    settings_.retry.interval.count()));
   return why;
 }
 

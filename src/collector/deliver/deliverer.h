@@ -38,7 +38,8 @@ struct StreamBacklog {
   uint64_t open_intents = 0;
 };
 
-// Step, Finish, Configure, UseThreads and NameIsFree from one thread at a time; the rest from any.
+// Step, Finish, Configure, Publish, UseThreads and NameIsFree from one thread at a time; the rest
+// from any.
 class Deliverer {
  public:
   Deliverer(const DeliverySeams& seams, DeliverySettings settings);
@@ -64,6 +65,8 @@ class Deliverer {
   // be over by them is over.
   void Configure(DeliverySettings settings);
 
+  // Brings Backlog() up to date.
+  void Publish();
   // The next Step tries at once, even in the middle of a pause, and cuts all there is.
   void Hurry() { hurry_ = true; }
   // An operator's decision: what was handed over and never answered goes the way of its route
@@ -121,6 +124,7 @@ class Deliverer {
   Status Prepare();
   void MarkBacklog();
   Status HandOver();
+  bool GoesTo(const std::string& stream, const Endpoint& receiver);
   void ReleaseHeld();
   Status CutDue(Extent extent);
   Status CutOne(const Ranges& ranges);
@@ -135,7 +139,6 @@ class Deliverer {
   bool IsDue();
   bool AllIsDelivered() const;
   BootTime NextStep();
-  void Publish();
 
   const DeliverySeams seams_;
   DeliverySettings settings_;  // the stager, the mover and the hand-overs look at it, too

@@ -111,7 +111,7 @@ TEST_F(DelivererTest, HurryDeliversAtOnce) {
 
 TEST_F(DelivererTest, NewSettingsEndAWaitThatWouldBeOverByThem) {
   DeliverySettings settings = DefaultSettings();
-  settings.rotate_period = settings.retry_interval = std::chrono::hours(1);
+  settings.rotate_period = settings.retry.interval = std::chrono::hours(1);
   StartProcess(settings);
   process_->deliverer->Step();
   ASSERT_TRUE(process_->Log({{"clicks", "one"}}));
@@ -135,7 +135,7 @@ TEST_F(DelivererTest, NewSettingsEndAWaitThatWouldBeOverByThem) {
   away = false;
   process_->Run(5);
   EXPECT_THAT(world_.DataFiles(), SizeIs(1)) << "the pause is long";
-  settings.retry_interval = std::chrono::seconds(1);
+  settings.retry.interval = std::chrono::seconds(1);
   process_->deliverer->Configure(settings);
   process_->Run(4);
   EXPECT_THAT(world_.DataFiles(), SizeIs(2));

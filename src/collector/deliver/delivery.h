@@ -11,6 +11,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "cluster/route.h"
+#include "collector/deliver/retry.h"
 #include "collector/seal/sealer.h"
 #include "collector/spool/spool.h"
 #include "net/network.h"
@@ -24,9 +25,8 @@ struct DeliverySettings {
   // Unsealed messages are sealed in this rhythm, or as soon as there are `cut_bytes` of them.
   std::chrono::milliseconds rotate_period{60'000};
   uint64_t cut_bytes = 64u << 20;
-  // Between attempts while the cluster is away, give or take half of the range.
-  std::chrono::milliseconds retry_interval{300'000};
-  std::chrono::milliseconds retry_interval_range{60'000};
+  Retry retry;           // between attempts while the cluster is away
+  Retry receiver_retry;  // the same of each receiver
   // At most so many cuts of backlog per interval. Live data is never bounded.
   int64_t backlog_cuts = 1;
   std::chrono::milliseconds backlog_interval{5'000};

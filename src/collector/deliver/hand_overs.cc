@@ -26,7 +26,7 @@ uint64_t SenderOf(const std::string& own, const std::string& receiver) {
 std::string TopicOf(const Endpoint& receiver) { return "receiver " + receiver.ToString(); }
 
 CourierSettings SettingsOf(const DeliverySettings& settings) {
-  return {settings.receiver_timeout, settings.retry_interval, settings.retry_interval_range};
+  return {settings.receiver_timeout, settings.receiver_retry};
 }
 
 }  // namespace
@@ -34,7 +34,8 @@ CourierSettings SettingsOf(const DeliverySettings& settings) {
 Courier& HandOvers::CourierTo(const Endpoint& receiver) {
   std::unique_ptr<Courier>& courier = couriers_[receiver.ToString()];
   if (courier == nullptr) {
-    const Courier::Seams seams{*seams_.network, seams_.clock, seams_.random, wake_ ? wake_ : [] {}};
+    const Courier::Seams seams{*seams_.network, seams_.clock, seams_.random,
+                               seams_.spool.identity().incarnation, wake_ ? wake_ : [] {}};
     courier = std::make_unique<Courier>(seams, receiver, SettingsOf(settings_));
     if (wake_) courier->Start();
   }
@@ -69,9 +70,11 @@ Courier* HandOvers::Choose(const std::vector<Endpoint>& receivers) {
   for (const Endpoint& receiver : receivers) {
     Courier& courier = CourierTo(receiver);
     if (!wake_ && !courier.Peer()) courier.Step();
-    if (!courier.Peer()) continue;
-    kept_to_[all] = receiver;
-    return &courier;
+    if (courier.Peer()) {
+      kept_to_[all] = receiver;
+      return &courier;
+    }
+    if (courier.trouble().empty()) return nullptr;  // it may answer yet
   }
   return nullptr;
 }
@@ -211,7 +214,7 @@ Status HandOvers::Give() {
     auto batches = MakeBatches(seams_.spool, open->ranges, open->note, open->note.acknowledged);
     const std::string topic = "hand-over " + std::to_string(open->intent.id);
     if (!batches.ok()) {
-      open->not_before = seams_.clock.Boot() + settings_.retry_interval;
+      open->not_before = seams_.clock.Boot() + settings_.retry.interval;
       seams_.problems.Raise(topic, "spool: a hand-over: " + batches.status().ToString(),
                             "read again later; what comes behind it to this receiver waits");
       continue;
@@ -320,7 +323,7 @@ void HandOvers::TellTroubles() {
   for (const auto& [topic, text] : present) {
     seams_.problems.Raise(topic, topic + ": " + text,
                           fmt::format("tried again about every {} ms; messages stay in the spool",
-                                      settings_.retry_interval.count()));
+                                      settings_.receiver_retry.interval.count()));
   }
   troubles_ = std::move(present);
 }

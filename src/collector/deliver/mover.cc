@@ -263,12 +263,12 @@ Status Mover::AmendName(Tracked& tracked) {
 std::string Mover::ProblemKey(const Tracked& tracked) { return "stream " + tracked.intent.stream; }
 
 void Mover::Stuck(Tracked& tracked, const Status& why) {
-  tracked.not_before = seams_.clock.Boot() + settings_.retry_interval;
+  tracked.not_before = seams_.clock.Boot() + settings_.retry.interval;
   seams_.problems.Raise(ProblemKey(tracked),
                         fmt::format("stream {}: {}: {}", tracked.intent.stream,
                                     tracked.intent.final_path, why.ToString()),
                         fmt::format("tried again every {} ms; other streams go on",
-                                    settings_.retry_interval.count()));
+                                    settings_.retry.interval.count()));
 }
 
 // One announcement per group, then the intents are settled. An announcement is a hint, so one whose

@@ -30,12 +30,60 @@ inline DeliverySettings DefaultSettings() {
   DeliverySettings settings;
   settings.collector = "c1";
   settings.rotate_period = std::chrono::seconds(1);
-  settings.retry_interval = std::chrono::seconds(2);
-  settings.retry_interval_range = std::chrono::seconds(1);
+  settings.retry.interval = std::chrono::seconds(2);
+  settings.retry.range = std::chrono::seconds(1);
   settings.backlog_cuts = 1;
   settings.backlog_interval = std::chrono::seconds(1);
   settings.format = [](std::string_view) { return SealFormat{.bytes_max = 1'000'000}; };
   return settings;
+}
+
+// Empty when there is no such directory.
+inline std::vector<DirEntry> ListIn(Storage& tree, const std::string& path) {
+  auto listed = tree.List(path);
+  return listed.ok() ? *std::move(listed) : std::vector<DirEntry>();
+}
+
+// Every file below data/ by path.
+inline std::map<std::string, std::string> DataFilesIn(Storage& tree) {
+  std::map<std::string, std::string> files;
+  for (const DirEntry& stream : ListIn(tree, paths::Data())) {
+    if (stream.info.kind != NodeKind::kDirectory) continue;
+    for (const DirEntry& collector : ListIn(tree, paths::DataStream(stream.name))) {
+      const std::string dir = paths::DataCollector(stream.name, collector.name);
+      for (const DirEntry& file : ListIn(tree, dir)) {
+        const std::string path = paths::Join(dir, file.name);
+        if (file.info.kind == NodeKind::kFile) files[path] = *tree.ReadFile(path);
+      }
+    }
+  }
+  return files;
+}
+
+// The lines of a stream's files below data/, in the order of the files' names.
+inline std::vector<std::pair<std::string, std::string>> OrderedLinesIn(Storage& tree) {
+  std::vector<std::pair<std::string, std::string>> lines;
+  for (const auto& [path, bytes] : DataFilesIn(tree)) {
+    const auto head = DecodeSealedHeader(bytes);
+    if (!head.ok()) continue;  // somebody else's
+    const auto text = GunzipAll(bytes);
+    EXPECT_TRUE(text.ok()) << path << ": " << text.status().ToString();
+    if (!text.ok()) continue;
+    uint64_t messages = 0;
+    for (size_t at = 0, end = 0; at < text->size(); at = end + 1, ++messages) {
+      end = text->find('\n', at);
+      lines.emplace_back(head->header.stream, text->substr(at, end - at));
+    }
+    EXPECT_EQ(messages, head->header.messages) << path;
+  }
+  return lines;
+}
+
+// How often each line stands in data/, by "stream/line".
+inline std::map<std::string, int> LinesIn(Storage& tree) {
+  std::map<std::string, int> lines;
+  for (const auto& [stream, line] : OrderedLinesIn(tree)) ++lines[stream + "/" + line];
+  return lines;
 }
 
 // What outlives a process.
@@ -44,46 +92,9 @@ struct World {
     EXPECT_TRUE(InitializeTree(cluster, *random, 16).ok());
   }
 
-  // Empty when there is no such directory.
-  std::vector<DirEntry> ListDir(const std::string& path) {
-    auto listed = cluster.List(path);
-    return listed.ok() ? *std::move(listed) : std::vector<DirEntry>();
-  }
-
-  // Every file below data/ by path.
-  std::map<std::string, std::string> DataFiles() {
-    std::map<std::string, std::string> files;
-    for (const DirEntry& stream : ListDir(paths::Data())) {
-      if (stream.info.kind != NodeKind::kDirectory) continue;
-      for (const DirEntry& collector : ListDir(paths::DataStream(stream.name))) {
-        const std::string dir = paths::DataCollector(stream.name, collector.name);
-        for (const DirEntry& file : ListDir(dir)) {
-          const std::string path = paths::Join(dir, file.name);
-          if (file.info.kind == NodeKind::kFile) files[path] = *cluster.ReadFile(path);
-        }
-      }
-    }
-    return files;
-  }
-
-  // How often each line stands in data/, by "stream/line".
-  std::map<std::string, int> Lines() {
-    std::map<std::string, int> lines;
-    for (const auto& [path, bytes] : DataFiles()) {
-      const auto head = DecodeSealedHeader(bytes);
-      if (!head.ok()) continue;  // somebody else's
-      const auto text = GunzipAll(bytes);
-      EXPECT_TRUE(text.ok()) << path << ": " << text.status().ToString();
-      if (!text.ok()) continue;
-      uint64_t messages = 0;
-      for (size_t at = 0, end = 0; at < text->size(); at = end + 1, ++messages) {
-        end = text->find('\n', at);
-        ++lines[head->header.stream + "/" + text->substr(at, end - at)];
-      }
-      EXPECT_EQ(messages, head->header.messages) << path;
-    }
-    return lines;
-  }
+  std::vector<DirEntry> ListDir(const std::string& path) { return ListIn(cluster, path); }
+  std::map<std::string, std::string> DataFiles() { return DataFilesIn(cluster); }
+  std::map<std::string, int> Lines() { return LinesIn(cluster); }
 
   std::vector<AnnouncedFile> Announced() {
     std::vector<AnnouncedFile> files;

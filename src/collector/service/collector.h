@@ -20,6 +20,7 @@
 #include "collector/config/reload.h"
 #include "net/network.h"
 #include "storage/disk/disk.h"
+#include "storage/open.h"
 #include "storage/storage.h"
 #include "telemetry/heartbeat.h"
 #include "telemetry/metrics.h"
@@ -32,7 +33,9 @@ struct CollectorSeams {
   Random& random;
   Disk& disk;
   Network& network;
-  Storage& cluster;  // the tree at CollectorCluster(config)
+  Storage* cluster;  // the tree at CollectorCluster(config); null: there is none
+  // Opens the trees of the stored topology's clusters.
+  OpenClusterStorage open_cluster;
 };
 
 // The process around it.
@@ -49,10 +52,7 @@ struct CollectorProcessInfo {
 // for tests: everything then happens in an order they choose.
 enum class Drive : uint8_t { kThreads, kByHand };
 
-// The URL of the one cluster tree that all stores deliver into. kInvalid, naming file and line:
-// they differ, or a store delivers elsewhere.
-Result<std::string> CollectorCluster(const CollectorConfig& config);
-// Its name, by the configuration's rule. kInvalid: it cannot be a collector's name.
+// The collector's name, by the configuration's rule. kInvalid: it cannot be a collector's name.
 Result<std::string> CollectorName(const CollectorConfig& config, const std::string& host);
 
 class Collector {

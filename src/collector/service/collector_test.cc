@@ -336,9 +336,9 @@ TEST_F(CollectorTest, OverRealSocketsPipelinedCallsAreAnsweredInOrderAndDelivere
   CollectorConfig config = Config();
   config.port = 0;
   config.max_queue_bytes = 1 << 20;
-  auto opened =
-      Collector::Open({SystemClock(), *world_.random, world_.disk, TcpNetwork(), world_.cluster},
-                      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
+  auto opened = Collector::Open(
+      {SystemClock(), *world_.random, world_.disk, TcpNetwork(), &world_.cluster, OpenNone()},
+      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();
   collector_ = *std::move(opened);
   ASSERT_TRUE(collector_->Start().ok());
@@ -384,9 +384,9 @@ TEST_F(CollectorTest, APortThatIsTakenIsNamedWithKeyAndFile) {
   ASSERT_TRUE(other.ok()) << other.status().ToString();
   CollectorConfig config = Config();
   config.port = (*other)->port();
-  auto opened =
-      Collector::Open({SystemClock(), *world_.random, world_.disk, TcpNetwork(), world_.cluster},
-                      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
+  auto opened = Collector::Open(
+      {SystemClock(), *world_.random, world_.disk, TcpNetwork(), &world_.cluster, OpenNone()},
+      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();
   EXPECT_THAT(
       (*opened)->Start().message(),
@@ -399,8 +399,8 @@ TEST_F(CollectorTest, ASpoolThatCannotBeUsedIsNamedWithKeyAndFile) {
   FaultDisk disk(world_.disk, plan);
   const CollectorConfig config = Config();
   const auto opened =
-      Collector::Open({world_.clock, *world_.random, disk, net_, world_.cluster}, config,
-                      {.host = "h1", .pid = 1, .on_shutdown = {}, .on_reload = {}});
+      Collector::Open({world_.clock, *world_.random, disk, net_, &world_.cluster, OpenNone()},
+                      config, {.host = "h1", .pid = 1, .on_shutdown = {}, .on_reload = {}});
   EXPECT_THAT(opened.status().message(),
               ::testing::StartsWith(fmt::format("{}: <secondary> file_path: found {}, expected",
                                                 config.file, config.spool_directory)));
@@ -412,19 +412,10 @@ TEST_F(CollectorTest, AnotherCollectorsSpoolIsRefused) {
   std::string other = kConf;
   other.replace(other.find("sub_directory=c1"), 16, "sub_directory=c2");
   const auto opened =
-      Collector::Open({world_.clock, *world_.random, *disk_, net_, *cluster_}, Config(other),
-                      {.host = "h1", .pid = 1, .on_shutdown = {}, .on_reload = {}});
+      Collector::Open({world_.clock, *world_.random, *disk_, net_, cluster_.get(), OpenNone()},
+                      Config(other), {.host = "h1", .pid = 1, .on_shutdown = {}, .on_reload = {}});
   EXPECT_EQ(opened.code(), Code::kInvalid);
   EXPECT_THAT(opened.status().message(), HasSubstr("c2"));
-}
-
-TEST(CollectorConfigTest, WhatCannotBeDeliveredIsRefusedWithFileAndLine) {
-  std::string text = kConf;
-  EXPECT_EQ(*CollectorCluster(Config()), "file:///srv/dc1/databus");
-  const size_t begin = text.find("<primary>");
-  const size_t end = text.find("</primary>");
-  text.replace(begin, end - begin, "<primary>\ntype=network\nremote_host=h\nremote_port=1463\n");
-  EXPECT_THAT(CollectorCluster(Config(text)).status().message(), HasSubstr("scribe.conf:6: "));
 }
 
 }  // namespace

@@ -21,6 +21,11 @@ inline constexpr MetricSpec kCollectorMetrics[] = {
     {.name = "databus_collector_name_collisions_total",
      .doc = "Final names that were taken by another file."},
     {.name = "databus_collector_failed_attempts_total", .doc = "Delivery attempts that failed."},
+    {.name = "databus_collector_handed_over_messages_total",
+     .doc = "Messages that another collector has taken over."},
+    {.name = "databus_collector_possible_duplicates_total",
+     .doc = "Messages that were sent or released though they may have arrived before: to receivers "
+            "of another make, or by an operator's word."},
     {.name = "databus_collector_refused_peers_total",
      .doc = "Connections refused or ended because databus.collector.allow does not hold the peer."},
     {.name = "databus_collector_reloads_total",
@@ -33,8 +38,12 @@ inline constexpr MetricSpec kCollectorMetrics[] = {
     {.name = "databus_collector_spool_bytes",
      .doc = "Bytes in the spool that are not delivered.",
      .kind = MetricKind::kGauge},
+    {.name = "databus_collector_deferred_bytes",
+     .doc = "Of those, bytes of streams that are held back while others of the same time went.",
+     .kind = MetricKind::kGauge},
     {.name = "databus_collector_open_intents",
-     .doc = "Sealed files that are staged and not yet in place.",
+     .doc =
+         "Sealed files that are staged and not yet in place, and hand-overs that are not settled.",
      .kind = MetricKind::kGauge},
     {.name = "databus_collector_lag_ms",
      .doc = "Age of the oldest message that is not delivered.",
@@ -44,6 +53,9 @@ inline constexpr MetricSpec kCollectorMetrics[] = {
      .kind = MetricKind::kGauge},
     {.name = "databus_collector_cluster_reached",
      .doc = "1 when the last delivery attempt reached the cluster, else 0.",
+     .kind = MetricKind::kGauge},
+    {.name = "databus_collector_topology_epoch",
+     .doc = "Epoch of the stored topology that is obeyed; 0: none is known.",
      .kind = MetricKind::kGauge},
 };
 

@@ -208,9 +208,9 @@ TEST_F(ReloadTest, UnderLoadNoConnectionIsDroppedAndNothingLost) {
   other.allow = IpBlocks::Parse("127.0.0.0/8");
   other.compress = false;
   other.max_queue_bytes = 1 << 19;
-  auto opened =
-      Collector::Open({SystemClock(), *world_.random, world_.disk, TcpNetwork(), world_.cluster},
-                      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
+  auto opened = Collector::Open(
+      {SystemClock(), *world_.random, world_.disk, TcpNetwork(), &world_.cluster, OpenNone()},
+      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();
   collector_ = *std::move(opened);
   ASSERT_TRUE(collector_->Start().ok());

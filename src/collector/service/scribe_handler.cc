@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "net/fb303_client.h"
 
 namespace databus {
 namespace {
@@ -250,6 +251,11 @@ std::map<std::string, int64_t> ScribeHandler::Counters() const {
   overall("received blank category", counts_.blank_categories);
   overall("denied for queue size", counts_.try_later);
   return counters;
+}
+
+// By which a collector that hands messages over to this one knows it again (P22).
+std::string ScribeHandler::Option(std::string_view key) const {
+  return key == kIncarnationOption ? seams_.spool.identity().incarnation : "";
 }
 
 int64_t ScribeHandler::AliveSince() const {

@@ -78,6 +78,7 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
   Fb303Status Status() const override;
   std::string StatusDetails() const override;
   std::map<std::string, int64_t> Counters() const override;
+  std::string Option(std::string_view key) const override;
   int64_t AliveSince() const override;
   void Reinitialize() override { wishes_.reload(); }
   void Shutdown() override { wishes_.shutdown(); }

@@ -103,6 +103,13 @@ inline std::string LogFrame(const Entries& entries, int32_t seqid = 1,
   return EncodeLogCall({.header = {.seqid = seqid}, .entries = list.bytes(), .batch = batch});
 }
 
+// No tree but its own can be opened.
+inline OpenClusterStorage OpenNone() {
+  return [](const ClusterSpec& spec) {
+    return Result<std::unique_ptr<Storage>>(Status(Code::kUnavailable, spec.url + ": away"));
+  };
+}
+
 class CollectorTest : public testing::Test {
  protected:
   void Open(const std::string& conf = kConf) {
@@ -111,12 +118,12 @@ class CollectorTest : public testing::Test {
     plan_ = std::make_unique<FaultPlan>();
     disk_ = std::make_unique<FaultDisk>(world_.disk, *plan_);
     cluster_ = std::make_unique<FaultStorage>(world_.cluster, *plan_);
-    auto opened =
-        Collector::Open({world_.clock, *world_.random, *disk_, net_, *cluster_}, Config(conf),
-                        {.host = "h1",
-                         .pid = 42,
-                         .on_shutdown = [this] { ++shutdowns_; },
-                         .on_reload = [this] { ++reloads_; }});
+    auto opened = Collector::Open(
+        {world_.clock, *world_.random, *disk_, net_, cluster_.get(), OpenNone()}, Config(conf),
+        {.host = "h1",
+         .pid = 42,
+         .on_shutdown = [this] { ++shutdowns_; },
+         .on_reload = [this] { ++reloads_; }});
     ASSERT_TRUE(opened.ok()) << opened.status().ToString();
     collector_ = *std::move(opened);
   }
