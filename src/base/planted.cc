@@ -98,6 +98,9 @@ constexpr BugName kNames[] = {
     {Bug::kOldQueueForgotten, "OldQueueForgotten", "P31"},
     {Bug::kFrozenPublished, "FrozenPublished", "P30"},
     {Bug::kDivergentKept, "DivergentKept", "P32"},
+    {Bug::kMirrorsNotAsked, "MirrorsNotAsked", "P32"},
+    {Bug::kEraNotAwaited, "EraNotAwaited", "P32"},
+    {Bug::kNothingSalvaged, "NothingSalvaged", "P34"},
     {Bug::kDemotedRecordFinished, "DemotedRecordFinished", "P33"},
 };
 

@@ -108,6 +108,9 @@ enum class Bug : uint8_t {
   kOldQueueForgotten,       // P31: queue lines for a former primary stay where they are
   kFrozenPublished,         // P30: a frozen stream is published on
   kDivergentKept,           // P32: a mirror keeps what its primary has not got
+  kMirrorsNotAsked,         // P32: a new primary does not copy what other mirrors have beyond it
+  kEraNotAwaited,           // P32: a mirror compares before its new primary has begun
+  kNothingSalvaged,         // P34: only queues say what is to be merged after a change of primary
   kDemotedRecordFinished,   // P33: a record of a stream that moved away is finished
 };
 

@@ -11,6 +11,8 @@ extern const Command kCollapse;
 extern const Command kCollector;
 extern const Command kCompletion;
 extern const Command kDemo;
+extern const Command kFailback;
+extern const Command kFailover;
 extern const Command kHelp;
 extern const Command kLs;
 extern const Command kProduce;

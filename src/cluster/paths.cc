@@ -281,8 +281,11 @@ std::optional<ManifestName> ManifestName::Parse(std::string_view name) {
 }
 
 std::string DivergentRoot() { return "system/divergent"; }
+std::string DivergentStream(std::string_view era, std::string_view stream) {
+  return fmt::format("{}/{}/{}", DivergentRoot(), era, stream);
+}
 std::string DivergentMinute(std::string_view era, std::string_view stream, Minute minute) {
-  return fmt::format("{}/{}/{}/{}", DivergentRoot(), era, stream, minute.ToPath());
+  return Join(DivergentStream(era, stream), minute.ToPath());
 }
 
 std::string TrashName::ToString() const {
@@ -307,6 +310,7 @@ std::optional<TrashName> TrashName::Parse(std::string_view name) {
   return trash;
 }
 
+std::string Eras() { return "system/eras"; }
 std::string Checkpoints() { return "system/checkpoint"; }
 std::string TrashRoot() { return "system/trash"; }
 std::string TrashHour(WallTime now) {

@@ -132,7 +132,10 @@ struct ManifestName {
 // system/divergent/<era>/<stream>/YYYY/MM/DD/HH/MM: what a stale primary published, set aside
 // (P32).
 std::string DivergentRoot();
+std::string DivergentStream(std::string_view era, std::string_view stream);
 std::string DivergentMinute(std::string_view era, std::string_view stream, Minute minute);
+// system/eras/<group>.<epoch>.<n>, of several of a group the last one rules (worker/eras.h).
+std::string Eras();
 std::string Checkpoints();  // system/checkpoint: of the original, read once when a tree is adopted
 std::string TrashRoot();    // system/trash
 // The original of a file that was published as a copy:

@@ -108,16 +108,16 @@ class Applier {
 
   std::string Source(size_t i) const { return paths::Join(dir_, record_.moves[i].staged); }
 
-  // P9 here, too: what is gone from its place has been taken. Nothing else can have come there
-  // since, as a record is finished before the next one begins.
+  // P9 here, too: what is gone from its place has been taken.
   Status ApplyTakes() {
+    if (record_.takes.empty()) return Status::Ok();
     Status last;
     for (int round = 0; round < kRoundsMax; ++round) {
       std::vector<Move> due;
       for (const Take& take : record_.takes) {
-        due.push_back({take.from, paths::Join(dir_, take.staged)});
+        DATABUS_ASSIGN_OR_RETURN(const bool meant, IsMeant(take));
+        if (meant) due.push_back({take.from, paths::Join(dir_, take.staged)});
       }
-      if (due.empty()) return Status::Ok();
       last = Status::Ok();
       for (const Status& answer : storage_.Renames(due)) {
         if (answer.ok() || answer.code() == Code::kNotFound) continue;
@@ -128,6 +128,18 @@ class Applier {
       durable_ = Durable::kUnknown;
     }
     return last;
+  }
+
+  // A power cut can bring back a record that was finished: what came to the place since stays.
+  Result<bool> IsMeant(const Take& take) const {
+    if (sources_ == Sources::kJustStaged) return true;
+    const auto sum = SumFile(storage_, take.from);
+    if (sum.code() == Code::kNotFound) return false;
+    DATABUS_RETURN_IF_ERROR(sum.status());
+    for (const RecordedMove& move : record_.moves) {
+      if (move.staged == take.staged) return *sum == FileSum{move.length, move.crc32c};
+    }
+    return true;
   }
 
   // P33: a record that published by a right which this cluster has no more. What is staged is kept,

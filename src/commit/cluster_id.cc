@@ -27,6 +27,7 @@ std::vector<std::string> ServiceDirs() {
                                    paths::SealedRoot(),
                                    paths::StatusRoot(),
                                    paths::TrashRoot(),
+                                   paths::Eras(),
                                    std::string(paths::Parent(paths::Consumers("x"))),
                                    std::string(paths::Parent(paths::Mirrors("x")))};
   for (const View view : {View::kLocal, View::kMerged}) {

@@ -103,13 +103,13 @@ struct DataFileRef {
   std::string name;
 };
 
-// What a change of primary makes of one minute of a copied stream (P32).
+// What a change of primary makes of one minute of a stream (P32).
 struct MinuteChange {
-  std::string primary;  // as whose minute it is to stand
+  std::string primary;  // as whose minute it is to stand; empty: as this cluster's own
   std::string stream;
   Minute minute;
   MinuteFiles out;          // of its directory: these go to system/divergent/
-  std::vector<NewFile> in;  // these come
+  std::vector<NewFile> in;  // these come, none under the name of one that goes
   MinuteFiles holds;        // what it holds then
   // kGoes: the directory goes with its files; the primary has not got that minute (yet).
   enum class Directory : uint8_t { kStays, kGoes } directory = Directory::kStays;
@@ -165,8 +165,15 @@ class GroupWriter {
   // here is not equal to it; the message names the first difference.
   Status CloseCopy(const Manifest& manifest);
 
-  // Makes one minute of a copied stream as it has to be, beside the order of minutes (P32).
+  // Makes one minute of a stream as it has to be, beside the order of minutes (P32). The ledgers
+  // are not told: Reload, after the last one.
   Status ChangeMinute(MinuteChange change);
+  // Lets the copies of `manifest.primary`'s minutes go on after the manifest's, when ChangeMinute
+  // has made all that they hold up to it. REQUIRES: none is closed here that late. Reload,
+  // afterwards.
+  Status SkipCopies(const Manifest& manifest);
+  // Reads the ledgers from the tree again.
+  Status Reload();
 
   // Takes something that is not what belongs at `path`, in a minute directory or in the way of one,
   // into quarantine, where `reason` lies beside it. Ok when it is gone already.

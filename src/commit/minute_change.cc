@@ -151,14 +151,7 @@ Status GroupWriter::ChangeMinute(MinuteChange change) {
           paths::ManifestAmendment(options_.view, options_.group, change.minute, number),
           manifest.Encode(), draft);
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
-  StreamMinutes& known = LedgerOf(change.primary).streams[change.stream];
-  known.open_files.clear();
-  if (!goes) {
-    known.newest = known.newest ? std::max(*known.newest, change.minute) : change.minute;
-    return Status::Ok();
-  }
-  known.newest = change.minute + -1;
-  known.history = known.history ? std::min(*known.history, *known.newest) : known.history;
+  if (!goes) return Status::Ok();
   // Out through the own staging, as everything that leaves a view.
   const std::string out = staging_.PathOf(staged::MinuteDirName(staging_.NextNumber()));
   const Status moved = options_.storage.Rename(dir, out);
@@ -167,6 +160,18 @@ Status GroupWriter::ChangeMinute(MinuteChange change) {
   const Status removed = options_.storage.Remove(out);
   // Somebody put something in: the next take-over sets it aside.
   return removed.code() == Code::kRefused ? Status::Ok() : removed;
+}
+
+Status GroupWriter::SkipCopies(const Manifest& manifest) {
+  Draft draft;
+  draft.record.primary = manifest.primary;
+  AddManifest(manifest, draft);
+  return WriteAndApply(std::move(draft)).status();
+}
+
+Status GroupWriter::Reload() {
+  ledgers_.clear();
+  return Load();
 }
 
 }  // namespace databus

@@ -108,6 +108,18 @@ Result<MinuteFiles> MinuteContent::Read(const std::string& stream, Minute minute
   return ReadMinuteFiles(storage_, paths::MinuteDir(view_, stream, minute));
 }
 
+Result<bool> MinuteContent::IsAmended(Minute minute) {
+  DATABUS_RETURN_IF_ERROR(LoadHour(minute));
+  const OfMinute found = Sort(names_, minute);
+  return !found.amendments.empty() || !found.copies.empty();
+}
+
+Result<bool> MinuteContent::IsDescribed(Minute minute) {
+  DATABUS_RETURN_IF_ERROR(LoadHour(minute));
+  const OfMinute found = Sort(names_, minute);
+  return !found.amendments.empty() || !found.copies.empty() || !found.own.empty();
+}
+
 Result<uint64_t> MinuteContent::NextAmendment(Minute minute) {
   DATABUS_RETURN_IF_ERROR(LoadHour(minute));
   const OfMinute found = Sort(names_, minute);

@@ -30,6 +30,10 @@ class MinuteContent {
   Result<std::optional<MinuteFiles>> Described(const std::string& stream, Minute minute);
   // The same, or what lies in the directory. kNotFound: neither.
   Result<MinuteFiles> Read(const std::string& stream, Minute minute);
+  // Whether there is anything but the own manifest of the minute.
+  Result<bool> IsAmended(Minute minute);
+  // Whether there is any manifest of it, damaged or not.
+  Result<bool> IsDescribed(Minute minute);
   // The number of the minute's next amendment.
   Result<uint64_t> NextAmendment(Minute minute);
 

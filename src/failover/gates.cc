@@ -11,7 +11,7 @@ namespace {
 
 // A mirror this close behind has caught up; the freeze makes it equal.
 constexpr int64_t kCaughtUpMinutes = 2;
-// Queues longer than this are joined before a cluster catches up.
+
 using Depth = Scope::Mirrored::Depth;
 
 class Judge {
@@ -77,12 +77,12 @@ class Judge {
   template <typename Check>
   void ForCollectors(const StepEpoch& stored, Check&& check) {
     for (const auto& [cluster, tree] : seen_.trees) {
-      if (!Without(cluster) && cluster != Absent()) Answers(cluster);
+      if (!Without(cluster) && !Absent(cluster)) Answers(cluster);
     }
     for (const SeenCollector& collector : seen_.collectors) {
       if (Without(collector.cluster, collector.name) || collector.life == Life::kStopped) continue;
       if (collector.life == Life::kSilent) {
-        if (collector.cluster == Absent()) continue;
+        if (Absent(collector.cluster)) continue;
         Wait(1,
              "collector {} has said nothing since {}: start it, or go on without it (--without {})",
              collector.Label(), ToIsoMs(collector.written), collector.Label());
@@ -94,10 +94,14 @@ class Judge {
       }
     }
   }
-  // Who is not waited for after the swap: the site may be switched off then.
-  std::string Absent() const {
-    const bool gone = journal_.kind == Kind::kUnplanned || journal_.step > Step::kSwap;
-    return gone && Change().site == Change().from ? Change().site : "";
+  // Who is not waited for: the site once it may be switched off, and in an emergency whoever does
+  // not answer.
+  bool Absent(const std::string& cluster) const {
+    if (journal_.kind == Kind::kUnplanned) {
+      return cluster == Change().from ||
+             (cluster != Change().to && !seen_.TreeOf(cluster).Answers());
+    }
+    return journal_.step > Step::kSwap && cluster == Change().site && cluster == Change().from;
   }
 
   void Spool() {
@@ -256,7 +260,8 @@ Scope ScopeOf(const Journal& journal) {
   Scope scope;
   const std::vector<std::string> moving = change.Moving();
   scope.streams.insert(moving.begin(), moving.end());
-  if (journal.step == Step::kDrain || journal.step == Step::kMirror) {
+  if (journal.step == Step::kDrain || journal.step == Step::kMirror ||
+      journal.step == Step::kCatchUp) {
     scope.flow = Scope::Flow::kLook;
   }
   if (journal.step == Step::kDrain && change.site == change.from) scope.whole = change.site;
@@ -284,7 +289,9 @@ bool IsWithout(const std::vector<std::string>& without, const std::string& clust
 std::vector<std::string> ForeignCollectors(const Observation& seen, const std::string& cluster) {
   std::set<std::string> names;
   for (const auto& [stream, underway] : seen.TreeOf(cluster).flow) {
-    for (const auto& [collector, files] : underway.data_files) names.insert(collector);
+    for (const auto& [collector, files] : underway.data_files) {
+      if (files > 0) names.insert(collector);
+    }
   }
   for (const SeenCollector& collector : seen.collectors) {
     if (collector.cluster == cluster) names.erase(collector.name);

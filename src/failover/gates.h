@@ -15,7 +15,7 @@ namespace databus::failover {
 struct Gate {
   // Each a sentence that names who or what is waited for, and what an operator can do if it does
   // not come by itself. Empty: the gate is open.
-  std::vector<std::string> waits;
+  std::vector<std::string> waits{};
   // How much of what it counts (files, lines, processes) is outstanding; for progress and estimate.
   uint64_t outstanding = 0;
 

@@ -80,11 +80,11 @@ struct Journal {
   RoleChange change;
   uint64_t base_epoch = 0;  // what was planned from
   std::string base_digest;
-  std::vector<std::string> without;  // collectors that nobody waits for, "<cluster>/<name>"
-  std::vector<StepEpoch> epochs;     // in the order in which they were stored
-  Cuts cuts;                         // before the swap is stored
-  std::optional<WallTime> swapped;   // when it was
-  std::string undoes;                // kFailback: the id of the failover
+  std::vector<std::string> without;         // collectors that nobody waits for, "<cluster>/<name>"
+  std::vector<StepEpoch> epochs;            // in the order in which they were stored
+  Cuts cuts;                                // before the swap is stored
+  std::optional<WallTime> swapped;          // when it was
+  std::string undoes;                       // kFailback: the id of the failover
   nlohmann::ordered_json loss = nullptr;    // kUnplanned: the statement that was accepted
   nlohmann::ordered_json report = nullptr;  // what the verification found
   std::vector<JournalEvent> events;

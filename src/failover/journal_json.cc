@@ -147,8 +147,8 @@ Journal FromJson(const Json& json) {
   journal.base_digest = Text(json, "base_digest");
   journal.without = Texts(json, "without");
   for (const Json& epoch : Array(json, "epochs")) {
-    journal.epochs.push_back({Known(ParseStep(Text(epoch, "step")), "step"),
-                              Number(epoch, "epoch"), Text(epoch, "digest")});
+    journal.epochs.push_back({Known(ParseStep(Text(epoch, "step")), "step"), Number(epoch, "epoch"),
+                              Text(epoch, "digest")});
   }
   for (const Json& cut : Array(json, "cuts")) {
     const std::string minute = Text(cut, "minute");
@@ -160,8 +160,8 @@ Journal FromJson(const Json& json) {
   journal.loss = Member(json, "loss");
   journal.report = Member(json, "report");
   for (const Json& event : Array(json, "events")) {
-    journal.events.push_back({Time(event, "at"), Known(ParseStep(Text(event, "step")), "step"),
-                              Text(event, "text")});
+    journal.events.push_back(
+        {Time(event, "at"), Known(ParseStep(Text(event, "step")), "step"), Text(event, "text")});
   }
   return journal;
 }

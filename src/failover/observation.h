@@ -29,20 +29,20 @@ struct SpoolBacklog {
 
 // By the newest heartbeat in any tree.
 struct SeenCollector {
-  std::string cluster;
-  std::string name;
+  std::string cluster{};
+  std::string name{};
   Life life = Life::kAlive;
   WallTime written;
   uint64_t epoch = 0;  // the topology obeyed; 0: none
-  std::string digest;
-  std::map<std::string, std::string> modes;  // by stream: deliver, spool, redirect
-  std::map<std::string, SpoolBacklog> backlog;
+  std::string digest{};
+  std::map<std::string, std::string> modes{};  // by stream: deliver, spool, redirect
+  std::map<std::string, SpoolBacklog> backlog{};
   uint64_t open_intents = 0;  // of all streams
   Milliseconds lag{0};        // of the oldest message in its spool; 0: there is none
   uint64_t spool_bytes = 0;
-  std::optional<uint64_t> free_bytes;
-  std::string host;
-  std::string allow;  // the addresses that may send; empty: all
+  std::optional<uint64_t> free_bytes{};
+  std::string host{};
+  std::string allow{};  // the addresses that may send; empty: all
 
   std::string Label() const { return cluster + "/" + name; }
 };
@@ -52,61 +52,61 @@ struct SeenWorker {
   Life life = Life::kSilent;
   WallTime written;
   uint64_t epoch = 0;
-  std::string digest;
-  Milliseconds run_interval{0};  // 0: not known
-  std::map<std::string, std::optional<Minute>> frozen;  // P30: acknowledged, with its last minute
-  std::map<std::string, std::string> divergent;         // P32: what is being put right
-  std::string alone;                                    // P28: why it does not publish
+  std::string digest{};
+  Milliseconds run_interval{0};                           // 0: not known
+  std::map<std::string, std::optional<Minute>> frozen{};  // P30: acknowledged, with its last minute
+  std::map<std::string, std::string> divergent{};         // P32: what is being put right
+  std::string alone{};                                    // P28: why it does not publish
 };
 
 // What of a stream is on its way at a cluster.
 struct Underway {
-  std::map<std::string, uint64_t> data_files;  // by collector
-  uint64_t in_commit = 0;                      // claims and records of the local view
-  uint64_t merging = 0;                        // records of the merged view
-  std::map<std::string, uint64_t> to_merge;    // queue lines, by destination
-  std::map<std::string, uint64_t> to_mirror;   // the same, by mirror
+  std::map<std::string, uint64_t> data_files{};  // by collector
+  uint64_t in_commit = 0;                        // claims and records of the local view
+  uint64_t merging = 0;                          // records of the merged view
+  std::map<std::string, uint64_t> to_merge{};    // queue lines, by destination
+  std::map<std::string, uint64_t> to_mirror{};   // the same, by mirror
 };
 
 struct SeenTree {
-  std::string why_away;  // empty: it answers
+  std::string why_away{};  // empty: it answers
   // By how much its clock is ahead of ours, as far as heartbeats can tell; nothing: not known.
-  std::optional<Milliseconds> clock_ahead;
-  std::string why_flow_unknown = "not looked at";  // empty: `flow` is all there is
-  std::map<std::string, Underway> flow;            // by stream
-  std::map<std::string, uint64_t> mirror_entries;  // queue entries, by mirror
+  std::optional<Milliseconds> clock_ahead{};
+  std::string why_flow_unknown = "not looked at";    // empty: `flow` is all there is
+  std::map<std::string, Underway> flow{};            // by stream
+  std::map<std::string, uint64_t> mirror_entries{};  // queue entries, by mirror
 
   bool Answers() const { return why_away.empty(); }
 };
 
 // How far a mirror equals the primary, for one stream.
 struct SeenMirror {
-  std::string why_unknown;  // empty: the rest is known
-  std::optional<Minute> primary_newest;
-  std::optional<Minute> newest;
-  uint64_t compared = 0;  // minutes that both hold
-  std::optional<Minute> differs;  // the oldest minute that is not equal, and how
-  std::string difference;
+  std::string why_unknown{};  // empty: the rest is known
+  std::optional<Minute> primary_newest{};
+  std::optional<Minute> newest{};
+  uint64_t compared = 0;            // minutes that both hold
+  std::optional<Minute> differs{};  // the oldest minute that is not equal, and how
+  std::string difference{};
 
   bool Known() const { return why_unknown.empty(); }
 };
 
 struct MirrorKey {
-  std::string stream;
-  std::string mirror;
+  std::string stream{};
+  std::string mirror{};
   friend auto operator<=>(const MirrorKey&, const MirrorKey&) = default;
 };
 
 struct Observation {
   WallTime now;
   // The newest epoch of the stored topology anywhere; nothing: none is stored.
-  std::optional<TopologyEpoch> newest;
-  std::map<std::string, std::string> tips;  // its newest one's digest, by cluster that answers
-  std::vector<std::string> conflicts;       // P27
-  std::map<std::string, SeenTree> trees;    // by cluster
-  std::vector<SeenCollector> collectors;
-  std::map<std::string, SeenWorker> workers;  // by cluster
-  std::map<MirrorKey, SeenMirror> mirrors;
+  std::optional<TopologyEpoch> newest{};
+  std::map<std::string, std::string> tips{};  // its newest one's digest, by cluster that answers
+  std::vector<std::string> conflicts{};       // P27
+  std::map<std::string, SeenTree> trees{};    // by cluster
+  std::vector<SeenCollector> collectors{};
+  std::map<std::string, SeenWorker> workers{};  // by cluster
+  std::map<MirrorKey, SeenMirror> mirrors{};
 
   // A tree that was not looked at does not answer.
   const SeenTree& TreeOf(const std::string& cluster) const;
@@ -123,9 +123,9 @@ struct Scope {
     enum class Depth : uint8_t { kNewest, kAll } depth = Depth::kNewest;
   };
   enum class Flow : uint8_t { kSkip, kLook } flow = Flow::kSkip;
-  std::set<std::string> streams;  // whose flow is looked at
-  std::string whole;              // at this cluster, of all streams
-  std::vector<Mirrored> mirrored;
+  std::set<std::string> streams{};  // whose flow is looked at
+  std::string whole{};              // at this cluster, of all streams
+  std::vector<Mirrored> mirrored{};
 };
 
 }  // namespace databus::failover

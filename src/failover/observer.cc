@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "failover/flow_reader.h"
 #include "failover/mirror_reader.h"
 #include "failover/process_reader.h"
@@ -14,6 +16,7 @@ struct Observer::Memory {
   std::map<MirrorKey, MirrorReader> mirrors;  // of streams whose primary it is
 };
 
+Observer::Observer(const TopologyDesk& desk, const Clock& clock) : desk_(desk), clock_(clock) {}
 Observer::~Observer() = default;
 
 Observer::Memory& Observer::Of(const std::string& cluster) {
@@ -22,39 +25,55 @@ Observer::Memory& Observer::Of(const std::string& cluster) {
   return *memory;
 }
 
-Observation Observer::Look(const Topology& topology, const Scope& scope) {
+Storage* Observer::Find(const std::string& cluster, std::string& why_away) const {
+  for (const TopologyAt& at : desk_.picture().clusters) {
+    if (at.cluster != cluster) continue;
+    why_away = at.id.empty() && at.away.empty() ? "was never initialised" : at.away;
+    return why_away.empty() ? desk_.Tree(cluster) : nullptr;
+  }
+  why_away = "there is no such cluster";
+  return nullptr;
+}
+
+void Observer::Topologies(Observation& seen) const {
+  const TopologyPicture& picture = desk_.picture();
+  if (!picture.heads.empty()) seen.newest = *picture.heads.front();
+  if (picture.heads.size() > 1) seen.conflicts = DescribeHeads(picture);
+  for (const TopologyAt& at : picture.clusters) {
+    SeenTree& tree = seen.trees[at.cluster];
+    if (Find(at.cluster, tree.why_away) == nullptr) continue;
+    seen.tips[at.cluster] = at.newest == nullptr ? "" : at.newest->digest;
+  }
+}
+
+Observation Observer::Look(const Scope& scope) {
   Observation seen;
   seen.now = clock_.Wall();
+  Topologies(seen);
   ProcessReader processes(seen.now);
-  for (const ClusterSpec& cluster : topology.clusters) {
-    SeenTree& tree = seen.trees[cluster.name];
-    Storage* const storage = trees_.Find(cluster.name);
-    if (storage == nullptr) {
-      tree.why_away = trees_.WhyAway(cluster.name);
-      continue;
-    }
-    const Status read = processes.Read(cluster.name, *storage);
+  for (auto& [cluster, tree] : seen.trees) {
+    Storage* const storage = Find(cluster, tree.why_away);
+    if (storage == nullptr) continue;
+    const Status read = processes.Read(cluster, *storage);
     if (!read.ok()) tree.why_away = read.message();
     tree.clock_ahead = processes.ClockAhead();
   }
   seen.collectors = std::move(processes).Collectors();
   seen.workers = processes.Workers();
-  Flow(topology, scope, seen);
+  Flow(scope, seen);
   Mirrors(scope, seen);
   return seen;
 }
 
-void Observer::Flow(const Topology& topology, const Scope& scope, Observation& seen) {
+void Observer::Flow(const Scope& scope, Observation& seen) {
   if (scope.flow == Scope::Flow::kSkip) return;
   // Local views of all clusters before merged ones: the order in which files move.
   for (const View view : {View::kLocal, View::kMerged}) {
-    for (const ClusterSpec& cluster : topology.clusters) {
-      SeenTree& tree = seen.trees[cluster.name];
-      Storage* const storage = trees_.Find(cluster.name);
-      if (!tree.Answers() || storage == nullptr) continue;
+    for (auto& [cluster, tree] : seen.trees) {
+      if (!tree.Answers()) continue;
       if (view == View::kLocal) tree.why_flow_unknown.clear();
-      const StreamFilter wanted(scope, cluster.name);
-      const Status read = Of(cluster.name).flow.Read(*storage, view, wanted, tree);
+      const StreamFilter wanted(scope, cluster);
+      const Status read = Of(cluster).flow.Read(*desk_.Tree(cluster), view, wanted, tree);
       if (!read.ok() && tree.why_flow_unknown.empty()) tree.why_flow_unknown = read.message();
     }
   }
@@ -63,15 +82,15 @@ void Observer::Flow(const Topology& topology, const Scope& scope, Observation& s
 void Observer::Mirrors(const Scope& scope, Observation& seen) {
   for (const Scope::Mirrored& wanted : scope.mirrored) {
     SeenMirror& mirror = seen.mirrors[{wanted.stream, wanted.mirror}];
-    Storage* const primary = trees_.Find(wanted.primary);
-    Storage* const copy = trees_.Find(wanted.mirror);
-    if (primary == nullptr || copy == nullptr) {
-      const std::string& away = primary == nullptr ? wanted.primary : wanted.mirror;
-      mirror.why_unknown = "cluster " + away + " does not answer: " + trees_.WhyAway(away);
-      continue;
+    for (const std::string& cluster : {wanted.primary, wanted.mirror}) {
+      const SeenTree& tree = seen.TreeOf(cluster);
+      if (tree.Answers()) continue;
+      mirror.why_unknown = fmt::format("cluster {} does not answer: {}", cluster, tree.why_away);
     }
+    if (!mirror.Known()) continue;
     MirrorReader& reader = Of(wanted.primary).mirrors[{wanted.stream, wanted.mirror}];
-    const Status read = reader.Read(*primary, *copy, wanted, mirror);
+    const Status read =
+        reader.Read(*desk_.Tree(wanted.primary), *desk_.Tree(wanted.mirror), wanted, mirror);
     mirror.why_unknown = read.message();
   }
 }

@@ -7,30 +7,31 @@
 #include <string>
 
 #include "base/clock.h"
-#include "cluster/topology.h"
+#include "control/topology_desk.h"
 #include "failover/observation.h"
-#include "failover/trees.h"
 
 namespace databus::failover {
 
 // One thread at a time.
 class Observer {
  public:
-  Observer(Trees& trees, const Clock& clock) : trees_(trees), clock_(clock) {}
+  Observer(const TopologyDesk& desk, const Clock& clock);
   ~Observer();
 
-  // The trees as they are now, in the order of the flow: what moves on while it is looked for is
-  // seen at least once (P30). `topology`: what to look for.
-  Observation Look(const Topology& topology, const Scope& scope);
+  // The clusters of the desk's last look as they are now, in the order of the flow: what moves on
+  // while it is looked for is seen at least once (P30).
+  Observation Look(const Scope& scope);
 
  private:
   struct Memory;  // of one cluster
-  void Heartbeats(const std::string& cluster, Storage& storage, Observation& seen);
-  void Flow(const Topology& topology, const Scope& scope, Observation& seen);
+  // Null, and why: the cluster does not answer as itself.
+  Storage* Find(const std::string& cluster, std::string& why_away) const;
+  void Topologies(Observation& seen) const;
+  void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
   Memory& Of(const std::string& cluster);
 
-  Trees& trees_;
+  const TopologyDesk& desk_;
   const Clock& clock_;
   std::map<std::string, std::unique_ptr<Memory>> memories_;
 };

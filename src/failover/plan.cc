@@ -82,9 +82,12 @@ void AddSteps(const Observation& seen, Plan& plan) {
 std::string IdOf(const Plan& plan, const Request& request) {
   std::vector<std::string> receivers;
   for (const Endpoint& receiver : request.redirect_to) receivers.push_back(receiver.ToString());
-  const Json json = {{"kind", KindName(plan.kind)}, {"base", plan.base_digest},
-                     {"change", RoleChangeToJson(plan.change)}, {"without", plan.without},
-                     {"undoes", plan.undoes},       {"receivers", receivers}};
+  const Json json = {{"kind", KindName(plan.kind)},
+                     {"base", plan.base_digest},
+                     {"change", RoleChangeToJson(plan.change)},
+                     {"without", plan.without},
+                     {"undoes", plan.undoes},
+                     {"receivers", receivers}};
   return fmt::format("{:016x}", Crc64(DumpJson(json)));
 }
 
@@ -94,7 +97,7 @@ Plan Refused(Plan plan, std::string what, std::string next) {
 }
 
 Plan NothingToDo(Plan plan, std::string what, std::string next) {
-  plan.nothing_to_do = true;
+  plan.fault = Plan::Fault::kNothingToDo;
   return Refused(std::move(plan), std::move(what), std::move(next));
 }
 
@@ -150,9 +153,8 @@ Scope ScopeOf(const Request& request, const Topology& topology) {
   scope.flow = Scope::Flow::kLook;
   for (const StreamSpec& stream : topology.streams) {
     scope.streams.insert(stream.name);
-    const bool concerned =
-        request.kind == Kind::kFailback ? stream.Primary() != request.to
-                                        : stream.Primary() == request.from;
+    const bool concerned = request.kind == Kind::kFailback ? stream.Primary() != request.to
+                                                           : stream.Primary() == request.from;
     if (!concerned) continue;
     for (const std::string& mirror : stream.Mirrors()) {
       if (mirror != request.to && request.kind != Kind::kUnplanned) continue;
@@ -175,14 +177,15 @@ Plan MakePlan(const Request& request, const Observation& seen,
   plan.base_epoch = stored.epoch;
   plan.base_digest = seen.newest->digest;
   if (const std::string wrong = WrongName(request, stored.topology); !wrong.empty()) {
+    plan.fault = Plan::Fault::kRequest;
     return Refused(std::move(plan), wrong, "see 'databus topology show'");
   }
   if (const Journal* const open = FindOpen(journals)) {
     const std::string_view command = open->kind == Kind::kFailback ? "failback" : "failover";
-    return Refused(std::move(plan),
-                   fmt::format("{} is open, at step {}", open->id, StepName(open->step)),
-                   fmt::format("'databus {0} resume' goes on with it, 'databus {0} abort' undoes it",
-                               command));
+    return Refused(
+        std::move(plan), fmt::format("{} is open, at step {}", open->id, StepName(open->step)),
+        fmt::format("'databus {0} resume' goes on with it, 'databus {0} abort' undoes it",
+                    command));
   }
   if (!seen.conflicts.empty()) {
     return Refused(std::move(plan), seen.conflicts.front(),
@@ -191,8 +194,8 @@ Plan MakePlan(const Request& request, const Observation& seen,
   if (request.kind == Kind::kFailback) {
     const Journal* const taken_away = FindUndoable(journals, request.to);
     if (taken_away == nullptr) {
-      return NothingToDo(std::move(plan), fmt::format("no failover from {} is to be undone",
-                                                      request.to),
+      return NothingToDo(std::move(plan),
+                         fmt::format("no failover from {} is to be undone", request.to),
                          "'databus failover status' shows those there were");
     }
     plan.change = BringBack(stored, taken_away->change);
@@ -203,12 +206,12 @@ Plan MakePlan(const Request& request, const Observation& seen,
   AddSteps(seen, plan);
   Preflight(request, seen, plan);
   if (plan.change.Moving().empty() && plan.refusals.empty()) {
-    return NothingToDo(std::move(plan),
-                       request.kind == Kind::kFailback
-                           ? fmt::format("no stream that {} moved is still where it left it",
-                                         plan.undoes)
-                           : fmt::format("{} is the primary of no stream", request.from),
-                       "see 'databus topology show'");
+    return NothingToDo(
+        std::move(plan),
+        request.kind == Kind::kFailback
+            ? fmt::format("no stream that {} moved is still where it left it", plan.undoes)
+            : fmt::format("{} is the primary of no stream", request.from),
+        "see 'databus topology show'");
   }
   plan.id = IdOf(plan, request);
   return plan;

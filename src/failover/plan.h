@@ -17,40 +17,43 @@ namespace databus::failover {
 
 struct Request {
   Kind kind = Kind::kPlanned;
-  std::string from;                   // kPlanned, kUnplanned: what goes
-  std::string to;                     // the primary to be; kFailback: what comes back
-  std::vector<std::string> without;   // "<cluster>/<collector>", or clusters that are away
-  std::vector<Endpoint> redirect_to;  // instead of the live collectors of `to`
+  std::string from{};                   // kPlanned, kUnplanned: what goes
+  std::string to{};                     // the primary to be; kFailback: what comes back
+  std::vector<std::string> without{};   // "<cluster>/<collector>", or clusters that are away
+  std::vector<Endpoint> redirect_to{};  // instead of the live collectors of `to`
 };
 
 // Why it may not be run, and what would help.
 struct Refusal {
-  std::string what;
-  std::string next;
+  std::string what{};
+  std::string next{};
   friend bool operator==(const Refusal&, const Refusal&) = default;
 };
 
 struct PlannedStep {
   Step step = Step::kSpool;
-  std::string what;                // one sentence
-  std::optional<uint64_t> epoch;   // the one that it stores
+  std::string what{};               // one sentence
+  std::optional<uint64_t> epoch{};  // the one that it stores
   Milliseconds expected{0};
 };
 
 struct Plan {
   // Names what would be done from which topology: the same plan, made again, has the same id, and
   // one that was made before the topology changed has another.
-  std::string id;
+  std::string id{};
   Kind kind = Kind::kPlanned;
-  RoleChange change;
+  RoleChange change{};
   uint64_t base_epoch = 0;
-  std::string base_digest;
-  std::vector<std::string> without;
-  std::string undoes;
-  std::vector<PlannedStep> steps;
-  std::vector<std::string> warnings;
-  std::vector<Refusal> refusals;
-  bool nothing_to_do = false;  // then the one refusal says why
+  std::string base_digest{};
+  std::vector<std::string> without{};
+  std::string undoes{};
+  std::vector<PlannedStep> steps{};
+  std::vector<std::string> warnings{};
+  std::vector<Refusal> refusals{};
+  // What is wrong, if there are refusals.
+  enum class Fault : uint8_t { kState, kRequest, kNothingToDo } fault = Fault::kState;
+
+  bool MayRun() const { return refusals.empty(); }
 
   Milliseconds Expected() const;
 };

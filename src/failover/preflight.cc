@@ -66,9 +66,10 @@ class Checks {
     if (!tree.clock_ahead) return;
     const Milliseconds apart(std::abs(tree.clock_ahead->count()));
     if (apart > kClockApartMax) {
-      Refuse(fmt::format("the clocks of cluster {} and of who writes there or looks on are {} apart",
-                         cluster, ToHuman(apart)),
-             "set them right (NTP)");
+      Refuse(
+          fmt::format("the clocks of cluster {} and of who writes there or looks on are {} apart",
+                      cluster, ToHuman(apart)),
+          "set them right (NTP)");
     }
   }
 
@@ -102,9 +103,10 @@ class Checks {
     switch (collector.life) {
       case Life::kStopped:
         if (collector.spool_bytes > 0) {
-          Warn(fmt::format("collector {} is stopped, with {} bytes in its spool: they arrive when it "
-                           "is started again",
-                           label, collector.spool_bytes));
+          Warn(fmt::format(
+              "collector {} is stopped, with {} bytes in its spool: they arrive when it "
+              "is started again",
+              label, collector.spool_bytes));
         }
         return;
       case Life::kSilent:
@@ -147,11 +149,12 @@ class Checks {
         Warn(fmt::format("nobody waits for files of {}/{}", cluster, name));
         continue;
       }
-      Refuse(fmt::format("{}/{} delivers into {} and never says anything: it cannot be made to spool",
-                         cluster, name, cluster),
-             fmt::format("make it spool yourself, or accept that its files arrive later: "
-                         "--without {}/{}",
-                         cluster, name));
+      Refuse(
+          fmt::format("{}/{} delivers into {} and never says anything: it cannot be made to spool",
+                      cluster, name, cluster),
+          fmt::format("make it spool yourself, or accept that its files arrive later: "
+                      "--without {}/{}",
+                      cluster, name));
     }
   }
 
@@ -170,19 +173,21 @@ class Checks {
       }
     }
     if (missing.empty()) return;
-    Refuse(fmt::format("{} is no mirror of {}", plan_.change.to, fmt::join(missing, ", ")),
-           fmt::format("make it one: 'databus topology show --xml > new.xml', add "
-                       "<destination><name>{}</name></destination> to each, 'databus topology apply "
-                       "new.xml --base {}', and wait until it has caught up",
-                       plan_.change.to, plan_.base_epoch));
+    Refuse(
+        fmt::format("{} is no mirror of {}", plan_.change.to, fmt::join(missing, ", ")),
+        fmt::format("make it one: 'databus topology show --xml > new.xml', add "
+                    "<destination><name>{}</name></destination> to each, 'databus topology apply "
+                    "new.xml --base {}', and wait until it has caught up",
+                    plan_.change.to, plan_.base_epoch));
   }
 
   void Mirror(const MirrorKey& key, const SeenMirror& mirror) {
     if (Without(key.mirror) || plan_.kind == Kind::kFailback || !mirror.primary_newest) return;
     const bool concerned = key.mirror == plan_.change.to;
     if (!mirror.Known()) {
-      if (concerned) Refuse(fmt::format("mirror {} of {}: {}", key.mirror, key.stream,
-                                        mirror.why_unknown), "bring it back first");
+      if (concerned)
+        Refuse(fmt::format("mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown),
+               "bring it back first");
       return;
     }
     const int64_t behind = mirror.newest ? *mirror.primary_newest - *mirror.newest : -1;
@@ -211,9 +216,10 @@ class Checks {
     const bool needed = std::ranges::any_of(seen_.collectors, [&](const SeenCollector& sender) {
       return sender.cluster == plan_.change.site && sender.life == Life::kAlive;
     });
-    const std::string what = fmt::format("no collector of {} is alive to receive what the "
-                                         "collectors of {} are sent",
-                                         plan_.change.to, plan_.change.site);
+    const std::string what = fmt::format(
+        "no collector of {} is alive to receive what the "
+        "collectors of {} are sent",
+        plan_.change.to, plan_.change.site);
     const std::string next = "start one; or name other receivers: --redirect-to HOST:PORT";
     if (needed) {
       Refuse(what, next);

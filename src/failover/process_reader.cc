@@ -32,7 +32,9 @@ void ForEachOf(const Json& facts, std::string_view key, Take&& take) {
 }
 
 SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::string name) {
-  SeenCollector seen{.cluster = std::move(cluster), .name = std::move(name)};
+  SeenCollector seen;
+  seen.cluster = std::move(cluster);
+  seen.name = std::move(name);
   seen.written = beat.written;
   seen.epoch = Number(beat.facts, "topology_epoch");
   seen.digest = Text(beat.facts, "topology_digest");

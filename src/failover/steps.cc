@@ -11,9 +11,8 @@ namespace {
 
 constexpr std::array kPlannedSteps = {Step::kSpool, Step::kDrain,   Step::kFreeze, Step::kMirror,
                                       Step::kSwap,  Step::kDespool, Step::kVerify};
-constexpr std::array kFailbackSteps = {Step::kCatchUp, Step::kSpool, Step::kDrain,
-                                       Step::kFreeze,  Step::kMirror, Step::kSwap,
-                                       Step::kDespool, Step::kVerify};
+constexpr std::array kFailbackSteps = {Step::kCatchUp, Step::kSpool, Step::kDrain,   Step::kFreeze,
+                                       Step::kMirror,  Step::kSwap,  Step::kDespool, Step::kVerify};
 constexpr std::array kUnplannedSteps = {Step::kSwap, Step::kDespool, Step::kVerify};
 
 Step After(const Journal& journal) {
@@ -98,12 +97,12 @@ std::optional<Action> IfNotOurs(const Journal& journal, const Observation& seen)
   const StepEpoch last = LastEpoch(journal);
   if (seen.newest->digest == last.digest) return {};
   if (seen.newest->stored.epoch >= last.epoch) return SomebodyElse(journal, *seen.newest);
-  return Wait(journal, {{fmt::format("no cluster that answers shows topology epoch {}", last.epoch)},
-                        1});
+  return Wait(journal,
+              {{fmt::format("no cluster that answers shows topology epoch {}", last.epoch)}, 1});
 }
 
-// Whether each cluster that answers has the epoch itself, so that who can read only that one cluster
-// obeys it as well.
+// Whether each cluster that answers has the epoch itself, so that who can read only that one
+// cluster obeys it as well.
 bool IsEverywhere(const Observation& seen, const std::string& digest) {
   return std::ranges::all_of(seen.tips, [&](const auto& tip) { return tip.second == digest; });
 }
@@ -127,8 +126,8 @@ std::optional<Action> StoreIfDue(const Journal& journal, const Observation& seen
 Action Undo(const Journal& journal, const Observation& seen) {
   const TopologyEpoch& newest = *seen.newest;
   const StepEpoch* const own = journal.EpochOf(Step::kUndo);
-  const bool undone = own != nullptr && (newest.digest == own->digest ||
-                                         newest.stored.Follows(own->digest));
+  const bool undone =
+      own != nullptr && (newest.digest == own->digest || newest.stored.Follows(own->digest));
   if (undone || journal.epochs.empty()) {
     if (undone && newest.digest == own->digest && !IsEverywhere(seen, own->digest)) {
       return Store(journal, newest, seen.now);
@@ -218,11 +217,11 @@ Result<Journal> Abort(const Journal& journal, WallTime now) {
                                              journal.id, StepName(journal.step)));
   }
   if (MaySwapped(journal)) {
-    return Status(Code::kRefused,
-                  fmt::format("{} has swapped the roles, or may have: it can only be finished "
-                              "('databus {} resume'); 'databus failback' leads back afterwards",
-                              journal.id,
-                              journal.kind == Kind::kFailback ? "failback" : "failover"));
+    return Status(
+        Code::kRefused,
+        fmt::format("{} has swapped the roles, or may have: it can only be finished "
+                    "('databus {} resume'); 'databus failback' leads back afterwards",
+                    journal.id, journal.kind == Kind::kFailback ? "failback" : "failover"));
   }
   if (journal.step == Step::kUndo) return journal;
   return At(journal, Step::kUndo, now);

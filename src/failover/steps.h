@@ -7,8 +7,8 @@
 //
 //   before the swap, on `abort`:   ... -> undo -> aborted
 //
-// Each arrow is a gate (failover/gates.h). spool, freeze, swap and undo begin by storing an epoch of
-// the topology. What an epoch will be is journaled before it is stored: from the moment that the
+// Each arrow is a gate (failover/gates.h). spool, freeze, swap and undo begin by storing an epoch
+// of the topology. What an epoch will be is journaled before it is stored: from the moment that the
 // step is `swap` nobody can be sure that it is not, and it cannot be aborted any more.
 #pragma once
 
@@ -40,10 +40,10 @@ struct Action {
     kNothing,  // it has ended
   };
   What what = What::kWait;
-  Journal journal;
-  std::optional<TopologyEpoch> epoch;
-  Gate gate;
-  Status stop;
+  Journal journal{};
+  std::optional<TopologyEpoch> epoch{};
+  Gate gate{};
+  Status stop{};
 };
 Action NextAction(const Journal& journal, const Observation& seen);
 

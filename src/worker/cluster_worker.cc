@@ -50,10 +50,11 @@ struct ClusterWorker::Services {
                worker.options_.config.full_scan_interval,
                worker.options_.config.foreign_idle_timeout}),
         merge({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
-               worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
-               worker.options_.config.copy_threads}),
+               worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
+               worker.options_.config.copy_threads,
+               worker.options_.config.retention_limit_percent}),
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
-                worker.options_.clock, merged_writers, worker.problems_, worker.stats_,
+                worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
                 worker.options_.config.copy_threads}),
         local_purge(PurgeOf(worker, local_writers)),
         merged_purge(PurgeOf(worker, merged_writers)) {}
@@ -99,6 +100,7 @@ struct ClusterWorker::Services {
 
   Writers local_writers;
   Writers merged_writers;
+  EraBook eras;  // of the merged view
   LocalService local;
   MergeService merge;
   MirrorService mirror;
@@ -314,6 +316,7 @@ void ClusterWorker::StreamsStep() {
   if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kMerged)) {
     services->merged_writers.Drop();
     stats_.ForgetFrozen();
+    stats_.ForgetDivergent();
     return;
   }
   services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
@@ -361,6 +364,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   for (const auto& [stream, last] : stats_.Frozen()) {
     beat.facts["frozen"][stream] = last ? last->ToIso() : "";
   }
+  for (const auto& [stream, what] : stats_.Divergent()) beat.facts["divergent"][stream] = what;
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
 }

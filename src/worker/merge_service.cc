@@ -9,6 +9,7 @@
 #include "cluster/names.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
+#include "worker/first_copies.h"
 
 namespace databus {
 namespace {
@@ -22,11 +23,18 @@ std::string PathOf(const paths::MinutePath& line) {
 
 }  // namespace
 
-MergeService::MergeService(Options options) : options_(std::move(options)) {
+MergeService::MergeService(Options options)
+    : options_(std::move(options)),
+      salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
+                options_.eras, options_.problems, options_.writers.groups(),
+                options_.retention_limit_percent}) {
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.Primary() != options_.cluster) continue;
+    const Group group = GroupOf(stream.name, options_.writers.groups());
     if (stream.publication == Publication::kFrozen) {
-      frozen_[GroupOf(stream.name, options_.writers.groups())].push_back(stream.name);
+      frozen_[group].push_back(stream.name);
+    } else {
+      own_[group].push_back(&stream);
     }
     for (const SourceSpec& source : stream.sources) {
       queues_.try_emplace(source.cluster, paths::Consumers(options_.cluster),
@@ -58,6 +66,11 @@ void MergeService::RunOnce(Minute now) {
         group, "merge", [&](GroupWriter& writer) { return MergeGroup(writer, group, now); });
     if (ended_well || Planted(Bug::kFailedLinesSettled)) continue;
     for (auto& [source, queue] : queues_) queue.Unsettle(group);
+  }
+  salvage_.BeginRun();
+  for (const Group group : salvage_.DueGroups()) {
+    options_.writers.With(group, "salvage",
+                          [&](GroupWriter& writer) { return SalvageGroup(writer, group, now); });
   }
 }
 
@@ -151,16 +164,18 @@ Status MergeService::IndexMinutes(GroupWriter& writer, Group group, Index& index
                            index.index);
 }
 
-// The minute that the primary before this one had not closed yet.
+// The minutes that the primary before this one had not closed yet.
 Status MergeService::IndexUndescribed(GroupWriter& writer, IdentityIndex& index) {
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
-    if (!minutes.history || *minutes.newest <= *minutes.history) continue;
-    const auto files = ReadMinuteFiles(writer.staging().storage(),
-                                       paths::MinuteDir(View::kMerged, stream, *minutes.newest));
-    if (files.ok()) {
-      index.AddAll(stream, *files);
-    } else if (files.code() != Code::kNotFound) {
-      return files.status();
+    if (!minutes.history) continue;
+    for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
+      const auto files =
+          ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
+      if (files.ok()) {
+        index.AddAll(stream, *files);
+      } else if (files.code() != Code::kNotFound) {
+        return files.status();
+      }
     }
   }
   return Status::Ok();
@@ -223,7 +238,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     RefreshQueues();
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
-  DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
+  DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
   while (true) {
     const std::vector<Wanted> wanted = Select(group);
@@ -233,17 +248,97 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     AddCleanUps(group, request);
     if (request.Empty()) break;
     const bool progress = !request.files.empty() || !request.refused.empty();
-    DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
-    for (const PublishedFile& file : report.published) {
-      index->Add(file.stream, file.name, file.facts);
-      options_.stats.AddFile("merge", file.stream, file.facts.messages, file.facts.length,
-                             options_.clock.Wall());
-    }
+    DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
   indexes_[group].covered = writer.OwnLedger().closed;
   AcknowledgeFrozen(writer, group);
+  return Status::Ok();
+}
+
+Status MergeService::PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request,
+                                 Minute now) {
+  DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
+  for (const PublishedFile& file : report.published) {
+    index.Add(file.stream, file.name, file.facts);
+    options_.stats.AddFile("merge", file.stream, file.facts.messages, file.facts.length,
+                           options_.clock.Wall());
+  }
+  return Status::Ok();
+}
+
+Status MergeService::BeginEras(GroupWriter& writer, Group group) {
+  const auto own = own_.find(group);
+  if (own == own_.end()) return writer.CompleteHistory();
+  DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));
+  Eras eras = *known;
+  std::vector<const StreamSpec*> begin;
+  for (const StreamSpec* stream : own->second) {
+    const auto era = eras.streams.find(stream->name);
+    const bool stale = era != eras.streams.end() && era->second != EraOf(*stream);
+    if (!stale && (era != eras.streams.end() || !stream->cut)) continue;
+    eras.streams[stream->name] = EraOf(*stream);
+    if (stream->cut) begin.push_back(stream);
+  }
+  DATABUS_RETURN_IF_ERROR(
+      CopyFromMirrors(writer,
+                      {options_.cluster, options_.clusters, options_.clock, options_.problems,
+                       options_.stats, options_.copy_threads},
+                      begin));
+  DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
+  return options_.eras.Set(writer, std::move(eras));
+}
+
+Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
+  while (salvage_.DueGroups().contains(group)) {
+    DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
+    DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
+                             salvage_.Next(writer, *index, kFilesPerCommitMax));
+    CommitRequest request;
+    std::set<std::string> failed;
+    in_request_ = {};
+    DATABUS_RETURN_IF_ERROR(FetchSalvage(writer, batch.files, request, failed));
+    if (!request.Empty()) {
+      DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
+    }
+    DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, failed));
+    if (batch.ended.empty()) break;  // the other groups get their turn
+  }
+  return Status::Ok();
+}
+
+Status MergeService::FetchSalvage(GroupWriter& writer, const std::vector<Salvage::File>& files,
+                                  CommitRequest& request, std::set<std::string>& failed) {
+  StagingArea& staging = writer.staging();
+  std::vector<CopyJob> jobs;
+  std::vector<std::string> staged_names;
+  for (const Salvage::File& file : files) {
+    staged_names.push_back(staged::FileName(staging.NextNumber()));
+    jobs.push_back(
+        {options_.clusters.Find(file.source), file.path, staging.PathOf(staged_names.back())});
+  }
+  if (jobs.empty()) return Status::Ok();
+  const std::vector<CopyOutcome> outcomes =
+      CopyFiles(staging.storage(), jobs, options_.copy_threads);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    const Status& status = outcomes[i].status;
+    const std::string topic =
+        fmt::format("{} salvage {} {}", options_.cluster, files[i].source, files[i].stream);
+    if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
+    if (status.code() == Code::kNotFound) continue;  // purged meanwhile
+    if (!status.ok()) {
+      options_.problems.Raise(topic, status.WithContext(files[i].path).ToString(),
+                              "looked through again in ten minutes");
+      failed.insert(files[i].source);
+      continue;
+    }
+    options_.problems.Clear(topic);
+    DATABUS_RETURN_IF_ERROR(Accept(
+        writer,
+        {files[i].source, files[i].stream, files[i].name, staged_names[i], outcomes[i].facts},
+        request));
+  }
   return Status::Ok();
 }
 
@@ -354,22 +449,26 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   }
   options_.problems.Clear(topic);
   wanted.entry->settled.insert(wanted.line);
-  const FileFacts& facts = outcome.facts;
+  return Accept(writer, {wanted.source, line.stream, line.file, staged, outcome.facts}, request);
+}
+
+Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitRequest& request) {
+  const auto& [source, stream, name, staged, facts] = copied;
   if (!facts.damage.empty()) {
-    request.refused.push_back({line.stream, staged, line.file, facts.file.length, facts.file.crc32c,
-                               fmt::format("copied from {}: {}", wanted.source, facts.damage)});
+    request.refused.push_back({stream, staged, name, facts.file.length, facts.file.crc32c,
+                               fmt::format("copied from {}: {}", source, facts.damage)});
     return Status::Ok();
   }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
-                           IndexOf(writer, GroupOf(line.stream, options_.writers.groups())));
-  const bool known = index->Contains(line.stream, line.file, facts.file) ||
-                     !in_request_.Add(line.stream, line.file, facts.file);
+                           IndexOf(writer, GroupOf(stream, options_.writers.groups())));
+  const bool known =
+      index->Contains(stream, name, facts.file) || !in_request_.Add(stream, name, facts.file);
   if (known && !Planted(Bug::kMergeWithoutIndex)) {
-    options_.stats.AddDuplicate("merge", line.stream);
+    options_.stats.AddDuplicate("merge", stream);
     const Status removed = writer.staging().storage().Remove(writer.staging().PathOf(staged));
     return removed.code() == Code::kNotFound ? Status::Ok() : removed;
   }
-  request.files.push_back({line.stream, staged, line.file, facts.file});
+  request.files.push_back({stream, staged, name, facts.file});
   return Status::Ok();
 }
 

@@ -12,8 +12,10 @@
 #include "cluster/topology.h"
 #include "worker/clusters.h"
 #include "worker/copier.h"
+#include "worker/eras.h"
 #include "worker/queue.h"
 #include "worker/run_stats.h"
+#include "worker/salvage.h"
 #include "worker/writers.h"
 
 namespace databus {
@@ -27,9 +29,11 @@ class MergeService {
     Clusters& clusters;
     const Clock& clock;
     Writers& writers;  // of View::kMerged
+    EraBook& eras;
     ProblemBoard& problems;
     RunStats& stats;
     int copy_threads = 4;
+    int retention_limit_percent = 200;
   };
   explicit MergeService(Options options);
 
@@ -38,7 +42,6 @@ class MergeService {
   void RunOnce(Minute now);
 
  private:
-  // A line of a queue that is to be fetched.
   struct Index {
     uint64_t epoch = 0;  // of the writer whose ledger it agrees with
     enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
@@ -46,6 +49,7 @@ class MergeService {
     std::optional<Minute> covered;
     IdentityIndex index;
   };
+  // A line of a queue that is to be fetched.
   struct Wanted {
     std::string source;
     QueueEntry* entry = nullptr;
@@ -54,11 +58,29 @@ class MergeService {
   void RefreshQueues();
   Status CheckGroups(const std::string& source) const;
   Status MergeGroup(GroupWriter& writer, Group group, Minute now);
+  // P32: what comes before anything is published after a change of primary.
+  Status BeginEras(GroupWriter& writer, Group group);
+  Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
+  // Publishes what is in `request`, and remembers it.
+  Status PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request, Minute now);
   std::vector<Wanted> Select(Group group);
   bool IsDue(const std::string& source, QueueEntry& entry, size_t i);
   Status Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted, CommitRequest& request);
   Status Judge(GroupWriter& writer, const Wanted& wanted, const std::string& staged,
                const CopyOutcome& outcome, CommitRequest& request);
+  // A file that was copied into staging.
+  struct Copied {
+    const std::string& source;
+    const std::string& stream;
+    const std::string& name;
+    const std::string& staged;
+    const FileFacts& facts;
+  };
+  // Adds it to the request, unless it is here already.
+  Status Accept(GroupWriter& writer, const Copied& copied, CommitRequest& request);
+  // Fetches what a salvage has found. `failed`: sources that did not give all of it.
+  Status FetchSalvage(GroupWriter& writer, const std::vector<Salvage::File>& files,
+                      CommitRequest& request, std::set<std::string>& failed);
   void AcknowledgeFrozen(GroupWriter& writer, Group group);
   void AddCleanUps(Group group, CommitRequest& request);
   Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
@@ -70,9 +92,11 @@ class MergeService {
   Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
-  std::map<Group, std::vector<std::string>> frozen_;  // own streams
-  std::map<std::string, QueueReader> queues_;         // by source cluster
+  std::map<Group, std::vector<std::string>> frozen_;     // own streams
+  std::map<std::string, QueueReader> queues_;            // by source cluster
+  std::map<Group, std::vector<const StreamSpec*>> own_;  // open streams
   std::map<Group, Index> indexes_;
+  Salvage salvage_;
   IdentityIndex in_request_;  // of the commit under way
 };
 

@@ -38,7 +38,10 @@ std::string MirrorService::BlockedTopic(const std::string& stream) const {
   return fmt::format("{} mirror stream {}", options_.cluster, stream);
 }
 
-MirrorService::MirrorService(Options options) : options_(std::move(options)) {
+MirrorService::MirrorService(Options options)
+    : options_(std::move(options)),
+      divergence_({options_.topology, options_.cluster, options_.eras, options_.clock,
+                   options_.problems, options_.stats, options_.copy_threads}) {
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.RoleOf(options_.cluster) != Role::kMirror) continue;
     const std::string& primary = stream.Primary();
@@ -75,10 +78,17 @@ void MirrorService::RunOnce() {
 }
 
 Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
+  const Divergence::Streams streams{flow.primary, flow.group, flow.source, flow.streams};
   for (int i = 0; i < kMinutesPerRunMax; ++i) {
+    DATABUS_ASSIGN_OR_RETURN(const auto compared, divergence_.Run(writer, streams));
+    if (compared == Divergence::Progress::kUnderWay) return Status::Ok();
     DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> minute, OpenMinute(writer, flow));
     if (!minute) return Status::Ok();
     DATABUS_ASSIGN_OR_RETURN(std::optional<Manifest> manifest, ClosedMinute(flow, *minute));
+    if (manifest) {
+      DATABUS_ASSIGN_OR_RETURN(const bool whole, IsWithoutHoles(writer, flow, *manifest));
+      if (!whole) continue;
+    }
     DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
     if (!manifest) break;
     DATABUS_RETURN_IF_ERROR(SetAsideSurplus(writer, *manifest));
@@ -97,6 +107,25 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
   }
   DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow));
   return writer.RetryCleanUps();
+}
+
+Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow,
+                                           const Manifest& manifest) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  bool whole = true;
+  for (const auto& [stream, files] : manifest.streams) {
+    const auto known = ledger.streams.find(stream);
+    const auto newest = known == ledger.streams.end() ? std::nullopt : known->second.newest;
+    const bool hole = newest ? newest->Next() < manifest.minute : ledger.closed.has_value();
+    if (!hole) continue;
+    // Once: in a tree of the original system the primary has the hole, too.
+    const auto [doubted, fresh] = doubted_at_.try_emplace(stream, manifest.minute);
+    if (!fresh && doubted->second == manifest.minute) continue;
+    doubted->second = manifest.minute;
+    divergence_.Doubt(stream);
+    whole = false;
+  }
+  return whole;
 }
 
 Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {
@@ -159,6 +188,12 @@ Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Mi
     return ClosedByListing(flow, minute);
   }
   if (!manifest.ok()) return manifest.status();
+  MinuteContent there(flow.source, View::kMerged, flow.group);
+  DATABUS_ASSIGN_OR_RETURN(const bool amended, there.IsAmended(minute));
+  if (amended) {
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, there.Described(minute));
+    manifest->streams = *streams;
+  }
   // Other streams of the group may be mirrored elsewhere, or not at all.
   std::erase_if(manifest->streams, [&](const auto& stream) {
     return std::find(flow.streams.begin(), flow.streams.end(), stream.first) == flow.streams.end();
@@ -283,6 +318,10 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
     if (!status.ok()) {
       trouble = status.WithContext(jobs[i].from);
+      // Described and not there: perhaps purged (P35).
+      if (status.code() == Code::kNotFound && manifest != nullptr) {
+        divergence_.Doubt(files[i].stream);
+      }
       continue;
     }
     files[i].facts = outcomes[i].facts.file;
@@ -332,54 +371,54 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
   return Status::Ok();
 }
 
-// In the open minute a file counts when it is here; a closed one holds what its manifest says,
-// which for a stream that is mirrored only since later is nothing.
+// In the open minute a file counts when it is here; a closed one holds what its manifests say. One
+// that lacks the file is compared with the primary's once more; after that the primary has not got
+// it, either.
 Result<bool> MirrorService::IsMirrored(GroupWriter& writer, const Flow& flow,
-                                       const paths::MinutePath& line, LastManifest& last) {
+                                       const paths::MinutePath& line, MinuteContent& here) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   if (line.minute > *ledger.open) return false;
   if (line.minute == *ledger.open) return IsHere(ledger, line.stream, line.file);
-  if (!last || last->first != line.minute) {
-    last.emplace(line.minute, ReadManifest(writer.staging().storage(), View::kMerged, flow.group,
-                                           line.minute, flow.primary));
+  DATABUS_ASSIGN_OR_RETURN(const bool described, here.IsDescribed(line.minute));
+  if (!described)
+    return true;  // from before the oldest that is kept, or equal without being closed
+  DATABUS_ASSIGN_OR_RETURN(const auto files, here.Described(line.stream, line.minute));
+  if (files && (line.file.empty() || files->contains(line.file))) return true;
+  if (doubted_lines_.emplace(line.stream, line.minute).second) {
+    divergence_.Doubt(line.stream);
+    return false;
   }
-  Result<Manifest>& manifest = last->second;
-  if (manifest.code() == Code::kNotFound) return true;  // from before the oldest that is kept
-  if (manifest.code() == Code::kCorrupt) return true;   // it closed when it was equal
-  if (!manifest.ok()) return manifest.status();
-  const auto stream = manifest->streams.find(line.stream);
-  const bool known = stream != manifest->streams.end() &&
-                     (line.file.empty() || stream->second.contains(line.file));
-  const std::string topic =
-      fmt::format("{} mirror of {} history of {}", options_.cluster, flow.primary, line.stream);
-  if (known) {
-    options_.problems.Clear(topic);
-  } else {
-    options_.problems.Raise(
-        topic,
-        fmt::format("{}: {} was closed here before this stream was mirrored", line.stream,
-                    line.minute.ToIso()),
-        "its later minutes are mirrored; copy the older ones by hand, then remove the queue entry");
-  }
-  return known;
+  options_.problems.Report(
+      fmt::format("{}: the queue at {} names {}, which {} has not got any more", options_.cluster,
+                  flow.primary, FilePath(line.stream, line.minute, line.file), flow.primary),
+      "the line is dropped; the minute is as at its primary");
+  return true;
+}
+
+bool MirrorService::IsOwn(const std::string& stream) const {
+  const StreamSpec* spec = options_.topology.FindStream(stream);
+  return spec != nullptr && spec->Primary() == options_.cluster;
 }
 
 Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   if (!ledger.open) return Status::Ok();
   CommitRequest request;
-  LastManifest last;
+  MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   for (QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (size_t i = 0; i < entry->lines.size(); ++i) {
       const paths::MinutePath& line = entry->lines[i];
       if (GroupOf(line.stream, options_.writers.groups()) != flow.group) continue;
       if (entry->settled.contains(i)) continue;
-      DATABUS_ASSIGN_OR_RETURN(const bool here, IsMirrored(writer, flow, line, last));
       const bool stranger =
           line.view != View::kMerged ||
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();
-      if (here) entry->settled.insert(i);
-      if (here || !stranger) continue;
+      bool done = IsOwn(line.stream);  // from before this cluster was the primary
+      if (!stranger) {
+        DATABUS_ASSIGN_OR_RETURN(done, IsMirrored(writer, flow, line, here));
+      }
+      if (done) entry->settled.insert(i);
+      if (done || !stranger) continue;
       // Topologies change one worker after the other: it may be mirrored here soon.
       options_.problems.Raise(
           fmt::format("{} mirror of {} {}", options_.cluster, flow.primary, line.stream),

@@ -1,16 +1,20 @@
 // A mirror: copies the merged streams of other clusters' primaries into `streams`, path for path
 // (G6), minute after minute: the next one begins only when the primary's is closed and this one
 // equals it (P16). The queue is a hint that says where to look first; the manifests are the truth.
+// After a change of primary the minutes are compared first (worker/divergence.h).
 #pragma once
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "cluster/topology.h"
+#include "commit/minute_content.h"
 #include "worker/clusters.h"
 #include "worker/copier.h"
+#include "worker/divergence.h"
 #include "worker/make_way.h"
 #include "worker/queue.h"
 #include "worker/run_stats.h"
@@ -27,6 +31,7 @@ class MirrorService {
     Clusters& clusters;
     const Clock& clock;
     Writers& writers;  // of View::kMerged
+    EraBook& eras;
     ProblemBoard& problems;
     RunStats& stats;
     int copy_threads = 4;
@@ -47,6 +52,9 @@ class MirrorService {
     std::vector<std::string> streams;  // of this group and primary, mirrored here
   };
   Status MirrorGroup(GroupWriter& writer, const Flow& flow);
+  // Has those streams of `manifest` compared that have a hole here before its minute: they were
+  // frozen, or are mirrored only since. True: there is nothing to be done about any.
+  Result<bool> IsWithoutHoles(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
@@ -67,10 +75,9 @@ class MirrorService {
   // Copies and publishes them.
   Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
   Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
-  // The manifest that was read last: the lines of an entry are mostly of one minute.
-  using LastManifest = std::optional<std::pair<Minute, Result<Manifest>>>;
   Result<bool> IsMirrored(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line,
-                          LastManifest& last);
+                          MinuteContent& here);
+  bool IsOwn(const std::string& stream) const;
   Status CleanQueue(GroupWriter& writer, const Flow& flow);
 
   const Options options_;
@@ -81,8 +88,12 @@ class MirrorService {
     BootTime until;
   };
   std::map<std::pair<std::string, Group>, SeenOpen> seen_open_;
-  std::map<std::string, BootTime> blocked_;    // by stream: until when
-  std::map<std::string, QueueReader> queues_;  // by primary
+  std::map<std::string, BootTime> blocked_;   // by stream: until when
+  std::map<std::string, Minute> doubted_at_;  // by stream: the minute before which it had a hole
+  // Minutes here that lack what a line of the queue names, and were compared again.
+  std::set<std::pair<std::string, Minute>> doubted_lines_;
+  Divergence divergence_;
+  std::map<std::string, QueueReader> queues_;                                 // by primary
   std::map<std::string, std::map<Group, std::vector<std::string>>> streams_;  // by primary
 };
 

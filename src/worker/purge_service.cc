@@ -33,6 +33,16 @@ std::optional<Minute> ParseTrashHour(std::string_view date, std::string_view hou
 
 }  // namespace
 
+Minute OldestKeptManifest(const Topology& topology, int limit_percent, WallTime now) {
+  std::chrono::hours longest = topology.default_retention;
+  for (const StreamSpec& stream : topology.streams) {
+    for (const SourceSpec& source : stream.sources) longest = std::max(longest, source.retention);
+    for (const DestinationSpec& to : stream.destinations) longest = std::max(longest, to.retention);
+  }
+  longest = longest * std::max(limit_percent, 100) / 100 + kManifestMargin;
+  return Minute::Of(now - longest);
+}
+
 void PurgeService::RunOnce() {
   holdings_.clear();
   Storage* own = options_.clusters.Find(options_.cluster);
@@ -279,13 +289,9 @@ void PurgeService::PurgeTrash() {
 void PurgeService::PurgeManifests() {
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr) return;
-  std::chrono::hours longest = options_.topology.default_retention;
-  for (const StreamSpec& stream : options_.topology.streams) {
-    for (const SourceSpec& source : stream.sources) longest = std::max(longest, source.retention);
-    for (const DestinationSpec& to : stream.destinations) longest = std::max(longest, to.retention);
-  }
-  longest = longest * std::max(options_.limit_percent, 100) / 100 + kManifestMargin;
-  const Minute last = Minute::Of(options_.clock.Wall() - longest) + -kMinutesPerHour;
+  const Minute last =
+      OldestKeptManifest(options_.topology, options_.limit_percent, options_.clock.Wall()) +
+      -kMinutesPerHour;
   std::vector<std::string> origins{""};
   for (const ClusterSpec& cluster : options_.topology.clusters) origins.push_back(cluster.name);
   for (Group group = 0; group < options_.writers.groups(); ++group) {

@@ -15,6 +15,9 @@ namespace databus {
 // What to do past the hard limit with what a downstream still needs.
 enum class LimitAction : uint8_t { kKeep, kDrop };
 
+// Manifests from this minute on are there: they outlive every view that they speak of (P19).
+Minute OldestKeptManifest(const Topology& topology, int limit_percent, WallTime now);
+
 // One thread at a time: run it with the loop that owns the writers.
 class PurgeService {
  public:

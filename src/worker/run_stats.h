@@ -58,6 +58,25 @@ class RunStats {
     return frozen_;
   }
 
+  // P32: what is being done about a mirrored stream whose minutes are not as at its primary; empty:
+  // nothing any more.
+  void SetDivergent(const std::string& stream, const std::string& what) {
+    MutexLock lock(mutex_);
+    if (what.empty()) {
+      divergent_.erase(stream);
+    } else {
+      divergent_[stream] = what;
+    }
+  }
+  void ForgetDivergent() {
+    MutexLock lock(mutex_);
+    divergent_.clear();
+  }
+  std::map<std::string, std::string> Divergent() const {
+    MutexLock lock(mutex_);
+    return divergent_;
+  }
+
   using Key = std::pair<std::string, std::string>;  // hop, stream
   std::map<Key, HopStats> Hops() const {
     MutexLock lock(mutex_);
@@ -73,6 +92,7 @@ class RunStats {
   std::map<Key, HopStats> hops_;
   std::map<std::string, uint64_t> queues_;
   std::map<std::string, std::optional<Minute>> frozen_;
+  std::map<std::string, std::string> divergent_;
 };
 
 }  // namespace databus

@@ -69,6 +69,19 @@ std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology) {
 
 Topology TestTopology() { return *ParseTopology(kTopology, "test.xml"); }
 
+Topology Moved(Topology topology, const std::string& from, const std::string& to,
+               const std::map<std::string, Minute>& cuts) {
+  for (StreamSpec& stream : topology.streams) {
+    stream.publication = Publication::kOpen;
+    if (stream.Primary() != from) continue;
+    for (DestinationSpec& destination : stream.destinations) {
+      destination.role = destination.cluster == to ? Role::kPrimary : Role::kMirror;
+    }
+    if (cuts.contains(stream.name)) stream.cut = cuts.at(stream.name);
+  }
+  return topology;
+}
+
 Installation::Installation()
     : clock(Minute::ParseIso("2031-05-06T10:58Z")->Start() + std::chrono::seconds(20)),
       topology(TestTopology()),
@@ -138,6 +151,12 @@ std::vector<std::string> Installation::Violations(Settled settled) {
   return violations;
 }
 
+Minute Installation::Newest(const std::string& cluster, const std::string& stream) {
+  const auto newest = NewestMinute(at(cluster), paths::Stream(View::kMerged, stream));
+  EXPECT_TRUE(newest.ok() && newest->has_value()) << cluster << " " << stream;
+  return newest.ok() && *newest ? **newest : kFirstMinute;
+}
+
 void Installation::CheckView(const std::string& cluster, const StreamSpec& stream, View view,
                              const std::set<std::string>& expected, Settled settled,
                              std::vector<std::string>& violations) {
@@ -194,7 +213,8 @@ WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string
                           std::make_unique<FaultStorage>(installation.at(spec.name), plan));
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
-  auto worker = Worker::Create(seams, config, Obeyed(std::move(topology)), {"host", pid}, adopt_tree);
+  auto worker =
+      Worker::Create(seams, config, Obeyed(std::move(topology)), {"host", pid}, adopt_tree);
   EXPECT_TRUE(worker.ok());
   worker_ = std::move(*worker);
 }

@@ -23,6 +23,11 @@ Topology TestTopology();
 // As if it were the first epoch that was stored.
 std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology);
 
+// Another cluster becomes the primary of the streams of `from`, which mirrors them from then on.
+// `cuts`: by stream.
+Topology Moved(Topology topology, const std::string& from, const std::string& to,
+               const std::map<std::string, Minute>& cuts);
+
 // One published or sealed file, as a reader sees it.
 struct SeenFile {
   std::string stream;
@@ -46,9 +51,11 @@ class Installation {
   // `Settled`: everything delivered must have arrived everywhere.
   enum class Settled : uint8_t { kNo, kYes };
   std::vector<std::string> Violations(Settled settled);
+  // The newest minute of a cluster's merged stream; there must be one.
+  Minute Newest(const std::string& cluster, const std::string& stream);
 
   ManualClock clock;
-  const Topology topology;
+  Topology topology;  // as Violations sees it
   std::unique_ptr<Random> random;
 
  private:

@@ -161,11 +161,9 @@ uint64_t LiveThroughEverywhere(const Fault& fault) {
     Ledger ledger;
     uint64_t seen = 0;
     world.b.Start(world.b.ToCluster());
-    world.a.on_start = [&](FaultPlan& plan) {
-      plan.SetCallback([&](const Call& call) {
-        if (call.store != "net") return Fault{};
-        return ++seen == nth ? fault : Fault{};
-      });
+    world.a.on_call = [&](const Call& call) {
+      if (call.store != "net") return Fault{};
+      return ++seen == nth ? fault : Fault{};
     };
     TwoHandOvers(world, ledger);
     world.Run(10);
@@ -198,15 +196,15 @@ class InDoubtTest : public testing::Test {
     world_.Run(3);
     // What is sent arrives; what is answered does not.
     Verb last = Verb::kStat;
-    world_.a.plan->SetCallback([&last](const Call& call) {
+    world_.a.on_call = [&last](const Call& call) {
       if (call.store != "net") return Fault{};
       const bool lost = last == Verb::kAppend && call.verb == Verb::kRead;
       last = call.verb;
       return lost ? Fault::AnswerLost() : Fault{};
-    });
+    };
     ASSERT_EQ(world_.a.Log({{"clicks", "one"}}), "ok");
     world_.Run(2);
-    world_.a.plan->Clear();
+    world_.a.on_call = nullptr;
     world_.wire.cut_off = {"b:1463"};
     ASSERT_EQ(world_.a.Beat().facts["open_intents"], 1);
   }
@@ -355,11 +353,6 @@ TEST(RedirectToAnotherMakeTest, AfterALostAnswerItIsSentAgainAndCounted) {
   old.silent = true;
   world.a.Start(world.a.ToReceiver("old"));
   ASSERT_EQ(world.a.Log({{"clicks", "one"}}), "ok");
-  // An answer that does not come is waited for by the clock of the one thread there is.
-  world.a.plan->SetCallback([&](const Call& call) {
-    const bool waits = call.store == "net" && call.verb == Verb::kRead && !old.messages.empty();
-    return waits && old.silent ? Fault::RequestLost() : Fault{};
-  });
   world.Run(2);
   old.silent = false;
   world.Run(6);

@@ -33,6 +33,7 @@ struct Wire {
   std::map<std::string, std::shared_ptr<Socket>> listening;  // by "host:port"
   std::set<std::string> cut_off;                             // hosts that nobody reaches
   ConnectionId last = 0;
+  ManualClock* clock = nullptr;  // who waits for an answer that does not come lets time pass
 };
 
 class WireServer final : public FrameServer {
@@ -86,12 +87,16 @@ class WireClient final : public FrameClient {
       return Status::Ok();
     });
   }
-  Result<std::optional<std::string>> Receive(BootTime) override {
+  Result<std::optional<std::string>> Receive(BootTime deadline) override {
     using Answer = Result<std::optional<std::string>>;
     return RunFaulty(plan_, {.verb = Verb::kRead, .store = "net", .path = to_}, [&]() -> Answer {
       std::deque<std::string>& answers = socket_->answers[id_];
       if (wire_.cut_off.contains(to_) || (answers.empty() && !Whole())) return Answer(Broken());
-      if (answers.empty()) return std::optional<std::string>();
+      if (answers.empty()) {
+        const auto wait = std::chrono::ceil<Milliseconds>(deadline - wire_.clock->Boot());
+        if (wait > wait.zero()) wire_.clock->Advance(wait);
+        return std::optional<std::string>();
+      }
       std::optional<std::string> answer = std::move(answers.front());
       answers.pop_front();
       return answer;
@@ -145,11 +150,6 @@ class WireNetwork final : public Network {
   const std::string host_;
 };
 
-// Passes everything on to a tree that outlives it, through a plan.
-inline std::unique_ptr<Storage> Borrow(MemoryStorage& tree, FaultPlan& plan) {
-  return std::make_unique<FaultStorage>(tree, plan);
-}
-
 class Installation;
 
 // A collector's machine: its disk stays, its processes come and go.
@@ -165,7 +165,10 @@ class Machine {
 
   void Start(const std::string& conf);
   void Kill();
-  void LoseSpool() { disk = std::make_unique<MemoryDisk>(); }
+  void LoseSpool() {
+    Kill();
+    disk = std::make_unique<MemoryDisk>();
+  }
   // One answered call: "ok", "later", or nothing.
   std::string Log(const Entries& entries);
   Heartbeat Beat() { return collector->Describe(); }
@@ -188,7 +191,8 @@ class Machine {
 
  public:
   std::unique_ptr<MemoryDisk> disk = std::make_unique<MemoryDisk>();
-  std::function<void(FaultPlan&)> on_start;  // of the next processes
+  std::function<void(FaultPlan&)> on_start;   // of the next processes
+  std::function<Fault(const Call&)> on_call;  // of all of them
   // Of the present process:
   std::unique_ptr<FaultPlan> plan;
   std::unique_ptr<FaultDisk> faulty_disk;
@@ -213,6 +217,7 @@ inline constexpr char kTopology[] = R"(<databus>
 class Installation {
  public:
   explicit Installation(uint64_t seed = 1) : random(SeededRandom(seed)) {
+    wire.clock = &clock;
     for (const char* name : {"dc1", "dc2"}) {
       trees[name] = std::make_unique<MemoryStorage>(clock, std::string("memory:") + name);
       EXPECT_TRUE(InitializeTree(*trees[name], *random, 16).ok());
@@ -256,7 +261,7 @@ class Installation {
   ManualClock clock{WallTime(std::chrono::hours(24 * 365 * 50))};
   std::unique_ptr<Random> random;
   std::map<std::string, std::unique_ptr<MemoryStorage>> trees;
-  std::set<std::string> away;  // trees that nobody can open or read
+  std::set<std::string> away;  // clusters whose trees do not answer
   Wire wire;
   TopologyEpoch epoch;
   Machine a{*this, "a", "dc1"};
@@ -284,9 +289,15 @@ inline std::string Machine::ToReceiver(const std::string& receiver_host) const {
 inline void Machine::Start(const std::string& conf) {
   Kill();
   plan = std::make_unique<FaultPlan>(FaultPlan::Trace::kNone);
+  plan->SetCallback([this](const Call& call) {
+    const bool away = call.store.starts_with("memory:") &&
+                      world_.away.contains(call.store.substr(std::string("memory:").size()));
+    if (away) return Fault::RequestLost();
+    return on_call ? on_call(call) : Fault{};
+  });
   if (on_start) on_start(*plan);
   faulty_disk = std::make_unique<FaultDisk>(*disk, *plan);
-  tree = Borrow(*world_.trees.at(cluster_), *plan);
+  tree = std::make_unique<FaultStorage>(*world_.trees.at(cluster_), *plan);
   net = std::make_unique<WireNetwork>(world_.wire, *plan, host_);
   net->pump = [this] {
     try {
@@ -300,7 +311,9 @@ inline void Machine::Start(const std::string& conf) {
   auto opened = Collector::Open(
       {world_.clock, *world_.random, *faulty_disk, *net, has_cluster ? tree.get() : nullptr,
        [this](const ClusterSpec& spec) -> Result<std::unique_ptr<Storage>> {
-         return Borrow(*world_.trees.at(spec.RootUrl().substr(12, 3)), *plan);
+         const std::string name = spec.RootUrl().substr(std::string("file:///srv/").size(), 3);
+         return std::unique_ptr<Storage>(
+             std::make_unique<FaultStorage>(*world_.trees.at(name), *plan));
        }},
       *std::move(config), {.host = host_, .pid = 1, .on_shutdown = {}, .on_reload = {}});
   ASSERT_TRUE(opened.ok()) << opened.status().ToString();

@@ -1,0 +1,165 @@
+#include "cli/failover/render.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "cli/table.h"
+#include "failover/journal_json.h"
+#include "failover/steps.h"
+#include "telemetry/iso_time.h"
+
+namespace databus {
+
+using failover::Gate;
+using failover::Journal;
+using failover::Kind;
+using failover::Plan;
+using failover::StepName;
+using Json = nlohmann::ordered_json;
+
+namespace {
+
+constexpr size_t kWaitsShown = 10;
+
+std::string SourcesOf(const StreamSpec& stream) {
+  std::vector<std::string> names;
+  for (const SourceSpec& source : stream.sources) names.push_back(source.cluster);
+  return fmt::format("{}", fmt::join(names, ", "));
+}
+
+std::string Arrow(const std::string& before, const std::string& after) {
+  return before == after ? before : before + " -> " + after;
+}
+
+std::string RenderWaits(const Gate& gate) {
+  std::string text;
+  for (size_t i = 0; i < gate.waits.size() && i < kWaitsShown; ++i) {
+    text += "  waits: " + gate.waits[i] + "\n";
+  }
+  if (gate.waits.size() > kWaitsShown) {
+    text += fmt::format("  and for {} more\n", gate.waits.size() - kWaitsShown);
+  }
+  return text;
+}
+
+std::string Expected(Milliseconds expected) { return "about " + ToHuman(expected); }
+
+}  // namespace
+
+std::string RenderPlan(const Plan& plan) {
+  std::string text = fmt::format("{} {} -> {}, from topology epoch {}\n", KindName(plan.kind),
+                                 plan.change.from, plan.change.to, plan.base_epoch);
+  if (!plan.undoes.empty()) text += "undoes " + plan.undoes + "\n";
+  if (!plan.change.streams.empty()) {
+    Table streams({"STREAM", "PRIMARY", "SOURCES"});
+    for (const failover::StreamChange& stream : plan.change.streams) {
+      streams.Row({stream.name(), Arrow(stream.before.Primary(), stream.after.Primary()),
+                   Arrow(SourcesOf(stream.before), SourcesOf(stream.after))});
+    }
+    text += "\n" + streams.ToString();
+  }
+  if (!plan.steps.empty()) {
+    Table steps({"STEP", "EPOCH", "EXPECTED", "WHAT"});
+    for (const failover::PlannedStep& step : plan.steps) {
+      steps.Row({std::string(StepName(step.step)), step.epoch ? fmt::format("{}", *step.epoch) : "",
+                 Expected(step.expected), step.what});
+    }
+    text += "\n" + steps.ToString();
+    text += fmt::format("in all {}\n", Expected(plan.Expected()));
+  }
+  for (const std::string& warning : plan.warnings) text += "warning: " + warning + "\n";
+  for (const failover::Refusal& refusal : plan.refusals) {
+    text += fmt::format("{}: {}\n  next: {}\n",
+                        plan.fault == Plan::Fault::kNothingToDo ? "nothing to do" : "refused",
+                        refusal.what, refusal.next);
+  }
+  if (plan.MayRun()) text += fmt::format("plan {}\n", plan.id);
+  return text;
+}
+
+Json PlanToJson(const Plan& plan) {
+  Json json = {{"version", 1},
+               {"plan_id", plan.id},
+               {"kind", KindName(plan.kind)},
+               {"from", plan.change.from},
+               {"to", plan.change.to},
+               {"base_epoch", plan.base_epoch},
+               {"base_digest", plan.base_digest},
+               {"undoes", plan.undoes},
+               {"without", plan.without},
+               {"may_run", plan.MayRun()},
+               {"expected_ms", plan.Expected().count()},
+               {"change", failover::RoleChangeToJson(plan.change)}};
+  json["steps"] = Json::array();
+  for (const failover::PlannedStep& step : plan.steps) {
+    json["steps"].push_back({{"step", StepName(step.step)},
+                             {"epoch", step.epoch ? Json(*step.epoch) : Json(nullptr)},
+                             {"expected_ms", step.expected.count()},
+                             {"what", step.what}});
+  }
+  json["warnings"] = plan.warnings;
+  json["refusals"] = Json::array();
+  for (const failover::Refusal& refusal : plan.refusals) {
+    json["refusals"].push_back({{"what", refusal.what}, {"next", refusal.next}});
+  }
+  return json;
+}
+
+std::string RenderProgress(const Journal& journal, const Gate& gate, WallTime now) {
+  const Milliseconds spent = now - journal.step_since;
+  std::string line = fmt::format("{:<8} {:>8}", StepName(journal.step), ToHuman(spent));
+  if (gate.waits.empty()) return line;
+  line += "  " + gate.waits.front();
+  if (gate.waits.size() > 1) line += fmt::format(" (and {} more)", gate.waits.size() - 1);
+  return line;
+}
+
+std::string RenderOutcome(const Journal& journal) {
+  if (journal.step == failover::Step::kAborted) {
+    return fmt::format(
+        "{} is aborted: modes and publication are as they were before; collectors "
+        "deliver what they have kept.\n",
+        journal.id);
+  }
+  if (journal.step != failover::Step::kDone) return "";
+  std::string text = fmt::format("{} is done", journal.id);
+  if (!journal.events.empty()) {
+    text += " after " + ToHuman(journal.step_since - journal.started);
+  }
+  text += fmt::format(": {} is the primary of {}.\n", journal.change.to,
+                      fmt::join(journal.change.Moving(), ", "));
+  if (journal.report.is_object() && journal.report.contains("sentence")) {
+    text += journal.report["sentence"].get<std::string>() + "\n";
+  }
+  return text;
+}
+
+std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now) {
+  std::string text = fmt::format("{}: {} {} -> {}\n  streams: {}\n  begun {}, driven by {}\n",
+                                 journal.id, KindName(journal.kind), journal.change.from,
+                                 journal.change.to, fmt::join(journal.change.Moving(), ", "),
+                                 ToIsoMs(journal.started), journal.driver);
+  for (const failover::JournalEvent& event : journal.events) {
+    text += fmt::format("  {}  {:<8} {}\n", ToIsoMs(event.at), StepName(event.step), event.text);
+  }
+  if (journal.Ended()) return text + RenderOutcome(journal);
+  text += fmt::format("  step {} since {}\n", StepName(journal.step),
+                      ToHuman(now - journal.step_since));
+  text += RenderWaits(gate);
+  const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
+  text += fmt::format(
+      "  next: 'databus {0} resume' goes on{1}\n", command,
+      failover::MaySwapped(journal) ? "" : fmt::format(", 'databus {} abort' undoes it", command));
+  return text;
+}
+
+Json StateToJson(const Journal& journal, const Gate& gate) {
+  return {{"version", 1},
+          {"ended", journal.Ended()},
+          {"may_abort", !journal.Ended() && !failover::MaySwapped(journal)},
+          {"waits", gate.waits},
+          {"outstanding", gate.outstanding},
+          {"journal", failover::JournalToJson(journal)}};
+}
+
+}  // namespace databus

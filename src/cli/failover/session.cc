@@ -1,0 +1,106 @@
+#include "cli/failover/session.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <CLI/CLI.hpp>
+
+#include "cli/installation.h"
+
+namespace databus {
+
+using failover::Journal;
+using failover::Kind;
+
+std::string_view WayName(Way way) { return way == Way::kOver ? "failover" : "failback"; }
+
+void AddWithoutOption(CLI::App& app, FailoverOptions& options) {
+  app.add_option("--without", options.request.without,
+                 "Do not wait for this collector (CLUSTER/NAME) or cluster; may be repeated")
+      ->type_name("NAME");
+}
+
+void AddRequestOptions(CLI::App& app, Way way, FailoverOptions& options) {
+  AddTopologyOption(app, options.topology_file);
+  if (way == Way::kOver) {
+    app.add_option("--from", options.request.from, "The cluster whose business moves")
+        ->required()
+        ->type_name("CLUSTER");
+  } else {
+    options.request.kind = Kind::kFailback;
+  }
+  app.add_option("--to", options.request.to,
+                 way == Way::kOver ? "The cluster that takes it over"
+                                   : "The cluster that was failed over, and comes back")
+      ->required()
+      ->type_name("CLUSTER");
+  AddWithoutOption(app, options);
+  if (way == Way::kBack) return;
+  app.add_flag_function(
+      "--unplanned", [&options](int64_t) { options.request.kind = Kind::kUnplanned; },
+      "The cluster is lost: swap at once, after the loss statement is accepted");
+  app.add_option_function<std::vector<std::string>>(
+         "--redirect-to",
+         [&options](const std::vector<std::string>& texts) {
+           for (const std::string& text : texts) {
+             const auto endpoint = Endpoint::Parse(text);
+             if (!endpoint) {
+               throw CLI::ValidationError("--redirect-to",
+                                          fmt::format("found '{}', expected HOST:PORT", text));
+             }
+             options.request.redirect_to.push_back(*endpoint);
+           }
+         },
+         "Send the collectors' messages there, rather than to the live collectors of --to")
+      ->type_name("HOST:PORT");
+}
+
+FailoverSession::FailoverSession(const Topology& topology, Seams& seams)
+    : desk_({.random = seams.random,
+             .open =
+                 [&seams](const ClusterSpec& cluster) {
+                   return seams.open_storage(cluster.url, cluster.root_dir);
+                 },
+             .clusters = topology.clusters}),
+      store_(desk_),
+      observer_(desk_, seams.clock) {}
+
+Result<std::unique_ptr<FailoverSession>> FailoverSession::Open(const std::string& topology_file,
+                                                               Seams& seams) {
+  DATABUS_ASSIGN_OR_RETURN(const Topology topology, LoadTopology(seams, topology_file));
+  return std::unique_ptr<FailoverSession>(new FailoverSession(topology, seams));
+}
+
+Result<std::map<std::string, Journal>> FailoverSession::Journals() {
+  desk_.Look();
+  failover::FoundJournals found = store_.ReadAll();
+  if (found.unreadable.empty()) return std::move(found.by_id);
+  return Status(Code::kRefused, fmt::format("nobody can tell whether a failover is open: {}",
+                                            fmt::join(found.unreadable, "; ")));
+}
+
+Result<failover::Plan> FailoverSession::MakePlan(const failover::Request& request) {
+  DATABUS_ASSIGN_OR_RETURN(const auto journals, Journals());
+  const auto& heads = desk_.picture().heads;
+  const failover::Scope scope = heads.empty()
+                                    ? failover::Scope()
+                                    : failover::ScopeOf(request, heads.front()->stored.topology);
+  return failover::MakePlan(request, observer_.Look(scope), journals);
+}
+
+Result<Journal> FailoverSession::FindJournal(Way way, const std::string& id) {
+  DATABUS_ASSIGN_OR_RETURN(auto journals, Journals());
+  const Journal* best = nullptr;
+  for (const auto& [known, journal] : journals) {
+    const bool back = journal.kind == Kind::kFailback;
+    if (id.empty() ? back != (way == Way::kBack) : known != id) continue;
+    const bool better = best == nullptr || (best->Ended() && !journal.Ended()) ||
+                        (best->Ended() == journal.Ended() && journal.started > best->started);
+    if (better) best = &journal;
+  }
+  if (best != nullptr) return *best;
+  return Status(Code::kNotFound, id.empty() ? fmt::format("there was no {} yet", WayName(way))
+                                            : fmt::format("there is no journal '{}'", id));
+}
+
+}  // namespace databus

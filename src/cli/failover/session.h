@@ -1,0 +1,64 @@
+// What the failover commands have in common: their options, the installation as they see it, and
+// the journals.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/command.h"
+#include "cli/seams.h"
+#include "control/topology_desk.h"
+#include "failover/journal_store.h"
+#include "failover/observer.h"
+#include "failover/plan.h"
+
+namespace databus {
+
+// Which of the two words was typed.
+enum class Way : uint8_t { kOver, kBack };
+std::string_view WayName(Way way);  // failover, failback
+
+struct FailoverOptions {
+  std::string topology_file;
+  failover::Request request;
+  std::string plan_id;      // only if the plan is still this one
+  std::string accept_loss;  // the id of the loss statement
+  std::string journal_id;   // the open one, or the last, when empty
+  bool unplanned = false;
+  bool json = false;
+  bool yes = false;
+  bool dry_run = false;
+};
+
+void AddWithoutOption(CLI::App& app, FailoverOptions& options);
+// --from, --to, and what else says what is wanted.
+void AddRequestOptions(CLI::App& app, Way way, FailoverOptions& options);
+
+// One thread at a time.
+class FailoverSession {
+ public:
+  // kInvalid: the topology file cannot be read or understood.
+  static Result<std::unique_ptr<FailoverSession>> Open(const std::string& topology_file,
+                                                       Seams& seams);
+
+  TopologyDesk& desk() { return desk_; }
+  failover::Observer& observer() { return observer_; }
+
+  // All journals. kRefused: there are some that cannot be read.
+  Result<std::map<std::string, failover::Journal>> Journals();
+  // Looks, and plans.
+  Result<failover::Plan> MakePlan(const failover::Request& request);
+  // The journal with this id; or the open one of this way, or the last. kNotFound: there is none.
+  Result<failover::Journal> FindJournal(Way way, const std::string& id);
+
+ private:
+  FailoverSession(const Topology& topology, Seams& seams);
+
+  TopologyDesk desk_;
+  failover::JournalStore store_;
+  failover::Observer observer_;
+};
+
+}  // namespace databus

@@ -1,0 +1,113 @@
+// `databus failover|failback resume` and `abort`: by anyone, anywhere, whoever began it.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <memory>
+#include <ostream>
+
+#include "cli/ask.h"
+#include "cli/failover/commands.h"
+#include "cli/failover/drive.h"
+#include "cli/failover/render.h"
+#include "cli/failover/session.h"
+#include "cli/installation.h"
+#include "failover/steps.h"
+
+namespace databus {
+namespace {
+
+using failover::Journal;
+
+Exit NothingOpen(Io& io, const std::string& message) {
+  io.err << "databus: " << message << "\n";
+  return Exit::kNothingToDo;
+}
+
+Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
+  const auto session = FailoverSession::Open(options.topology_file, seams);
+  if (!session.ok()) return Report(io, session.status());
+  auto journal = (*session)->FindJournal(way, options.journal_id);
+  if (journal.code() == Code::kNotFound) return NothingOpen(io, journal.status().message());
+  if (!journal.ok()) return Report(io, journal.status());
+  if (journal->Ended()) {
+    const Exit known = DriveFailover(**session, *journal, options, io, seams);
+    if (known != Exit::kDone) return known;
+    return NothingOpen(io, fmt::format("{} has ended: {}", journal->id, StepName(journal->step)));
+  }
+  for (const std::string& name : options.request.without) {
+    if (std::ranges::count(journal->without, name) > 0) continue;
+    journal->without.push_back(name);
+    journal->Note(seams.clock.Wall(), "goes on without " + name);
+  }
+  return DriveFailover(**session, *journal, options, io, seams);
+}
+
+Exit AbortIt(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
+  const auto session = FailoverSession::Open(options.topology_file, seams);
+  if (!session.ok()) return Report(io, session.status());
+  const auto journal = (*session)->FindJournal(way, options.journal_id);
+  if (journal.code() == Code::kNotFound) return NothingOpen(io, journal.status().message());
+  if (!journal.ok()) return Report(io, journal.status());
+  const auto aborted = failover::Abort(*journal, seams.clock.Wall());
+  if (aborted.code() == Code::kExists) return NothingOpen(io, aborted.status().message());
+  if (!aborted.ok()) return Report(io, aborted.status());
+  io.err << fmt::format(
+      "{} is at step {}. Aborting makes collectors deliver as before, and {} publish again.\n",
+      journal->id, StepName(journal->step), journal->change.from);
+  if (!options.yes && Ask(io, "Abort it?") == Answer::kNo) {
+    io.err << "databus: nothing was changed\n";
+    return Exit::kNothingToDo;
+  }
+  return DriveFailover(**session, *aborted, options, io, seams);
+}
+
+void AddCommonOptions(CLI::App& app, FailoverOptions& options) {
+  AddTopologyOption(app, options.topology_file);
+  app.add_option("ID", options.journal_id, "Which one (default: the open one)");
+  app.add_flag("--json", options.json, "Print the outcome as JSON");
+}
+
+template <Way kWay>
+CommandBody DefineResume(CLI::App& app) {
+  auto options = std::make_shared<FailoverOptions>();
+  AddCommonOptions(app, *options);
+  AddWithoutOption(app, *options);
+  return [options](Io& io, Seams& seams) { return Resume(kWay, *options, io, seams); };
+}
+
+template <Way kWay>
+CommandBody DefineAbort(CLI::App& app) {
+  auto options = std::make_shared<FailoverOptions>();
+  AddCommonOptions(app, *options);
+  app.add_flag("--yes", options->yes, "Do not ask");
+  return [options](Io& io, Seams& seams) { return AbortIt(kWay, *options, io, seams); };
+}
+
+constexpr std::string_view kResumeDetails =
+    "Anyone may, from anywhere; a process that still drives it notices and stops.\n"
+    "Exit 0 done, 1 it cannot go on, 3 nothing is open.";
+constexpr std::string_view kAbortDetails =
+    "Possible until the swap: modes and publication become what they were before it began, and\n"
+    "collectors deliver what they have kept. Exit 0 undone, 1 too late, 3 nothing is open.";
+
+}  // namespace
+
+const Command kFailoverResume{.name = "failover resume",
+                              .summary = "Go on with a failover that was stopped or killed.",
+                              .details = kResumeDetails,
+                              .define = &DefineResume<Way::kOver>};
+const Command kFailbackResume{.name = "failback resume",
+                              .summary = "Go on with a failback that was stopped or killed.",
+                              .details = kResumeDetails,
+                              .define = &DefineResume<Way::kBack>};
+const Command kFailoverAbort{.name = "failover abort",
+                             .summary = "Undo a failover that has not swapped yet.",
+                             .details = kAbortDetails,
+                             .define = &DefineAbort<Way::kOver>};
+const Command kFailbackAbort{.name = "failback abort",
+                             .summary = "Undo a failback that has not swapped yet.",
+                             .details = kAbortDetails,
+                             .define = &DefineAbort<Way::kBack>};
+
+}  // namespace databus

@@ -1,0 +1,32 @@
+// The last step of a failover: are all views of the streams concerned equal, since it began?
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+
+#include "cli/seams.h"
+#include "cli/verify_observe.h"
+#include "control/topology_desk.h"
+#include "failover/run.h"
+
+namespace databus {
+
+// Of one failover. One thread at a time.
+class FailoverVerification {
+ public:
+  FailoverVerification(const TopologyDesk& desk, Seams& seams) : desk_(desk), seams_(seams) {}
+
+  // What was on its way at the first call is waited for; what comes later is not.
+  Result<failover::Verification> Check(const failover::Journal& journal);
+
+ private:
+  const TopologyDesk& desk_;
+  Seams& seams_;
+  Topology topology_;  // with the sources of before and after
+  std::unique_ptr<VerifyObserver> observer_;
+  std::optional<std::set<std::string>> awaited_;  // paths
+};
+
+}  // namespace databus

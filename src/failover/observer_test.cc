@@ -1,0 +1,210 @@
+#include "failover/observer.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "cluster/names.h"
+#include "commit/manifest.h"
+#include "commit/record.h"
+#include "failover/gates.h"
+#include "failover/test_puppets.h"
+
+namespace databus::failover {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Pair;
+
+class ObserverTest : public testing::Test {
+ protected:
+  Observation Look(const Scope& scope) {
+    desk_.Look();
+    return observer_.Look(scope);
+  }
+  static Scope Flow() {
+    Scope scope;
+    scope.flow = Scope::Flow::kLook;
+    scope.streams = {"clicks"};
+    scope.whole = "dc1";
+    return scope;
+  }
+  static std::string DataName(const std::string& stream) {
+    return DataFileName{stream, kTestMinute, 1, true}.ToString();
+  }
+  // A closed minute of clicks at both, with what each holds.
+  void Close(const std::string& cluster, const std::string& primary, Minute minute,
+             const MinuteFiles& files) {
+    world_.MakeMinute(cluster, "clicks", minute);
+    const Group group = GroupOf("clicks", kGroupsDefault);
+    const Manifest manifest{View::kMerged, group, minute, primary, {{"clicks", files}}};
+    world_.Put(cluster, paths::Manifest(View::kMerged, group, minute, primary), manifest.Encode());
+  }
+  SeenMirror Mirror(Scope::Mirrored::Depth depth) {
+    Scope scope;
+    scope.mirrored = {{"clicks", "dc1", "dc2", depth}};
+    return Look(scope).mirrors.at({"clicks", "dc2"});
+  }
+
+  Puppets world_;
+  FaultPlan plan_{FaultPlan::Trace::kNone};
+  TopologyDesk desk_ = world_.Desk(&plan_);
+  Observer observer_{desk_, world_.clock};
+};
+
+TEST_F(ObserverTest, WhatIsUnderWayIsCountedAtEveryPlaceWhereItMayBe) {
+  world_.Put("dc2", paths::DataFile("clicks", "c1", DataName("clicks")), "x");
+  world_.Put("dc2", paths::DataFile("clicks", "c2", "clicks_current"), "x");
+  world_.Put("dc2", paths::DataFile("orders", "c1", DataName("orders")), "x");
+  const std::string staging = paths::EpochStaging(View::kLocal, 3, 7);
+  world_.Put("dc2", paths::Join(staging, staged::ClaimName(1, "c1", DataName("clicks"))), "x");
+  const std::string fenced = paths::FencedStaging(View::kLocal, 3, 6);
+  world_.Put("dc2", paths::Join(fenced, staged::ClaimName(1, "c1", DataName("clicks"))), "x");
+  Record record;
+  record.number = 2;
+  record.moves = {{MoveKind::kFile, "f1",
+                   paths::MinuteFile(View::kMerged, "clicks", kTestMinute, "a.gz"), 1, 1}};
+  world_.Put("dc1", paths::Join(paths::EpochStaging(View::kMerged, 3, 1), staged::RecordName(2, 0)),
+             record.Encode());
+  const std::string line = paths::MinuteFile(View::kLocal, "clicks", kTestMinute, "a.gz");
+  world_.Put("dc3", paths::Consumers("dc1") + "/0.1.1",
+             "file:///dc3/databus/" + line + "\n" + line + "\n");
+  world_.Put("dc1", paths::Mirrors("dc2") + "/0.1.1",
+             paths::MinuteDir(View::kMerged, "clicks", kTestMinute) + "\n");
+
+  Observation seen = Look(Flow());
+  const Underway& at_dc2 = seen.trees["dc2"].flow["clicks"];
+  EXPECT_THAT(at_dc2.data_files, ElementsAre(Pair("c1", 1), Pair("c2", 0)));
+  EXPECT_EQ(at_dc2.in_commit, 2U) << "a fenced claim counts as well";
+  EXPECT_FALSE(seen.trees["dc2"].flow.contains("orders")) << "not asked for";
+  EXPECT_EQ(seen.trees["dc1"].flow["clicks"].merging, 1U);
+  EXPECT_THAT(seen.trees["dc3"].flow["clicks"].to_merge, ElementsAre(Pair("dc1", 2)));
+  EXPECT_THAT(seen.trees["dc1"].flow["clicks"].to_mirror, ElementsAre(Pair("dc2", 1)));
+  EXPECT_EQ(seen.trees["dc1"].mirror_entries["dc2"], 1U);
+  // What is gone is not remembered.
+  ASSERT_TRUE(world_.trees["dc3"]->Remove(paths::Consumers("dc1") + "/0.1.1").ok());
+  EXPECT_TRUE(Look(Flow()).trees["dc3"].flow["clicks"].to_merge.empty());
+}
+
+TEST_F(ObserverTest, OfTheClusterThatGoesAllStreamsAreLookedAt) {
+  world_.Put("dc1", paths::DataFile("orders", "c1", DataName("orders")), "x");
+  EXPECT_EQ(Look(Flow()).trees["dc1"].flow["orders"].data_files["c1"], 1U);
+}
+
+TEST_F(ObserverTest, APartThatDoesNotAnswerIsUnknownAndTheOthersAreKnown) {
+  for (const std::string& part : {paths::Data(), paths::Staging(View::kLocal, 0),
+                                  paths::Consumers("dc1"), paths::Mirrors("dc2")}) {
+    const std::string root = part == paths::Data() ? part : std::string(paths::Parent(part));
+    plan_.Clear();
+    plan_.Add({.verb = Verb::kList,
+               .store_part = "dc2",
+               .path_part = root,
+               .times = FaultRule::kAlways,
+               .fault = Fault::RequestLost()});
+    const Observation seen = Look(Flow());
+    EXPECT_THAT(seen.TreeOf("dc2").why_flow_unknown, HasSubstr("lost")) << root;
+    EXPECT_EQ(seen.TreeOf("dc1").why_flow_unknown, "") << root;
+  }
+}
+
+TEST_F(ObserverTest, ARecordThatCannotBeReadIsNotTakenForNone) {
+  world_.Put("dc2", paths::Join(paths::EpochStaging(View::kLocal, 3, 7), staged::RecordName(2, 0)),
+             "damaged");
+  EXPECT_NE(Look(Flow()).TreeOf("dc2").why_flow_unknown, "");
+}
+
+TEST_F(ObserverTest, StagingThatChangesHandsMeanwhileIsLookedAtAgain) {
+  const std::string staging = paths::EpochStaging(View::kLocal, 3, 7);
+  world_.Put("dc2", paths::Join(staging, staged::ClaimName(1, "c1", DataName("clicks"))), "x");
+  plan_.Add(
+      {.verb = Verb::kList,
+       .store_part = "dc2",
+       .path_part = staging,
+       .fault = Fault::Delayed([&] {
+         ASSERT_TRUE(
+             world_.trees["dc2"]->Rename(staging, paths::FencedStaging(View::kLocal, 3, 7)).ok());
+       })});
+  EXPECT_THAT(Look(Flow()).TreeOf("dc2").why_flow_unknown, HasSubstr("changed hands"));
+  EXPECT_EQ(Look(Flow()).trees["dc2"].flow["clicks"].in_commit, 1U);
+}
+
+TEST_F(ObserverTest, ProcessesAreKnownByTheirNewestHeartbeatInAnyTree) {
+  Heartbeat beat = NewBeat("collector", "collector-c1@dc1", "dc1");
+  beat.written = world_.clock.Wall() + std::chrono::seconds(1);
+  beat.facts["cluster"] = "dc1";
+  beat.facts["lag_ms"] = 77;
+  beat.facts["backlog"]["clicks"] = {{"open_intents", 3}};
+  world_.Put("dc2", paths::StatusFile("collector-c1@dc1"), EncodeHeartbeat(beat));
+  const Observation seen = Look({});
+  ASSERT_EQ(seen.collectors.size(), 3U);
+  EXPECT_EQ(seen.collectors[0].Label(), "dc1/c1");
+  EXPECT_EQ(seen.collectors[0].lag.count(), 77);
+  EXPECT_EQ(seen.collectors[0].backlog.at("clicks").open_intents, 3U);
+  EXPECT_EQ(seen.WorkerOf("dc1").life, Life::kAlive);
+  EXPECT_EQ(seen.WorkerOf("dc9").life, Life::kSilent);
+}
+
+TEST_F(ObserverTest, WhoSaysNothingIsSilentAndWhoSaidGoodbyeIsStopped) {
+  Heartbeat beat = NewBeat("collector", "collector-old", "dc1");
+  beat.written = world_.clock.Wall() - std::chrono::seconds(10);
+  world_.Put("dc1", paths::StatusFile("collector-old"), EncodeHeartbeat(beat));
+  beat.process = "collector-over";
+  beat.state = "stopped";
+  world_.Put("dc1", paths::StatusFile("collector-over"), EncodeHeartbeat(beat));
+  const Observation seen = Look({});
+  EXPECT_EQ(seen.collectors[0].life, Life::kAlive);
+  EXPECT_EQ(seen.collectors[1].life, Life::kSilent);
+  EXPECT_EQ(seen.collectors[2].life, Life::kStopped);
+}
+
+TEST_F(ObserverTest, ACollectorThatNeverSaidAnythingIsForeign) {
+  world_.Put("dc1", paths::DataFile("clicks", "scribe7", DataName("clicks")), "x");
+  world_.Put("dc1", paths::DataFile("clicks", "c1", DataName("clicks")), "x");
+  EXPECT_THAT(ForeignCollectors(Look(Flow()), "dc1"), ElementsAre("scribe7"));
+}
+
+TEST_F(ObserverTest, AMirrorIsComparedMinuteByMinute) {
+  const ManifestFile one{1, 1, 0, {}};
+  const ManifestFile other{1, 2, 0, {}};
+  const Minute first = kTestMinute + (-3);
+  Close("dc1", "", first, {{"a.gz", one}});
+  Close("dc2", "dc1", first, {{"a.gz", one}});
+  Close("dc1", "", first + 1, {{"b.gz", one}});
+  Close("dc2", "dc1", first + 1, {{"b.gz", one}});
+  Close("dc1", "", first + 2, {});
+  Close("dc2", "dc1", first + 2, {});
+  using Depth = Scope::Mirrored::Depth;
+  SeenMirror mirror = Mirror(Depth::kAll);
+  EXPECT_EQ(mirror.why_unknown, "");
+  EXPECT_EQ(mirror.differs, std::nullopt) << mirror.difference;
+  EXPECT_EQ(mirror.compared, 4U);
+  EXPECT_EQ(mirror.newest, kTestMinute);
+  EXPECT_EQ(Mirror(Depth::kNewest).compared, 1U);
+
+  // One minute of another installation, in which the middle is not the same.
+  Close("dc1", "", kTestMinute + 1, {{"c.gz", one}});
+  Close("dc2", "dc1", kTestMinute + 1, {{"c.gz", other}});
+  world_.MakeMinute("dc2", "clicks", kTestMinute + 2);
+  world_.MakeMinute("dc1", "clicks", kTestMinute + 2);
+  mirror = Mirror(Depth::kAll);
+  EXPECT_EQ(mirror.differs, kTestMinute + 1);
+  EXPECT_THAT(mirror.difference, HasSubstr("c.gz is not the same file"));
+  EXPECT_EQ(Mirror(Depth::kNewest).differs, std::nullopt);
+}
+
+TEST_F(ObserverTest, OnlyTheRangeThatBothRetainIsCompared) {
+  Close("dc1", "", kTestMinute + (-1), {});
+  const SeenMirror mirror = Mirror(Scope::Mirrored::Depth::kAll);
+  EXPECT_EQ(mirror.compared, 1U) << "the mirror has no minute before the one at hand";
+  EXPECT_EQ(mirror.differs, std::nullopt);
+}
+
+TEST_F(ObserverTest, AMirrorThatDoesNotAnswerIsUnknown) {
+  plan_.Add({.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
+  const SeenMirror mirror = Mirror(Scope::Mirrored::Depth::kNewest);
+  EXPECT_THAT(mirror.why_unknown, HasSubstr("dc2 does not answer"));
+  EXPECT_FALSE(Look({}).TreeOf("dc2").Answers());
+}
+
+}  // namespace
+}  // namespace databus::failover

@@ -1,0 +1,207 @@
+#include "failover/plan.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "failover/test_model.h"
+
+namespace databus::failover {
+namespace {
+
+using testing::HasSubstr;
+
+const Request kOver{.kind = Kind::kPlanned, .from = "dc1", .to = "dc2"};
+const Request kUnplanned{.kind = Kind::kUnplanned, .from = "dc1", .to = "dc2"};
+
+SeenCollector& CollectorOf(Observation& seen, const std::string& cluster) {
+  return *std::ranges::find(seen.collectors, cluster, &SeenCollector::cluster);
+}
+
+TEST(PlanTest, AHealthyInstallationMayBeFailedOverAndThePlanSaysHow) {
+  TestModel model;
+  const Plan plan = MakePlan(kOver, model.See(), {});
+  EXPECT_TRUE(plan.MayRun()) << plan.refusals.at(0).what;
+  EXPECT_THAT(plan.warnings, testing::IsEmpty());
+  ASSERT_EQ(plan.steps.size(), 7U);
+  EXPECT_EQ(plan.steps[0].epoch, 2U);
+  EXPECT_EQ(plan.steps[2].epoch, 3U);
+  EXPECT_EQ(plan.steps[4].epoch, 4U);
+  EXPECT_GT(plan.Expected().count(), 0);
+}
+
+TEST(PlanTest, TheIdNamesWhatIsDoneAndFromWhere) {
+  TestModel model;
+  const std::string id = MakePlan(kOver, model.See(), {}).id;
+  EXPECT_EQ(MakePlan(kOver, model.See(), {}).id, id) << "a moment later";
+  Request without = kOver;
+  without.without = {"dc3/c1"};
+  EXPECT_NE(MakePlan(without, model.See(), {}).id, id);
+  Request elsewhere = kOver;
+  elsewhere.redirect_to = {{"h9", 1463}};
+  EXPECT_NE(MakePlan(elsewhere, model.See(), {}).id, id);
+  model.Store(TopologyEpoch::Of(model.Newest().stored.Next("somebody")));
+  EXPECT_NE(MakePlan(kOver, model.See(), {}).id, id) << "the topology changed";
+}
+
+// What is wrong, what the refusal says, and what it advises.
+struct Wrong {
+  const char* what;
+  const char* next;
+  std::function<void(Observation&)> make;
+};
+
+TEST(PlanTest, WhateverIsWrongIsRefusedByNameWithANextStep) {
+  const Wrong kWrongs[] = {
+      {"cluster dc1 does not answer", "--unplanned",
+       [](Observation& seen) { seen.trees["dc1"].why_away = "gone"; }},
+      {"cluster dc2 does not answer", "bring it back",
+       [](Observation& seen) { seen.trees["dc2"].why_away = "gone"; }},
+      {"cluster dc3 does not answer", "--without dc3",
+       [](Observation& seen) { seen.trees["dc3"].why_away = "gone"; }},
+      {"clocks of cluster dc2", "NTP",
+       [](Observation& seen) { seen.trees["dc2"].clock_ahead = std::chrono::minutes(-5); }},
+      {"no worker of dc2 is alive", "start one",
+       [](Observation& seen) { seen.workers["dc2"].life = Life::kSilent; }},
+      {"the worker of dc1 obeys topology epoch 0", "version",
+       [](Observation& seen) { seen.workers["dc1"].epoch = 0; }},
+      {"dc2 is putting right what it had published of clicks", "databus status",
+       [](Observation& seen) { seen.workers["dc2"].divergent["clicks"] = "3 minutes"; }},
+      {"collector dc3/c1 has said nothing since", "--without dc3/c1",
+       [](Observation& seen) { CollectorOf(seen, "dc3").life = Life::kSilent; }},
+      {"collector dc3/c1 obeys topology epoch 0", "version",
+       [](Observation& seen) { CollectorOf(seen, "dc3").epoch = 0; }},
+      {"bytes free for its spool", "make room",
+       [](Observation& seen) { CollectorOf(seen, "dc1").free_bytes = 1000; }},
+      {"bytes free for its spool", "make room",
+       [](Observation& seen) {  // 1 GB came in within a second
+         SeenCollector& collector = CollectorOf(seen, "dc1");
+         collector.spool_bytes = 1'000'000'000;
+         collector.lag = std::chrono::seconds(1);
+         collector.free_bytes = 2'000'000'000;
+       }},
+      {"dc3/scribe7 delivers into dc3 and never says anything", "--without dc3/scribe7",
+       [](Observation& seen) { seen.trees["dc3"].flow["clicks"].data_files["scribe7"] = 1; }},
+      {"no collector of dc2 is alive to receive", "--redirect-to",
+       [](Observation& seen) { CollectorOf(seen, "dc2").life = Life::kStopped; }},
+      {"not among the addresses", "databus.collector.allow",
+       [](Observation& seen) {
+         CollectorOf(seen, "dc1").host = "192.0.2.7";
+         CollectorOf(seen, "dc2").allow = "198.51.100.0/24";
+       }},
+      {"mirror dc2 of clicks: no answer", "bring it back",
+       [](Observation& seen) { seen.mirrors[{"clicks", "dc2"}].why_unknown = "no answer"; }},
+      {"two of them", "topology choose",
+       [](Observation& seen) { seen.conflicts = {"two of them"}; }},
+      {"has a stored topology", "start a worker", [](Observation& seen) { seen.newest.reset(); }},
+  };
+  for (const Wrong& wrong : kWrongs) {
+    TestModel model;
+    Observation seen = model.See();
+    wrong.make(seen);
+    const Plan plan = MakePlan(kOver, seen, {});
+    ASSERT_FALSE(plan.refusals.empty()) << wrong.what;
+    EXPECT_THAT(plan.refusals[0].what, HasSubstr(wrong.what));
+    EXPECT_THAT(plan.refusals[0].next, HasSubstr(wrong.next)) << wrong.what;
+    EXPECT_EQ(plan.refusals.size(), 1U) << plan.refusals[1].what;
+  }
+}
+
+TEST(PlanTest, WrongNamesAreToldFromWhatThereIs) {
+  TestModel model;
+  const auto refusal = [&](const Request& request) {
+    const Plan plan = MakePlan(request, model.See(), {});
+    EXPECT_EQ(plan.fault, Plan::Fault::kRequest);
+    return plan.refusals.at(0).what;
+  };
+  EXPECT_THAT(refusal({.from = "dc9", .to = "dc2"}), HasSubstr("'dc9'; there are dc1, dc2, dc3"));
+  EXPECT_THAT(refusal({.from = "dc1", .to = "dc9"}), HasSubstr("'dc9'"));
+  EXPECT_THAT(refusal({.from = "dc1", .to = "dc1"}), HasSubstr("the same cluster"));
+  EXPECT_THAT(refusal({.from = "dc1", .to = "dc2", .without = {"dc9/c1"}}),
+              HasSubstr("--without dc9/c1"));
+}
+
+TEST(PlanTest, StreamsWithoutAMirrorAtTheTargetAreNamedWithTheCommandThatAddsIt) {
+  TestModel model;
+  const Plan plan = MakePlan({.from = "dc2", .to = "dc3"}, model.See(), {});
+  ASSERT_FALSE(plan.refusals.empty());
+  EXPECT_EQ(plan.refusals[0].what, "dc3 is no mirror of orders");
+  EXPECT_THAT(plan.refusals[0].next, HasSubstr("databus topology apply new.xml --base 1"));
+}
+
+TEST(PlanTest, ThereIsNothingToDoForWhoIsThePrimaryOfNothing) {
+  StoredTopology base = TestBase();
+  for (int i = 0; i < 2; ++i) {
+    base.topology.streams[i].destinations[0].role = Role::kMirror;
+    base.topology.streams[i].destinations[1].role = Role::kPrimary;
+  }
+  TestModel model(base);
+  const Plan plan = MakePlan(kOver, model.See(), {});
+  EXPECT_EQ(plan.fault, Plan::Fault::kNothingToDo);
+  EXPECT_EQ(MakePlan({.kind = Kind::kFailback, .from = "", .to = "dc1"}, model.See(), {}).fault,
+            Plan::Fault::kNothingToDo);
+}
+
+TEST(PlanTest, AnOpenJournalIsNamedAndRefused) {
+  TestModel model;
+  const Journal open = Begin(MakePlan(kOver, model.See(), {}), model.now);
+  const Plan plan = MakePlan(kOver, model.See(), {{open.id, open}});
+  ASSERT_FALSE(plan.refusals.empty());
+  EXPECT_THAT(plan.refusals[0].what, HasSubstr(open.id));
+  EXPECT_THAT(plan.refusals[0].next, HasSubstr("databus failover resume"));
+}
+
+TEST(PlanTest, UnplannedNeedsNothingOfTheClusterThatIsLost) {
+  TestModel model;
+  Observation seen = model.See();
+  seen.trees["dc1"].why_away = "burnt down";
+  seen.trees["dc3"].why_away = "cut off, too";
+  seen.workers.erase("dc1");
+  CollectorOf(seen, "dc1").life = Life::kSilent;
+  CollectorOf(seen, "dc3").life = Life::kSilent;
+  const Plan plan = MakePlan(kUnplanned, seen, {});
+  EXPECT_TRUE(plan.MayRun()) << plan.refusals.at(0).what;
+  ASSERT_EQ(plan.steps.size(), 3U);
+  EXPECT_EQ(plan.steps[0].step, Step::kSwap);
+}
+
+TEST(PlanTest, TheLastFailoverOfAClusterIsUndoneOnce) {
+  TestModel model;
+  Journal first = Begin(MakePlan(kOver, model.See(), {}), model.now);
+  first.step = Step::kDone;
+  Journal second = first;
+  second.id = "later";
+  second.started += std::chrono::hours(1);
+  Journal of_dc3 = second;
+  of_dc3.id = "of dc3";
+  of_dc3.change.site = "dc3";
+  std::map<std::string, Journal> journals = {
+      {first.id, first}, {second.id, second}, {of_dc3.id, of_dc3}};
+  ASSERT_NE(FindUndoable(journals, "dc1"), nullptr);
+  EXPECT_EQ(FindUndoable(journals, "dc1")->id, "later");
+  Journal back = second;
+  back.id = "back";
+  back.kind = Kind::kFailback;
+  back.undoes = "later";
+  journals.emplace(back.id, back);
+  EXPECT_EQ(FindUndoable(journals, "dc1")->id, first.id);
+  EXPECT_EQ(FindUndoable(journals, "dc2"), nullptr);
+}
+
+TEST(PlanTest, WhatOnlyTakesLongerIsAWarning) {
+  TestModel model;
+  Observation seen = model.See();
+  seen.mirrors[{"clicks", "dc2"}].newest = kTestMinute + (-60);
+  seen.trees["dc2"].flow["clicks"].to_merge["dc1"] = 100'000;
+  CollectorOf(seen, "dc1").host = "h1.example";
+  CollectorOf(seen, "dc2").allow = "198.51.100.0/24";
+  const Plan plan = MakePlan(kOver, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  EXPECT_THAT(plan.warnings,
+              testing::UnorderedElementsAre(HasSubstr("60 minutes behind"), HasSubstr("100000"),
+                                            HasSubstr("make sure that dc2/c1 lets")));
+}
+
+}  // namespace
+}  // namespace databus::failover

@@ -1,0 +1,137 @@
+#include "failover/roles.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "failover/test_model.h"
+
+namespace databus::failover {
+namespace {
+
+using testing::ElementsAre;
+
+const StreamSpec& Stream(const StoredTopology& stored, const std::string& name) {
+  return *stored.topology.FindStream(name);
+}
+
+std::string ModeOf(const StoredTopology& stored, const std::string& cluster,
+                   const std::string& stream) {
+  const ModeRule* const rule = stored.FindMode(cluster, stream);
+  if (rule == nullptr) return "deliver";
+  return std::string(DeliveryModeName(rule->mode)) + (rule->to.empty() ? "" : " " + rule->to);
+}
+
+StoredTopology SwappedAway(const StoredTopology& base) {
+  const RoleChange change = TakeAway(base, "dc1", "dc2", {});
+  return Swapped(base, change, {{"clicks", kTestMinute}, {"views", std::nullopt}}, "swap");
+}
+
+TEST(RolesTest, OnlyWhatThePrimaryHadMovesAndItIsNoSourceAnyMore) {
+  const RoleChange change = TakeAway(TestBase(), "dc1", "dc2", {});
+  EXPECT_THAT(change.Moving(), ElementsAre("clicks", "views"));
+  const StoredTopology after = SwappedAway(TestBase());
+  EXPECT_EQ(Stream(after, "clicks").Primary(), "dc2");
+  EXPECT_THAT(Stream(after, "clicks").Mirrors(), ElementsAre("dc1", "dc3"));
+  EXPECT_EQ(Stream(after, "orders").Primary(), "dc2");
+  EXPECT_EQ(Stream(after, "logs").Primary(), "dc3");
+  for (const StreamSpec& stream : after.topology.streams) EXPECT_FALSE(stream.HasSource("dc1"));
+}
+
+TEST(RolesTest, WhoReceivesTheMessagesOfTheOnlySourceBecomesOne) {
+  const StoredTopology after = SwappedAway(TestBase());
+  ASSERT_EQ(Stream(after, "logs").sources.size(), 1U);
+  EXPECT_EQ(Stream(after, "logs").sources[0].cluster, "dc2");
+  EXPECT_EQ(Stream(after, "logs").sources[0].retention, std::chrono::hours(24));
+}
+
+TEST(RolesTest, TheCutIsStoredAndRetentionsStay) {
+  StoredTopology base = TestBase();
+  const Minute older = kTestMinute + (-100);
+  base.topology.streams[1].cut = older;
+  const StoredTopology after = SwappedAway(base);
+  EXPECT_EQ(Stream(after, "clicks").cut, kTestMinute);
+  EXPECT_EQ(Stream(after, "views").cut, older) << "it had no minute: what was before still holds";
+  EXPECT_EQ(after.topology.MergedRetention("dc1", "clicks"), std::chrono::hours(48));
+  EXPECT_EQ(after.topology.MergedRetention("dc2", "clicks"), std::chrono::hours(72));
+}
+
+TEST(RolesTest, WhileItSpoolsAllOfTheSiteIsKeptAndElsewhereWhatMoves) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc1", "logs", DeliveryMode::kRedirect, "dc3"},
+                {"dc3", "clicks", DeliveryMode::kRedirect, "dc2"},
+                {"dc3", "logs", DeliveryMode::kRedirect, "dc2"}};
+  const StoredTopology spooling = Spooling(base, TakeAway(base, "dc1", "dc2", {}), "spool");
+  for (const char* stream : {"clicks", "views", "orders", "logs", "unknown"}) {
+    EXPECT_EQ(ModeOf(spooling, "dc1", stream), "spool") << stream;
+  }
+  EXPECT_EQ(ModeOf(spooling, "dc2", "clicks"), "spool");
+  EXPECT_EQ(ModeOf(spooling, "dc3", "clicks"), "spool");
+  EXPECT_EQ(ModeOf(spooling, "dc2", "orders"), "deliver");
+  EXPECT_EQ(ModeOf(spooling, "dc3", "logs"), "redirect dc2") << "none of its business";
+}
+
+TEST(RolesTest, AfterTheSwapTheSitesCollectorsAreRedirectedAndOthersAreAsBefore) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc3", "", DeliveryMode::kRedirect, "dc1"},
+                {"dc2", "orders", DeliveryMode::kSpool, ""}};
+  const StoredTopology after = SwappedAway(base);
+  EXPECT_EQ(ModeOf(after, "dc1", "clicks"), "redirect dc2");
+  EXPECT_EQ(ModeOf(after, "dc2", "orders"), "spool");
+  EXPECT_EQ(ModeOf(after, "dc2", "clicks"), "deliver");
+  EXPECT_EQ(ModeOf(after, "dc3", "clicks"), "redirect dc2") << "its receiver goes away";
+}
+
+TEST(RolesTest, ReceiversThatAreNamedTakeThePlaceOfTheLiveOnes) {
+  const RoleChange change = TakeAway(TestBase(), "dc1", "dc2", {{"h1", 1463}});
+  EXPECT_EQ(change.modes_after.back().to, "");
+  EXPECT_THAT(change.modes_after.back().receivers, ElementsAre(Endpoint{"h1", 1463}));
+}
+
+TEST(RolesTest, FreezingIsForWhatMovesAndUndoingLeavesNothing) {
+  const StoredTopology base = TestBase();
+  const RoleChange change = TakeAway(base, "dc1", "dc2", {});
+  const StoredTopology spooling = Spooling(base, change, "spool");
+  const StoredTopology frozen = Frozen(spooling, change, "freeze");
+  EXPECT_EQ(Stream(frozen, "clicks").publication, Publication::kFrozen);
+  EXPECT_EQ(Stream(frozen, "orders").publication, Publication::kOpen);
+  const StoredTopology undone = Undone(frozen, change, "undo");
+  EXPECT_EQ(Stream(undone, "clicks").publication, Publication::kOpen);
+  EXPECT_EQ(undone.modes, base.modes);
+  EXPECT_EQ(PlainDigest(undone.topology), PlainDigest(base.topology));
+  EXPECT_EQ(undone.epoch, base.epoch + 3);
+}
+
+TEST(RolesTest, ThereAndBackIsWhereItBegan) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc1", "logs", DeliveryMode::kSpool, ""}};
+  const RoleChange away = TakeAway(base, "dc1", "dc2", {});
+  const StoredTopology over = Swapped(base, away, {{"clicks", kTestMinute}}, "over");
+  const RoleChange back = BringBack(over, away);
+  EXPECT_EQ(back.from, "dc2");
+  EXPECT_EQ(back.to, "dc1");
+  const StoredTopology again = Swapped(over, back, {{"clicks", kTestMinute + 9}}, "back");
+  EXPECT_EQ(PlainDigest(again.topology), PlainDigest(base.topology));
+  EXPECT_EQ(again.modes, base.modes);
+  EXPECT_EQ(Stream(again, "clicks").cut, kTestMinute + 9);
+}
+
+TEST(RolesTest, AStreamThatHasMovedOnSinceIsLeftAlone) {
+  const StoredTopology base = TestBase();
+  const RoleChange away = TakeAway(base, "dc1", "dc2", {});
+  StoredTopology over = Swapped(base, away, {}, "over");
+  for (DestinationSpec& destination : over.topology.streams[0].destinations) {
+    destination.role = destination.cluster == "dc3" ? Role::kPrimary : Role::kMirror;
+  }
+  over.topology.streams.push_back(over.topology.streams[1]);
+  over.topology.streams.back().name = "new";
+  EXPECT_THAT(BringBack(over, away).Moving(), ElementsAre("views"));
+}
+
+TEST(RolesTest, TheSameChangeMadeTwiceIsTheSameText) {
+  EXPECT_EQ(SwappedAway(TestBase()).Encode(), SwappedAway(TestBase()).Encode());
+  const auto read = StoredTopology::Decode(SwappedAway(TestBase()).Encode(), "x");
+  EXPECT_TRUE(read.ok()) << read.status().message();
+}
+
+}  // namespace
+}  // namespace databus::failover

@@ -1,0 +1,69 @@
+// Which change of its primary each merged stream has been brought through at a cluster (P32). One
+// small file per group, put in place out of the holder's staging: so a stale holder cannot say
+// what is not true any more.
+//
+// The primary says here that it has begun an era: nothing will be published any more into minutes
+// up to the cut, and those are described by manifests. A mirror says that what it holds was
+// compared with a primary that had begun.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/minute.h"
+#include "cluster/topology.h"
+#include "commit/group_writer.h"
+
+namespace databus {
+
+struct Era {
+  std::string primary;
+  std::optional<Minute> cut;
+  friend bool operator==(const Era&, const Era&) = default;
+};
+// The one that the topology says.
+Era EraOf(const StreamSpec& stream);
+
+// How far the local streams of a source have been looked through for what is in no queue (P34).
+struct Salvaged {
+  uint32_t of = 0;  // a checksum over the eras in which they were
+  Minute to;        // closed minutes up to this one
+  friend bool operator==(const Salvaged&, const Salvaged&) = default;
+};
+
+struct Eras {
+  std::map<std::string, Era> streams;
+  std::map<std::string, Salvaged> sources;  // by cluster
+
+  std::string Encode() const;
+  static Result<Eras> Decode(std::string_view text, std::string_view where);
+  friend bool operator==(const Eras&, const Eras&) = default;
+};
+
+// What a cluster says of a group; nothing is said where there is no file or only a damaged one.
+//   kUnavailable  also when it was replaced meanwhile
+Result<Eras> ReadEras(Storage& storage, Group group);
+
+// In place of what was said before.
+Status WriteEras(GroupWriter& writer, const Eras& eras);
+
+// What the own cluster says, for the services that share its writers. One thread at a time.
+class EraBook {
+ public:
+  // Valid until the next call for the group.
+  Result<const Eras*> Of(GroupWriter& writer);
+  // Writes it, if it is not what is there.
+  Status Set(GroupWriter& writer, Eras eras);
+
+ private:
+  struct Page {
+    uint64_t epoch = 0;  // of the writer that read it: another one may find another
+    Eras eras;
+  };
+  std::map<Group, Page> pages_;
+};
+
+}  // namespace databus

@@ -1,0 +1,47 @@
+#include "worker/fetch.h"
+
+#include <fmt/format.h>
+
+#include "worker/copier.h"
+
+namespace databus {
+namespace {
+
+bool SameBytes(const ManifestFile& a, const ManifestFile& b) {
+  return a.length == b.length && a.crc32c == b.crc32c;
+}
+
+}  // namespace
+
+Result<std::vector<NewFile>> FetchFiles(GroupWriter& writer, const FetchFrom& from,
+                                        const MinuteFiles& wanted) {
+  StagingArea& staging = writer.staging();
+  std::vector<CopyJob> jobs;
+  std::vector<NewFile> files;
+  for (const auto& [name, facts] : wanted) {
+    const std::string staged = staged::FileName(staging.NextNumber());
+    jobs.push_back({&from.source, paths::MinuteFile(View::kMerged, from.stream, from.minute, name),
+                    staging.PathOf(staged)});
+    files.push_back({from.stream, staged, name, facts});
+  }
+  if (jobs.empty()) return files;
+  const std::vector<CopyOutcome> outcomes = CopyFiles(staging.storage(), jobs, from.copy_threads);
+  for (size_t i = 0; i < outcomes.size(); ++i) {
+    DATABUS_RETURN_IF_ERROR(outcomes[i].status.WithContext(jobs[i].from));
+    if (SameBytes(outcomes[i].facts.file, files[i].facts)) continue;
+    return Status(Code::kCorrupt, fmt::format("{}: {}: differs from the manifest",
+                                              from.source.Describe(), jobs[i].from));
+  }
+  return files;
+}
+
+MinuteFiles Without(const MinuteFiles& files, const MinuteFiles& others) {
+  MinuteFiles left;
+  for (const auto& [name, facts] : files) {
+    const auto other = others.find(name);
+    if (other == others.end() || !SameBytes(other->second, facts)) left.emplace(name, facts);
+  }
+  return left;
+}
+
+}  // namespace databus
