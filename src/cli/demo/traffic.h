@@ -44,6 +44,8 @@ class Traffic {
   // Gives up what is not confirmed.
   ~Traffic();
 
+  // Sends nothing more; what was sent is still to be confirmed.
+  void Stop() { stop_.Stop(); }
   // True when everything is sent, and confirmed or given up.
   bool Done() const;
   std::vector<SourceCount> Counts() const;
