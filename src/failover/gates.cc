@@ -210,8 +210,9 @@ class Judge {
       if (collector.lag.count() == 0) return;
       const WallTime oldest = collector.written - collector.lag;
       if (journal_.swapped && oldest >= *journal_.swapped) return;
-      Wait(collector.spool_bytes, "collector {} still has messages from {} in its spool",
-           collector.Label(), ToIsoMs(oldest));
+      Wait(std::max<uint64_t>(collector.spool_bytes, 1),
+           "collector {} still has messages from {} in its spool", collector.Label(),
+           ToIsoMs(oldest));
     });
   }
 
