@@ -292,6 +292,9 @@ bool StoredTopology::Follows(std::string_view digest) const {
 }
 
 std::string TopologyDigest(std::string_view text) { return fmt::format("{:016x}", Crc64(text)); }
+std::string EpochLabel(uint64_t epoch, std::string_view digest) {
+  return fmt::format("{}/{}", epoch, digest);
+}
 
 std::string FormatTopology(const Topology& topology) {
   pugi::xml_document document;

@@ -88,6 +88,8 @@ struct StoredTopology {
 
 // By which a later epoch names this text.
 std::string TopologyDigest(std::string_view text);
+// "7/0123456789abcdef": one of several epochs of a number, as operators name it.
+std::string EpochLabel(uint64_t epoch, std::string_view digest);
 
 // The topology as a databus.xml, without what only a stored one says.
 std::string FormatTopology(const Topology& topology);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/minute.h"
+#include "cluster/names.h"
 #include "cluster/route.h"
 #include "control/epoch_store.h"
 
@@ -44,7 +45,7 @@ struct SeenCollector {
   std::string host{};
   std::string allow{};  // the addresses that may send; empty: all
 
-  std::string Label() const { return cluster + "/" + name; }
+  std::string Label() const { return CollectorLabel(cluster, name); }
 };
 
 // The holder of a cluster's lease.

@@ -12,7 +12,7 @@
 namespace databus {
 
 std::string NameOf(const TopologyEpoch& epoch) {
-  return fmt::format("{}/{}", epoch.stored.epoch, epoch.digest);
+  return EpochLabel(epoch.stored.epoch, epoch.digest);
 }
 
 std::string RenderConflict(const TopologyPicture& picture) {

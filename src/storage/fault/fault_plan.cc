@@ -80,7 +80,7 @@ void FaultPlan::Clear() {
 
 void FaultPlan::SetCallback(Callback callback) {
   MutexLock lock(mutex_);
-  callback_ = std::make_shared<const Callback>(std::move(callback));
+  callback_ = callback ? std::make_shared<const Callback>(std::move(callback)) : nullptr;
 }
 
 void FaultPlan::Kill() {

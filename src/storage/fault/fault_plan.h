@@ -147,7 +147,7 @@ class FaultPlan {
   mutable Mutex mutex_;  // guards what follows
   bool dead_ = false;
   uint64_t calls_ = 0;
-  std::shared_ptr<const Callback> callback_;
+  std::shared_ptr<const Callback> callback_;  // null: none
   std::vector<FaultRule> rules_;
   std::vector<Call> trace_;
 };
