@@ -14,6 +14,7 @@ extern const Command kDemo;
 extern const Command kHelp;
 extern const Command kLs;
 extern const Command kProduce;
+extern const Command kRelease;
 extern const Command kSettings;
 extern const Command kStatus;
 extern const Command kVerify;
