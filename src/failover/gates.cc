@@ -283,7 +283,7 @@ Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(jour
 bool IsWithout(const std::vector<std::string>& without, const std::string& cluster,
                const std::string& collector) {
   return std::ranges::any_of(without, [&](const std::string& named) {
-    return named == cluster || (!collector.empty() && named == CollectorLabel(cluster, collector));
+    return named == cluster || (!collector.empty() && named == LabelOf(cluster, collector));
   });
 }
 

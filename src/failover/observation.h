@@ -12,7 +12,6 @@
 
 #include "base/clock.h"
 #include "base/minute.h"
-#include "cluster/names.h"
 #include "cluster/route.h"
 #include "control/epoch_store.h"
 
@@ -27,6 +26,9 @@ struct SpoolBacklog {
   uint64_t deferred_bytes = 0;
   uint64_t open_intents = 0;
 };
+
+// How people name a collector: "dc1/c1".
+std::string LabelOf(const std::string& cluster, const std::string& collector);
 
 // By the newest heartbeat in any tree.
 struct SeenCollector {
@@ -45,7 +47,7 @@ struct SeenCollector {
   std::string host{};
   std::string allow{};  // the addresses that may send; empty: all
 
-  std::string Label() const { return CollectorLabel(cluster, name); }
+  std::string Label() const { return LabelOf(cluster, name); }
 };
 
 // The holder of a cluster's lease.

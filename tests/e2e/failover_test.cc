@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -15,6 +16,7 @@
 #include "cli/demo/site.h"
 #include "cli/demo/traffic.h"
 #include "cli/installation.h"
+#include "commit/minute_tree.h"
 #include "control/epoch_store.h"
 #include "storage/open.h"
 #include "storage/test_directory.h"
@@ -232,6 +234,55 @@ TEST_F(FailoverE2eTest, AbortedInTheMiddleEverythingIsAsBefore) {
   EXPECT_TRUE(Stored("dc2").modes.empty());
   EXPECT_EQ(PlainDigest(Stored("dc2").topology), PlainDigest(site_->topology));
   ASSERT_TRUE(services_->Start("worker-dc1").ok());
+  ExpectAllThereOnce();
+}
+
+// The cluster is lost with all its processes, in the middle of everything; it returns with its
+// disks.
+TEST_F(FailoverE2eTest, UnplannedWhatSurvivesIsSalvagedAndNothingIsDoubled) {
+  namespace fs = std::filesystem;
+  const std::vector<std::string> plan = {"failover", "plan", "--unplanned", "--from",
+                                         "dc1",      "--to", "dc2",         "--json"};
+  WaitUntilPlanned({"failover", "plan", "--from", "dc1", "--to", "dc2"});
+  ASSERT_TRUE(
+      Eventually([&] {  // something is merged and mirrored, so that there is a minute to cut
+        const auto minutes = ListMinutes(*Tree("dc2"), paths::Stream(View::kMerged, "clicks"),
+                                         kFirstMinute, kLastMinute);
+        return minutes.ok() && !minutes->empty();
+      }));
+  for (const char* name : {"worker-dc1", "dc1-c1", "dc1-c2"}) {
+    ASSERT_TRUE(services_->Kill(name).ok());
+  }
+  fs::rename(fs::path(site_->root) / "dc1", fs::path(site_->root) / "gone");
+
+  WaitUntilPlanned(plan);
+  const std::string loss = nlohmann::json::parse(Run(plan).out)["loss_id"];
+  std::vector<std::string> run = {"failover", "run",  "--unplanned", "--from",
+                                  "dc1",      "--to", "dc2",         "--yes"};
+  const Ran refused = Run(run);
+  EXPECT_EQ(refused.exit_code, 1) << "--yes does not accept a loss";
+  EXPECT_EQ(PrimaryOf("clicks"), "dc1");
+  run.insert(run.end(), {"--accept-loss", loss});
+  const Ran over = Run(run);
+  ASSERT_EQ(over.exit_code, 0) << over.out << over.log;
+  EXPECT_EQ(PrimaryOf("clicks"), "dc2");
+
+  fs::rename(fs::path(site_->root) / "gone", fs::path(site_->root) / "dc1");
+  for (const char* name : {"worker-dc1", "dc1-c1", "dc1-c2"}) {
+    ASSERT_TRUE(services_->Start(name).ok());
+  }
+  Ran status;
+  EXPECT_TRUE(Eventually([&] {
+    status = Run({"failover", "status", "--json"});
+    const auto json = nlohmann::json::parse(status.out, nullptr, false);
+    return !json.is_discarded() && !json["salvage"].empty() &&
+           std::ranges::all_of(json["salvage"],
+                               [](const auto& line) { return line["state"] == "recovered"; });
+  })) << status.out;
+  WaitUntilPlanned({"failback", "plan", "--to", "dc1"});
+  const Ran back = Run({"failback", "run", "--to", "dc1", "--yes"});
+  ASSERT_EQ(back.exit_code, 0) << back.out << back.log;
+  EXPECT_EQ(PrimaryOf("clicks"), "dc1");
   ExpectAllThereOnce();
 }
 
