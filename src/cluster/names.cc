@@ -62,10 +62,6 @@ std::string CollectorProcessName::ToString() const {
   return fmt::format("{}{}{}{}", kCollectorPrefix, collector, cluster.empty() ? "" : "@", cluster);
 }
 
-std::string CollectorLabel(std::string_view cluster, std::string_view collector) {
-  return fmt::format("{}/{}", cluster, collector);
-}
-
 std::optional<CollectorProcessName> CollectorProcessName::Parse(std::string_view text) {
   if (!text.starts_with(kCollectorPrefix)) return std::nullopt;
   text.remove_prefix(kCollectorPrefix.size());

@@ -23,9 +23,6 @@ Status ValidateStreamName(std::string_view name);
 Status ValidateCollectorName(std::string_view name);
 Status ValidateClusterName(std::string_view name);
 
-// "dc1/c1": a collector among those of all clusters, as operators name it.
-std::string CollectorLabel(std::string_view cluster, std::string_view collector);
-
 // `<stream>-YYYY-MM-DD-HH-MM_NNNNN[.gz]` below data/<stream>/<collector>/.
 struct DataFileName {
   std::string stream;
