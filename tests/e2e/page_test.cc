@@ -127,8 +127,7 @@ class PageTest : public testing::Test {
   // its metrics.
   void WriteConfigurations() {
     Write(Conf("databus.env"),
-          "DATABUS_PID_DIR=" + site_->root + "/pid\nDATABUS_LOG_DIR=" + site_->root +
-              "/log\nDATABUS_HOME=" + fs::path(DATABUS_PROGRAM).parent_path().string() + "\n");
+          "DATABUS_PID_DIR=" + site_->root + "/pid\nDATABUS_LOG_DIR=" + site_->root + "/log\n");
     for (const std::string dc : {"dc1", "dc2"}) {
       Write(Conf(dc + ".xml"), topology_);
       Write(WorkerConfig(dc), Replaced(Text(WorkerConfig(dc)), "databus.xml", dc + ".xml"));
@@ -160,8 +159,9 @@ class PageTest : public testing::Test {
     return {end.ok() ? end->exit_code : -1, end.ok() ? end->output : end.status().ToString()};
   }
   Finished DatabusSh(std::vector<std::string> args) {
-    args.insert(args.begin(), DATABUS_SH);
-    return Run("bash", args);
+    const std::string home = fs::path(DATABUS_PROGRAM).parent_path().string();
+    args.insert(args.begin(), {"DATABUS_HOME=" + home, "bash", DATABUS_SH});
+    return Run("env", args);
   }
   Finished StartWorker(const std::string& dc, const std::vector<std::string>& options = {}) {
     std::vector<std::string> args = {"start", WorkerConfig(dc)};
