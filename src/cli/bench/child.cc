@@ -72,15 +72,18 @@ Result<Child> Child::Start(std::string_view program, const std::vector<std::stri
   for (std::string& text : texts) pointers.push_back(text.data());
   pointers.push_back(nullptr);
 
-  const Fd errors(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
-  if (!errors.open()) return ErrnoStatus(Code::kRefused, "open " + log, errno);
+  Fd errors;
+  if (!log.empty()) {
+    errors = Fd(::open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644));
+    if (!errors.open()) return ErrnoStatus(Code::kRefused, "open " + log, errno);
+  }
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return ErrnoStatus(Code::kRefused, "pipe", errno);
   Fd read_end(ends[0]);
   const Fd write_end(ends[1]);
   const pid_t pid = ::fork();
   if (pid < 0) return ErrnoStatus(Code::kRefused, "fork", errno);
-  if (pid == 0) Become(pointers, write_end.get(), errors.get());
+  if (pid == 0) Become(pointers, write_end.get(), (log.empty() ? write_end : errors).get());
   return Child(pid, std::move(read_end));
 }
 

@@ -37,8 +37,8 @@ class Child {
   static constexpr std::string_view kSelf = "/proc/self/exe";
 
   // Starts `program`, searched as a shell would, with standard output to a pipe and standard error
-  // to the file `log`. REQUIRES: the calling thread outlives the child, which the system kills when
-  // that thread ends.
+  // to the file `log`, or to the same pipe when that is empty. REQUIRES: the calling thread
+  // outlives the child, which the system kills when that thread ends.
   static Result<Child> Start(std::string_view program, const std::vector<std::string>& args,
                              const std::string& log);
   Child(Child&& other) noexcept;

@@ -2,7 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <filesystem>
+#include <iterator>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -20,15 +23,16 @@ constexpr std::string_view kFrom = "dc1";
 constexpr std::string_view kTo = "dc2";
 constexpr Milliseconds kWhile{8'000};  // how long things stay as they are, for people to see
 
-std::vector<std::string> ProcessesOf(const DemoSite& site, std::string_view dc) {
-  std::vector<std::string> names;
-  for (const DemoService& worker : site.workers) {
-    if (worker.name == fmt::format("worker-{}", dc)) names.push_back(worker.name);
-  }
-  for (const DemoService& collector : site.collectors) {
-    if (collector.name.starts_with(fmt::format("{}-", dc))) names.push_back(collector.name);
-  }
-  return names;
+std::vector<DemoService> ProcessesOf(const DemoSite& site, std::string_view dc) {
+  std::vector<DemoService> services;
+  std::ranges::copy_if(site.workers, std::back_inserter(services), [&](const DemoService& worker) {
+    return worker.name == fmt::format("worker-{}", dc);
+  });
+  std::ranges::copy_if(site.collectors, std::back_inserter(services),
+                       [&](const DemoService& collector) {
+                         return collector.name.starts_with(fmt::format("{}-", dc));
+                       });
+  return services;
 }
 
 // A disk that is not mounted, as its users see it.
@@ -42,20 +46,49 @@ Status MoveTree(const DemoSite& site, std::string_view from, std::string_view to
 Scene TakeAway(const StoryWorld& world) {
   return {.title = fmt::format("kill -9 of every process of {}; its disk is away", kFrom),
           .begin = [world] {
-            for (const std::string& name : ProcessesOf(world.site, kFrom)) {
-              DATABUS_RETURN_IF_ERROR(world.services.Kill(name));
+            for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
+              DATABUS_RETURN_IF_ERROR(world.services.Kill(service.name));
             }
             return MoveTree(world.site, kFrom, fmt::format("{}.away", kFrom));
           }};
 }
 
+// When each process of dc1 has last said in its tree that it lives; one that never did is left out.
+std::map<std::string, std::filesystem::file_time_type> HeartbeatsOfDc1(const DemoSite& site) {
+  const std::string tree =
+      paths::Join(paths::Join(site.root, kFrom), site.topology.FindCluster(kFrom)->root_dir);
+  std::map<std::string, std::filesystem::file_time_type> beats;
+  for (const DemoService& service : ProcessesOf(site, kFrom)) {
+    const std::string process =
+        service.command == "worker" ? service.name : fmt::format("collector-{}", service.name);
+    std::error_code error;
+    const auto written =
+        std::filesystem::last_write_time(paths::Join(tree, paths::StatusFile(process)), error);
+    if (!error) beats[process] = written;
+  }
+  return beats;
+}
+
+// Over when all of them have spoken again.
 Scene BringBack(const StoryWorld& world) {
-  return {.title = fmt::format("{} is back: its disk, and its processes", kFrom), .begin = [world] {
-            DATABUS_RETURN_IF_ERROR(MoveTree(world.site, fmt::format("{}.away", kFrom), kFrom));
-            for (const std::string& name : ProcessesOf(world.site, kFrom)) {
-              DATABUS_RETURN_IF_ERROR(world.services.Start(name));
-            }
-            return Status::Ok();
+  using Beats = std::map<std::string, std::filesystem::file_time_type>;
+  const auto before = std::make_shared<Beats>();
+  return {.title = fmt::format("{} is back: its disk, and its processes", kFrom),
+          .begin =
+              [world, before] {
+                DATABUS_RETURN_IF_ERROR(MoveTree(world.site, fmt::format("{}.away", kFrom), kFrom));
+                *before = HeartbeatsOfDc1(world.site);
+                for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
+                  DATABUS_RETURN_IF_ERROR(world.services.Start(service.name));
+                }
+                return Status::Ok();
+              },
+          .is_over = [world, before]() -> Result<bool> {
+            const Beats now = HeartbeatsOfDc1(world.site);
+            return std::ranges::all_of(*before, [&](const auto& beat) {
+              const auto found = now.find(beat.first);
+              return found != now.end() && found->second != beat.second;
+            });
           }};
 }
 
@@ -66,8 +99,7 @@ CommandLine Command(const StoryWorld& world, LateArgs args) {
             DATABUS_ASSIGN_OR_RETURN(Args all, args());
             all.insert(all.end(), {"--topology", file});
             return all;
-          },
-          world.site.LogFile("failover")};
+          }};
 }
 
 // A command that changes something: what it took is noted, and when dc2 had something new.
@@ -112,9 +144,10 @@ Scene StateLoss(const StoryWorld& world) {
   const auto tell = [told = world.tell](const std::string& line) {
     if (!line.starts_with(' ')) told(line);
   };
-  return Play(Command(world, Now({"failover", "plan", "--from", std::string(kFrom), "--to",
-                                  std::string(kTo), "--unplanned", "--json"})),
-              tell, &world.figures.loss_statement);
+  CommandLine command = Command(world, Now({"failover", "plan", "--from", std::string(kFrom),
+                                            "--to", std::string(kTo), "--unplanned", "--json"}));
+  command.log = world.site.LogFile("failover");
+  return Play(std::move(command), tell, &world.figures.loss_statement);
 }
 
 Result<Args> AcceptLoss(const std::string& statement) {

@@ -44,8 +44,7 @@ class Command {
   Result<bool> End() {
     DATABUS_ASSIGN_OR_RETURN(const ChildEnd end, child_->Wait());
     if (end.exit_code == 0) return true;
-    return Status(Code::kUnavailable,
-                  fmt::format("{}: ended with {}; see {}", shown_, end.exit_code, line_.log));
+    return Status(Code::kUnavailable, fmt::format("{}: ended with {}", shown_, end.exit_code));
   }
 
   const CommandLine line_;

@@ -42,13 +42,12 @@ class Story {
 Scene Pause(const Clock& clock, Milliseconds duration);
 
 // A command of `program`, told itself and line by line as it speaks; what it says is also added to
-// `said`, which may be null. It must end with 0; if not, the message says with what, and names the
-// log of its standard error.
+// `said`, which may be null. It must end with 0.
 struct CommandLine {
   std::string program;
   // Asked for when it begins: they may follow from what was said before.
   std::function<Result<std::vector<std::string>>()> args;
-  std::string log;
+  std::string log{};  // for its standard error; empty: that is told, too
 };
 Scene Play(CommandLine command, Tell tell, std::string* said = nullptr);
 

@@ -68,6 +68,15 @@ nlohmann::ordered_json ModesOf(const Routes& routes,
   return modes;
 }
 
+uint64_t SpoolingStreams(const Routes& routes) {
+  const std::shared_ptr<const ObeyedTopology>& obeyed = routes.orders().topology;
+  if (obeyed == nullptr) return 0;
+  const auto spools = [&](const StreamSpec& stream) {
+    return routes.Of(stream.name).mode == DeliveryMode::kSpool;
+  };
+  return static_cast<uint64_t>(std::ranges::count_if(obeyed->topology.streams, spools));
+}
+
 nlohmann::ordered_json BacklogOf(const std::map<std::string, StreamBacklog>& backlog) {
   auto all = nlohmann::ordered_json::object();
   for (const auto& [stream, state] : backlog) {
@@ -184,7 +193,8 @@ void CollectorImpl::Export(Metrics& metrics) const {
   const SpoolStats spool = spool_->Stats();
   const DeliveryCounts& delivered = deliverer_->counts();
   const ScribeCounts& received = handler_->counts();
-  const std::shared_ptr<const ObeyedTopology> obeyed = Told()->orders().topology;
+  const std::shared_ptr<const Routes> told = Told();
+  const std::shared_ptr<const ObeyedTopology>& obeyed = told->orders().topology;
   // In the order of kCollectorMetrics.
   const uint64_t values[] = {received.received_good,
                              received.received_bad,
@@ -205,11 +215,13 @@ void CollectorImpl::Export(Metrics& metrics) const {
                              refused_reloads_,
                              spool.queued_bytes,
                              spool.unsealed_bytes + spool.sealed_bytes,
+                             spool.free_bytes,
                              spool.deferred_bytes,
                              spool.open_intents,
                              static_cast<uint64_t>(LagMs(spool)),
                              spool.damaged_files,
                              deliverer_->reached() ? 1U : 0U,
+                             SpoolingStreams(*told),
                              obeyed == nullptr ? 0U : obeyed->epoch.stored.epoch};
   static_assert(std::size(values) == std::size(kCollectorMetrics));
   for (size_t i = 0; i < std::size(values); ++i) {
