@@ -15,6 +15,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::Pair;
 using testing::SizeIs;
 using testing::UnorderedElementsAre;
@@ -211,6 +212,117 @@ TEST_F(DelivererTest, LiveDataGoesBeforeBacklogAndBacklogAtItsRate) {
   EXPECT_TRUE(lines.contains("clicks/old 0" + std::string(1'000, 'x')));
   process_->Run(60);
   EXPECT_THAT(world_.Lines(), SizeIs(7));
+}
+
+// Streams that are held back at present, for a deliverer's route_of.
+class Routing {
+ public:
+  DeliverySettings Settings() const {
+    DeliverySettings settings = DefaultSettings();
+    settings.route_of = [held = held_](std::string_view stream) {
+      return Route{held->contains(stream) ? DeliveryMode::kSpool : DeliveryMode::kDeliver};
+    };
+    return settings;
+  }
+  void Hold(const std::string& stream) { held_->insert(stream); }
+  void Release() { held_->clear(); }
+
+ private:
+  using Streams = std::set<std::string, std::less<>>;
+  const std::shared_ptr<Streams> held_ = std::make_shared<Streams>();
+};
+
+TEST_F(DelivererTest, WhatWasHeldBackGoesAtItsRateInItsOrderAndOthersGoBefore) {
+  Routing routing;
+  DeliverySettings settings = routing.Settings();
+  settings.backlog_interval = std::chrono::seconds(10);
+  settings.cut_bytes = 3'000;
+  routing.Hold("clicks");
+  StartProcess(settings);
+  for (int i = 0; i < 6; ++i) {
+    ASSERT_TRUE(process_->Log(
+        {{"clicks", std::to_string(i) + std::string(2'000, 'x')}, {"orders", std::to_string(i)}}));
+    process_->Run(2);
+  }
+  EXPECT_THAT(world_.Lines(), SizeIs(6)) << "orders only";
+  EXPECT_GT(process_->deliverer->Backlog().at("clicks").deferred_bytes, 12'000U);
+  EXPECT_EQ(process_->deliverer->Backlog().at("clicks").mode, DeliveryMode::kSpool);
+  process_->Run(20);
+  routing.Release();
+  size_t last = 6;
+  for (int round = 0; round < 6; ++round) {
+    ASSERT_TRUE(process_->Log({{"orders", "live" + std::to_string(round)}}));
+    process_->Run(2);
+    EXPECT_EQ(world_.Lines().count("orders/live" + std::to_string(round)), 1U);
+    process_->Run(8);
+    const size_t lines = world_.Lines().size();
+    const size_t cuts = round == 0 ? 2 : 1;  // at first also that of the interval before
+    EXPECT_LE(lines, last + 1 + 2 * cuts) << "two messages fill a cut";
+    last = lines;
+  }
+  EXPECT_EQ(last, 18U);
+  EXPECT_THAT(process_->deliverer->Backlog(), IsEmpty());
+  std::vector<std::string> clicks;
+  for (const auto& [stream, line] : testing_delivery::OrderedLinesIn(world_.cluster)) {
+    if (stream == "clicks") clicks.push_back(line);
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(clicks));
+  EXPECT_EQ(process_->spool->Stats().sealed_bytes, 0U);
+}
+
+TEST_F(DelivererTest, AHeldBackPartThatCannotBeReadWaitsAloneAndIsReadAgain) {
+  Routing routing;
+  routing.Hold("clicks");
+  routing.Hold("views");
+  StartProcess(routing.Settings());
+  ASSERT_TRUE(process_->Log({{"clicks", "one"}, {"orders", "x"}}));
+  process_->Run(2);
+  ASSERT_TRUE(process_->Log({{"views", "two"}, {"orders", "y"}}));
+  process_->Run(2);
+  bool failing = true;
+  int reads = 0;
+  process_->plan.SetCallback([&](const Call& call) {
+    if (call.store != "disk" || call.verb != Verb::kRead || !failing) return Fault{};
+    return ++reads == 1 ? Fault::Refused(Code::kCorrupt) : Fault{};
+  });
+  routing.Release();
+  process_->Run(1);
+  EXPECT_THAT(Problems(), HasSubstr("spool: cut"));
+  failing = false;
+  process_->Run(8);
+  EXPECT_THAT(world_.Lines(), UnorderedElementsAre(Pair("clicks/one", 1), Pair("orders/x", 1),
+                                                   Pair("orders/y", 1), Pair("views/two", 1)));
+  EXPECT_THAT(Problems(), Not(HasSubstr("spool: cut")));
+}
+
+TEST_F(DelivererTest, WhatWasHeldBackOutlivesACrashAtAnyCall) {
+  for (uint64_t number = 1;; ++number) {
+    World world;
+    Routing routing;
+    routing.Hold("clicks");
+    bool crashed = false;
+    {
+      Process process(world, routing.Settings());
+      process.plan.Add({.number = number, .fault = Fault::CrashAfter()});
+      try {
+        process.Start();
+        EXPECT_TRUE(process.Log({{"clicks", "one"}, {"orders", "x"}}));
+        process.Run(3);
+        routing.Release();
+        process.Run(3);
+      } catch (const Crash&) {
+        crashed = true;
+      }
+    }
+    routing.Release();
+    Process after(world, routing.Settings());
+    after.Start();
+    after.Run(8);
+    for (const auto& [line, times] : world.Lines()) EXPECT_EQ(times, 1) << line << number;
+    if (!crashed) EXPECT_THAT(world.Lines(), SizeIs(2));
+    EXPECT_EQ(after.spool->Stats().sealed_bytes, 0U) << number;
+    if (HasFailure() || !crashed) break;
+  }
 }
 
 TEST_F(DelivererTest, ATreeWithAnotherIdGetsNothing) {

@@ -67,6 +67,39 @@ TEST_F(SteeredTest, InSpoolModeNothingGoesAndProducersAreAnsweredOk) {
   EXPECT_EQ(Facts()["lag_ms"], 0);
 }
 
+// A gate is read from it: when a heartbeat says that the mode is obeyed and nothing is open,
+// nothing of the stream appears any more.
+TEST_F(SteeredTest, AHeartbeatThatSaysSpoolAndNothingOpenIsTrue) {
+  int slow = 0;
+  world_.a.on_call = [&slow](const Call& call) {
+    const bool hits = call.verb == Verb::kRename && call.to.starts_with("data/") && ++slow % 3 != 0;
+    return hits ? Fault::RequestLost() : Fault{};
+  };
+  for (int round = 0; round < 10; ++round) {
+    world_.Steer({kSpoolAll}, kBoth);
+    std::optional<std::map<std::string, int>> quiet;
+    for (int i = 0; i < 60; ++i) {
+      ASSERT_EQ(Log(std::to_string(round) + "." + std::to_string(i)), "ok");
+      world_.a.collector->Step();
+      world_.clock.Advance(std::chrono::milliseconds(73));
+      if (quiet) {
+        ASSERT_EQ(world_.Lines("dc1"), *quiet);
+        continue;
+      }
+      const auto beat = BeatIn("dc1", "collector-a");
+      if (beat && beat->facts["topology_epoch"] == world_.epoch.stored.epoch &&
+          (!beat->facts["backlog"].contains("clicks") ||
+           beat->facts["backlog"]["clicks"]["open_intents"] == 0)) {
+        quiet = world_.Lines("dc1");
+      }
+    }
+    world_.Steer({}, kBoth);
+    world_.Run(3);
+  }
+  world_.Run(30);
+  EXPECT_THAT(world_.Lines("dc1"), SizeIs(600));
+}
+
 TEST_F(SteeredTest, AStreamsRuleHoldsThatStreamBackAndTheOthersGoOn) {
   world_.Steer({{"dc1", "clicks", DeliveryMode::kSpool}}, kBoth);
   world_.Run(2);
