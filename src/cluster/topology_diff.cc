@@ -33,6 +33,7 @@ Facts FactsOf(const StreamSpec& stream) {
     }
     facts["destination " + destination.cluster] = "kept " + HoursText(destination.retention);
   }
+  facts["when alone"] = stream.when_alone == WhenAlone::kWait ? "wait" : "continue";
   if (stream.publication == Publication::kFrozen) facts["merged stream"] = "frozen";
   if (stream.cut) facts["merged stream continues after"] = stream.cut->ToIso();
   return facts;
