@@ -26,6 +26,7 @@ std::string_view Sentence(Step step, const RoleChange& change) {
     case Step::kDrain: return "what was delivered before is published and merged";
     case Step::kFreeze: return "the old primary closes its last minute of each stream";
     case Step::kMirror: return "every mirror becomes equal to it";
+    case Step::kFence: return "streams that wait when alone: their primary must have stopped";
     case Step::kSwap: return "the roles change; collectors deliver again, or elsewhere";
     case Step::kDespool: return "the spools empty themselves";
     case Step::kVerify: return "all views are compared, by identity and by count";
@@ -58,6 +59,7 @@ Milliseconds ExpectedOf(Step step, const Observation& seen) {
     }
     case Step::kSpool:
     case Step::kSwap: return kObeyTime;
+    case Step::kFence: return kAloneAfter;
     case Step::kDrain: return 3 * run;
     case Step::kFreeze: return kObeyTime + run;
     case Step::kMirror: return 2 * run;
@@ -72,7 +74,9 @@ Milliseconds ExpectedOf(Step step, const Observation& seen) {
 
 void AddSteps(const Observation& seen, Plan& plan) {
   uint64_t epoch = plan.base_epoch;
+  const bool fences = AnyWaits(plan.change, seen.newest->stored.topology);
   for (const Step step : StepsOf(plan.kind)) {
+    if (step == Step::kFence && !fences) continue;
     PlannedStep planned{step, std::string(Sentence(step, plan.change)), {}, ExpectedOf(step, seen)};
     if (Stores(step)) planned.epoch = ++epoch;
     plan.steps.push_back(std::move(planned));
@@ -202,6 +206,11 @@ Plan MakePlan(const Request& request, const Observation& seen,
     plan.undoes = taken_away->id;
   } else {
     plan.change = TakeAway(stored, request.from, request.to, request.redirect_to);
+  }
+  // Of two clusters one is no majority; whoever accepts the loss of the other lets it go on.
+  if (request.kind == Kind::kUnplanned && AnyWaits(plan.change, stored.topology) &&
+      stored.topology.clusters.size() == 2) {
+    plan.change.alone = request.to;
   }
   AddSteps(seen, plan);
   Preflight(request, seen, plan);

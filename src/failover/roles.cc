@@ -85,7 +85,7 @@ const StreamChange* RoleChange::Find(std::string_view stream) const {
 
 RoleChange TakeAway(const StoredTopology& base, const std::string& from, const std::string& to,
                     const std::vector<Endpoint>& receivers) {
-  RoleChange change{from, to, from, {}, base.modes, {}};
+  RoleChange change{from, to, from, "", {}, base.modes, {}};
   for (const StreamSpec& stream : base.topology.streams) {
     StreamChange changed{Roles(stream), Roles(stream)};
     MoveSource(changed.after, from, to);
@@ -103,7 +103,7 @@ RoleChange TakeAway(const StoredTopology& base, const std::string& from, const s
 }
 
 RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
-  RoleChange change{taken_away.to, taken_away.from, taken_away.site, {}, base.modes, {}};
+  RoleChange change{taken_away.to, taken_away.from, taken_away.site, "", {}, base.modes, {}};
   for (const StreamChange& stream : taken_away.streams) {
     const StreamSpec* const now = base.topology.FindStream(stream.name());
     if (now == nullptr || !SameRoles(Roles(*now), stream.after)) continue;
@@ -151,6 +151,7 @@ StoredTopology Swapped(const StoredTopology& base, const RoleChange& change, con
     if (cut != cuts.end() && cut->second) stream.cut = cut->second;
   }
   next.modes = change.modes_after;
+  next.alone = change.alone;
   return next;
 }
 

@@ -4,6 +4,7 @@
 //   spool    every collector keeps the streams that move (P30); the collectors of the site, which
 //            will deliver elsewhere, keep all of theirs
 //   freeze   the old primary publishes no more merged minutes of them
+//   fence    the same, where the old primary cannot be asked (P28)
 //   swap     other primary and sources, the cut, other ways for the site's collectors
 //   undo     instead of the swap: as it was
 #pragma once
@@ -35,6 +36,8 @@ struct RoleChange {
   std::string to;    // the primary that follows
   // The cluster that goes, or comes back: its collectors deliver elsewhere from the swap on.
   std::string site;
+  // P28: the cluster that need not read a majority from the swap on; empty: none.
+  std::string alone{};
   std::vector<StreamChange> streams;  // that move, and those whose sources change
   std::vector<ModeRule> modes_before;
   std::vector<ModeRule> modes_after;
