@@ -163,6 +163,7 @@ class Checks {
     const StoredTopology& stored = seen_.newest->stored;
     std::vector<std::string> missing;
     for (const StreamSpec& stream : stored.topology.streams) {
+      if (!request_.only.empty() && stream.name != request_.only) continue;
       if (plan_.kind != Kind::kFailback && stream.Primary() == plan_.change.from &&
           !stream.RoleOf(plan_.change.to)) {
         missing.push_back(stream.name);

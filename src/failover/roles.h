@@ -55,6 +55,9 @@ using Cuts = std::map<std::string, std::optional<Minute>>;
 // collectors of `from` are redirected to; none: the live collectors of `to`.
 RoleChange TakeAway(const StoredTopology& base, const std::string& from, const std::string& to,
                     const std::vector<Endpoint>& receivers);
+// The same of one stream only; nothing else changes at all, and no cluster is the site.
+RoleChange TakeAwayOnly(const StoredTopology& base, const std::string& stream,
+                        const std::string& from, const std::string& to);
 // The reverse, of what is there still: streams that have got another primary since are left alone.
 RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away);
 
