@@ -16,6 +16,7 @@ extern const Command kFailover;
 extern const Command kHelp;
 extern const Command kLs;
 extern const Command kProduce;
+extern const Command kRehearse;
 extern const Command kRelease;
 extern const Command kSettings;
 extern const Command kStatus;

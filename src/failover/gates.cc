@@ -11,6 +11,8 @@ namespace {
 
 // A mirror this close behind has caught up; the freeze makes it equal.
 constexpr int64_t kCaughtUpMinutes = 2;
+// By how much clocks may differ over kAloneAfter.
+constexpr Milliseconds kDrift{5'000};
 
 using Depth = Scope::Mirrored::Depth;
 
@@ -25,6 +27,7 @@ class Judge {
       case Step::kDrain: Drain(); break;
       case Step::kFreeze: Freeze(); break;
       case Step::kMirror: Mirror(); break;
+      case Step::kFence: Fence(); break;
       case Step::kSwap: Swap(); break;
       case Step::kDespool: Despool(); break;
       case Step::kVerify:
@@ -197,6 +200,27 @@ class Judge {
              mirror);
       }
     }
+  }
+
+  // A primary that publishes has read a majority within kAloneAfter. So the epoch must be where
+  // each majority sees it; from then on that time is waited out.
+  void Fence() {
+    const StepEpoch& stored = *journal_.EpochOf(Step::kFence);
+    const size_t clusters = seen_.trees.size();
+    const size_t needed = clusters - clusters / 2;  // so many meet each majority
+    const auto have = static_cast<size_t>(std::ranges::count_if(
+        seen_.tips, [&](const auto& tip) { return tip.second == stored.digest; }));
+    if (!journal_.fenced && have < needed) {
+      Wait(needed - have,
+           "topology epoch {} stands on {} of {} clusters, {} are needed: the primary may still "
+           "read a majority without it",
+           stored.epoch, have, clusters, needed);
+      return;
+    }
+    if (!journal_.fenced) return;
+    const Milliseconds left = *journal_.fenced + kAloneAfter + kDrift - seen_.now;
+    if (left.count() <= 0) return;
+    Wait(1, "a primary that is cut off may publish for another {}", ToHuman(left));
   }
 
   void Swap() {

@@ -19,12 +19,13 @@ constexpr std::array<std::pair<Kind, std::string_view>, 3> kKinds{{
     {Kind::kFailback, "failback"},
 }};
 
-constexpr std::array<std::pair<Step, std::string_view>, 11> kSteps{{
+constexpr std::array<std::pair<Step, std::string_view>, 12> kSteps{{
     {Step::kCatchUp, "catch-up"},
     {Step::kSpool, "spool"},
     {Step::kDrain, "drain"},
     {Step::kFreeze, "freeze"},
     {Step::kMirror, "mirror"},
+    {Step::kFence, "fence"},
     {Step::kSwap, "swap"},
     {Step::kDespool, "despool"},
     {Step::kVerify, "verify"},

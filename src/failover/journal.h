@@ -36,6 +36,7 @@ enum class Step : uint8_t {
   kDrain,
   kFreeze,
   kMirror,
+  kFence,
   kSwap,
   kDespool,
   kVerify,
@@ -83,6 +84,7 @@ struct Journal {
   std::vector<std::string> without;         // collectors that nobody waits for, "<cluster>/<name>"
   std::vector<StepEpoch> epochs;            // in the order in which they were stored
   Cuts cuts;                                // before the swap is stored
+  std::optional<WallTime> fenced;           // since when nobody can miss the epoch of `fence`
   std::optional<WallTime> swapped;          // when it was
   std::string undoes;                       // kFailback: the id of the failover
   nlohmann::ordered_json loss = nullptr;    // kUnplanned: the statement that was accepted

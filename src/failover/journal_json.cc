@@ -122,7 +122,8 @@ std::vector<ModeRule> ModesFromJson(const Json& object, const char* key) {
 }
 
 RoleChange RoleChangeFromJson(const Json& json) {
-  RoleChange change{Text(json, "from"), Text(json, "to"), Text(json, "site"), {}, {}, {}};
+  RoleChange change{
+      Text(json, "from"), Text(json, "to"), Text(json, "site"), Text(json, "alone"), {}, {}, {}};
   for (const Json& stream : Array(json, "streams")) {
     change.streams.push_back(
         {RolesFromJson(Member(stream, "before")), RolesFromJson(Member(stream, "after"))});
@@ -155,6 +156,7 @@ Journal FromJson(const Json& json) {
     auto& at = journal.cuts[Text(cut, "stream")];
     if (!minute.empty()) at = Known(Minute::ParseIso(minute), "minute");
   }
+  if (!Text(json, "fenced").empty()) journal.fenced = Time(json, "fenced");
   if (!Text(json, "swapped").empty()) journal.swapped = Time(json, "swapped");
   journal.undoes = Text(json, "undoes");
   journal.loss = Member(json, "loss");
@@ -177,6 +179,7 @@ Json RoleChangeToJson(const RoleChange& change) {
   return {{"from", change.from},
           {"to", change.to},
           {"site", change.site},
+          {"alone", change.alone},
           {"streams", std::move(streams)},
           {"modes_before", ModesToJson(change.modes_before)},
           {"modes_after", ModesToJson(change.modes_after)}};
@@ -211,6 +214,7 @@ Json JournalToJson(const Journal& journal) {
           {"without", journal.without},
           {"epochs", std::move(epochs)},
           {"cuts", std::move(cuts)},
+          {"fenced", journal.fenced ? ToIsoMs(*journal.fenced) : ""},
           {"swapped", journal.swapped ? ToIsoMs(*journal.swapped) : ""},
           {"undoes", journal.undoes},
           {"loss", journal.loss},

@@ -44,7 +44,8 @@ struct SeenCollector {
   Milliseconds lag{0};        // of the oldest message in its spool; 0: there is none
   uint64_t spool_bytes = 0;
   std::optional<uint64_t> free_bytes{};
-  std::string host{};
+  std::string host{};  // and port: where producers and other collectors reach it
+  uint16_t port = 0;
   std::string allow{};  // the addresses that may send; empty: all
 
   std::string Label() const { return LabelOf(cluster, name); }

@@ -26,6 +26,7 @@ std::string_view Sentence(Step step, const RoleChange& change) {
     case Step::kDrain: return "what was delivered before is published and merged";
     case Step::kFreeze: return "the old primary closes its last minute of each stream";
     case Step::kMirror: return "every mirror becomes equal to it";
+    case Step::kFence: return "streams that wait when alone: their primary must have stopped";
     case Step::kSwap: return "the roles change; collectors deliver again, or elsewhere";
     case Step::kDespool: return "the spools empty themselves";
     case Step::kVerify: return "all views are compared, by identity and by count";
@@ -58,6 +59,7 @@ Milliseconds ExpectedOf(Step step, const Observation& seen) {
     }
     case Step::kSpool:
     case Step::kSwap: return kObeyTime;
+    case Step::kFence: return kAloneAfter;
     case Step::kDrain: return 3 * run;
     case Step::kFreeze: return kObeyTime + run;
     case Step::kMirror: return 2 * run;
@@ -72,7 +74,9 @@ Milliseconds ExpectedOf(Step step, const Observation& seen) {
 
 void AddSteps(const Observation& seen, Plan& plan) {
   uint64_t epoch = plan.base_epoch;
+  const bool fences = AnyWaits(plan.change, seen.newest->stored.topology);
   for (const Step step : StepsOf(plan.kind)) {
+    if (step == Step::kFence && !fences) continue;
     PlannedStep planned{step, std::string(Sentence(step, plan.change)), {}, ExpectedOf(step, seen)};
     if (Stores(step)) planned.epoch = ++epoch;
     plan.steps.push_back(std::move(planned));
@@ -133,12 +137,14 @@ const Journal* FindOpen(const std::map<std::string, Journal>& journals) {
   return open == journals.end() ? nullptr : &open->second;
 }
 
-const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
-                            const std::string& site) {
+namespace {
+
+// The last failover that `fits` and that no failback has undone.
+template <typename Fits>
+const Journal* FindLast(const std::map<std::string, Journal>& journals, Fits&& fits) {
   const Journal* found = nullptr;
   for (const auto& [id, journal] : journals) {
-    if (journal.kind == Kind::kFailback || journal.step != Step::kDone) continue;
-    if (journal.change.site != site) continue;
+    if (journal.kind == Kind::kFailback || journal.step != Step::kDone || !fits(journal)) continue;
     const bool undone = std::ranges::any_of(journals, [&](const auto& other) {
       return other.second.undoes == id && other.second.step == Step::kDone;
     });
@@ -148,6 +154,20 @@ const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
   return found;
 }
 
+}  // namespace
+
+const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
+                            const std::string& site) {
+  return FindLast(journals, [&](const Journal& journal) { return journal.change.site == site; });
+}
+
+const Journal* FindRehearsed(const std::map<std::string, Journal>& journals,
+                             const std::string& stream) {
+  return FindLast(journals, [&](const Journal& journal) {
+    return journal.change.site.empty() && journal.change.Find(stream) != nullptr;
+  });
+}
+
 Scope ScopeOf(const Request& request, const Topology& topology) {
   Scope scope;
   scope.flow = Scope::Flow::kLook;
@@ -155,7 +175,7 @@ Scope ScopeOf(const Request& request, const Topology& topology) {
     scope.streams.insert(stream.name);
     const bool concerned = request.kind == Kind::kFailback ? stream.Primary() != request.to
                                                            : stream.Primary() == request.from;
-    if (!concerned) continue;
+    if (!concerned || (!request.only.empty() && stream.name != request.only)) continue;
     for (const std::string& mirror : stream.Mirrors()) {
       if (mirror != request.to && request.kind != Kind::kUnplanned) continue;
       scope.mirrored.push_back({stream.name, stream.Primary(), mirror});
@@ -192,7 +212,8 @@ Plan MakePlan(const Request& request, const Observation& seen,
                    "choose one of them: 'databus topology choose'");
   }
   if (request.kind == Kind::kFailback) {
-    const Journal* const taken_away = FindUndoable(journals, request.to);
+    const Journal* const taken_away = request.only.empty() ? FindUndoable(journals, request.to)
+                                                           : FindRehearsed(journals, request.only);
     if (taken_away == nullptr) {
       return NothingToDo(std::move(plan),
                          fmt::format("no failover from {} is to be undone", request.to),
@@ -200,8 +221,15 @@ Plan MakePlan(const Request& request, const Observation& seen,
     }
     plan.change = BringBack(stored, taken_away->change);
     plan.undoes = taken_away->id;
+  } else if (!request.only.empty()) {
+    plan.change = TakeAwayOnly(stored, request.only, request.from, request.to);
   } else {
     plan.change = TakeAway(stored, request.from, request.to, request.redirect_to);
+  }
+  // Of two clusters one is no majority; whoever accepts the loss of the other lets it go on.
+  if (request.kind == Kind::kUnplanned && AnyWaits(plan.change, stored.topology) &&
+      stored.topology.clusters.size() == 2) {
+    plan.change.alone = request.to;
   }
   AddSteps(seen, plan);
   Preflight(request, seen, plan);

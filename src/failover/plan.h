@@ -21,6 +21,7 @@ struct Request {
   std::string from{};                   // kPlanned, kUnplanned: what goes
   std::string to{};                     // the primary to be; kFailback: what comes back
   std::vector<std::string> without{};   // "<cluster>/<collector>", or clusters that are away
+  std::string only{};                   // a rehearsal: nothing but this stream
   std::vector<Endpoint> redirect_to{};  // instead of the live collectors of `to`
 };
 
@@ -76,5 +77,8 @@ const Journal* FindOpen(const std::map<std::string, Journal>& journals);
 // The last failover that took `site` away and that no failback has undone; null: there is none.
 const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
                             const std::string& site);
+// The same of a rehearsal with this stream.
+const Journal* FindRehearsed(const std::map<std::string, Journal>& journals,
+                             const std::string& stream);
 
 }  // namespace databus::failover

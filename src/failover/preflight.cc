@@ -7,6 +7,7 @@
 #include <fmt/ranges.h>
 
 #include "failover/gates.h"
+#include "failover/steps.h"
 #include "net/cidr.h"
 #include "telemetry/iso_time.h"
 
@@ -162,6 +163,7 @@ class Checks {
     const StoredTopology& stored = seen_.newest->stored;
     std::vector<std::string> missing;
     for (const StreamSpec& stream : stored.topology.streams) {
+      if (!request_.only.empty() && stream.name != request_.only) continue;
       if (plan_.kind != Kind::kFailback && stream.Primary() == plan_.change.from &&
           !stream.RoleOf(plan_.change.to)) {
         missing.push_back(stream.name);
@@ -171,6 +173,13 @@ class Checks {
         Refuse(fmt::format("stream {} is frozen", stream.name),
                "see who froze it: 'databus topology show'");
       }
+    }
+    if (plan_.kind == Kind::kPlanned && stored.topology.clusters.size() == 2 &&
+        AnyWaits(plan_.change, stored.topology)) {
+      Warn(
+          fmt::format("there are streams that wait when alone: before {0} is switched off, let {1} "
+                      "go on with 'databus topology confirm --alone {1}'",
+                      plan_.change.from, plan_.change.to));
     }
     if (missing.empty()) return;
     Refuse(

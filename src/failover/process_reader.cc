@@ -51,6 +51,7 @@ SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::strin
   if (beat.facts.contains("free_bytes")) seen.free_bytes = Number(beat.facts, "free_bytes");
   const auto address = Endpoint::Parse(Text(beat.facts, "address"));
   seen.host = address ? address->host : beat.host;
+  seen.port = address ? address->port : 0;
   seen.allow = Text(beat.facts, "allow");
   return seen;
 }

@@ -85,7 +85,7 @@ const StreamChange* RoleChange::Find(std::string_view stream) const {
 
 RoleChange TakeAway(const StoredTopology& base, const std::string& from, const std::string& to,
                     const std::vector<Endpoint>& receivers) {
-  RoleChange change{from, to, from, {}, base.modes, {}};
+  RoleChange change{from, to, from, "", {}, base.modes, {}};
   for (const StreamSpec& stream : base.topology.streams) {
     StreamChange changed{Roles(stream), Roles(stream)};
     MoveSource(changed.after, from, to);
@@ -102,8 +102,18 @@ RoleChange TakeAway(const StoredTopology& base, const std::string& from, const s
   return change;
 }
 
+RoleChange TakeAwayOnly(const StoredTopology& base, const std::string& stream,
+                        const std::string& from, const std::string& to) {
+  RoleChange change = TakeAway(base, from, to, {});
+  std::erase_if(change.streams, [&](const StreamChange& each) { return each.name() != stream; });
+  change.site.clear();
+  change.modes_after = base.modes;
+  change.modes_after.push_back({from, stream, DeliveryMode::kRedirect, to});
+  return change;
+}
+
 RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
-  RoleChange change{taken_away.to, taken_away.from, taken_away.site, {}, base.modes, {}};
+  RoleChange change{taken_away.to, taken_away.from, taken_away.site, "", {}, base.modes, {}};
   for (const StreamChange& stream : taken_away.streams) {
     const StreamSpec* const now = base.topology.FindStream(stream.name());
     if (now == nullptr || !SameRoles(Roles(*now), stream.after)) continue;
@@ -112,6 +122,12 @@ RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
   change.modes_after = WithoutSite(base.modes, change.site);
   std::ranges::copy_if(taken_away.modes_before, std::back_inserter(change.modes_after),
                        [&](const ModeRule& rule) { return rule.cluster == change.site; });
+  if (change.site.empty()) {  // of one stream only
+    std::erase_if(change.modes_after, [&](const ModeRule& rule) {
+      return std::ranges::count(taken_away.modes_after, rule) > 0 &&
+             std::ranges::count(taken_away.modes_before, rule) == 0;
+    });
+  }
   return change;
 }
 
@@ -151,6 +167,7 @@ StoredTopology Swapped(const StoredTopology& base, const RoleChange& change, con
     if (cut != cuts.end() && cut->second) stream.cut = cut->second;
   }
   next.modes = change.modes_after;
+  next.alone = change.alone;
   return next;
 }
 

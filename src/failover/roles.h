@@ -4,6 +4,7 @@
 //   spool    every collector keeps the streams that move (P30); the collectors of the site, which
 //            will deliver elsewhere, keep all of theirs
 //   freeze   the old primary publishes no more merged minutes of them
+//   fence    the same, where the old primary cannot be asked (P28)
 //   swap     other primary and sources, the cut, other ways for the site's collectors
 //   undo     instead of the swap: as it was
 #pragma once
@@ -35,6 +36,8 @@ struct RoleChange {
   std::string to;    // the primary that follows
   // The cluster that goes, or comes back: its collectors deliver elsewhere from the swap on.
   std::string site;
+  // P28: the cluster that need not read a majority from the swap on; empty: none.
+  std::string alone{};
   std::vector<StreamChange> streams;  // that move, and those whose sources change
   std::vector<ModeRule> modes_before;
   std::vector<ModeRule> modes_after;
@@ -52,6 +55,9 @@ using Cuts = std::map<std::string, std::optional<Minute>>;
 // collectors of `from` are redirected to; none: the live collectors of `to`.
 RoleChange TakeAway(const StoredTopology& base, const std::string& from, const std::string& to,
                     const std::vector<Endpoint>& receivers);
+// The same of one stream only; nothing else changes at all, and no cluster is the site.
+RoleChange TakeAwayOnly(const StoredTopology& base, const std::string& stream,
+                        const std::string& from, const std::string& to);
 // The reverse, of what is there still: streams that have got another primary since are left alone.
 RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away);
 

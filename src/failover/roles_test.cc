@@ -115,6 +115,24 @@ TEST(RolesTest, ThereAndBackIsWhereItBegan) {
   EXPECT_EQ(Stream(again, "clicks").cut, kTestMinute + 9);
 }
 
+TEST(RolesTest, OfOneStreamOnlyNothingElseChangesAndBackIsWhereItBegan) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc1", "logs", DeliveryMode::kSpool, ""}};
+  const RoleChange away = TakeAwayOnly(base, "clicks", "dc1", "dc2");
+  EXPECT_THAT(away.Moving(), ElementsAre("clicks"));
+  const StoredTopology spooling = Spooling(base, away, "spool");
+  EXPECT_EQ(ModeOf(spooling, "dc1", "clicks"), "spool");
+  EXPECT_EQ(ModeOf(spooling, "dc1", "views"), "deliver");
+  const StoredTopology over = Swapped(base, away, {}, "over");
+  EXPECT_EQ(ModeOf(over, "dc1", "clicks"), "redirect dc2");
+  EXPECT_EQ(ModeOf(over, "dc1", "views"), "deliver");
+  EXPECT_EQ(Stream(over, "views").Primary(), "dc1");
+  EXPECT_TRUE(Stream(over, "views").HasSource("dc1"));
+  const StoredTopology again = Swapped(over, BringBack(over, away), {}, "back");
+  EXPECT_EQ(PlainDigest(again.topology), PlainDigest(base.topology));
+  EXPECT_EQ(again.modes, base.modes);
+}
+
 TEST(RolesTest, AStreamThatHasMovedOnSinceIsLeftAlone) {
   const StoredTopology base = TestBase();
   const RoleChange away = TakeAway(base, "dc1", "dc2", {});

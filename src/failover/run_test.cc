@@ -253,7 +253,7 @@ TEST(RunTest, ASilentCollectorKeepsTheGateShutUntilItSpeaks) {
     if (silent && ++waited == 20) world.asleep.clear();
   };
   EXPECT_TRUE(command.Drive(over).ok());
-  EXPECT_EQ(waited, 20);
+  EXPECT_GE(waited, 20);
 }
 
 }  // namespace

@@ -13,7 +13,7 @@ constexpr std::array kPlannedSteps = {Step::kSpool, Step::kDrain,   Step::kFreez
                                       Step::kSwap,  Step::kDespool, Step::kVerify};
 constexpr std::array kFailbackSteps = {Step::kCatchUp, Step::kSpool, Step::kDrain,   Step::kFreeze,
                                        Step::kMirror,  Step::kSwap,  Step::kDespool, Step::kVerify};
-constexpr std::array kUnplannedSteps = {Step::kSwap, Step::kDespool, Step::kVerify};
+constexpr std::array kUnplannedSteps = {Step::kFence, Step::kSwap, Step::kDespool, Step::kVerify};
 
 Step After(const Journal& journal) {
   const std::span<const Step> steps = StepsOf(journal.kind);
@@ -33,7 +33,8 @@ TopologyEpoch EpochFor(const Journal& journal, const StoredTopology& parent) {
   const std::string author = fmt::format("{}: {}", journal.id, StepName(journal.step));
   switch (journal.step) {
     case Step::kSpool: return TopologyEpoch::Of(Spooling(parent, change, author));
-    case Step::kFreeze: return TopologyEpoch::Of(Frozen(parent, change, author));
+    case Step::kFreeze:
+    case Step::kFence: return TopologyEpoch::Of(Frozen(parent, change, author));
     case Step::kSwap: return TopologyEpoch::Of(Swapped(parent, change, journal.cuts, author));
     case Step::kUndo: return TopologyEpoch::Of(Undone(parent, change, author));
     case Step::kCatchUp:
@@ -170,8 +171,15 @@ std::span<const Step> StepsOf(Kind kind) {
 }
 
 bool Stores(Step step) {
-  return step == Step::kSpool || step == Step::kFreeze || step == Step::kSwap ||
-         step == Step::kUndo;
+  return step == Step::kSpool || step == Step::kFreeze || step == Step::kFence ||
+         step == Step::kSwap || step == Step::kUndo;
+}
+
+bool AnyWaits(const RoleChange& change, const Topology& topology) {
+  return std::ranges::any_of(change.Moving(), [&](const std::string& name) {
+    const StreamSpec* const stream = topology.FindStream(name);
+    return stream != nullptr && stream->when_alone == WhenAlone::kWait;
+  });
 }
 
 bool MaySwapped(const Journal& journal) {
@@ -193,7 +201,9 @@ Action NextAction(const Journal& journal, const Observation& seen) {
                             seen.conflicts.front()));
   }
   if (journal.step == Step::kUndo) return Undo(journal, seen);
-  if (Stores(journal.step)) {
+  const bool needless =
+      journal.step == Step::kFence && !AnyWaits(journal.change, seen.newest->stored.topology);
+  if (Stores(journal.step) && !needless) {
     if (auto action = StoreIfDue(journal, seen)) return *std::move(action);
   } else if (before_swap) {
     if (auto action = IfNotOurs(journal, seen)) return *std::move(action);
@@ -201,7 +211,13 @@ Action NextAction(const Journal& journal, const Observation& seen) {
   if (journal.step == Step::kVerify) {
     return {.what = Action::What::kVerify, .journal = journal, .epoch = {}, .gate = {}};
   }
+  if (needless) return Forward(journal, seen);
   Gate gate = GateOf(journal, seen);
+  if (gate.open() && journal.step == Step::kFence && !journal.fenced) {
+    Journal fenced = journal;
+    fenced.fenced = seen.now;
+    return Advance(std::move(fenced));
+  }
   return gate.open() ? Forward(journal, seen) : Wait(journal, std::move(gate));
 }
 

@@ -3,13 +3,15 @@
 //
 //   planned     spool -> drain -> freeze -> mirror -> SWAP -> despool -> verify -> done
 //   failback    catch-up -> spool -> drain -> ... as planned
-//   unplanned   SWAP -> despool -> verify -> done
+//   unplanned   fence -> SWAP -> despool -> verify -> done
 //
 //   before the swap, on `abort`:   ... -> undo -> aborted
 //
-// Each arrow is a gate (failover/gates.h). spool, freeze, swap and undo begin by storing an epoch
-// of the topology. What an epoch will be is journaled before it is stored: from the moment that the
-// step is `swap` nobody can be sure that it is not, and it cannot be aborted any more.
+// Each arrow is a gate (failover/gates.h). spool, freeze, fence, swap and undo begin by storing an
+// epoch of the topology; fence only if there is a stream that waits when it is alone (P28): its
+// primary, which cannot be asked, must have stopped before it gets another. What an epoch will be
+// is journaled before it is stored: from the moment that the step is `swap` nobody can be sure that
+// it is not, and it cannot be aborted any more.
 #pragma once
 
 #include <optional>
@@ -27,6 +29,8 @@ namespace databus::failover {
 std::span<const Step> StepsOf(Kind kind);
 // Whether the step begins with an epoch.
 bool Stores(Step step);
+// Of the streams that move, whether any waits when its primary is alone (P28).
+bool AnyWaits(const RoleChange& change, const Topology& topology);
 // Whether the swap may have happened.
 bool MaySwapped(const Journal& journal);
 

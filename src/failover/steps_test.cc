@@ -368,6 +368,58 @@ TEST(StepsTest, AfterTheSwapNobodyWaitsForTheClusterThatWentAway) {
   EXPECT_EQ(NextAction(machine.journal, seen).what, What::kAdvance);
 }
 
+TEST(StepsTest, AStreamThatWaitsWhenAloneGetsAnotherPrimaryOnlyWhenTheOldOneMustHaveStopped) {
+  StoredTopology base = TestBase();
+  base.topology.streams[0].when_alone = WhenAlone::kWait;
+  Machine machine(Kind::kUnplanned);
+  machine.model = TestModel(base);
+  machine.Begin(Kind::kUnplanned, {});
+  ASSERT_EQ(machine.journal.step, Step::kFence);
+  machine.Do(machine.Next(), Machine::Until::kJournal);
+  machine.Do(machine.Next(), Machine::Until::kOneCluster);
+  const StreamSpec& clicks = *machine.model.Newest().stored.topology.FindStream("clicks");
+  EXPECT_EQ(clicks.publication, Publication::kFrozen);
+  // dc1 and dc3 are a majority without it, unless dc3 has it, too.
+  Observation cut_off = machine.model.See();
+  cut_off.tips.erase("dc1");
+  cut_off.tips.erase("dc3");
+  const Action waits = NextAction(machine.journal, cut_off);
+  ASSERT_EQ(waits.what, What::kWait);
+  EXPECT_THAT(waits.gate.waits.front(), HasSubstr("on 1 of 3 clusters, 2 are needed"));
+  machine.model.tips.at("dc3") = machine.model.Newest();
+  Observation seen = machine.model.See();
+  seen.tips.erase("dc1");
+  machine.journal = NextAction(machine.journal, seen).journal;
+  ASSERT_TRUE(machine.journal.fenced.has_value());
+  const auto next = [&](std::chrono::seconds later) {
+    Observation then = machine.model.See();
+    then.tips.erase("dc1");
+    then.now = *machine.journal.fenced + later;
+    return NextAction(machine.journal, then);
+  };
+  EXPECT_EQ(next(kAloneAfter).what, What::kWait);
+  EXPECT_EQ(next(std::chrono::seconds(0)).what, What::kWait);
+  const Action swap = next(kAloneAfter + std::chrono::seconds(6));
+  EXPECT_EQ(swap.what, What::kAdvance);
+  EXPECT_EQ(swap.journal.step, Step::kSwap);
+}
+
+TEST(StepsTest, OfTwoClustersTheOneThatIsLeftNeedNotAskTheOther) {
+  StoredTopology base = TestBase();
+  base.topology.clusters.pop_back();
+  base.topology.streams.pop_back();
+  for (StreamSpec& stream : base.topology.streams) {
+    std::erase_if(stream.sources, [](const SourceSpec& s) { return s.cluster == "dc3"; });
+    std::erase_if(stream.destinations, [](const DestinationSpec& d) { return d.cluster == "dc3"; });
+    stream.when_alone = WhenAlone::kWait;
+  }
+  TestModel model(base);
+  const Plan plan = MakePlan(RequestOf(Kind::kUnplanned), model.See(), {});
+  EXPECT_EQ(plan.change.alone, "dc2");
+  EXPECT_EQ(Swapped(base, plan.change, {}, "x").alone, "dc2");
+  EXPECT_EQ(MakePlan(RequestOf(Kind::kPlanned), model.See(), {}).warnings.size(), 1U);
+}
+
 TEST(StepsTest, AFailbackWaitsUntilTheClusterHasCaughtUp) {
   Machine machine(Kind::kFailback);
   ASSERT_EQ(machine.journal.step, Step::kCatchUp);

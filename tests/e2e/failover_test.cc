@@ -286,5 +286,21 @@ TEST_F(FailoverE2eTest, UnplannedWhatSurvivesIsSalvagedAndNothingIsDoubled) {
   ExpectAllThereOnce();
 }
 
+TEST_F(FailoverE2eTest, ARehearsalMeasuresAndTouchesNothingElse) {
+  for (const char* kind : {"--planned", "--unplanned"}) {
+    const Ran rehearsed = Run({"rehearse", "--from", "dc1", "--to", "dc2", kind, "--yes", "--json",
+                               "--report", directory_.path()});
+    ASSERT_EQ(rehearsed.exit_code, 0) << kind << ": " << rehearsed.out << rehearsed.log;
+    const auto report = nlohmann::json::parse(rehearsed.out);
+    EXPECT_EQ(report["rpo_messages"], 0) << kind;
+    EXPECT_EQ(report["doubled_messages"], 0) << kind;
+    EXPECT_GT(report["messages_arrived"], 0) << kind;
+    EXPECT_TRUE(report["rto_ms"].is_number()) << kind;
+  }
+  EXPECT_EQ(PlainDigest(Stored("dc1").topology), PlainDigest(site_->topology));
+  EXPECT_TRUE(Stored("dc1").modes.empty());
+  ExpectAllThereOnce();
+}
+
 }  // namespace
 }  // namespace databus

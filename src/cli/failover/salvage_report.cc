@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 #include <set>
 
 #include "cli/failover/verification.h"
@@ -15,6 +16,8 @@ namespace {
 
 using failover::LossLine;
 using State = SalvageLine::State;
+
+constexpr int64_t kLateMinutes = 60;
 
 std::string_view StateName(State state) {
   switch (state) {
@@ -71,7 +74,9 @@ class Account {
 
  private:
   void OfStream(const StreamSpec& stream, SalvageLine& account) {
-    const Minute from = account.line.after ? account.line.after->Next() : kFirstMinute;
+    // What was delivered shortly before the cut may not have been merged by then.
+    const Minute cut = account.line.after.value_or(kFirstMinute);
+    const Minute from = account.line.after ? cut + (-kLateMinutes) : kFirstMinute;
     const SeenStream seen = observer_.Observe(stream, from);
     const SeenView* const merged = seen.Find(stream.Primary(), View::kMerged);
     if (merged == nullptr || !merged->unreadable.empty()) {
@@ -79,10 +84,10 @@ class Account {
       return;
     }
     std::set<std::string> names;
-    std::set<std::string> identities;
+    std::map<std::string, Minute> merged_in;  // by identity
     for (const SeenFile& file : merged->files) {
       names.insert(file.name);
-      identities.insert(file.identity);
+      merged_in.emplace(file.identity, file.minute);
     }
     if (account.line.what == LossLine::What::kMinutes) {
       const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream.name);
@@ -98,7 +103,9 @@ class Account {
         return;
       }
       for (const SeenFile& file : local->files) {
-        Count(identities.contains(file.identity), file.name, account);
+        const auto found = merged_in.find(file.identity);
+        if (found != merged_in.end() && found->second <= cut) continue;  // mirrored in time
+        Count(found != merged_in.end(), file.name, account);
       }
       const auto delivered = seen.delivered.find(journal_.change.from);
       if (delivered != seen.delivered.end() && delivered->second > 0) {
