@@ -63,16 +63,32 @@ class WorkerProcess {
     return watch_->Begin(verdict.epoch);
   }
 
+  // A cluster that a newer topology does not know any more ends nothing but the service for it; at
+  // the start it is a mistake in the file.
+  WorkerConfig ConfigOfLife(const Topology& topology) {
+    WorkerConfig config = config_;
+    if (std::exchange(first_life_, false)) return config;
+    std::erase_if(config.clusters, [&](const std::string& cluster) {
+      if (topology.FindCluster(cluster) != nullptr) return false;
+      LogWarning("worker", "the topology has no such cluster any more; it is not served",
+                 {{"cluster", cluster}});
+      return true;
+    });
+    return config;
+  }
+
   // Until `stop`, or until another topology is to be obeyed.
   Status LiveOnce(StopFlag& stop) {
     const std::shared_ptr<const ObeyedTopology> obeyed = watch_->obeyed();
+    const WorkerConfig config = ConfigOfLife(obeyed->topology);
+    watch_->SetHomes(ClustersOf(config, obeyed->topology));
     const WorkerSeams outside{
         seams_.clock, seams_.random,
         [this](const ClusterSpec& spec) { return seams_.open_storage(spec.url, spec.root_dir); },
         [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); }};
     DATABUS_ASSIGN_OR_RETURN(
         const std::unique_ptr<Worker> worker,
-        Worker::Create(outside, config_, obeyed,
+        Worker::Create(outside, config, obeyed,
                        {seams_.host, seams_.pid, seams_.machine, seams_.process_is_gone},
                        start_.adopt_tree));
     DATABUS_RETURN_IF_ERROR(worker->Start());
@@ -99,6 +115,7 @@ class WorkerProcess {
   Seams& seams_;
   const WorkerConfig config_;
   const WorkerStart start_;
+  bool first_life_ = true;
   std::unique_ptr<TopologyWatch> watch_;
   Monitor monitor_;
 };

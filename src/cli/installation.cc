@@ -83,6 +83,20 @@ Result<TopologyDesk> OpenDesk(Seams& seams, const std::string& topology_file) {
        .clusters = std::move(topology.clusters)});
 }
 
+Topology CurrentTopology(TopologyDesk& desk, const Topology& file) {
+  const TopologyPicture& picture = desk.Look();
+  if (picture.heads.empty()) return file;
+  Topology topology = picture.heads.front()->stored.topology;
+  topology.file = file.file;
+  return topology;
+}
+
+Result<Topology> CurrentTopology(Seams& seams, const std::string& topology_file) {
+  DATABUS_ASSIGN_OR_RETURN(const Topology file, LoadTopology(seams, topology_file));
+  DATABUS_ASSIGN_OR_RETURN(TopologyDesk desk, OpenDesk(seams, topology_file));
+  return CurrentTopology(desk, file);
+}
+
 Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topology,
                                              const std::string& name) {
   const ClusterSpec* cluster = topology.FindCluster(name);

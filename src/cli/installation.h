@@ -40,6 +40,10 @@ Result<Topology> LoadTopology(const Seams& seams, const std::string& file);
 // The stored topology of the installation whose clusters are in `topology_file`; `seams` must
 // outlive it. kInvalid as above. It has not looked yet.
 Result<TopologyDesk> OpenDesk(Seams& seams, const std::string& topology_file);
+// What is stored on the clusters rules, and where that is in conflict, the highest epoch; the
+// file's as long as nothing is stored, or nothing can be read. kInvalid for the file, as above.
+Result<Topology> CurrentTopology(Seams& seams, const std::string& topology_file);
+Topology CurrentTopology(TopologyDesk& desk, const Topology& file);  // looks again
 // The machine's own Seams::read_file.
 Result<std::string> ReadTextFile(const std::string& path);
 

@@ -13,8 +13,11 @@
 #include "base/sync.h"
 #include "cli/all_commands.h"
 #include "cli/installation.h"
+#include "cli/own_heartbeats.h"
 #include "cli/signals.h"
 #include "cli/status_report.h"
+#include "failover/journal_store.h"
+#include "failover/plan.h"
 #include "telemetry/log.h"
 
 namespace databus {
@@ -39,7 +42,15 @@ std::optional<uint64_t> FreeBytes(const ClusterSpec& cluster, Disk& disk) {
   return free.ok() ? std::optional(*free) : std::nullopt;
 }
 
-InstallationReport Observe(const Topology& topology, const Options& options, Seams& seams) {
+// What a failover has written down, on the clusters of the desk's last look.
+void ReadJournals(const TopologyDesk& desk, InstallationReport& report) {
+  failover::FoundJournals journals = failover::JournalStore(desk).ReadAll();
+  if (const failover::Journal* open = failover::FindOpen(journals.by_id)) report.failover = *open;
+  report.unreadable_journals = std::move(journals.unreadable);
+}
+
+InstallationReport Observe(const Topology& topology, const TopologyDesk& desk,
+                           const Options& options, Seams& seams) {
   ObserveScope scope;
   if (!options.stream.empty()) scope.stream = options.stream;
   InstallationReport report;
@@ -51,6 +62,9 @@ InstallationReport Observe(const Topology& topology, const Options& options, Sea
         scope));
     report.clusters.back().free_bytes = FreeBytes(cluster, seams.disk);
   }
+  SortByOwnCluster(report.clusters);
+  report.picture = desk.picture();
+  ReadJournals(desk, report);
   report.host = seams.host;
   report.process_is_gone = seams.process_is_gone;
   report.now = seams.clock.Wall();
@@ -64,22 +78,6 @@ std::string Lines(const std::string& text) {
     out += c == '\n' || (c >= ' ' && c <= '~') ? std::string(1, c) : Printable({&c, 1});
   }
   return out;
-}
-
-Exit Show(const Topology& topology, const Options& options, Io& io, Seams& seams) {
-  const InstallationReport report = Observe(topology, options, seams);
-  if (options.json) {
-    const int indent = options.watch_s == 0 ? 1 : -1;  // while watching, one object is one line
-    io.out << StatusToJson(report, topology)
-                  .dump(indent, ' ', true, nlohmann::json::error_handler_t::replace)
-           << "\n";
-  } else {
-    io.out << Lines(RenderStatus(report, topology));
-  }
-  io.out.flush();
-  const bool all_away = std::ranges::all_of(
-      report.clusters, [](const auto& cluster) { return !cluster.away.empty(); });
-  return all_away ? Exit::kFailed : Exit::kDone;
 }
 
 // Only one of its streams. kInvalid when there is no such.
@@ -96,29 +94,55 @@ Status Narrow(Topology& topology, const std::string& stream) {
   return Status::Ok();
 }
 
+// As it is stored now, but for streams that are not asked for.
+Result<Topology> Current(TopologyDesk& desk, const Topology& file, const Options& options) {
+  Topology topology = CurrentTopology(desk, file);
+  if (!options.stream.empty()) DATABUS_RETURN_IF_ERROR(Narrow(topology, options.stream));
+  return topology;
+}
+
+Exit Show(const Topology& file, TopologyDesk& desk, const Options& options, Io& io, Seams& seams) {
+  const auto current = Current(desk, file, options);
+  if (!current.ok()) return Report(io, current.status());
+  const Topology& topology = *current;
+  const InstallationReport report = Observe(topology, desk, options, seams);
+  if (options.json) {
+    const int indent = options.watch_s == 0 ? 1 : -1;  // while watching, one object is one line
+    io.out << StatusToJson(report, topology)
+                  .dump(indent, ' ', true, nlohmann::json::error_handler_t::replace)
+           << "\n";
+  } else {
+    io.out << Lines(RenderStatus(report, topology));
+  }
+  io.out.flush();
+  const bool all_away = std::ranges::all_of(
+      report.clusters, [](const auto& cluster) { return !cluster.away.empty(); });
+  return all_away ? Exit::kFailed : Exit::kDone;
+}
+
 // Until TERM or INT, or until nobody reads any more.
-Exit Watch(const Topology& topology, const Options& options, Io& io, Seams& seams) {
+Exit Watch(const Topology& file, TopologyDesk& desk, const Options& options, Io& io, Seams& seams) {
   StopFlag stop;
   const SignalWatch signals([&stop] { stop.Stop(); });
   const bool redraw = io.terminal == Terminal::kYes && !options.json;
   while (io.out && !stop.Stopped()) {
     if (redraw) io.out << "\x1b[H\x1b[2J";
-    Show(topology, options, io, seams);
+    Show(file, desk, options, io, seams);
     stop.SleepUntil(seams.clock, seams.clock.Boot() + std::chrono::seconds(options.watch_s));
   }
   return Exit::kDone;
 }
 
 Exit RunStatus(const Options& options, Io& io, Seams& seams) {
-  auto topology = LoadTopology(seams, options.topology_file);
-  if (!topology.ok()) return Report(io, topology.status());
-  if (!options.stream.empty()) {
-    if (const Status narrowed = Narrow(*topology, options.stream); !narrowed.ok()) {
-      return Report(io, narrowed);
-    }
+  const auto file = LoadTopology(seams, options.topology_file);
+  if (!file.ok()) return Report(io, file.status());
+  auto desk = OpenDesk(seams, options.topology_file);
+  if (!desk.ok()) return Report(io, desk.status());
+  if (options.watch_s == 0) return Show(*file, *desk, options, io, seams);
+  if (const auto current = Current(*desk, *file, options); !current.ok()) {
+    return Report(io, current.status());
   }
-  if (options.watch_s == 0) return Show(*topology, options, io, seams);
-  return Watch(*topology, options, io, seams);
+  return Watch(*file, *desk, options, io, seams);
 }
 
 // "--watch" or "--watch 5".

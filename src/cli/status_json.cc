@@ -3,6 +3,7 @@
 
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
+#include "cli/status_topology.h"
 #include "telemetry/iso_time.h"
 
 namespace databus {
@@ -96,6 +97,7 @@ nlohmann::ordered_json StatusToJson(const InstallationReport& report, const Topo
   for (const ClusterReport& cluster : report.clusters) {
     json["clusters"].push_back(ClusterToJson(cluster, report));
   }
+  json["topology"] = StoredToJson(report);
   json["streams"] = StreamsToJson(report, topology);
   json["problems"] = Json::array();
   for (const Trouble& trouble : FindTroubles(report, topology)) {

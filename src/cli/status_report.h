@@ -8,6 +8,8 @@
 #include <vector>
 
 #include "cli/cluster_report.h"
+#include "control/topology_desk.h"
+#include "failover/journal.h"
 
 namespace databus {
 
@@ -22,6 +24,9 @@ struct Trouble {
 struct InstallationReport {
   WallTime now;
   std::vector<ClusterReport> clusters;
+  TopologyPicture picture{};                    // of the stored topology
+  std::optional<failover::Journal> failover{};  // one that is under way
+  std::vector<std::string> unreadable_journals{};
   // Processes of this host are looked up; empty: of no host.
   std::string host{};
   std::function<bool(int64_t pid)> process_is_gone{};

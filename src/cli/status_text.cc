@@ -9,6 +9,7 @@
 #include "cli/roles_text.h"
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
+#include "cli/status_topology.h"
 #include "cli/table.h"
 #include "telemetry/iso_time.h"
 
@@ -28,8 +29,8 @@ std::string WithoutMachine(std::string text) {
 }
 
 std::string RenderProcesses(const InstallationReport& report) {
-  Table table({"PROCESS", "KIND", "CLUSTER", "HOST", ">PID", "LIFE", ">HEARD", "STATE", ">SPOOL",
-               ">LAG", "WAITS FOR"});
+  Table table({"PROCESS", "KIND", "CLUSTER", "HOST", ">PID", "LIFE", ">HEARD", "STATE", "EPOCH",
+               ">SPOOL", ">LAG", "WAITS FOR"});
   for (const ClusterReport& cluster : report.clusters) {
     for (const Heartbeat& process : cluster.processes) {
       const auto spool = Fact(process, "spool_bytes");
@@ -38,8 +39,8 @@ std::string RenderProcesses(const InstallationReport& report) {
                  std::to_string(process.pid),
                  std::string(LivenessName(LivenessOf(process, report))),
                  Ago(report.now, process.written) + " ago", process.state,
-                 spool ? HumanBytes(*spool) : "", lag ? ToHuman(Milliseconds(*lag)) : "",
-                 WithoutMachine(process.waiting_on)});
+                 EpochText(process, report.picture), spool ? HumanBytes(*spool) : "",
+                 lag ? ToHuman(Milliseconds(*lag)) : "", WithoutMachine(process.waiting_on)});
     }
   }
   return table.empty() ? "  no process has reported\n" : table.ToString("  ");
@@ -144,6 +145,7 @@ std::string RenderStatus(const InstallationReport& report, const Topology& topol
                   cluster.free_bytes ? HumanBytes(*cluster.free_bytes) : ""});
   }
   text += clusters.ToString("  ");
+  text += RenderStored(report);
   text += "\nProcesses\n" + RenderProcesses(report);
   text += RenderModes(report);
   const std::vector<StreamHop> hops = StreamHops(report, topology);

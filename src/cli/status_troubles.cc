@@ -2,9 +2,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
+#include "cli/status_topology.h"
 #include "cli/table.h"
 #include "telemetry/iso_time.h"
 
@@ -27,6 +29,7 @@ class TroubleFinder {
       : report_(report), hops_(StreamHops(report, topology)) {}
 
   std::vector<Trouble> Run() {
+    troubles_ = TopologyTroubles(report_);
     for (const ClusterReport& cluster : report_.clusters) {
       if (!cluster.away.empty()) {
         Away(cluster);
@@ -118,6 +121,7 @@ class TroubleFinder {
       for (const Problem& problem : process.problems) {
         Add(process.process, problem.what, problem.since, problem.next);
       }
+      std::ranges::move(MergedTroubles(process), std::back_inserter(troubles_));
     }
     if (worker) return;
     if (DiskIsFull(cluster)) {

@@ -46,7 +46,7 @@ Status StreamView::Walk(
 Result<StreamView> OpenStreamView(const StreamViewOptions& options, Seams& seams) {
   DATABUS_RETURN_IF_ERROR(ValidateStreamName(options.stream));
   DATABUS_RETURN_IF_ERROR(CheckRange(options.range));
-  DATABUS_ASSIGN_OR_RETURN(const Topology topology, LoadTopology(seams, options.topology_file));
+  DATABUS_ASSIGN_OR_RETURN(const Topology topology, CurrentTopology(seams, options.topology_file));
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<Storage> storage,
                            OpenCluster(seams, topology, options.cluster));
   StreamView view{std::move(storage), *ParseViewName(options.view), options.stream, options.range};

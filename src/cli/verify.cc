@@ -195,7 +195,7 @@ Result<std::vector<StreamSpec>> ChooseStreams(const Topology& topology, const st
 
 Exit Verify(const Options& options, Io& io, Seams& seams) {
   if (const Status range = CheckRange(options.range); !range.ok()) return Report(io, range);
-  const auto topology = LoadTopology(seams, options.topology_file);
+  const auto topology = CurrentTopology(seams, options.topology_file);
   if (!topology.ok()) return Report(io, topology.status());
   const auto streams = ChooseStreams(*topology, options.stream);
   if (!streams.ok()) return Report(io, streams.status());

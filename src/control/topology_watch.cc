@@ -32,7 +32,7 @@ std::set<std::string> StreamsInDispute(const Topology& one, const Topology& othe
 }
 
 TopologyWatch::TopologyWatch(Options options, std::shared_ptr<const TopologyEpoch> known)
-    : options_(std::move(options)), best_(std::move(known)) {
+    : options_(std::move(options)), homes_(options_.homes), best_(std::move(known)) {
   Obey({});
 }
 
@@ -99,7 +99,7 @@ Status TopologyWatch::Look(const std::string& cluster, Site& site) {
 Status TopologyWatch::Begin(const TopologyEpoch& epoch) {
   auto begun = std::make_shared<const TopologyEpoch>(epoch);
   const auto is_home = [&](const std::string& cluster) {
-    return std::ranges::count(options_.homes, cluster) != 0;
+    return std::ranges::count(homes_, cluster) != 0;
   };
   for (const bool homes : {true, false}) {
     for (auto& [cluster, site] : sites_) {
@@ -130,7 +130,7 @@ std::vector<TopologyWatch::Tip> TopologyWatch::Tips() const {
 void TopologyWatch::Choose(const std::vector<Tip>& tips) {
   if (best_ == nullptr) {  // what this process stored in its last life, before what others say
     const auto home = std::ranges::find_if(
-        tips, [&](const Tip& tip) { return std::ranges::count(options_.homes, tip.first) != 0; });
+        tips, [&](const Tip& tip) { return std::ranges::count(homes_, tip.first) != 0; });
     if (home != tips.end()) best_ = home->second;
     if (best_ == nullptr && !tips.empty()) best_ = tips.back().second;
   }
@@ -172,7 +172,7 @@ void TopologyWatch::Obey(const std::vector<Tip>& tips) {
 // gets it later; one that is in conflict is left as it is.
 void TopologyWatch::KeepHomes() {
   if (best_ == nullptr) return;
-  for (const std::string& home : options_.homes) {
+  for (const std::string& home : homes_) {
     const auto site = sites_.find(home);
     if (site == sites_.end() || site->second.storage == nullptr) continue;
     Site& tree = site->second;

@@ -32,7 +32,7 @@ struct ObeyedTopology {
   std::vector<std::string> conflicts;
 };
 
-// Poll: one thread at a time. The others: any thread.
+// obeyed, away: any thread. The others: one thread at a time.
 class TopologyWatch {
  public:
   struct Options {
@@ -45,6 +45,9 @@ class TopologyWatch {
   };
   // `known`: what the process obeyed in its last life, or what it begins with; may be null.
   TopologyWatch(Options options, std::shared_ptr<const TopologyEpoch> known);
+
+  // The homes from now on, where a process serves whatever clusters there are.
+  void SetHomes(std::vector<std::string> homes) { homes_ = std::move(homes); }
 
   // Looks at every cluster. True: what is obeyed has changed; it is in the homes' trees by then.
   bool Poll();
@@ -75,6 +78,7 @@ class TopologyWatch {
   void Obey(const std::vector<Tip>& tips);
 
   const Options options_;
+  std::vector<std::string> homes_;
   std::map<std::string, Site> sites_;
   std::shared_ptr<const TopologyEpoch> best_;
 

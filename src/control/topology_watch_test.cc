@@ -85,6 +85,16 @@ TEST_F(World, TheNewestEpochOfAnyClusterIsObeyedAndKeptAtHome) {
   EXPECT_FALSE(process->Poll());
 }
 
+TEST_F(World, AClusterThatBecomesAHomeIsBroughtUpToDate) {
+  Store(dc1_, first_);
+  const auto process = Process({"dc1"});
+  process->Poll();
+  EXPECT_EQ(ReadEpoch(dc2_, 1).code(), Code::kNotFound);
+  process->SetHomes({"dc1", "dc2"});
+  process->Poll();
+  EXPECT_EQ(ReadEpoch(dc2_, 1)->digest, first_.digest);
+}
+
 TEST_F(World, AnIdleProcessListsOncePerCluster) {
   Store(dc1_, first_);
   Store(dc2_, first_);

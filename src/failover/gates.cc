@@ -210,8 +210,9 @@ class Judge {
       if (collector.lag.count() == 0) return;
       const WallTime oldest = collector.written - collector.lag;
       if (journal_.swapped && oldest >= *journal_.swapped) return;
-      Wait(collector.spool_bytes, "collector {} still has messages from {} in its spool",
-           collector.Label(), ToIsoMs(oldest));
+      Wait(std::max<uint64_t>(collector.spool_bytes, 1),
+           "collector {} still has messages from {} in its spool", collector.Label(),
+           ToIsoMs(oldest));
     });
   }
 
@@ -282,7 +283,7 @@ Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(jour
 bool IsWithout(const std::vector<std::string>& without, const std::string& cluster,
                const std::string& collector) {
   return std::ranges::any_of(without, [&](const std::string& named) {
-    return named == cluster || (!collector.empty() && named == cluster + "/" + collector);
+    return named == cluster || (!collector.empty() && named == LabelOf(cluster, collector));
   });
 }
 

@@ -64,8 +64,11 @@ Status JournalStore::Write(const Journal& journal, const std::vector<std::string
     return {Code::kUnavailable, fmt::format("cluster {} does not answer", cluster)};
   }
   for (const auto& [cluster, tree] : answering) {
-    Status written = EnsureDir(*tree, paths::FailoverRoot());
-    if (written.ok()) written = tree->Replace(path, text);
+    Status written = tree->Replace(path, text);
+    if (written.code() == Code::kNotFound) {  // the first one there
+      written = EnsureDir(*tree, paths::FailoverRoot());
+      if (written.ok()) written = tree->Replace(path, text);
+    }
     if (written.ok() || std::ranges::count(required, cluster) == 0) continue;
     return {Code::kUnavailable, fmt::format("the journal is not written: {}", written.ToString())};
   }

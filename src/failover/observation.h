@@ -27,6 +27,9 @@ struct SpoolBacklog {
   uint64_t open_intents = 0;
 };
 
+// How people name a collector: "dc1/c1".
+std::string LabelOf(const std::string& cluster, const std::string& collector);
+
 // By the newest heartbeat in any tree.
 struct SeenCollector {
   std::string cluster{};
@@ -44,7 +47,7 @@ struct SeenCollector {
   std::string host{};
   std::string allow{};  // the addresses that may send; empty: all
 
-  std::string Label() const { return cluster + "/" + name; }
+  std::string Label() const { return LabelOf(cluster, name); }
 };
 
 // The holder of a cluster's lease.

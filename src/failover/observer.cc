@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/paths.h"
 #include "failover/flow_reader.h"
 #include "failover/mirror_reader.h"
 #include "failover/process_reader.h"
@@ -93,6 +94,10 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
         reader.Read(*desk_.Tree(wanted.primary), *desk_.Tree(wanted.mirror), wanted, mirror);
     mirror.why_unknown = read.message();
   }
+}
+
+std::string LabelOf(const std::string& cluster, const std::string& collector) {
+  return paths::Join(cluster, collector);
 }
 
 const SeenTree& Observation::TreeOf(const std::string& cluster) const {

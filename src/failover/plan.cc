@@ -213,6 +213,10 @@ Plan MakePlan(const Request& request, const Observation& seen,
             : fmt::format("{} is the primary of no stream", request.from),
         "see 'databus topology show'");
   }
+  if (plan.kind == Kind::kUnplanned) {
+    plan.loss = StateLoss(plan.change, plan.base_digest, seen);
+    plan.cuts = CutsOf(plan.change, seen);
+  }
   plan.id = IdOf(plan, request);
   return plan;
 }
@@ -229,6 +233,8 @@ Journal Begin(const Plan& plan, WallTime now) {
   journal.base_digest = plan.base_digest;
   journal.without = plan.without;
   journal.undoes = plan.undoes;
+  journal.cuts = plan.cuts;
+  if (plan.loss) journal.loss = LossToJson(*plan.loss);
   journal.Note(now, fmt::format("begun, plan {}", plan.id));
   return journal;
 }

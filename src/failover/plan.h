@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "failover/journal.h"
+#include "failover/loss.h"
 #include "failover/observation.h"
 #include "failover/roles.h"
 
@@ -47,6 +48,8 @@ struct Plan {
   std::string base_digest{};
   std::vector<std::string> without{};
   std::string undoes{};
+  std::optional<LossStatement> loss{};  // kUnplanned: to be accepted
+  Cuts cuts{};                          // the same: where the new primary begins
   std::vector<PlannedStep> steps{};
   std::vector<std::string> warnings{};
   std::vector<Refusal> refusals{};

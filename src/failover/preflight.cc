@@ -145,16 +145,16 @@ class Checks {
   void Foreign(const std::string& cluster) {
     if (Lost(cluster) || Unplanned()) return;
     for (const std::string& name : ForeignCollectors(seen_, cluster)) {
+      const std::string label = LabelOf(cluster, name);
       if (Without(cluster, name)) {
-        Warn(fmt::format("nobody waits for files of {}/{}", cluster, name));
+        Warn(fmt::format("nobody waits for files of {}", label));
         continue;
       }
-      Refuse(
-          fmt::format("{}/{} delivers into {} and never says anything: it cannot be made to spool",
-                      cluster, name, cluster),
-          fmt::format("make it spool yourself, or accept that its files arrive later: "
-                      "--without {}/{}",
-                      cluster, name));
+      Refuse(fmt::format("{} delivers into {} and never says anything: it cannot be made to spool",
+                         label, cluster),
+             fmt::format("make it spool yourself, or accept that its files arrive later: "
+                         "--without {}",
+                         label));
     }
   }
 

@@ -49,7 +49,8 @@ SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::strin
   seen.lag = Milliseconds(Number(beat.facts, "lag_ms"));
   seen.spool_bytes = Number(beat.facts, "spool_bytes");
   if (beat.facts.contains("free_bytes")) seen.free_bytes = Number(beat.facts, "free_bytes");
-  seen.host = beat.host;
+  const auto address = Endpoint::Parse(Text(beat.facts, "address"));
+  seen.host = address ? address->host : beat.host;
   seen.allow = Text(beat.facts, "allow");
   return seen;
 }

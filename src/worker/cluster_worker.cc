@@ -359,6 +359,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   beat.facts["lease_holder"] = holder;
   beat.facts["topology_epoch"] = options_.obeyed.epoch.stored.epoch;
   beat.facts["topology_digest"] = options_.obeyed.epoch.digest;
+  beat.facts["run_interval_ms"] = options_.config.run_interval.count();
   beat.facts["cluster_ids"] = options_.clusters.KnownIds();
   if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
   for (const auto& [stream, last] : stats_.Frozen()) {

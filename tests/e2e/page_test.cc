@@ -376,7 +376,7 @@ void PageTest::GoBack() {
 }
 
 void PageTest::CountEverything() {
-  traffic_->Finish();
+  traffic_->Stop();
   ASSERT_TRUE(Eventually([&] { return traffic_->Done(); }));
   const Finished verified = Run(
       DATABUS_PROGRAM, {"verify", "--topology", site_->topology_file, "--wait", "200s", "--deep"});

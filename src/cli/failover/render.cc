@@ -42,6 +42,16 @@ std::string RenderWaits(const Gate& gate) {
   return text;
 }
 
+std::string RenderLoss(const failover::LossStatement& loss) {
+  std::string text = "\nAt risk until the cluster returns, and missing if it never does:\n";
+  for (const failover::LossLine& line : loss.lines) text += "  " + DescribeLoss(line) + "\n";
+  if (loss.merged_anew > 0) {
+    text += fmt::format("Not at risk: {} that others had queued for it are merged anew.\n",
+                        Plural(loss.merged_anew, "file"));
+  }
+  return text + fmt::format("loss statement {}\n", loss.id);
+}
+
 std::string Expected(Milliseconds expected) { return "about " + ToHuman(expected); }
 
 }  // namespace
@@ -67,6 +77,7 @@ std::string RenderPlan(const Plan& plan) {
     text += "\n" + steps.ToString();
     text += fmt::format("in all {}\n", Expected(plan.Expected()));
   }
+  if (plan.loss) text += RenderLoss(*plan.loss);
   for (const std::string& warning : plan.warnings) text += "warning: " + warning + "\n";
   for (const failover::Refusal& refusal : plan.refusals) {
     text += fmt::format("{}: {}\n  next: {}\n",
@@ -90,6 +101,10 @@ Json PlanToJson(const Plan& plan) {
                {"may_run", plan.MayRun()},
                {"expected_ms", plan.Expected().count()},
                {"change", failover::RoleChangeToJson(plan.change)}};
+  if (plan.loss) {
+    json["loss_id"] = plan.loss->id;
+    json["loss"] = LossToJson(*plan.loss);
+  }
   json["steps"] = Json::array();
   for (const failover::PlannedStep& step : plan.steps) {
     json["steps"].push_back({{"step", StepName(step.step)},

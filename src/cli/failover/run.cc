@@ -30,6 +30,16 @@ Exit Run(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     return Exit::kFailed;
   }
   if (options.dry_run) return Exit::kDone;
+  if (plan->loss && options.accept_loss != plan->loss->id) {
+    io.err << fmt::format(
+        "databus: {}; run it again with --accept-loss {} to accept the statement "
+        "above; nothing was changed\n",
+        options.accept_loss.empty()
+            ? "an unplanned failover may lose what the statement above names"
+            : "the loss statement is another one by now",
+        plan->loss->id);
+    return Exit::kFailed;
+  }
   if (!options.yes && Ask(io, fmt::format("Run this {}?", WayName(way))) == Answer::kNo) {
     io.err << "databus: nothing was changed\n";
     return Exit::kNothingToDo;
@@ -43,6 +53,11 @@ CommandBody Define(CLI::App& app) {
   AddRequestOptions(app, kWay, *options);
   app.add_option("--plan", options->plan_id, "Run the plan with this id, or nothing")
       ->type_name("ID");
+  if (kWay == Way::kOver) {
+    app.add_option("--accept-loss", options->accept_loss,
+                   "Accept the loss statement with this id (--unplanned); --yes does not")
+        ->type_name("ID");
+  }
   app.add_flag("--yes", options->yes, "Do not ask");
   app.add_flag("--dry-run", options->dry_run, "Show the plan, and change nothing");
   app.add_flag("--json", options->json, "Print the outcome as JSON; the plan goes to stderr");

@@ -5,6 +5,7 @@
 
 #include "cli/failover/commands.h"
 #include "cli/failover/render.h"
+#include "cli/failover/salvage_report.h"
 #include "cli/failover/session.h"
 #include "cli/installation.h"
 #include "failover/steps.h"
@@ -13,8 +14,7 @@ namespace databus {
 namespace {
 
 // Looked up now: it does not depend on a process that drives it.
-failover::Gate GateNow(FailoverSession& session, const failover::Journal& journal) {
-  const failover::Observation seen = session.observer().Look(failover::ScopeOf(journal));
+failover::Gate GateNow(const failover::Journal& journal, const failover::Observation& seen) {
   failover::Action action = failover::NextAction(journal, seen);
   if (action.what == failover::Action::What::kStop) return {{action.stop.message()}, 1};
   return std::move(action.gate);
@@ -29,13 +29,16 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     return Exit::kNothingToDo;
   }
   if (!journal.ok()) return Report(io, journal.status());
-  const failover::Gate gate = GateNow(**session, *journal);
+  const failover::Observation seen = (*session)->observer().Look(failover::ScopeOf(*journal));
+  const failover::Gate gate = GateNow(*journal, seen);
+  const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
   if (options.json) {
-    io.out
-        << StateToJson(*journal, gate).dump(1, ' ', true, nlohmann::json::error_handler_t::replace)
-        << "\n";
+    nlohmann::ordered_json json = StateToJson(*journal, gate);
+    json["salvage"] = SalvageToJson(salvage);
+    io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
     io.out << RenderJournal(*journal, gate, seams.clock.Wall());
+    if (!salvage.empty()) io.out << RenderSalvage(salvage);
   }
   return Exit::kDone;
 }

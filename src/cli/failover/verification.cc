@@ -17,19 +17,18 @@ namespace {
 // Collectors' clocks may be behind a little.
 constexpr int64_t kSlackMinutes = 2;
 
-// The streams that move, as they are now, with all clusters that were their sources.
-std::vector<StreamSpec> StreamsOf(const Journal& journal, const Topology& topology) {
-  std::vector<StreamSpec> streams;
-  for (const failover::StreamChange& change : journal.change.streams) {
-    const StreamSpec* const now = topology.FindStream(change.name());
-    if (now == nullptr || !change.Moves()) continue;
-    StreamSpec stream = *now;
-    for (const SourceSpec& source : change.before.sources) {
-      if (!stream.HasSource(source.cluster)) stream.sources.push_back(source);
+// What an unplanned failover finds missing is being merged anew; so long it is waited for.
+constexpr std::chrono::minutes kMergedAnewWithin{2};
+
+// From where on it is looked: a little before it began, or where the new primary began.
+Minute FirstMinute(const Journal& journal) {
+  Minute first = Minute::Of(journal.started);
+  if (journal.kind == failover::Kind::kUnplanned) {
+    for (const auto& [stream, cut] : journal.cuts) {
+      if (cut) first = std::min(first, *cut);
     }
-    streams.push_back(std::move(stream));
   }
-  return streams;
+  return first + (-kSlackMinutes);
 }
 
 struct Count {
@@ -48,17 +47,31 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
 
 }  // namespace
 
+std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& topology) {
+  std::vector<StreamSpec> streams;
+  for (const failover::StreamChange& change : journal.change.streams) {
+    const StreamSpec* const now = topology.FindStream(change.name());
+    if (now == nullptr || !change.Moves()) continue;
+    StreamSpec stream = *now;
+    for (const SourceSpec& source : change.before.sources) {
+      if (!stream.HasSource(source.cluster)) stream.sources.push_back(source);
+    }
+    streams.push_back(std::move(stream));
+  }
+  return streams;
+}
+
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
   if (observer_ == nullptr) {
     topology_ = newest->stored.topology;
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
-  const MinuteRange range{Minute::Of(journal.started) + (-kSlackMinutes), kLastMinute};
+  const MinuteRange range{FirstMinute(journal), kLastMinute};
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
-  for (const StreamSpec& stream : StreamsOf(journal, topology_)) {
+  for (const StreamSpec& stream : StreamsToVerify(journal, topology_)) {
     const SeenStream seen = observer_->Observe(stream, range.from);
     std::vector<Finding> findings = Judge(seen, range);
     const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
@@ -79,11 +92,16 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     streams.push_back({{"stream", stream.name}, {"views", std::move(views)}});
     all.insert(all.end(), findings.begin(), findings.end());
   }
+  const bool anew = journal.kind == failover::Kind::kUnplanned &&
+                    seams_.clock.Wall() - journal.step_since < kMergedAnewWithin;
   std::set<std::string> pending;
   for (const Finding& finding : all) {
     const bool merged_later = finding.view == View::kMerged && !finding.path.empty();
-    if (finding.verdict != Verdict::kPending || !merged_later) continue;
-    if (finding.cluster == journal.change.to) pending.insert(finding.path);
+    if (!merged_later || finding.cluster != journal.change.to) continue;
+    if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
+    if (finding.verdict == Verdict::kLost && anew) {
+      outcome.pending.push_back(finding.path + " is to be merged anew");
+    }
   }
   if (!awaited_) awaited_ = pending;
   for (const std::string& path : pending) {

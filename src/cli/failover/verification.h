@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "cli/seams.h"
 #include "cli/verify_observe.h"
@@ -12,6 +13,9 @@
 #include "failover/run.h"
 
 namespace databus {
+
+// The streams that the failover moves, as they are now, with all clusters that were their sources.
+std::vector<StreamSpec> StreamsToVerify(const failover::Journal& journal, const Topology& topology);
 
 // Of one failover. One thread at a time.
 class FailoverVerification {

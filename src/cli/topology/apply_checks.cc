@@ -59,8 +59,7 @@ void TellClusters(const Topology& from, TopologyChange& change) {
     const ClusterSpec* before = from.FindCluster(cluster.name);
     if (before == nullptr) {
       change.consequences.push_back(
-          fmt::format("cluster {} is new: start its worker, with a databus.xml that names it, "
-                      "too; no other process needs a restart",
+          fmt::format("cluster {} is new: start a worker for it; no other process needs a restart",
                       cluster.name));
     } else if (before->RootUrl() != cluster.RootUrl()) {
       change.consequences.push_back(

@@ -1,0 +1,47 @@
+#include "cli/own_heartbeats.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+namespace databus {
+namespace {
+
+// "collector-c1@dc1" in a tree of another cluster: its name at home, and the home's.
+struct Guest {
+  Heartbeat heartbeat;
+  std::string home;
+};
+
+std::vector<Guest> TakeGuests(std::vector<ClusterReport>& clusters) {
+  std::vector<Guest> guests;
+  for (ClusterReport& cluster : clusters) {
+    for (Heartbeat& heartbeat : cluster.processes) {
+      const size_t at = heartbeat.process.rfind('@');
+      if (at == std::string::npos) continue;
+      const std::string home = heartbeat.process.substr(at + 1);
+      if (std::ranges::count(clusters, home, &ClusterReport::name) == 0) continue;
+      heartbeat.process.resize(at);
+      guests.push_back({std::exchange(heartbeat, {}), home});
+    }
+    std::erase_if(cluster.processes, [](const Heartbeat& beat) { return beat.process.empty(); });
+  }
+  return guests;
+}
+
+}  // namespace
+
+void SortByOwnCluster(std::vector<ClusterReport>& clusters) {
+  for (Guest& guest : TakeGuests(clusters)) {
+    ClusterReport& home = *std::ranges::find(clusters, guest.home, &ClusterReport::name);
+    const auto known =
+        std::ranges::find(home.processes, guest.heartbeat.process, &Heartbeat::process);
+    if (known == home.processes.end()) {
+      home.processes.push_back(std::move(guest.heartbeat));
+    } else if (known->written < guest.heartbeat.written) {
+      *known = std::move(guest.heartbeat);
+    }
+  }
+}
+
+}  // namespace databus
