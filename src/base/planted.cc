@@ -101,6 +101,7 @@ constexpr BugName kNames[] = {
     {Bug::kMirrorsNotAsked, "MirrorsNotAsked", "P32"},
     {Bug::kEraNotAwaited, "EraNotAwaited", "P32"},
     {Bug::kNothingSalvaged, "NothingSalvaged", "P34"},
+    {Bug::kAlonePublished, "AlonePublished", "P28"},
     {Bug::kDemotedRecordFinished, "DemotedRecordFinished", "P33"},
 };
 

@@ -111,6 +111,7 @@ enum class Bug : uint8_t {
   kMirrorsNotAsked,         // P32: a new primary does not copy what other mirrors have beyond it
   kEraNotAwaited,           // P32: a mirror compares before its new primary has begun
   kNothingSalvaged,         // P34: only queues say what is to be merged after a change of primary
+  kAlonePublished,          // P28: a cut-off primary publishes streams that are to wait
   kDemotedRecordFinished,   // P33: a record of a stream that moved away is finished
 };
 

@@ -298,7 +298,7 @@ TEST_F(StatusTest, AWatchShowsItAgainAndAgainUntilASignalEndsIt) {
     int looks = 0;
     seams.open_storage = [&, open = seams.open_storage](const std::string& url,
                                                         const std::string& root) {
-      if (++looks == 5) kill(getpid(), SIGTERM);
+      if (++looks == 7) kill(getpid(), SIGTERM);
       return open(url, root);
     };
     std::istringstream in;
@@ -308,7 +308,7 @@ TEST_F(StatusTest, AWatchShowsItAgainAndAgainUntilASignalEndsIt) {
     std::vector<std::string> args = {"status", "--topology", "databus.xml", "--watch"};
     if (json) args.emplace_back("--json");
     EXPECT_EQ(RunProgram(args, io, seams), 0) << err.str();
-    EXPECT_GE(looks, 6);
+    EXPECT_GE(looks, 8);
     if (!json) continue;
     std::istringstream lines(out.str());
     int objects = 0;

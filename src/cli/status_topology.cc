@@ -57,17 +57,6 @@ std::string FailoverText(const failover::Journal& journal, WallTime now) {
                      journal.driver.empty() ? "nobody" : journal.driver);
 }
 
-// The members of an object of strings among the facts, but for empty ones.
-std::map<std::string, std::string> TextsOf(const Heartbeat& process, const char* key) {
-  std::map<std::string, std::string> texts;
-  const auto fact = process.facts.find(key);
-  if (fact == process.facts.end() || !fact->is_object()) return texts;
-  for (const auto& [name, text] : fact->items()) {
-    if (text.is_string() && !text.get<std::string>().empty()) texts[name] = text;
-  }
-  return texts;
-}
-
 }  // namespace
 
 std::string EpochText(const Heartbeat& process, const TopologyPicture& picture) {
@@ -132,18 +121,6 @@ std::vector<Trouble> TopologyTroubles(const InstallationReport& report) {
        fmt::format("merged stream frozen, and no failover is under way: {}", Some(frozen)),
        {},
        "nothing is lost; `databus failover status` tells how it came to that"});
-  return troubles;
-}
-
-std::vector<Trouble> MergedTroubles(const Heartbeat& process) {
-  std::vector<Trouble> troubles;
-  for (const auto& [stream, what] : TextsOf(process, "divergent")) {
-    troubles.push_back(
-        {process.process,
-         fmt::format("stream {}: minutes of a stale primary are put right: {}", stream, what),
-         {},
-         "goes on by itself; closed minutes of this stream may change here until then"});
-  }
   return troubles;
 }
 

@@ -17,9 +17,6 @@ std::string RenderStored(const InstallationReport& report);
 // Conflicts, streams that stay frozen, journals that cannot be read.
 std::vector<Trouble> TopologyTroubles(const InstallationReport& report);
 
-// What a process says of streams whose merged minutes are stopped or put right (P28, P32).
-std::vector<Trouble> MergedTroubles(const Heartbeat& process);
-
 nlohmann::ordered_json StoredToJson(const InstallationReport& report);
 
 }  // namespace databus

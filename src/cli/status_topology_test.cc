@@ -117,14 +117,5 @@ TEST_F(StatusTopologyTest, AFailoverThatIsUnderWayIsShownAndFrozenStreamsAreAPro
               AllOf(HasSubstr("no failover is under way: clicks"), Not(HasSubstr("UNDER WAY"))));
 }
 
-TEST_F(StatusTopologyTest, WhileMinutesOfAStalePrimaryArePutRightItSaysSo) {
-  Beat("dc1", "worker-dc1", first_,
-       {{"divergent", {{"clicks", "3 minutes set aside"}, {"orders", ""}}}});
-  const std::string text = Status().out;
-  EXPECT_THAT(text,
-              HasSubstr("stream clicks: minutes of a stale primary are put right: 3 minutes"));
-  EXPECT_THAT(text, Not(HasSubstr("stream orders: minutes")));
-}
-
 }  // namespace
 }  // namespace databus

@@ -2,7 +2,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
@@ -121,7 +120,6 @@ class TroubleFinder {
       for (const Problem& problem : process.problems) {
         Add(process.process, problem.what, problem.since, problem.next);
       }
-      std::ranges::move(MergedTroubles(process), std::back_inserter(troubles_));
     }
     if (worker) return;
     if (DiskIsFull(cluster)) {

@@ -34,6 +34,7 @@ std::string HoursText(std::chrono::hours hours) { return fmt::format("{}", hours
 void AddStream(pugi::xml_node streams, const StreamSpec& stream) {
   pugi::xml_node node = streams.append_child("stream");
   AddAttribute(node, "name", stream.name);
+  if (stream.when_alone == WhenAlone::kWait) AddAttribute(node, "whenalone", "wait");
   pugi::xml_node sources = node.append_child("sources");
   for (const SourceSpec& source : stream.sources) {
     pugi::xml_node child = sources.append_child("source");
@@ -173,8 +174,15 @@ class Decoder {
       return Status::Ok();
     }
     if (name == "collectors") return ReadMode(node);
+    if (name == "alone") return ReadAlone(node);
     if (name == "merged") return ReadMerged(node);
     return Damaged(fmt::format("unknown element <{}>", name));
+  }
+
+  Status ReadAlone(pugi::xml_node node) {
+    stored_.alone = node.attribute("cluster").value();
+    if (stored_.topology.FindCluster(stored_.alone) != nullptr) return Status::Ok();
+    return Damaged("unknown cluster " + stored_.alone);
   }
 
   Status ReadMode(pugi::xml_node node) {
@@ -245,6 +253,7 @@ std::string StoredTopology::Encode() const {
     AddAttribute(node, "cluster", cluster);
     AddAttribute(node, "id", id);
   }
+  if (!alone.empty()) AddAttribute(root.append_child("alone"), "cluster", alone);
   for (const ModeRule& rule : modes) AddMode(root, rule);
   for (const StreamSpec& stream : topology.streams) AddMerged(root, stream);
   AddTopology(root, topology);

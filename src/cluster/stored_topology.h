@@ -8,6 +8,7 @@
 //     <before epoch="1" ...
 //     <replaces digest="..."/>
 //     <cluster-id cluster="dc1" id="..."/>
+//     <alone cluster="dc1"/>
 //     <collectors cluster="dc1" stream="clicks" mode="redirect" to="dc2">
 //       <receiver>h1:1463</receiver>
 //     </collectors>
@@ -65,6 +66,10 @@ struct StoredTopology {
   Adopted adopted = Adopted::kNo;
   std::string author;                              // one line: what made it
   std::map<std::string, std::string> cluster_ids;  // P1, as far as they were known
+  // P28: the cluster that an operator has confirmed to be the only one there is; it need not read a
+  // majority for streams that wait when they are alone. Stays until an epoch says otherwise: a
+  // change of roles clears it. Empty: none.
+  std::string alone{};
   std::vector<ModeRule> modes;
   Topology topology;
 

@@ -33,7 +33,9 @@ StoredTopology Everything() {
   stored.cluster_ids = {{"dc1", "aa"}, {"dc2", "bb"}};
   stored.modes = {{"dc1", "", DeliveryMode::kSpool},
                   {"dc1", "clicks", DeliveryMode::kRedirect, "dc2", {{"::1", 7}, {"h2", 1463}}}};
+  stored.alone = "dc2";
   stored.topology = FromFile();
+  stored.topology.streams[0].when_alone = WhenAlone::kWait;
   stored.topology.streams[0].publication = Publication::kFrozen;
   stored.topology.streams[0].cut = Minute::ParseIso("2031-05-06T10:04Z");
   return stored;
@@ -62,6 +64,9 @@ TEST(StoredTopology, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->modes, stored.modes);
   EXPECT_EQ(read->cluster_ids, stored.cluster_ids);
   EXPECT_EQ(read->replaces, stored.replaces);
+  EXPECT_EQ(read->alone, "dc2");
+  EXPECT_EQ(read->Next("again").alone, "dc2");
+  EXPECT_EQ(read->topology.streams[0].when_alone, WhenAlone::kWait);
   EXPECT_EQ(read->topology.streams[0].publication, Publication::kFrozen);
   EXPECT_EQ(read->topology.streams[0].cut, stored.topology.streams[0].cut);
 }

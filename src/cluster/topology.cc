@@ -258,7 +258,7 @@ class TopologyParser {
   }
 
   void ReadStream(pugi::xml_node node) {
-    constexpr std::array<std::string_view, 2> kAttributes = {"name", "hcatenabled"};
+    constexpr std::array<std::string_view, 3> kAttributes = {"name", "hcatenabled", "whenalone"};
     constexpr std::array<std::string_view, 4> kElements = {"sources", "source", "destinations",
                                                            "destination"};
     constexpr std::array<std::string_view, 1> kSource = {"source"};
@@ -269,6 +269,7 @@ class TopologyParser {
     StreamSpec stream;
     stream.name = UniqueName(node, node.attribute("name").value(), "stream", ValidateStreamName,
                              stream_lines_);
+    stream.when_alone = ReadWhenAlone(node, key);
     for (const pugi::xml_node list : node.children("sources")) {
       CheckContents(list, key + " sources", {}, kSource);
     }
@@ -296,6 +297,16 @@ class TopologyParser {
                     "one <destination> with <primary>true</primary>");
     }
     topology_.streams.push_back(std::move(stream));
+  }
+
+  WhenAlone ReadWhenAlone(pugi::xml_node node, const std::string& key) {
+    const pugi::xml_attribute found = node.attribute("whenalone");
+    const std::string_view value = found.value();
+    if (value == "wait") return WhenAlone::kWait;
+    if (found && value != "continue") {
+      problems_.Add(LineOf(node), key + " whenalone", Quoted(value), "'continue' or 'wait'");
+    }
+    return WhenAlone::kContinue;
   }
 
   // The elements `name` of a stream, in lists or directly below it.

@@ -45,10 +45,21 @@ enum class Publication : uint8_t {
   kFrozen,  // P30: it closes the minute it is in, says so, and begins no other
 };
 
+// P28: what a stream's primary does that is cut off from the other clusters.
+enum class WhenAlone : uint8_t {
+  kContinue,  // it goes on; what diverged is set aside and salvaged later
+  kWait,  // it publishes merged minutes only while it has lately read a majority of the clusters
+};
+// How long a primary may not have read them. It is waited out, and the drift of clocks, before such
+// a stream gets another primary.
+inline constexpr std::chrono::seconds kAloneAfter{30};
+
 struct StreamSpec {
   std::string name;
   std::vector<SourceSpec> sources;
   std::vector<DestinationSpec> destinations;
+  // An attribute of ours: <stream name="clicks" whenalone="wait">, or "continue".
+  WhenAlone when_alone = WhenAlone::kContinue;
   // What only a stored topology says (cluster/topology_epoch.h); databus.xml has neither.
   Publication publication = Publication::kOpen;
   // P13, P30: the last minute that the primary before this one published. Nothing: there was none.

@@ -1,6 +1,7 @@
 #include "cluster/topology_diff.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -33,6 +34,7 @@ Facts FactsOf(const StreamSpec& stream) {
     }
     facts["destination " + destination.cluster] = "kept " + HoursText(destination.retention);
   }
+  facts["when alone"] = stream.when_alone == WhenAlone::kWait ? "wait" : "continue";
   if (stream.publication == Publication::kFrozen) facts["merged stream"] = "frozen";
   if (stream.cut) facts["merged stream continues after"] = stream.cut->ToIso();
   return facts;
@@ -128,7 +130,7 @@ std::string DescribeMode(const ModeRule& rule) {
 std::vector<std::string> DescribeChanges(const StoredTopology& from, const StoredTopology& to) {
   const std::map<std::string, Facts> before = ModesOf(from);
   const std::map<std::string, Facts> after = ModesOf(to);
-  Differences modes;
+  Differences more;
   const auto of = [](const std::map<std::string, Facts>& all, const std::string& cluster) {
     const auto found = all.find(cluster);
     return found == all.end() ? Facts() : found->second;
@@ -136,11 +138,14 @@ std::vector<std::string> DescribeChanges(const StoredTopology& from, const Store
   std::map<std::string, Facts> both = before;
   both.insert(after.begin(), after.end());
   for (const auto& [cluster, facts] : both) {
-    modes.Compare("collectors of " + cluster, of(before, cluster), of(after, cluster));
+    more.Compare("collectors of " + cluster, of(before, cluster), of(after, cluster));
   }
+  const auto alone = [](const StoredTopology& stored) {
+    return stored.alone.empty() ? Facts() : Facts{{"alone", "cluster " + stored.alone}};
+  };
+  more.Compare("confirmed by an operator", alone(from), alone(to));
   std::vector<std::string> lines = DescribeChanges(from.topology, to.topology);
-  const std::vector<std::string> more = modes.Take();
-  lines.insert(lines.end(), more.begin(), more.end());
+  std::ranges::move(more.Take(), std::back_inserter(lines));
   return lines;
 }
 

@@ -158,7 +158,8 @@ class Applier {
       demoted[move.to] = "";
       if (done_[i] == Done::kYes) continue;
       const bool is_file = move.kind == MoveKind::kFile;
-      changes.push_back({i, is_file ? to : "", "its stream is published by another cluster now"});
+      changes.push_back(
+          {i, is_file ? to : "", "its stream is published by another cluster now, or waits"});
     }
     if (demoted.empty()) return Status::Ok();
     for (size_t i = 0; i < record_.moves.size(); ++i) {
@@ -218,6 +219,7 @@ class Applier {
         moves.push_back({Source(i), record_.moves[i].to});
       }
       if (due.empty()) return Status::Ok();
+      DATABUS_RETURN_IF_ERROR(CheckMayMove(moves));
       const std::vector<Status> answers = storage_.Renames(moves);
       std::vector<Change> changes;
       for (size_t k = 0; k < due.size(); ++k) {
@@ -229,6 +231,17 @@ class Applier {
     if (AllDone(kind)) return Status::Ok();
     return {Code::kUnavailable,
             fmt::format("{}: moves did not settle: {}", storage_.Describe(), last.ToString())};
+  }
+
+  Status CheckMayMove(const std::vector<Move>& moves) const {
+    if (!record_.primary.empty()) return Status::Ok();
+    std::set<std::string> asked;
+    for (const Move& move : moves) {
+      const auto place = paths::ParseMinutePath(move.to);
+      if (!place || !asked.insert(place->stream).second) continue;
+      DATABUS_RETURN_IF_ERROR(context_.may_move(*place));
+    }
+    return Status::Ok();
   }
 
   bool AllDone(MoveKind kind) const {

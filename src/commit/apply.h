@@ -27,12 +27,17 @@ struct Incident {
 // own right; empty: it may.
 using UndoneTo = std::function<std::string(const paths::MinutePath& to)>;
 
+// P28: whether something may become visible there at this moment; asked before each batch of moves
+// by which this cluster publishes by its own right.
+using MayMove = std::function<Status(const paths::MinutePath& to)>;
+
 struct ApplyContext {
   StagingArea& own;
   const FindCluster& find_cluster;
   RecoveryRows& rows;
   std::vector<Incident>& incidents;
   const UndoneTo& undone_to;
+  const MayMove& may_move;
 };
 
 // How much is known about the staged sources of a record.

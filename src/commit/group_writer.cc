@@ -54,10 +54,11 @@ std::string FirstDifference(const Ledger& ledger, const Manifest& manifest) {
 GroupWriter::GroupWriter(const Options& options, uint64_t epoch)
     : options_(options),
       undone_to_([this](const paths::MinutePath& to) { return UndoneTo(to); }),
+      may_move_([this](const paths::MinutePath& to) { return MayMove(to); }),
       staging_(options.storage, options.view, options.group, epoch) {}
 
 ApplyContext GroupWriter::Context() {
-  return {staging_, options_.find_cluster, options_.rows, incidents_, undone_to_};
+  return {staging_, options_.find_cluster, options_.rows, incidents_, undone_to_, may_move_};
 }
 
 Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
@@ -320,14 +321,15 @@ void GroupWriter::AddQueueEntries(const std::map<std::string, std::string>& text
   }
 }
 
-void GroupWriter::AddOwnManifest(const Ledger& ledger, Draft& draft) {
+void GroupWriter::AddOwnManifest(const Ledger& ledger, const std::set<std::string>& streams,
+                                 Draft& draft) {
   Manifest manifest;
   manifest.view = options_.view;
   manifest.group = options_.group;
   manifest.minute = *ledger.open;
   manifest.primary = ledger.primary;
-  for (const auto& [stream, minutes] : ledger.streams) {
-    if (TakesPart(ledger, stream, minutes)) manifest.streams[stream] = minutes.open_files;
+  for (const std::string& stream : streams) {
+    manifest.streams[stream] = ledger.streams.at(stream).open_files;
   }
   AddManifest(manifest, draft);
 }
@@ -428,13 +430,16 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
     AddMissingMinutes(stream, *ledger.streams.at(stream).newest, minute, dirs, queue_texts);
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
-  if (!Planted(Bug::kNoManifest)) AddOwnManifest(ledger, draft);
+  if (!Planted(Bug::kNoManifest)) AddOwnManifest(ledger, streams, draft);
   AddQueueEntries(queue_texts, draft);
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
   ledger.closed = minute;
   ledger.open = minute.Next();
   for (auto& [stream, minutes] : ledger.streams) {
     if (streams.contains(stream)) minutes.newest = std::max(*minutes.newest, minute);
+    // Left out, as it waits: described up to the minute before.
+    const bool waits = !streams.contains(stream) && minutes.newest && !minutes.history;
+    if (waits && ledger.primary.empty()) minutes.history = std::min(*minutes.newest, minute + -1);
     minutes.open_files.clear();
   }
   return ReadBegun(ledger);

@@ -48,6 +48,9 @@ class StreamRules {
   virtual std::optional<Minute> CutOf(const std::string& stream) const;
   // P30: whether this cluster, where it is the primary, begins minutes of the merged stream.
   virtual Publication PublicationOf(const std::string& stream) const;
+  // P28: whether this cluster, where it is the primary, may publish into the merged stream at this
+  // moment. Not ok: its files and minutes wait.
+  virtual Status MayPublish(const std::string& stream) const;
 };
 
 // A staged file that is to become visible.
@@ -211,10 +214,13 @@ class GroupWriter {
   bool TakesPart(const Ledger& ledger, const std::string& stream,
                  const StreamMinutes& minutes) const;
   bool IsFrozen(const Ledger& ledger, const std::string& stream) const;
+  // P28
+  Status MayPublish(const Ledger& ledger, const std::string& stream) const;
   // The newest minute that may get no file of the stream any more, or nothing.
   std::optional<Minute> FloorOf(const Ledger& ledger, const std::string& stream) const;
   Status ReadBegun(Ledger& ledger);
   std::string UndoneTo(const paths::MinutePath& to) const;
+  Status MayMove(const paths::MinutePath& to) const;
   std::string DivergentPath(const std::string& stream, Minute minute,
                             const std::string& name) const;
   struct Draft;
@@ -233,8 +239,8 @@ class GroupWriter {
   // A small file that becomes visible as `to`.
   void AddText(MoveKind kind, std::string to, std::string text, Draft& draft);
   void AddQueueEntries(const std::map<std::string, std::string>& texts, Draft& draft);
-  // What the ledger holds, as the manifest of its open minute.
-  void AddOwnManifest(const Ledger& ledger, Draft& draft);
+  // What the ledger holds of `streams`, as the manifest of its open minute.
+  void AddOwnManifest(const Ledger& ledger, const std::set<std::string>& streams, Draft& draft);
   void AddManifest(const Manifest& manifest, Draft& draft);
   Result<Applied> WriteAndApply(Draft draft);
   std::string Line(const std::string& path) const;
@@ -242,6 +248,7 @@ class GroupWriter {
 
   const Options options_;
   const databus::UndoneTo undone_to_;
+  const databus::MayMove may_move_;
   StagingArea staging_;
   Recovered recovered_;
   std::map<std::string, Ledger> ledgers_;  // by primary

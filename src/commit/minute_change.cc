@@ -18,6 +18,7 @@ constexpr size_t kMinutesPerRecordMax = 200;
 std::optional<Minute> StreamRules::CutOf(const std::string& /*stream*/) const {
   return std::nullopt;
 }
+Status StreamRules::MayPublish(const std::string& /*stream*/) const { return Status::Ok(); }
 Publication StreamRules::PublicationOf(const std::string& /*stream*/) const {
   return Publication::kOpen;
 }
@@ -31,7 +32,13 @@ bool GroupWriter::IsFrozen(const Ledger& ledger, const std::string& stream) cons
 bool GroupWriter::TakesPart(const Ledger& ledger, const std::string& stream,
                             const StreamMinutes& minutes) const {
   if (!minutes.newest || (minutes.history && *minutes.history >= *ledger.open)) return false;
+  if (!MayPublish(ledger, stream).ok()) return false;
   return *minutes.newest >= *ledger.open || !IsFrozen(ledger, stream);
+}
+
+Status GroupWriter::MayPublish(const Ledger& ledger, const std::string& stream) const {
+  if (options_.view == View::kLocal || !ledger.primary.empty()) return Status::Ok();
+  return options_.rules.MayPublish(stream);
 }
 
 std::optional<Minute> GroupWriter::FloorOf(const Ledger& ledger, const std::string& stream) const {
@@ -58,6 +65,7 @@ Status GroupWriter::CompleteHistory() {
   std::map<Minute, std::vector<std::string>> due;
   for (const auto& [stream, minutes] : ledger.streams) {
     if (!minutes.history || IsFrozen(ledger, stream)) continue;
+    if (!MayPublish(ledger, stream).ok()) continue;
     for (Minute m = minutes.history->Next(); m <= *ledger.closed; m = m.Next()) {
       due[m].push_back(stream);
     }
@@ -115,9 +123,17 @@ std::string GroupWriter::DivergentPath(const std::string& stream, Minute minute,
 std::string GroupWriter::UndoneTo(const paths::MinutePath& to) const {
   if (options_.view == View::kLocal || to.view == View::kLocal) return "";
   const auto primary = options_.rules.PrimaryOf(options_.view, to.stream);
-  if (primary && primary->empty()) return "";
+  // P28: what was not published while it might be is published anew, from the queues.
+  const bool waits =
+      primary && primary->empty() && !to.file.empty() && !options_.rules.MayPublish(to.stream).ok();
+  if (primary && primary->empty() && !waits) return "";
   const std::string name = to.file.empty() ? "minute" : to.file;
   return DivergentPath(to.stream, to.minute, name);
+}
+
+Status GroupWriter::MayMove(const paths::MinutePath& to) const {
+  if (to.view == View::kLocal) return Status::Ok();
+  return options_.rules.MayPublish(to.stream);
 }
 
 Status GroupWriter::ChangeMinute(MinuteChange change) {

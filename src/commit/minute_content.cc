@@ -57,13 +57,18 @@ Result<std::optional<Manifest>> MinuteContent::ReadNamed(const std::string& name
   if (text.code() == Code::kNotFound) return std::optional<Manifest>();  // purged meanwhile
   if (!text.ok()) return text.status();
   auto manifest = Manifest::Decode(*text, storage_.Describe() + ": " + path);
-  if (manifest.code() == Code::kCorrupt) return std::optional<Manifest>();
+  if (manifest.code() == Code::kCorrupt) {
+    damaged_ = manifest.status().message();
+    return std::optional<Manifest>();
+  }
   if (!manifest.ok()) return manifest.status();
   return std::optional<Manifest>(std::move(*manifest));
 }
 
 Result<const MinuteContent::Streams*> MinuteContent::Described(Minute minute) {
   if (minute_ == minute) return &streams_;
+  minute_.reset();
+  damaged_.clear();
   DATABUS_RETURN_IF_ERROR(LoadHour(minute));
   const OfMinute found = Sort(names_, minute);
   Streams streams;

@@ -30,6 +30,8 @@ class MinuteContent {
   Result<std::optional<MinuteFiles>> Described(const std::string& stream, Minute minute);
   // The same, or what lies in the directory. kNotFound: neither.
   Result<MinuteFiles> Read(const std::string& stream, Minute minute);
+  // A manifest of the minute that Described was asked for last that cannot be read, or empty.
+  const std::string& damaged() const { return damaged_; }
   // Whether there is anything but the own manifest of the minute.
   Result<bool> IsAmended(Minute minute);
   // Whether there is any manifest of it, damaged or not.
@@ -48,6 +50,7 @@ class MinuteContent {
   std::vector<std::string> names_;  // in it
   std::optional<Minute> minute_;    // that streams_ is of
   Streams streams_;
+  std::string damaged_;
 };
 
 }  // namespace databus

@@ -68,7 +68,9 @@ inline constexpr std::array<RecoveryRule, 22> kRecoveryTable = {{
      "a recorded file whose length or checksum is not as recorded",
      "amend the record: quarantine (P10)"},
     {RecoveryRow::kRecordOfDemoted,
-     "a record that publishes merged files of a stream whose primary is another cluster now",
+     "a record that publishes merged files of a stream whose primary is another cluster now, or "
+     "which "
+     "waits for a majority (P28)",
      "amend the record: what is staged of the stream goes to system/divergent, its queue lines go, "
      "no clean-up is done (P33)"},
     {RecoveryRow::kCleanUpDone, "what a clean-up removes is gone", "done"},

@@ -60,10 +60,15 @@ void TakeFile(const Topology& file, StoredTopology& next) {
   const Topology before = std::exchange(next.topology, file);
   for (StreamSpec& stream : next.topology.streams) {
     const StreamSpec* was = before.FindStream(stream.name);
-    if (was == nullptr || was->Primary() != stream.Primary()) continue;
+    if (was == nullptr) continue;
+    if (was->Primary() != stream.Primary()) {
+      next.alone.clear();
+      continue;
+    }
     stream.publication = was->publication;
     stream.cut = was->cut;
   }
+  if (file.FindCluster(next.alone) == nullptr) next.alone.clear();
   std::erase_if(next.modes, [&](const ModeRule& rule) {
     return file.FindCluster(rule.cluster) == nullptr ||
            (!rule.to.empty() && file.FindCluster(rule.to) == nullptr);

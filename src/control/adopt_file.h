@@ -30,8 +30,8 @@ Result<FileVerdict> JudgeFile(const Topology& file, const TopologyEpoch* stored,
                               std::optional<uint64_t> adopt);
 
 // Puts what the file says into an epoch that is being made. What a file cannot say stays as it is,
-// but for the publication of streams that it gives to another primary, and rules of delivery about
-// clusters that it has not.
+// but for the publication of streams that it gives to another primary (nobody is confirmed to be
+// alone any more then, P28), and rules of delivery about clusters that it has not.
 void TakeFile(const Topology& file, StoredTopology& next);
 
 }  // namespace databus

@@ -107,6 +107,14 @@ TEST(AdoptFile, WhatTheFileCannotSayStaysForStreamsOfTheSamePrimary) {
   EXPECT_FALSE(back->epoch.stored.topology.streams[0].cut.has_value());
 }
 
+TEST(AdoptFile, WhoWasConfirmedToBeAloneStaysItUntilRolesChange) {
+  StoredTopology next = FirstOf(File("dc1")).stored.Next("confirm");
+  next.alone = "dc1";
+  const TopologyEpoch now = TopologyEpoch::Of(next);
+  EXPECT_EQ(JudgeFile(File("dc1", "47"), &now, 2)->epoch.stored.alone, "dc1");
+  EXPECT_EQ(JudgeFile(File("dc2", "47"), &now, 2)->epoch.stored.alone, "");
+}
+
 TEST(AdoptFile, NothingStoredLeavesNothingToAdoptFrom) {
   EXPECT_EQ(JudgeFile(File("dc1"), nullptr, 3).code(), Code::kInvalid);
 }

@@ -51,7 +51,7 @@ struct ClusterWorker::Services {
                worker.options_.config.foreign_idle_timeout}),
         merge({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
-               worker.options_.config.copy_threads,
+               worker.rules_, worker.options_.config.copy_threads,
                worker.options_.config.retention_limit_percent}),
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
@@ -114,7 +114,9 @@ ClusterWorker::ClusterWorker(Options options)
     : options_(std::move(options)),
       label_(fmt::format("worker-{}@{}:{}#{}", options_.cluster, options_.identity.host,
                          options_.identity.pid, options_.identity.machine)),
-      rules_(options_.topology(), options_.cluster),
+      majority_(options_.topology(), options_.cluster, options_.obeyed.epoch.stored.alone,
+                options_.clusters, options_.clock),
+      rules_(options_.topology(), options_.cluster, majority_),
       problems_(options_.clock, "worker", ShowTopic::kYes),
       guard_(options_.clock) {
   for (const std::string& conflict : options_.obeyed.conflicts) {
@@ -317,6 +319,7 @@ void ClusterWorker::StreamsStep() {
     services->merged_writers.Drop();
     stats_.ForgetFrozen();
     stats_.ForgetDivergent();
+    stats_.ForgetWaiting();
     return;
   }
   services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
@@ -364,6 +367,10 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
   for (const auto& [stream, last] : stats_.Frozen()) {
     beat.facts["frozen"][stream] = last ? last->ToIso() : "";
+  }
+  for (const auto& [stream, why] : stats_.Waiting()) beat.facts["waiting"][stream] = why;
+  if (!options_.obeyed.epoch.stored.alone.empty()) {
+    beat.facts["alone"] = options_.obeyed.epoch.stored.alone;
   }
   for (const auto& [stream, what] : stats_.Divergent()) beat.facts["divergent"][stream] = what;
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;

@@ -17,6 +17,7 @@
 #include "worker/clock_guard.h"
 #include "worker/clusters.h"
 #include "worker/local_service.h"
+#include "worker/majority.h"
 #include "worker/merge_service.h"
 #include "worker/mirror_service.h"
 #include "worker/purge_service.h"
@@ -99,6 +100,7 @@ class ClusterWorker {
 
   const Options options_;
   const std::string label_;  // unique to this process: "worker-dc1@host:4711#machine"
+  Majority majority_;
   TopologyRules rules_;
   ProblemBoard problems_;
   RunStats stats_;

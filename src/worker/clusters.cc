@@ -2,7 +2,8 @@
 
 namespace databus {
 
-Clusters::Clusters(const Topology& topology, const OpenClusterStorage& open) {
+Clusters::Clusters(const Topology& topology, const OpenClusterStorage& open, const Clock& clock)
+    : clock_(clock) {
   for (const ClusterSpec& spec : topology.clusters) {
     Entry& entry = entries_[spec.name];
     Result<std::unique_ptr<Storage>> storage = open(spec);
@@ -15,25 +16,27 @@ Clusters::Clusters(const Topology& topology, const OpenClusterStorage& open) {
 }
 
 void Clusters::Check() {
-  for (auto& [name, entry] : entries_) Ask(entry, mutex_);
+  for (auto& [name, entry] : entries_) Ask(entry);
 }
 
 void Clusters::CheckOne(const std::string& cluster) {
   const auto entry = entries_.find(cluster);
-  if (entry != entries_.end()) Ask(entry->second, mutex_);
+  if (entry != entries_.end()) Ask(entry->second);
 }
 
-void Clusters::Ask(Entry& entry, Mutex& mutex) {
+void Clusters::Ask(Entry& entry) {
   if (entry.storage == nullptr) return;
+  const BootTime asked = clock_.Boot();  // the answer may take long
   std::string remembered;
   {
-    MutexLock lock(mutex);
+    MutexLock lock(mutex_);
     remembered = entry.remembered;
   }
   const Result<ClusterIdentity> identity = CheckClusterId(*entry.storage, remembered);
-  MutexLock lock(mutex);
+  MutexLock lock(mutex_);
   entry.state = identity.status();
   if (!identity.ok()) return;
+  entry.answered_at = asked;
   entry.identity = *identity;
   entry.remembered = identity->id;
 }
@@ -56,6 +59,12 @@ std::string Clusters::WhyAway(const std::string& cluster) const {
   const auto entry = entries_.find(cluster);
   if (entry == entries_.end()) return "not in the topology";
   return entry->second.state.ok() ? "" : entry->second.state.message();
+}
+
+std::optional<BootTime> Clusters::AnsweredAt(const std::string& cluster) const {
+  MutexLock lock(mutex_);
+  const auto entry = entries_.find(cluster);
+  return entry == entries_.end() ? std::nullopt : entry->second.answered_at;
 }
 
 ClusterIdentity Clusters::IdentityOf(const std::string& cluster) const {

@@ -49,7 +49,36 @@ MergeService::MergeService(Options options)
   }
 }
 
+void MergeService::FindWaiting() {
+  waiting_.clear();
+  for (const auto& [group, streams] : own_) {
+    for (const StreamSpec* stream : streams) {
+      if (stream->when_alone == WhenAlone::kContinue) continue;
+      const Status may = options_.rules.MayPublish(stream->name);
+      if (!may.ok()) waiting_.insert(stream->name);
+      options_.stats.SetWaiting(stream->name, may.ok() ? "" : may.message());
+      const std::string topic = fmt::format("{} alone {}", options_.cluster, stream->name);
+      if (may.ok()) {
+        options_.problems.Clear(topic);
+        continue;
+      }
+      options_.problems.Raise(
+          topic, fmt::format("{} is not published: {}", stream->name, may.message()),
+          "its files wait in the queues; if the others are down for certain: databus topology "
+          "confirm --alone");
+    }
+  }
+}
+
+bool MergeService::AnyWaits(Group group) const {
+  const auto own = own_.find(group);
+  return own != own_.end() &&
+         std::any_of(own->second.begin(), own->second.end(),
+                     [&](const StreamSpec* stream) { return waiting_.contains(stream->name); });
+}
+
 void MergeService::RunOnce(Minute now) {
+  FindWaiting();
   RefreshQueues();
   for (auto& [source, queue] : queues_) {
     Storage* storage = options_.clusters.Find(source);
@@ -272,13 +301,14 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   const auto own = own_.find(group);
   if (own == own_.end()) return writer.CompleteHistory();
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));
-  Eras eras = *known;
+  std::map<std::string, Era> begun;
   std::vector<const StreamSpec*> begin;
   for (const StreamSpec* stream : own->second) {
-    const auto era = eras.streams.find(stream->name);
-    const bool stale = era != eras.streams.end() && era->second != EraOf(*stream);
-    if (!stale && (era != eras.streams.end() || !stream->cut)) continue;
-    eras.streams[stream->name] = EraOf(*stream);
+    if (waiting_.contains(stream->name)) continue;
+    const auto era = known->streams.find(stream->name);
+    const bool is_known = era != known->streams.end();
+    if (is_known ? era->second == EraOf(*stream) : !stream->cut) continue;
+    begun[stream->name] = EraOf(*stream);
     if (stream->cut) begin.push_back(stream);
   }
   DATABUS_RETURN_IF_ERROR(
@@ -287,10 +317,14 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
                        options_.stats, options_.copy_threads},
                       begin));
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
+  if (begun.empty()) return Status::Ok();
+  Eras eras = *known;
+  for (auto& [stream, era] : begun) eras.streams[stream] = std::move(era);
   return options_.eras.Set(writer, std::move(eras));
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
+  if (AnyWaits(group)) return Status::Ok();
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
@@ -386,6 +420,7 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
       fmt::format("{} merge from {} of {}", options_.cluster, source, line.stream);
   if (stream != nullptr && stream->Primary() == options_.cluster) {
     options_.problems.Clear(topic);
+    if (waiting_.contains(line.stream)) return false;
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }

@@ -32,6 +32,7 @@ class MergeService {
     EraBook& eras;
     ProblemBoard& problems;
     RunStats& stats;
+    const StreamRules& rules;
     int copy_threads = 4;
     int retention_limit_percent = 200;
   };
@@ -58,6 +59,9 @@ class MergeService {
   void RefreshQueues();
   Status CheckGroups(const std::string& source) const;
   Status MergeGroup(GroupWriter& writer, Group group, Minute now);
+  // P28: finds which own streams wait; says so.
+  void FindWaiting();
+  bool AnyWaits(Group group) const;
   // P32: what comes before anything is published after a change of primary.
   Status BeginEras(GroupWriter& writer, Group group);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
@@ -95,6 +99,7 @@ class MergeService {
   std::map<Group, std::vector<std::string>> frozen_;     // own streams
   std::map<std::string, QueueReader> queues_;            // by source cluster
   std::map<Group, std::vector<const StreamSpec*>> own_;  // open streams
+  std::set<std::string> waiting_;  // own streams that may not be published in this run
   std::map<Group, Index> indexes_;
   Salvage salvage_;
   IdentityIndex in_request_;  // of the commit under way

@@ -7,6 +7,7 @@
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "cluster/text_format.h"
+#include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 #include "telemetry/log.h"
 
@@ -136,13 +137,8 @@ Result<MinuteFiles> PurgeService::FilesOfMinute(const std::string& stream, Minut
     return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
   const View view = options_.writers.view();
   const Group group = GroupOf(stream, options_.writers.groups());
-  const auto manifest = ReadManifest(*own, view, group, minute, "");
-  if (manifest.ok()) {
-    const auto files = manifest->streams.find(stream);
-    return files == manifest->streams.end() ? MinuteFiles() : files->second;
-  }
-  if (manifest.code() != Code::kNotFound) return manifest.status();
-  auto files = ReadMinuteFiles(*own, paths::MinuteDir(view, stream, minute));
+  MinuteContent content(*own, view, group);
+  auto files = content.Read(stream, minute);
   if (files.code() == Code::kNotFound) return MinuteFiles();
   return files;
 }
@@ -157,44 +153,49 @@ Result<PurgeService::Need> PurgeService::WhoNeedsLocal(const Due& due, const Str
   }
   if (files.empty()) return Need();
   for (const DestinationSpec& destination : stream.destinations) {
-    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files, stream));
+    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files));
     if (!need.empty()) return need;
   }
   return Need();
 }
 
-// Built aside: what was read in part would look like a downstream that lacks the rest.
+// Whoever closed the minutes. Built aside: what was read in part would look like a downstream that
+// lacks the rest.
 Result<const PurgeService::Holdings*> PurgeService::HoldingsOf(Storage& storage,
                                                                const HoldingsKey& key,
                                                                Minute hour) {
   const auto known = holdings_.find(key);
   if (known != holdings_.end() && known->second.from <= hour) return &known->second;
-  const auto& [cluster, group, origin] = key;
+  const Group group = key.second;
   // A merged minute is never earlier than the local one, but clocks may differ by a little.
   Holdings held{hour + -kMinutesPerHour, {}};
-  DATABUS_ASSIGN_OR_RETURN(
-      const std::vector<Minute> minutes,
-      ListManifests(storage, View::kMerged, group, origin, held.from, kLastMinute));
+  std::set<Minute> minutes;
+  DATABUS_RETURN_IF_ERROR(
+      WalkHours(storage, paths::ManifestRoot(View::kMerged, group), held.from, kLastMinute,
+                Order::kAscending, [&](Minute of_hour, const DirEntry& entry) {
+                  const auto name = paths::ManifestName::Parse(entry.name);
+                  const auto minute = name ? MinuteInHour(of_hour, name->minute) : std::nullopt;
+                  if (minute) minutes.insert(*minute);
+                  return Walk::kContinue;
+                }));
+  MinuteContent content(storage, View::kMerged, group);
   for (const Minute minute : minutes) {
-    DATABUS_ASSIGN_OR_RETURN(const Manifest manifest,
-                             ReadManifest(storage, View::kMerged, group, minute, origin));
-    for (const auto& [name, of_stream] : manifest.streams) held.index.AddAll(name, of_stream);
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
+    if (!content.damaged().empty()) return Status(Code::kCorrupt, content.damaged());
+    for (const auto& [name, of_stream] : *streams) held.index.AddAll(name, of_stream);
   }
   return &holdings_.insert_or_assign(key, std::move(held)).first->second;
 }
 
 Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, const Due& due,
-                                                   const MinuteFiles& files,
-                                                   const StreamSpec& stream) {
+                                                   const MinuteFiles& files) {
   Storage* storage = options_.clusters.Find(cluster);
   if (storage == nullptr) {
     return Status(Code::kUnavailable, fmt::format("{} cannot be asked: {}", cluster,
                                                   options_.clusters.WhyAway(cluster)));
   }
   const Group group = GroupOf(due.stream, options_.writers.groups());
-  const std::string origin = cluster == stream.Primary() ? "" : stream.Primary();
-  DATABUS_ASSIGN_OR_RETURN(const Holdings* held,
-                           HoldingsOf(*storage, {cluster, group, origin}, due.hour));
+  DATABUS_ASSIGN_OR_RETURN(const Holdings* held, HoldingsOf(*storage, {cluster, group}, due.hour));
   for (const auto& [path, file] : files) {
     if (held->index.Contains(due.stream, paths::BaseName(path), file)) continue;
     return fmt::format("{} has not got {} yet", cluster, paths::BaseName(path));
@@ -202,23 +203,12 @@ Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, c
   return Need();
 }
 
-// By the mirror's manifest of that minute, whoever decided when it closed: before a fail-over that
+// By the mirror's manifests of that minute, whoever decided when it closed: before a fail-over that
 // was another cluster. What the original mirrored, or an operator by hand, has none, and is read.
 Result<bool> PurgeService::IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                                       const MinuteFiles& files) {
-  const Group group = GroupOf(stream, options_.writers.groups());
-  std::vector<std::string> origins{options_.cluster, ""};
-  for (const ClusterSpec& cluster : options_.topology.clusters) {
-    if (cluster.name != options_.cluster) origins.push_back(cluster.name);
-  }
-  for (const std::string& origin : origins) {
-    const auto manifest = ReadManifest(mirror, View::kMerged, group, minute, origin);
-    if (manifest.code() == Code::kNotFound) continue;
-    if (!manifest.ok()) return manifest.status();
-    const auto theirs = manifest->streams.find(stream);
-    if (theirs != manifest->streams.end()) return Digest(theirs->second) == Digest(files);
-  }
-  const auto theirs = ReadMinuteFiles(mirror, paths::MinuteDir(View::kMerged, stream, minute));
+  MinuteContent content(mirror, View::kMerged, GroupOf(stream, options_.writers.groups()));
+  const auto theirs = content.Read(stream, minute);
   if (theirs.code() == Code::kNotFound) return false;
   if (!theirs.ok()) return theirs.status();
   return Digest(*theirs) == Digest(files);

@@ -53,8 +53,7 @@ class PurgeService {
   // What this view holds of a stream's minute; empty when there is no such directory.
   Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
   // Whether a cluster's merged view holds all of `files`, published in the due hour or later.
-  Result<Need> MissingAt(const std::string& cluster, const Due& due, const MinuteFiles& files,
-                         const StreamSpec& stream);
+  Result<Need> MissingAt(const std::string& cluster, const Due& due, const MinuteFiles& files);
   // Whether a mirror's minute is byte for byte as here.
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                           const MinuteFiles& files);
@@ -69,7 +68,7 @@ class PurgeService {
     Minute from;
     IdentityIndex index;
   };
-  using HoldingsKey = std::tuple<std::string, Group, std::string>;  // cluster, group, origin
+  using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
 };

@@ -77,6 +77,24 @@ class RunStats {
     return divergent_;
   }
 
+  // P28: why an own stream is not published at present; empty: it is.
+  void SetWaiting(const std::string& stream, const std::string& why) {
+    MutexLock lock(mutex_);
+    if (why.empty()) {
+      waiting_.erase(stream);
+    } else {
+      waiting_[stream] = why;
+    }
+  }
+  void ForgetWaiting() {
+    MutexLock lock(mutex_);
+    waiting_.clear();
+  }
+  std::map<std::string, std::string> Waiting() const {
+    MutexLock lock(mutex_);
+    return waiting_;
+  }
+
   using Key = std::pair<std::string, std::string>;  // hop, stream
   std::map<Key, HopStats> Hops() const {
     MutexLock lock(mutex_);
@@ -93,6 +111,7 @@ class RunStats {
   std::map<std::string, uint64_t> queues_;
   std::map<std::string, std::optional<Minute>> frozen_;
   std::map<std::string, std::string> divergent_;
+  std::map<std::string, std::string> waiting_;
 };
 
 }  // namespace databus

@@ -31,6 +31,12 @@ Publication TopologyRules::PublicationOf(const std::string& stream) const {
   return spec == nullptr ? Publication::kOpen : spec->publication;
 }
 
+Status TopologyRules::MayPublish(const std::string& stream) const {
+  const StreamSpec* spec = topology_.FindStream(stream);
+  if (spec == nullptr || spec->when_alone == WhenAlone::kContinue) return Status::Ok();
+  return majority_.Check();
+}
+
 std::set<std::string> TopologyRules::Primaries(View view) const {
   std::set<std::string> primaries = {""};
   if (view == View::kLocal) return primaries;

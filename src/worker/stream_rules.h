@@ -8,13 +8,14 @@
 
 #include "cluster/topology.h"
 #include "commit/group_writer.h"
+#include "worker/majority.h"
 
 namespace databus {
 
 class TopologyRules final : public StreamRules {
  public:
-  TopologyRules(const Topology& topology, std::string cluster)
-      : topology_(topology), cluster_(std::move(cluster)) {}
+  TopologyRules(const Topology& topology, std::string cluster, Majority& majority)
+      : topology_(topology), cluster_(std::move(cluster)), majority_(majority) {}
 
   // Local: always this cluster, whatever lies in data/ (P31). Merged: nothing for streams that are
   // not configured, or have no destination here: a minute is invented only by its primary.
@@ -25,10 +26,12 @@ class TopologyRules final : public StreamRules {
   std::set<std::string> Primaries(View view) const override;
   std::optional<Minute> CutOf(const std::string& stream) const override;
   Publication PublicationOf(const std::string& stream) const override;
+  Status MayPublish(const std::string& stream) const override;
 
  private:
   const Topology& topology_;
   const std::string cluster_;
+  Majority& majority_;
 };
 
 }  // namespace databus

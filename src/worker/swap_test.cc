@@ -6,7 +6,7 @@
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 #include "worker/eras.h"
-#include "worker/test_installation.h"
+#include "worker/test_site.h"
 
 namespace databus {
 namespace {
@@ -23,112 +23,6 @@ using ::testing::SizeIs;
 using Settled = Installation::Settled;
 
 const std::vector<std::string> kMoving = {"clicks", "views"};
-
-// An installation whose workers are processes that come and go.
-class Site {
- public:
-  void Start(const std::string& cluster) {
-    processes_[cluster] = std::make_unique<WorkerProcess>(world, std::vector<std::string>{cluster},
-                                                          ++pid_, world.topology);
-  }
-  // A process that gives up its lease; what it had under way is left as it is.
-  void Stop(const std::string& cluster) {
-    if (processes_.contains(cluster)) processes_[cluster]->of().Finish();
-    processes_.erase(cluster);
-  }
-  std::unique_ptr<WorkerProcess> Take(const std::string& cluster) {
-    return std::move(processes_.extract(cluster).mapped());
-  }
-  WorkerProcess& of(const std::string& cluster) { return *processes_.at(cluster); }
-
-  void Step(int times = 1) {
-    for (int i = 0; i < times; ++i) {
-      for (const auto& [cluster, process] : processes_) process->Step();
-      world.clock.Advance(seconds(1));
-    }
-  }
-  // Events everywhere, and the minute that they fall into ends.
-  void Minutes(int count) {
-    for (int i = 0; i < count; ++i) {
-      for (const std::string cluster : {"dc1", "dc2"}) {
-        for (const std::string stream : {"clicks", "views", "orders"}) {
-          world.Deliver(cluster, stream, "c" + cluster);
-        }
-      }
-      Step(6);
-      world.clock.Advance(minutes(1));
-      Step(4);
-    }
-  }
-
-  // As the command's last epoch of a planned change: after a drain, of frozen streams.
-  void Freeze(const std::string& from) {
-    for (StreamSpec& stream : world.topology.streams) {
-      if (stream.Primary() == from) stream.publication = Publication::kFrozen;
-    }
-    Obey();
-    Step(6);
-  }
-  void Obey() {
-    for (const std::string cluster : {"dc1", "dc2"}) {
-      if (!processes_.contains(cluster)) continue;
-      Stop(cluster);
-      Start(cluster);
-    }
-  }
-  void Swap(const std::string& from, const std::string& to, const std::string& cut_of) {
-    std::map<std::string, Minute> cuts;
-    for (const StreamSpec& stream : world.topology.streams) {
-      if (stream.Primary() == from) cuts[stream.name] = world.Newest(cut_of, stream.name);
-    }
-    world.topology = Moved(world.topology, from, to, cuts);
-    Obey();
-  }
-  void PlannedSwap(const std::string& from, const std::string& to) {
-    Freeze(from);
-    Swap(from, to, from);
-  }
-  // Nothing of the process reaches the other cluster's tree.
-  void CutOff(const std::string& cluster, const std::string& from) {
-    of(cluster).plan.Add(
-        {.store_part = from + ":", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
-  }
-
-  std::vector<std::string> Divergent(const std::string& cluster) {
-    std::vector<std::string> files;
-    std::vector<std::string> open = {paths::DivergentRoot()};
-    while (!open.empty()) {
-      const std::string dir = open.back();
-      open.pop_back();
-      const auto entries = world.at(cluster).List(dir);
-      if (!entries.ok()) continue;
-      for (const DirEntry& entry : *entries) {
-        const std::string path = paths::Join(dir, entry.name);
-        (entry.info.kind == NodeKind::kDirectory ? open : files).push_back(path);
-      }
-    }
-    return files;
-  }
-  std::string Problems(const std::string& cluster) {
-    std::string all;
-    for (const Problem& problem : of(cluster).of().ListProblems()) all += problem.what + "\n";
-    return all;
-  }
-  // What each closed minute of a cluster's merged streams holds.
-  std::map<std::string, std::set<std::string>> Names(const std::string& cluster) {
-    std::map<std::string, std::set<std::string>> names;
-    for (const SeenFile& file : world.Files(cluster, View::kMerged)) {
-      names[file.stream + " " + file.minute].insert(file.name);
-    }
-    return names;
-  }
-
-  Installation world;
-
- private:
-  std::map<std::string, std::unique_ptr<WorkerProcess>> processes_;
-  int64_t pid_ = 0;
-};
 
 class SwapTest : public ::testing::Test {
  protected:
@@ -264,9 +158,8 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryPublishedIsSetAsideAndSalvaged) {
 TEST_F(UnplannedTest, AFactAndAProblemSaySoWhileItLasts) {
   FailOver();
   ComeBack();
-  site_.of("dc1").plan.Add({.verb = Verb::kOpen,
-                            .store_part = "dc2:",
-                            .path_part = ".gz",
+  site_.of("dc1").plan.Add({.verb = Verb::kRename,
+                            .path_part = paths::DivergentRoot(),
                             .times = FaultRule::kAlways,
                             .fault = Fault::RequestLost()});
   site_.Step(14);
@@ -290,6 +183,40 @@ TEST_F(UnplannedTest, FilesThatNoQueueNamesAreMergedOnce) {
               6);
 }
 
+TEST_F(UnplannedTest, ARecordOfTheDemotedEpochIsUndone) {
+  site_.world.Deliver("dc1", "clicks", "c6");
+  stale_->plan.SetCallback([](const Call& call) {
+    const bool merged_record = call.verb == Verb::kRename &&
+                               call.to.starts_with("system/tmp/streams/") &&
+                               call.to.find("/record-") != std::string::npos;
+    return merged_record ? Fault::CrashAfter() : Fault{};
+  });
+  EXPECT_THROW(stale_->Step(), Crash);
+  FailOver();
+  site_.of("dc2").plan.Clear();
+  site_.Start("dc1");
+  site_.Step(4);
+  EXPECT_THAT(site_.Divergent("dc1"), Contains(HasSubstr("/c6-clicks-")));
+  ExpectSettled();
+}
+
+// The old primary's worker is dead, its tree is not: it is a mirror that has more.
+TEST_F(UnplannedTest, WhatAMirrorHasBeyondTheNewPrimaryIsCopiedToTheSamePath) {
+  const auto stale = site_.Names("dc1");
+  stale_->of().Finish();
+  site_.Swap("dc1", "dc2", "dc1");
+  site_.Start("dc2");
+  site_.Step(3);
+  for (const auto& [minute, names] : site_.Names("dc2")) {
+    if (!minute.starts_with("orders")) EXPECT_EQ(stale.at(minute), names) << minute;
+  }
+  EXPECT_EQ(site_.world.Newest("dc1", "clicks"), site_.world.Newest("dc2", "clicks"));
+  site_.Start("dc1");
+  site_.Minutes(2);
+  ExpectSettled();
+  EXPECT_THAT(site_.Divergent("dc1"), IsEmpty());
+}
+
 TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
   FailOver();
   site_.of("dc2").plan.Clear();
@@ -301,6 +228,84 @@ TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
     stale_->Step();
     site_.Step();
   }
+  ExpectSettled();
+}
+
+// clicks waits when dc1 is alone.
+class AloneTest : public SwapTest {
+ protected:
+  void SetUp() override {
+    for (StreamSpec& stream : site_.world.topology.streams) {
+      if (stream.name == "clicks") stream.when_alone = WhenAlone::kWait;
+    }
+    SwapTest::SetUp();
+    site_.CutOff("dc1", "dc2");
+  }
+  void DeliverBoth() {
+    for (const std::string& stream : kMoving) site_.world.Deliver("dc1", stream, "c5");
+  }
+  size_t Merged(const std::string& stream) {
+    const auto files = site_.world.Files("dc1", View::kMerged);
+    return static_cast<size_t>(std::count_if(files.begin(), files.end(), [&](const SeenFile& file) {
+      return file.stream == stream && file.name.starts_with("c5-");
+    }));
+  }
+};
+
+TEST_F(AloneTest, AStreamThatWaitsIsPublishedAgainWithoutHolesWhenTheOthersAnswer) {
+  DeliverBoth();
+  site_.Step(3);
+  EXPECT_EQ(Merged("clicks"), 1U) << "the other cluster was read a moment ago";
+  site_.world.clock.Advance(kAloneAfter);
+  for (int i = 0; i < 3; ++i) {
+    DeliverBoth();
+    site_.Step(12);
+    site_.world.clock.Advance(minutes(1));
+  }
+  EXPECT_EQ(Merged("clicks"), 1U);
+  EXPECT_EQ(Merged("views"), 4U) << "the policy is the stream's";
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("clicks is not published: dc1 has read 1 of 2"));
+  EXPECT_THAT(site_.of("dc1").of().stats().Waiting(), SizeIs(1));
+  site_.of("dc1").plan.Clear();
+  site_.Minutes(2);
+  ExpectSettled();
+  EXPECT_THAT(site_.of("dc1").of().stats().Waiting(), IsEmpty());
+}
+
+TEST_F(AloneTest, AProcessThatStartsAloneHasReadNobody) {
+  site_.Stop("dc1");
+  site_.Start("dc1");
+  site_.CutOff("dc1", "dc2");
+  DeliverBoth();
+  site_.Step(3);
+  EXPECT_EQ(Merged("clicks"), 0U);
+  EXPECT_EQ(Merged("views"), 1U);
+}
+
+TEST_F(AloneTest, AClusterThatIsConfirmedToBeAloneGoesOn) {
+  site_.alone = "dc1";
+  site_.Stop("dc1");
+  site_.Start("dc1");
+  site_.CutOff("dc1", "dc2");
+  DeliverBoth();
+  site_.Step(3);
+  EXPECT_EQ(Merged("clicks"), 1U);
+}
+
+// Between the last look and any move of a commit the process sleeps for too long.
+TEST_F(AloneTest, ThePauseIsNoticedBeforeEachRename) {
+  site_.of("dc1").plan.Add(
+      {.verb = Verb::kRename,
+       .path_part = "/record-",
+       .times = FaultRule::kAlways,
+       .fault = Fault::Delayed([this] { site_.world.clock.Advance(kAloneAfter + seconds(1)); })});
+  site_.world.Deliver("dc1", "clicks", "c5");
+  site_.Step(3);
+  EXPECT_EQ(Merged("clicks"), 0U);
+  site_.of("dc1").plan.Clear();
+  site_.Step(20);
+  EXPECT_EQ(Merged("clicks"), 1U);
+  site_.Minutes(1);
   ExpectSettled();
 }
 

@@ -60,8 +60,9 @@ void ReadStream(Storage& storage, View view, const std::string& stream,
 
 }  // namespace
 
-std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology) {
+std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology, const std::string& alone) {
   StoredTopology stored;
+  stored.alone = alone;
   stored.topology = topology;
   return std::make_shared<const ObeyedTopology>(
       ObeyedTopology{TopologyEpoch::Of(std::move(stored)), std::move(topology), {}});
@@ -202,7 +203,8 @@ void Installation::CheckMirror(const StreamSpec& stream, const std::string& mirr
 }
 
 WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string> clusters,
-                             int64_t pid, Topology topology, AdoptTree adopt_tree) {
+                             int64_t pid, Topology topology, AdoptTree adopt_tree,
+                             const std::string& alone) {
   WorkerConfig config;
   config.clusters = std::move(clusters);
   config.run_interval = std::chrono::seconds(1);
@@ -214,7 +216,7 @@ WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
   auto worker =
-      Worker::Create(seams, config, Obeyed(std::move(topology)), {"host", pid}, adopt_tree);
+      Worker::Create(seams, config, Obeyed(std::move(topology), alone), {"host", pid}, adopt_tree);
   EXPECT_TRUE(worker.ok());
   worker_ = std::move(*worker);
 }

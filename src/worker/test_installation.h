@@ -21,7 +21,7 @@ namespace databus {
 Topology TestTopology();
 
 // As if it were the first epoch that was stored.
-std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology);
+std::shared_ptr<const ObeyedTopology> Obeyed(Topology topology, const std::string& alone = "");
 
 // Another cluster becomes the primary of the streams of `from`, which mirrors them from then on.
 // `cuts`: by stream.
@@ -76,7 +76,8 @@ class Installation {
 class WorkerProcess {
  public:
   WorkerProcess(Installation& installation, std::vector<std::string> clusters, int64_t pid,
-                Topology topology = TestTopology(), AdoptTree adopt_tree = AdoptTree::kNo);
+                Topology topology = TestTopology(), AdoptTree adopt_tree = AdoptTree::kNo,
+                const std::string& alone = "");
 
   FaultPlan plan;
   // Prepares, takes the lease if it is free, and runs every step once.

@@ -13,7 +13,7 @@ Worker::Worker(WorkerSeams seams, WorkerConfig config, std::shared_ptr<const Obe
     : seams_(std::move(seams)),
       config_(std::move(config)),
       obeyed_(std::move(obeyed)),
-      clusters_(std::make_unique<Clusters>(obeyed_->topology, seams_.open_storage)) {}
+      clusters_(std::make_unique<Clusters>(obeyed_->topology, seams_.open_storage, seams_.clock)) {}
 
 Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig config,
                                                std::shared_ptr<const ObeyedTopology> obeyed,

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <filesystem>
 
 #include "control/epoch_store.h"
 #include "tests/e2e/site.h"
@@ -32,6 +33,10 @@ class TopologyE2eTest : public testing::Test {
     const auto tree = OpenStorage("file://" + site_.PathOf(cluster), "databus");
     const auto read = ReadEpoch(**tree, epoch);
     return read.ok() ? read->digest : read.status().ToString();
+  }
+  // As when the disk of a cluster is unmounted, and mounted again.
+  void Move(const std::string& from, const std::string& to) const {
+    std::filesystem::rename(site_.PathOf(from), site_.PathOf(to));
   }
   ChildEnd Topology(std::vector<std::string> args) {
     args.insert(args.begin(), "topology");
@@ -115,6 +120,34 @@ TEST_F(TopologyE2eTest, OfTwoOperatorsWhoApplyAtOnceOneIsRefused) {
     EXPECT_EQ(DigestAt("dc1", base + 1), DigestAt("dc2", base + 1));
   }
   EXPECT_EQ(Topology({"show"}).exit_code, 0);
+  site_.StopAll();
+}
+
+// Each side is changed while the other's tree is away.
+TEST_F(TopologyE2eTest, AConflictIsShownAndWhatItIsAboutIsPublishedAgainWhenOneSideIsChosen) {
+  const std::string port = site_.StartCollector("dc1", "c1");
+  Produce(port, "clicks", "one\n");
+  ASSERT_TRUE(Arrives("clicks", "dc2", "one\n"));
+  Move("dc2", "away");
+  EXPECT_EQ(Topology({"mode", "dc2", "spool", "--yes"}).exit_code, 0);
+  Move("dc1", "dc1-away");
+  Move("away", "dc2");
+  site_.Write("edited.xml",
+              site_.Xml({Site::Stream("clicks", {"dc1"}, "dc2", {"dc1"})}, {"dc1", "dc2"}));
+  EXPECT_EQ(
+      Topology({"apply", site_.PathOf("edited.xml"), "--base", "1", "--yes", "--force"}).exit_code,
+      0);
+  Move("dc1-away", "dc1");
+  EXPECT_THAT(Topology({"show"}).output,
+              HasSubstr("no merged minutes until one is chosen: clicks"));
+  EXPECT_THAT(site_.Run({"status", "--topology", site_.PathOf("databus.xml")}).output,
+              AllOf(HasSubstr("CONFLICT of epoch 2"), HasSubstr("no merged minutes of: clicks")));
+  Produce(port, "clicks", "two\n");
+  EXPECT_EQ(Topology({"choose", "2/" + DigestAt("dc2", 2), "--yes"}).exit_code, 0);
+  EXPECT_EQ(DigestAt("dc1", 3), DigestAt("dc2", 3));
+  EXPECT_TRUE(Arrives("clicks", "dc2", "one\ntwo\n")) << site_.Read("worker-dc2.log");
+  EXPECT_TRUE(Arrives("clicks", "dc1", "one\ntwo\n")) << site_.Read("worker-dc1.log");
+  EXPECT_TRUE(site_.AllRun());
   site_.StopAll();
 }
 

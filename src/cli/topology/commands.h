@@ -7,6 +7,7 @@ namespace databus {
 
 extern const Command kTopologyApply;
 extern const Command kTopologyChoose;
+extern const Command kTopologyConfirm;
 extern const Command kTopologyDiff;
 extern const Command kTopologyMode;
 extern const Command kTopologyShow;

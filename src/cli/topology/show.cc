@@ -73,6 +73,7 @@ std::string RenderEpoch(const TopologyEpoch& epoch) {
   std::string text = fmt::format("Topology epoch {}, digest {}, by {}\n", stored.epoch,
                                  epoch.digest, stored.author.empty() ? "?" : stored.author);
   text += "\nRoles\n" + RenderRoles(stored.topology);
+  if (!stored.alone.empty()) text += fmt::format("Confirmed to be alone: {}\n", stored.alone);
   text += "\nDelivery\n" + RenderModes(stored);
   return text + RenderMerged(stored.topology);
 }
@@ -82,7 +83,8 @@ nlohmann::ordered_json EpochToJson(const TopologyEpoch& epoch) {
   nlohmann::ordered_json json = {{"epoch", stored.epoch},
                                  {"digest", epoch.digest},
                                  {"author", stored.author},
-                                 {"adopted", stored.adopted == Adopted::kYes}};
+                                 {"adopted", stored.adopted == Adopted::kYes},
+                                 {"alone", stored.alone}};
   json["streams"] = nlohmann::ordered_json::array();
   for (const StreamSpec& stream : stored.topology.streams) {
     nlohmann::ordered_json sources = nlohmann::ordered_json::array();

@@ -5,8 +5,9 @@
 namespace databus {
 namespace {
 
-constexpr const Command* kSubcommands[] = {&kTopologyShow,  &kTopologyValidate, &kTopologyDiff,
-                                           &kTopologyApply, &kTopologyMode,     &kTopologyChoose};
+constexpr const Command* kSubcommands[] = {&kTopologyShow,   &kTopologyValidate, &kTopologyDiff,
+                                           &kTopologyApply,  &kTopologyMode,     &kTopologyChoose,
+                                           &kTopologyConfirm};
 
 }  // namespace
 

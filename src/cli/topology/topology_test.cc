@@ -276,5 +276,24 @@ TEST_F(TopologyTest, AConflictIsShownAndNothingButAChoiceEndsIt) {
   EXPECT_EQ(On({"choose", "2", "--yes"}).code, 3);
 }
 
+TEST_F(TopologyTest, AClusterIsConfirmedToBeAloneAndThatIsTakenBack) {
+  world_.files["waits.xml"] = Edited(kTestTopology, "<stream name=\"clicks\">",
+                                     "<stream name=\"clicks\" whenalone=\"wait\">");
+  ASSERT_EQ(Topology({"apply", "waits.xml", "--base", "1", "--yes"}).code, 0);
+  const Ran alone = On({"confirm", "--alone", "dc1", "--yes"});
+  EXPECT_EQ(alone.code, 0) << alone.err;
+  EXPECT_THAT(alone.out, AllOf(HasSubstr("confirmed by an operator: alone: none -> cluster dc1"),
+                               HasSubstr("dc1 publishes merged minutes of clicks"),
+                               HasSubstr("cluster dc2 answers here")));
+  EXPECT_EQ(At("dc2").stored.alone, "dc1");
+  EXPECT_THAT(On({"show"}).out, HasSubstr("Confirmed to be alone: dc1"));
+  EXPECT_EQ(On({"confirm", "--alone", "dc1", "--yes"}).code, 3);
+  EXPECT_EQ(On({"confirm", "--not-alone", "--yes"}).code, 0);
+  EXPECT_EQ(At("dc1").stored.alone, "");
+  EXPECT_EQ(On({"confirm", "--alone", "dc9"}).code, 2);
+  EXPECT_EQ(On({"confirm"}).code, 2);
+  EXPECT_EQ(On({"confirm", "--alone", "dc1", "--not-alone"}).code, 2);
+}
+
 }  // namespace
 }  // namespace databus
