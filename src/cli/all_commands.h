@@ -16,6 +16,7 @@ extern const Command kFailover;
 extern const Command kHelp;
 extern const Command kLs;
 extern const Command kProduce;
+extern const Command kRelease;
 extern const Command kSettings;
 extern const Command kStatus;
 extern const Command kTopology;

@@ -33,7 +33,9 @@ class Adapter final : public fb303_thrift::FacebookServiceIf {
     const auto found = counters.find(key);
     return found == counters.end() ? 0 : found->second;
   }
-  void setOption(const std::string&, const std::string&) override {}
+  void setOption(const std::string& key, const std::string& value) override {
+    handler_.SetOption(key, value);
+  }
   void getOption(std::string& out, const std::string& key) override { out = handler_.Option(key); }
   void getOptions(std::map<std::string, std::string>& out) override { out.clear(); }
   void getCpuProfile(std::string& out, int32_t) override { out.clear(); }

@@ -34,6 +34,8 @@ class Fb303Handler {
     (void)key;
     return {};
   }
+  // Asks to change an option. Only notes the wish; what is not known is ignored.
+  virtual void SetOption(std::string_view key, std::string_view value) { (void)key, (void)value; }
   // Start of the service in seconds since 1970.
   virtual int64_t AliveSince() const = 0;
   // Asks to read the configuration again. Only notes the wish.
@@ -44,7 +46,7 @@ class Fb303Handler {
 
 // Answers any call but `Log`: the payload of the reply frame, in the header style of the call;
 // empty when nothing is to be sent (oneway). Unknown methods and undecodable calls are answered
-// with a Thrift exception. setOption changes nothing; getOptions and getCpuProfile answer empty.
+// with a Thrift exception. getOptions and getCpuProfile answer empty.
 std::string AnswerFb303(std::string_view frame, Fb303Handler& handler);
 
 }  // namespace databus

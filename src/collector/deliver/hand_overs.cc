@@ -254,12 +254,21 @@ Status HandOvers::ReturnUnsent(const IsBarred& is_barred, std::vector<SpoolCut>&
   return Status::Ok();
 }
 
+// Whether the very receiver that it was made for can be asked.
+bool HandOvers::Answers(const Open& open) const {
+  return std::ranges::any_of(couriers_, [&](const auto& item) {
+    const Courier& courier = *item.second;
+    if (courier.Peer() != open.note.incarnation) return false;
+    return !open.note.incarnation.empty() || courier.receiver() == open.note.receiver;
+  });
+}
+
 Status HandOvers::ReleaseUnknown(std::vector<SpoolCut>& released) {
   std::vector<uint64_t> unknown;
   for (const auto& [id, open] : open_) {
     const bool free = open.state == HandOverState::kUnknown ||
                       (open.state == HandOverState::kUnsent && open.note.acknowledged > 0);
-    if (free && !CourierTo(open.note.receiver).Peer()) unknown.push_back(id);
+    if (free && !Answers(open)) unknown.push_back(id);
   }
   for (const uint64_t id : unknown) {
     const uint64_t messages = open_.at(id).note.messages;

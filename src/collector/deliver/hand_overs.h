@@ -95,6 +95,7 @@ class HandOvers {
   // The oldest hand-over for this receiver that can be given; null: none.
   Open* NextFor(const Courier& courier, const std::string& peer);
   Status Give();
+  bool Answers(const Open& open) const;
   Status Return(uint64_t id, std::vector<SpoolCut>& returned);
   void TellTroubles();
 

@@ -144,7 +144,12 @@ ScribeHandler::Wishes CollectorImpl::Wishes() {
   };
   return {.deliver = [this] { WakeDelivery(); },
           .reload = [this, wish] { wish(process_.on_reload); },
-          .shutdown = [this, wish] { wish(process_.on_shutdown); }};
+          .shutdown = [this, wish] { wish(process_.on_shutdown); },
+          .release =
+              [this] {
+                deliverer_->ReleaseUnknown();
+                WakeDelivery();
+              }};
 }
 
 Status CollectorImpl::CheckName(Drive drive) {

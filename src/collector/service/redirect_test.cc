@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "collector/service/test_redirect.h"
+#include "net/fb303_client.h"
 
 namespace databus {
 namespace {
@@ -243,6 +244,28 @@ TEST_F(InDoubtTest, WhatOnlyALostSpoolKnowsStaysPinnedAndWhatComesLaterGoesOn) {
       UnorderedElementsAre(Pair("clicks/zero", 1), Pair("clicks/one", 1), Pair("clicks/two", 1)));
   EXPECT_EQ(world_.a.Beat().facts["open_intents"], 1);
   EXPECT_THAT(world_.a.Problems(), HasSubstr("another collector answers there"));
+}
+
+TEST_F(InDoubtTest, AnOperatorsReleaseSendsItToTheNewOneAndCountsIt) {
+  const auto release = [this] {
+    FaultPlan harmless(FaultPlan::Trace::kNone);
+    testing_redirect::WireClient client(world_.wire, harmless, "a:1463",
+                                        world_.wire.listening.at("a:1463"));
+    const std::string call = EncodeSetOption(kReleaseOption, kReleaseNow);
+    const std::string_view frames[] = {call};
+    EXPECT_TRUE(client.Send(frames, {}).ok());
+    EXPECT_TRUE(DecodeSetOption((*client.Receive({})).value()).ok());
+  };
+  world_.Run(3);  // the old one delivers
+  world_.b.LoseSpool();
+  world_.b.Start(world_.b.ToCluster());
+  BackAgain();
+  world_.Run(18);
+  release();
+  world_.Run(4);
+  ExpectDrained(world_.a);
+  EXPECT_EQ(world_.Lines("dc2").at("clicks/one"), 2) << "it had arrived";
+  EXPECT_EQ(world_.a.Beat().facts["possible_duplicates"], 1);
 }
 
 TEST_F(InDoubtTest, ASenderThatRestartsSendsTheSameBatchesUnderTheSameNumbers) {

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "base/planted.h"
-#include "net/fb303_client.h"
 
 namespace databus {
 namespace {

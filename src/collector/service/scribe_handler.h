@@ -22,6 +22,7 @@
 #include "collector/service/entry_judge.h"
 #include "collector/service/peer_gate.h"
 #include "collector/spool/spool.h"
+#include "net/fb303_client.h"
 #include "net/fb303_handler.h"
 #include "net/frame_server.h"
 #include "net/scribe_codec.h"
@@ -48,6 +49,7 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
     std::function<void()> deliver;   // an empty message came, or an empty list
     std::function<void()> reload;    // fb303 reinitialize
     std::function<void()> shutdown;  // fb303 shutdown
+    std::function<void()> release;   // fb303 setOption of kReleaseOption
   };
   struct Seams {
     const Clock& clock;
@@ -79,6 +81,9 @@ class ScribeHandler final : public FrameHandler, public Fb303Handler {
   std::string StatusDetails() const override;
   std::map<std::string, int64_t> Counters() const override;
   std::string Option(std::string_view key) const override;
+  void SetOption(std::string_view key, std::string_view value) override {
+    if (key == kReleaseOption && value == kReleaseNow) wishes_.release();
+  }
   int64_t AliveSince() const override;
   void Reinitialize() override { wishes_.reload(); }
   void Shutdown() override { wishes_.shutdown(); }
