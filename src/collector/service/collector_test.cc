@@ -286,7 +286,7 @@ TEST_F(CollectorTest, TheHeartbeatTellsOfSpoolLagAndIncarnation) {
 TEST_F(CollectorTest, WhatIsFreeIsToldWhenItIsKnown) {
   Start();
   EXPECT_FALSE(collector_->Describe().facts.contains("free_bytes"));
-  Send({{"clicks", "one"}});
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
   EXPECT_GT(collector_->Describe().facts["free_bytes"], 0);
 }
 
