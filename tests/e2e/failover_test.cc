@@ -130,7 +130,7 @@ class FailoverE2eTest : public testing::Test {
     EXPECT_GT(sent(), 1000U);
     EXPECT_EQ(Sum("calls_try_later"), 0U) << "a producer was refused";
     EXPECT_EQ(Sum("possible_duplicates"), 0U);
-    traffic_->Finish();
+    traffic_->Stop();
     ASSERT_TRUE(Eventually([&] { return traffic_->Done(); }));
     sources = traffic_->Counts();
     for (const SourceCount& source : sources) EXPECT_EQ(source.unconfirmed(), 0U);

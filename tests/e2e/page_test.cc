@@ -3,7 +3,7 @@
 // every message is counted. docs/runbook.md has the same steps with the same numbers.
 //
 // Nothing is waited for but facts that an operator could look at; the limits of time are far beyond
-// what is needed. It takes minutes all the same: a mirror takes closed minutes only.
+// what is needed.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
@@ -346,7 +346,7 @@ void PageTest::ComeBack() {
       DatabusSh({"collapse", "file://" + site_->root + "/dc2", "/databus/" + queue});
   EXPECT_EQ(collapsed.exit_code, 0) << collapsed.output;
   EXPECT_LE(QueueLength("dc2", queue), kGroupsDefault);
-  // 12: a mirror takes closed minutes, which the primary's worker has to close.
+  // 12: a mirror goes on when the primary's worker has closed a minute, so that is started, too.
   const std::string before = NewestMinute("dc2");
   const Finished started = StartWorker("dc1");
   ASSERT_EQ(started.exit_code, 0) << started.output;
@@ -376,7 +376,7 @@ void PageTest::GoBack() {
 }
 
 void PageTest::CountEverything() {
-  traffic_->Finish();
+  traffic_->Stop();
   ASSERT_TRUE(Eventually([&] { return traffic_->Done(); }));
   const Finished verified = Run(
       DATABUS_PROGRAM, {"verify", "--topology", site_->topology_file, "--wait", "200s", "--deep"});

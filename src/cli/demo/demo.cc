@@ -112,7 +112,9 @@ const Command kDemo{
         "Starts four collectors and two workers of this program, sends numbered lines to all\n"
         "collectors, kills one collector and one worker with -9 and starts them again, waits,\n"
         "verifies, and looks for every number in every view. lag: from the acceptance of a file's\n"
-        "last event until the file is visible. Exit 0 only if nothing is lost or doubled.",
+        "last event until the file is visible. Exit 0 only if nothing is lost or doubled.\n"
+        "--failover planned: then dc1 is failed over to dc2, all of its processes are killed, its\n"
+        "disk is away for a while, and it is failed back. unplanned: it dies first.",
     .define = &Define};
 
 }  // namespace databus

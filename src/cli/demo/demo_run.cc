@@ -139,7 +139,7 @@ Status Carry(const Stage& stage, DemoReport& report, StopFlag& stop) {
     stage.events.on_progress(progress, stage.watch);
     if (elapsed >= stage.options.traffic.duration && striker.Done()) {
       DATABUS_RETURN_IF_ERROR(story.Step(stage.events.on_event));
-      if (story.IsOver()) traffic.Finish();
+      if (story.IsOver()) traffic.Stop();
     }
     if (phase == Phase::kSending && traffic.Done()) {
       phase = Phase::kArriving;

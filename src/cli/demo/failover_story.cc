@@ -102,6 +102,13 @@ CommandLine Command(const StoryWorld& world, LateArgs args) {
           }};
 }
 
+// What a command says to people, without the lines of its log.
+Tell WithoutLog(const Tell& tell) {
+  return [tell](const std::string& line) {
+    if (line.find("Z info ") == std::string::npos) tell(line);
+  };
+}
+
 // A command that changes something: what it took is noted, and when dc2 had something new.
 Scene Measured(const StoryWorld& world, const std::string& name, LateArgs args) {
   struct Before {
@@ -114,7 +121,7 @@ Scene Measured(const StoryWorld& world, const std::string& name, LateArgs args) 
   const auto since = [world, before] {
     return std::chrono::duration_cast<Milliseconds>(world.clock.Boot() - before->at);
   };
-  Scene scene = Play(Command(world, std::move(args)), world.tell);
+  Scene scene = Play(Command(world, std::move(args)), WithoutLog(world.tell));
   scene.begin = [world, before, begin = std::move(scene.begin)] {
     *before = {world.clock.Boot(), world.refusals(), world.merged()};
     return begin();

@@ -85,7 +85,8 @@ void Traffic::Run(Source& source) {
     source.Note(source.publisher.progress());
     if (stop_.SleepUntil(seams_.clock, now + kStep)) break;
   }
-  const Status closed = source.publisher.Close(seams_.clock.Boot() + options_.confirm_within);
+  const Status closed =
+      source.publisher.Close(std::min(end, seams_.clock.Boot()) + options_.confirm_within);
   (void)closed;  // what it would say is in the counts
   source.Note(source.publisher.progress());
   source.done = 1;

@@ -45,8 +45,8 @@ class Traffic {
   // Gives up what is not confirmed.
   ~Traffic();
 
-  // Nothing more is sent, however much of its time is left.
-  void Finish() { stop_.Stop(); }
+  // Sends nothing more; what was sent is still to be confirmed.
+  void Stop() { stop_.Stop(); }
   // True when everything is sent, and confirmed or given up.
   bool Done() const;
   std::vector<SourceCount> Counts() const;

@@ -140,7 +140,7 @@ Heartbeat CollectorImpl::Describe() const {
   facts["queued_bytes"] = spool.queued_bytes;
   facts["segments"] = spool.segments;
   facts["open_intents"] = spool.open_intents;
-  facts["free_bytes"] = spool.free_bytes;
+  if (spool.free_bytes > 0) facts["free_bytes"] = spool.free_bytes;
   facts["damaged_files"] = spool.damaged_files;
   facts["retired"] = spool.retired;
   facts["refusing"] = spool.refusing;

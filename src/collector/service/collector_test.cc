@@ -283,6 +283,13 @@ TEST_F(CollectorTest, TheHeartbeatTellsOfSpoolLagAndIncarnation) {
   EXPECT_EQ(collector_->Describe().facts["lag_ms"], 0);
 }
 
+TEST_F(CollectorTest, WhatIsFreeIsToldWhenItIsKnown) {
+  Start();
+  EXPECT_FALSE(collector_->Describe().facts.contains("free_bytes"));
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  EXPECT_GT(collector_->Describe().facts["free_bytes"], 0);
+}
+
 TEST_F(CollectorTest, ARetiredDiskIsInTheHeartbeatFileWithTheOneThingToDo) {
   Start();
   Run(1);

@@ -130,7 +130,7 @@ struct SpoolStats {
   // Bytes found behind the last whole record when the spool was opened: of a write that was never
   // acknowledged, or damage.
   uint64_t torn_tail_bytes = 0;
-  // As last asked.
+  // As last asked; 0: not yet, for that is done when a message comes.
   uint64_t free_bytes = 0;
   // Since the spool was opened:
   uint64_t kept_batches = 0;
