@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <array>
 #include <optional>
+#include <set>
 
 #include "cli/roles_text.h"
 #include "cluster/topology_diff.h"
@@ -12,7 +14,8 @@
 namespace databus {
 
 std::string NameOf(const TopologyEpoch& epoch) {
-  return fmt::format("{}/{}", epoch.stored.epoch, epoch.digest);
+  const std::array parts = {fmt::format("{}", epoch.stored.epoch), epoch.digest};
+  return fmt::format("{}", fmt::join(parts, "/"));
 }
 
 std::string RenderConflict(const TopologyPicture& picture) {
