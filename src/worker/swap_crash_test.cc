@@ -1,5 +1,5 @@
-// Kills, at storage calls all along, the workers of a change of primary that was not planned: the new
-// primary that begins, and the old one that comes back with minutes that nobody mirrored.
+// Kills, at storage calls all along, the workers of a change of primary that was not planned: the
+// new primary that begins, and the old one that comes back with minutes that nobody mirrored.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -108,9 +108,7 @@ TEST(SwapCrashTest, KilledAfterAnyCallOfTheOldPrimaryThatIsBack) {
 TEST(SwapCrashTest, KilledBeforeAnyCallOfTheNewPrimary) {
   ForCalls("dc2", Fault::CrashBefore(), 5);
 }
-TEST(SwapCrashTest, KilledAfterAnyCallOfTheNewPrimary) {
-  ForCalls("dc2", Fault::CrashAfter(), 3);
-}
+TEST(SwapCrashTest, KilledAfterAnyCallOfTheNewPrimary) { ForCalls("dc2", Fault::CrashAfter(), 3); }
 TEST(SwapCrashTest, TheAnswerOfAnyCallIsLostAfterItTookEffect) {
   ForCalls("dc1", Fault::AnswerLost(), 7);
   ForCalls("dc2", Fault::AnswerLost(), 7);
