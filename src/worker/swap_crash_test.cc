@@ -1,5 +1,5 @@
-// Kills, at storage calls all along, the workers of a change of primary that was not planned: the new
-// primary that begins, and the old one that comes back with minutes that nobody mirrored.
+// Kills, at storage calls all along, the workers of a change of primary that was not planned: the
+// new primary that begins, and the old one that comes back with minutes that nobody mirrored.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
