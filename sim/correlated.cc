@@ -1,7 +1,8 @@
 #include "sim/correlated.h"
 
 #include <algorithm>
-#include <span>
+#include <stdexcept>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -242,25 +243,60 @@ void NewSettings(Draw& draw) {
   }
 }
 
-using Story = void (*)(Draw&);
+enum class HowOften : uint8_t { kOften, kSeldom };
 
-void Tell(Draw& draw, std::span<const Story> stories, uint64_t count) {
-  for (uint64_t i = 0; i < count; ++i) stories[draw.random.Below(stories.size())](draw);
+struct Story {
+  std::string_view name;
+  HowOften how_often;
+  void (*tell)(Draw&);
+};
+
+constexpr Story kStories[] = {
+    {"failed-sync", HowOften::kOften, FailedSyncAndPowerCut},
+    {"unsynced", HowOften::kOften, KilledBeforeSyncAndPowerCut},
+    {"repeat", HowOften::kOften, RepeatInAFlushThatFails},
+    {"sleep", HowOften::kOften, SleepAfterAStep},
+    {"take-overs", HowOften::kOften, TakeOversInARow},
+    {"announcement", HowOften::kOften, LostAnnouncement},
+    {"queue-entry", HowOften::kSeldom, LostQueueEntry},
+    {"spool-bits", HowOften::kSeldom, FlippedBits},
+    {"staged-bits", HowOften::kSeldom, FlippedStaging},
+    {"mount", HowOften::kSeldom, WrongMount},
+    {"tree-power", HowOften::kSeldom, PowerCutAfterAStep},
+    {"taking", HowOften::kSeldom, SleepWhileTaking},
+    {"clock", HowOften::kSeldom, ClockFarOff},
+    {"settings", HowOften::kSeldom, NewSettings},
+};
+
+void TellSome(Draw& draw, HowOften how_often, uint64_t count) {
+  std::vector<const Story*> stories;
+  for (const Story& one : kStories) {
+    if (one.how_often == how_often) stories.push_back(&one);
+  }
+  for (uint64_t i = 0; i < count; ++i) stories[draw.random.Below(stories.size())]->tell(draw);
+}
+
+// Three times, so that it is likely to come at a time when it matters.
+void TellWanted(Draw& draw, std::string_view name) {
+  const auto story = std::ranges::find(kStories, name, &Story::name);
+  if (story == std::end(kStories)) throw std::invalid_argument("no such story");
+  for (int i = 0; i < 3; ++i) story->tell(draw);
 }
 
 }  // namespace
 
+std::vector<std::string> StoryNames() {
+  std::vector<std::string> names;
+  for (const Story& one : kStories) names.emplace_back(one.name);
+  return names;
+}
+
 void DrawCorrelated(SimRandom& random, const CorrelatedFacts& facts, Scenario& scenario) {
-  static constexpr Story kOften[] = {FailedSyncAndPowerCut,   KilledBeforeSyncAndPowerCut,
-                                     RepeatInAFlushThatFails, SleepAfterAStep,
-                                     TakeOversInARow,         LostAnnouncement};
-  static constexpr Story kSeldom[] = {LostQueueEntry, FlippedBits,        FlippedStaging,
-                                      WrongMount,     PowerCutAfterAStep, SleepWhileTaking,
-                                      ClockFarOff,    NewSettings};
   Draw draw{random, facts, scenario};
   if (facts.hours && random.Chance(700'000)) AwayForHours(draw);
-  Tell(draw, kOften, random.Chance(400'000) ? 0 : random.Between(1, 4));
-  Tell(draw, kSeldom, random.Chance(300'000) ? 0 : random.Between(1, 3));
+  TellSome(draw, HowOften::kOften, random.Chance(400'000) ? 0 : random.Between(1, 4));
+  TellSome(draw, HowOften::kSeldom, random.Chance(300'000) ? 0 : random.Between(1, 3));
+  if (!facts.wanted.empty()) TellWanted(draw, facts.wanted);
   std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
 }
 

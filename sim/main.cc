@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "base/planted.h"
 #include "base/random.h"
+#include "sim/correlated.h"
 #include "sim/report.h"
 #include "telemetry/log.h"
 
@@ -35,11 +36,12 @@ struct Wishes {
   std::vector<size_t> without_producers{};
   std::vector<std::string> without_rates{};
   int64_t until_ms = 0;
-  std::optional<Size> size{};
+  Wanted wanted{};
   bool trace = false;
   bool show = false;
   bool twice = false;
   bool coverage = false;
+  bool require_coverage = false;
   bool no_shrink = false;
   std::string planted{};
 };
@@ -53,11 +55,12 @@ void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
              const Wishes& wishes) {
   fmt::print("{}", ViolationLine(seed, outcome));
   if (wishes.no_shrink) return;
-  const std::string size =
-      wishes.size ? fmt::format(" --size {}", SizeName(*wishes.size)) : std::string();
+  std::string wanted;
+  if (wishes.wanted.size) wanted += fmt::format(" --size {}", SizeName(*wishes.wanted.size));
+  if (!wishes.wanted.story.empty()) wanted += " --story " + wishes.wanted.story;
   const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
   fmt::print("{}again: databus-sim --seed {}{}{} --trace\n", Story(Apply(scenario, cuts)), seed,
-             size, cuts.ToString());
+             wanted, cuts.ToString());
 }
 
 // Equal seeds give equal runs; otherwise nothing that is found can be found again.
@@ -70,7 +73,7 @@ bool IsRepeatable(const Scenario& scenario, const Outcome& outcome) {
 }
 
 void RunSeed(uint64_t seed, const Wishes& wishes, Tally& tally) {
-  const Scenario scenario = Apply(DrawScenario(seed, wishes.size), wishes.cuts);
+  const Scenario scenario = Apply(DrawScenario(seed, wishes.wanted), wishes.cuts);
   if (wishes.show) fmt::print("{}", scenario.ToString());
   RunOptions options;
   if (wishes.trace) {
@@ -168,7 +171,10 @@ int Run(const Wishes& wishes) {
   const Tally tally = RunJobs(listed, first, wishes);
   fmt::print("{}", TallyLine(tally, Now() - begin));
   if (wishes.coverage) fmt::print("{}{}", CoverageTable(tally.coverage), RowsTable(tally));
-  return tally.failed == 0 ? 0 : 1;
+  const std::vector<std::string> unreached =
+      wishes.require_coverage ? Unreached(tally) : std::vector<std::string>();
+  for (const std::string& what : unreached) fmt::print("never reached: {}\n", what);
+  return tally.failed == 0 && unreached.empty() ? 0 : 1;
 }
 
 void Declare(CLI::App& app, Wishes& wishes) {
@@ -182,6 +188,8 @@ void Declare(CLI::App& app, Wishes& wishes) {
   app.add_flag("--show", wishes.show, "Print what is simulated");
   app.add_flag("--twice", wishes.twice, "Run each seed twice and compare");
   app.add_flag("--coverage", wishes.coverage, "Print which faults met which steps");
+  app.add_flag("--require-coverage", wishes.require_coverage,
+               "Fail when what seeds can reach was not reached");
   app.add_flag("--no-shrink", wishes.no_shrink, "Do not look for a smaller failing run");
   app.add_option("--without-incidents", wishes.without_incidents, "Leave these out")
       ->delimiter(',');
@@ -198,8 +206,10 @@ void Declare(CLI::App& app, Wishes& wishes) {
       "Print the bugs that can be put in");
   static const std::map<std::string, Size> kSizeNames = {
       {"compact", Size::kCompact}, {"ordinary", Size::kOrdinary}, {"hours", Size::kHours}};
-  app.add_option("--size", wishes.size, "compact, ordinary or hours (default: drawn)")
+  app.add_option("--size", wishes.wanted.size, "compact, ordinary or hours (default: drawn)")
       ->transform(CLI::CheckedTransformer(kSizeNames));
+  app.add_option("--story", wishes.wanted.story, "Tell this one in any case")
+      ->check(CLI::IsMember(StoryNames()));
   app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <limits>
 #include <string>
+#include <vector>
 
 #include "commit/recovery_table.h"
 #include "sim/shrink.h"
@@ -43,6 +44,9 @@ std::string TallyLine(const Tally& tally, double seconds);
 std::string CoverageTable(const Coverage& coverage);
 // The same for the rows of the recovery table (commit/recovery_table.h).
 std::string RowsTable(const Tally& tally);
+// What of both, except what no seed can reach, was never reached; one line each. Of a few seeds
+// that is no surprise, of thousands it is a fault of the scenarios.
+std::vector<std::string> Unreached(const Tally& tally);
 // The events of a failing run that concern the path of its violation, and the incidents.
 std::string Story(const Scenario& scenario);
 

@@ -339,11 +339,11 @@ std::string Scenario::ToString() const {
   return text;
 }
 
-Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted) {
+Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   Drawing drawing(seed);
   drawing.scenario.seed = seed;
   drawing.size = DrawSize(drawing.random);
-  if (wanted) drawing.size = *wanted;
+  if (wanted.size) drawing.size = *wanted.size;
   drawing.scenario.size = drawing.size;
   drawing.scenario.duration = DrawDuration(drawing);
   drawing.scenario.seam_calls_min = kSeamCallsMin;
@@ -357,7 +357,7 @@ Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted) {
   SimRandom readers(seed, 8);
   DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
-  DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.size == Size::kHours},
+  DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.size == Size::kHours, wanted.story},
                  drawing.scenario);
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =

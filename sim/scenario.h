@@ -138,7 +138,11 @@ struct Scenario {
   std::string ToString() const;
 };
 
-// With a size drawn as well, or with the one that is wanted.
-Scenario DrawScenario(uint64_t seed, std::optional<Size> wanted = std::nullopt);
+// What is not drawn.
+struct Wanted {
+  std::optional<Size> size{};
+  std::string story{};  // one of StoryNames() (sim/correlated.h); empty: only what is drawn
+};
+Scenario DrawScenario(uint64_t seed, const Wanted& wanted = {});
 
 }  // namespace databus::sim

@@ -86,11 +86,7 @@ class Applier {
                                 MoveKind::kQueueEntry, MoveKind::kTrash}) {
       if (Planted(Bug::kQueueEntriesForgotten) && kind == MoveKind::kQueueEntry) continue;
       DATABUS_RETURN_IF_ERROR(ApplyKind(kind));
-    }
-    // A move whose answer was lost is done; whether it survives a power cut is another matter, and
-    // its source must not go before that is certain (G7).
-    if (durable_ == Durable::kUnknown && !Planted(Bug::kNoSyncOfUnknownMoves)) {
-      DATABUS_RETURN_IF_ERROR(storage_.SyncAll());
+      DATABUS_RETURN_IF_ERROR(SyncUnknown());
     }
     DATABUS_RETURN_IF_ERROR(CleanUpSources());
     DATABUS_RETURN_IF_ERROR(RemoveRecord());
@@ -173,6 +169,16 @@ class Applier {
     record_.clean_ups.clear();
     DATABUS_RETURN_IF_ERROR(RedirectQueueLines(demoted));
     return AmendWith(changes);
+  }
+
+  // A move whose answer was lost is done; whether it survives a power cut is another matter. Until
+  // that is certain nothing may follow that would outlast it: no manifest of its minute (P8), nor
+  // the end of its source (G7).
+  Status SyncUnknown() {
+    if (durable_ == Durable::kYes || Planted(Bug::kNoSyncOfUnknownMoves)) return Status::Ok();
+    DATABUS_RETURN_IF_ERROR(storage_.SyncAll());
+    durable_ = Durable::kYes;
+    return Status::Ok();
   }
 
   // P9: a step is done when its source is gone.

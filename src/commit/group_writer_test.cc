@@ -202,6 +202,24 @@ TEST_F(GroupWriterTest, PurgingAnHourLeavesTheOthersAndRemovesEmptyDays) {
   EXPECT_THAT(Minutes("clicks"), SizeIs(2));
 }
 
+// P8: else a power cut may leave the manifest of a minute that is gone.
+TEST_F(GroupWriterTest, AMinuteWhoseAnswerWasLostIsMadeDurableBeforeItsManifest) {
+  world_.Deliver("clicks", "c1", start_, 1);
+  ExpectOk(process_.Publish(start_));
+  const std::string minute = paths::MinuteDir(View::kLocal, "clicks", start_ + 1);
+  process_.plan().Add({.verb = Verb::kRename, .path_part = minute, .fault = Fault::AnswerLost()});
+  ExpectOk(process_.Close(start_ + 2));
+  std::vector<std::string> steps;
+  for (const Call& call : process_.plan().trace()) {
+    if (call.to == minute) steps.emplace_back("minute");
+    if (call.verb == Verb::kSync && !steps.empty()) steps.emplace_back("sync");
+    if (call.to == paths::Manifest(View::kLocal, 0, start_ + 1, "")) steps.emplace_back("manifest");
+  }
+  ASSERT_GE(steps.size(), 3u);
+  EXPECT_THAT(std::vector(steps.begin(), steps.begin() + 3),
+              ElementsAre("minute", "sync", "manifest"));
+}
+
 class CopyTest : public GroupWriterTest {
  protected:
   CopyTest() { ExpectOk(mirror_.Open()); }

@@ -30,14 +30,17 @@ void ClockGuard::Compare(WallTime before, WallTime modified) {
                  : Status::Ok();
 }
 
+Milliseconds ClockGuard::Offset() const {
+  return clock_.Wall().time_since_epoch() -
+         std::chrono::duration_cast<Milliseconds>(clock_.Boot().time_since_epoch());
+}
+
 Status ClockGuard::Check() {
   if (Planted(Bug::kClockNotCompared)) return Status::Ok();
   const BootTime boot = clock_.Boot();
-  const Milliseconds offset = clock_.Wall().time_since_epoch() -
-                              std::chrono::duration_cast<Milliseconds>(boot.time_since_epoch());
+  const Milliseconds offset = Offset();
   MutexLock lock(mutex_);
-  if (!offset_) offset_ = offset;
-  if (!Far(offset - *offset_)) {
+  if (!Far(offset - offset_)) {
     offset_ = offset;
     stepped_to_.reset();
     return against_cluster_;
@@ -55,7 +58,7 @@ Status ClockGuard::Check() {
       Code::kRefused,
       fmt::format("the clock stepped by {} s; nothing is published until it has gone on steadily "
                   "for {} minutes, or the worker is restarted",
-                  Seconds(offset - *offset_), kConfirmation.count())};
+                  Seconds(offset - offset_), kConfirmation.count())};
 }
 
 }  // namespace databus

@@ -18,7 +18,8 @@ class ClockGuard {
   // A step is believed when the clock has gone on steadily for so long after it.
   static constexpr std::chrono::minutes kConfirmation{5};
 
-  explicit ClockGuard(const Clock& clock) : clock_(clock) {}
+  // From now on a step of the clock is seen.
+  explicit ClockGuard(const Clock& clock) : clock_(clock), offset_(Offset()) {}
 
   // `modified`: the cluster's own time of something written between `before` and now.
   void Compare(WallTime before, WallTime modified);
@@ -26,11 +27,13 @@ class ClockGuard {
   Status Check();
 
  private:
+  // Wall clock minus boot clock: constant but for steps.
+  Milliseconds Offset() const;
+
   const Clock& clock_;
   Mutex mutex_;
   Status against_cluster_;
-  // Wall clock minus boot clock: constant but for steps.
-  std::optional<Milliseconds> offset_;
+  Milliseconds offset_;  // that is believed
   std::optional<Milliseconds> stepped_to_;
   BootTime stepped_at_;
 };

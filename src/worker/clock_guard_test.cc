@@ -30,6 +30,15 @@ TEST_F(ClockGuardTest, AClockThatIsBehindTheClustersIsSaidToBeBehind) {
   EXPECT_THAT(Said(seconds(300)), HasSubstr("this machine's clock is 300 s behind the cluster"));
 }
 
+// A heartbeat that was under way when the clock was set proves nothing: the cluster's time lies
+// between the old one and the new one.
+TEST_F(ClockGuardTest, AStepBeforeTheFirstCheckIsSeenThoughAHeartbeatSpansIt) {
+  const WallTime written = clock_.Wall();
+  clock_.StepWall(std::chrono::hours(1));
+  guard_.Compare(written, written + seconds(10));
+  EXPECT_THAT(guard_.Check().message(), HasSubstr("the clock stepped by 3600 s"));
+}
+
 TEST_F(ClockGuardTest, TwoMinutesApartEitherWayArePermitted) {
   EXPECT_EQ(Said(seconds(-120)), "");
   EXPECT_EQ(Said(seconds(120)), "");
