@@ -5,7 +5,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/crc32c.h"
 #include "commit/cluster_id.h"
+#include "commit/record.h"
 #include "commit/test_world.h"
 
 namespace databus {
@@ -307,6 +309,32 @@ void TwoDirectoriesOfOneEpoch(World& world) {
   EXPECT_EQ(world.dc1.List(process.writer().staging().dir())->size(), 0U);
 }
 
+// What a primary had recorded that is none any more (P33): nothing appears, nothing is lost.
+void RecordOfADemotedPrimary(World& world) {
+  const std::string dir = paths::EpochStaging(View::kMerged, 0, 5);
+  ASSERT_TRUE(EnsureDirsBelow(world.dc1, paths::Tmp(), dir).ok());
+  const std::string bytes = SealedBytes("clicks", {"dc1", "00000000000000aa", 1});
+  const std::string minute = paths::MinuteDir(View::kMerged, "clicks", StartMinute());
+  const std::string entry = paths::Join(paths::Consumers("dc1"), "entry");
+  Record record;
+  record.number = 3;
+  record.moves = {{MoveKind::kMinuteDir, staged::MinuteDirName(2), minute, 0, 0},
+                  {MoveKind::kFile, staged::FileName(1), paths::Join(minute, "c1-clicks-1.gz"),
+                   bytes.size(), Crc32c(bytes)}};
+  record.clean_ups = {{"dc2", entry, ""}};
+  ASSERT_TRUE(world.dc1.WriteFile(paths::Join(dir, staged::FileName(1)), bytes).ok());
+  ASSERT_TRUE(world.dc1.MakeDir(paths::Join(dir, staged::MinuteDirName(2))).ok());
+  ASSERT_TRUE(
+      world.dc1.WriteFile(paths::Join(dir, staged::RecordName(3, 0)), record.Encode()).ok());
+  ASSERT_TRUE(world.dc2.WriteFile(entry, "its line\n").ok());
+  Process process(world, Process::Remote::kReachable, View::kMerged);
+  ExpectOk(process.Open());
+  EXPECT_THAT(Files(world, paths::ViewRoot(View::kMerged)), IsEmpty());
+  EXPECT_THAT(ReadTree(world.dc1, paths::DivergentRoot()),
+              Contains(::testing::Pair(HasSubstr("c1-clicks-1.gz"), bytes)));
+  EXPECT_TRUE(world.dc2.Stat(entry).ok()) << "a source is gone";
+}
+
 struct Situation {
   const char* name;
   RecoveryRow row;
@@ -325,6 +353,7 @@ constexpr Situation kSituations[] = {
     {"DamagedRecordOfPublishedFiles", RecoveryRow::kRecordDamaged, &DamagedRecordOfPublishedFiles},
     {"RecordOfANewerVersion", RecoveryRow::kRecordFound, &RecordOfANewerVersion},
     {"DamagedStagedFile", RecoveryRow::kRecordedFileDamaged, &DamagedStagedFile},
+    {"RecordOfADemotedPrimary", RecoveryRow::kRecordOfDemoted, &RecordOfADemotedPrimary},
     {"AmendedRecord", RecoveryRow::kRecordSuperseded, &AmendedRecord},
     {"DamagedAmendment", RecoveryRow::kRecordDamaged, &DamagedAmendment},
     {"ForeignNamesInStaging", RecoveryRow::kUnknownName, &ForeignNamesInStaging},
