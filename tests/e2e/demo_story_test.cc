@@ -1,0 +1,65 @@
+// What `databus demo --failover` shows, asserted: dc1 is failed over, all of it dies, it comes back
+// and is failed back, while events flow.
+#include <gtest/gtest.h>
+
+#include <csignal>
+
+#include "cli/demo/demo_report.h"
+#include "cli/demo/demo_run.h"
+#include "cli/installation.h"
+#include "storage/open.h"
+#include "storage/test_directory.h"
+
+namespace databus {
+namespace {
+
+class DemoStoryTest : public testing::Test {
+ protected:
+  void Play(DemoStory story) {
+    std::signal(SIGPIPE, SIG_IGN);
+    Seams seams{.clock = SystemClock(),
+                .random = SystemRandom(),
+                .disk = LocalDisk(),
+                .network = TcpNetwork(),
+                .open_storage = &OpenStorage,
+                .create_root = &CreateRoot,
+                .read_file = &ReadTextFile,
+                .host = "test"};
+    const auto input = DemoInput::Open("");
+    ASSERT_TRUE(input.ok()) << input.status().ToString();
+    const auto site = MakeDemoSite(directory_.path(), seams.network, seams.random);
+    ASSERT_TRUE(site.ok()) << site.status().ToString();
+    const DemoEvents events{.on_progress = [](const auto&, const HopWatch&) {},
+                            .on_event = [this](const std::string& text) { told_ += text + "\n"; }};
+    StopFlag stop;
+    auto report = RunDemo(*site, *input,
+                          {.program = DATABUS_PROGRAM,
+                           .traffic = {.events_per_s = 300, .duration = Milliseconds(3'000)},
+                           .strikes = {},
+                           .story = story,
+                           .arrive_within = std::chrono::seconds(240)},
+                          events, seams, stop);
+    ASSERT_TRUE(report.ok()) << report.status().ToString() << "\n" << told_;
+    EXPECT_TRUE(report->Clean()) << RenderDemoReport(*report) << told_;
+    commands_ = report->story.commands;
+  }
+
+  const TestDirectory directory_;
+  std::string told_;
+  std::vector<CommandFigures> commands_;
+};
+
+TEST_F(DemoStoryTest, OfADataCentreThatIsTakenAwayAsPlannedNoProducerIsRefused) {
+  ASSERT_NO_FATAL_FAILURE(Play(DemoStory::kPlanned));
+  ASSERT_EQ(commands_.size(), 2U);
+  EXPECT_EQ(commands_[0].refused, 0U) << told_;
+}
+
+TEST_F(DemoStoryTest, OfADataCentreThatDiesNothingThatSurvivesIsLost) {
+  ASSERT_NO_FATAL_FAILURE(Play(DemoStory::kUnplanned));
+  ASSERT_EQ(commands_.size(), 2U);
+  EXPECT_TRUE(commands_[0].first_visible.has_value()) << told_;
+}
+
+}  // namespace
+}  // namespace databus
