@@ -162,9 +162,11 @@ Result<Args> AcceptLoss(const std::string& statement) {
   if (!plan.is_object() || !plan.contains("loss_id")) {
     return Status(Code::kUnavailable, "failover plan --unplanned --json named no loss_id");
   }
-  return Args{"failover",         "run",           "--from",
-              std::string(kFrom), "--to",          std::string(kTo),
-              "--unplanned",      "--accept-loss", plan["loss_id"].get<std::string>()};
+  return Args{"failover",      "run",
+              "--from",        std::string(kFrom),
+              "--to",          std::string(kTo),
+              "--unplanned",   "--yes",
+              "--accept-loss", plan["loss_id"].get<std::string>()};
 }
 
 }  // namespace
