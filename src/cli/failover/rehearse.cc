@@ -35,6 +35,7 @@ constexpr std::chrono::minutes kPatience{5};
 struct Options {
   FailoverOptions failover;
   std::string report_dir = ".";
+  bool planned = false;
   bool unplanned = false;
 };
 
@@ -271,7 +272,8 @@ CommandBody Define(CLI::App& app) {
   app.add_option("--to", options->failover.request.to, "The cluster that takes over")
       ->required()
       ->type_name("CLUSTER");
-  auto* const planned = app.add_flag("--planned", "With the help of --from (default)");
+  auto* const planned =
+      app.add_flag("--planned", options->planned, "With the help of --from (default)");
   app.add_flag("--unplanned", options->unplanned, "As if --from were lost")->excludes(planned);
   AddWithoutOption(app, options->failover);
   app.add_option("--report", options->report_dir, "Leave the report in this directory (default: .)")
