@@ -107,6 +107,7 @@ const std::vector<Case> kQuick = {
 const std::vector<Case> kNightly = {
     {Bug::kLeaseIgnored, {"G10"}, 150},
     {Bug::kClaimAnswerLost, {"G3", "G10"}, 180},
+    {Bug::kPurgedByAge, {"G9"}, 30, {.size = Size::kHours}},
 };
 
 class NegativeTest : public testing::TestWithParam<Case> {
