@@ -63,8 +63,8 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
     const auto found = load.cuts.find(stream);
     const std::optional<Minute> cut =
         found == load.cuts.end() ? std::nullopt : std::optional<Minute>(found->second);
-    if (manifest != nullptr && manifest->streams.contains(stream) && !stale &&
-        (!cut || *cut <= manifest->minute)) {
+    const bool named = manifest != nullptr && manifest->streams.contains(stream);
+    if (named && !stale && (!cut || *cut <= manifest->minute)) {
       ledger.streams[stream].newest = manifest->minute;
       continue;
     }
@@ -77,6 +77,13 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
     minutes.newest = newest;
     if (load.view == View::kMerged) {
       DATABUS_ASSIGN_OR_RETURN(minutes.history, NewestDescribed(content, stream, *newest, cut));
+    }
+    // It only stood still: nobody has published after the manifest.
+    const bool stood_still =
+        named && *newest <= manifest->minute.Next() && minutes.history == manifest->minute;
+    if (stood_still && (!cut || *cut <= manifest->minute)) {
+      minutes = {.newest = manifest->minute};
+      continue;
     }
     if (!minutes.history) {
       newest_of_all = newest_of_all ? std::max(*newest_of_all, *newest) : *newest;

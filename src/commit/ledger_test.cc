@@ -85,6 +85,28 @@ TEST_F(LedgerTest, TheMinuteAfterTheNewestManifestIsOpen) {
 }
 
 // That it is there closes the minute, whatever it says.
+// A mirror that did nothing for an hour has no history of somebody else's: else all that its open
+// minute holds would be set aside and fetched again.
+TEST_F(LedgerTest, WhatOnlyStoodStillGoesOnInItsOpenMinute) {
+  const auto path = [](Minute minute, const std::string& rest) {
+    return paths::Join(paths::MinuteDir(View::kMerged, "clicks", minute), rest);
+  };
+  Manifest manifest{View::kMerged, 0, start_, "dc2", {{"clicks", {}}}};
+  const std::string closed = paths::Manifest(View::kMerged, 0, start_, "dc2");
+  for (const std::string& dir :
+       {std::string(paths::Parent(closed)), paths::MinuteDir(View::kMerged, "clicks", start_),
+        paths::MinuteDir(View::kMerged, "clicks", start_ + 1)}) {
+    ASSERT_TRUE(EnsureDirsBelow(world_.dc1, dir.substr(0, dir.find('/')), dir).ok());
+  }
+  ASSERT_TRUE(world_.dc1.WriteFile(closed, manifest.Encode()).ok());
+  ASSERT_TRUE(world_.dc1.WriteFile(path(start_ + 1, "a.gz"), "x").ok());
+  const auto ledger = LoadLedger(world_.dc1, View::kMerged, 0, "dc2", {"clicks"}, start_ + 60);
+  ASSERT_TRUE(ledger.ok()) << ledger.status().ToString();
+  EXPECT_EQ(ledger->open, start_ + 1);
+  EXPECT_EQ(ledger->streams.at("clicks").history, std::nullopt);
+  EXPECT_THAT(ledger->streams.at("clicks").open_files, ElementsAre(Key("a.gz")));
+}
+
 TEST_F(LedgerTest, ADamagedManifestStillClosesItsMinute) {
   MakeManifest(start_, "databus-manifest 1\nminu");
   MakeFile("clicks", start_, "a.gz", "x");

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "base/crc64.h"
+#include "commit/minute_tree.h"
 #include "telemetry/iso_time.h"
 
 namespace databus::failover {
@@ -46,7 +47,9 @@ std::string IsoOf(const std::optional<Minute>& minute) { return minute ? minute-
 Cuts CutsOf(const RoleChange& change, const Observation& seen) {
   Cuts cuts;
   for (const std::string& stream : change.Moving()) {
-    cuts[stream] = NewestOf(stream, change, seen).minute;
+    // Where no minute is left, all that the old primary has was never seen anywhere else: it comes
+    // after the cut all the same (P32, P34).
+    cuts[stream] = NewestOf(stream, change, seen).minute.value_or(kFirstMinute.Next());
   }
   return cuts;
 }

@@ -85,7 +85,7 @@ struct SeenTree {
 
 // How far a mirror equals the primary, for one stream.
 struct SeenMirror {
-  std::string why_unknown{};  // empty: the rest is known
+  std::string why_unknown{};  // empty: the rest is known; else `newest` may be
   std::optional<Minute> primary_newest{};
   std::optional<Minute> newest{};
   uint64_t compared = 0;            // minutes that both hold

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "cluster/paths.h"
+#include "commit/minute_tree.h"
 #include "failover/flow_reader.h"
 #include "failover/mirror_reader.h"
 #include "failover/process_reader.h"
@@ -80,6 +81,14 @@ void Observer::Flow(const Scope& scope, Observation& seen) {
   }
 }
 
+// How far the mirror is does not depend on a primary that is away: it decides the cut.
+void Observer::ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) const {
+  const auto newest =
+      NewestMinute(*desk_.Tree(wanted.mirror), paths::Stream(View::kMerged, wanted.stream));
+  if (newest.ok()) mirror.newest = *newest;
+  if (!newest.ok()) mirror.why_unknown = newest.status().message();
+}
+
 void Observer::Mirrors(const Scope& scope, Observation& seen) {
   for (const Scope::Mirrored& wanted : scope.mirrored) {
     SeenMirror& mirror = seen.mirrors[{wanted.stream, wanted.mirror}];
@@ -88,6 +97,7 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
       if (tree.Answers()) continue;
       mirror.why_unknown = fmt::format("cluster {} does not answer: {}", cluster, tree.why_away);
     }
+    if (seen.TreeOf(wanted.mirror).Answers()) ReadNewest(wanted, mirror);
     if (!mirror.Known()) continue;
     MirrorReader& reader = Of(wanted.primary).mirrors[{wanted.stream, wanted.mirror}];
     const Status read =

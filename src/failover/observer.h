@@ -29,6 +29,7 @@ class Observer {
   void Topologies(Observation& seen) const;
   void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
+  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) const;
   Memory& Of(const std::string& cluster);
 
   const TopologyDesk& desk_;

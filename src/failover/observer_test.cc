@@ -199,6 +199,15 @@ TEST_F(ObserverTest, OnlyTheRangeThatBothRetainIsCompared) {
   EXPECT_EQ(mirror.differs, std::nullopt);
 }
 
+// An unplanned failover is decided by it: the primary is away just then.
+TEST_F(ObserverTest, TheNewestMinuteOfAMirrorIsKnownThoughThePrimaryIsAway) {
+  Close("dc2", "dc1", kTestMinute, {});
+  plan_.Add({.store_part = "dc1", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
+  const SeenMirror mirror = Mirror(Scope::Mirrored::Depth::kNewest);
+  EXPECT_THAT(mirror.why_unknown, HasSubstr("dc1 does not answer"));
+  EXPECT_EQ(mirror.newest, kTestMinute);
+}
+
 TEST_F(ObserverTest, AMirrorThatDoesNotAnswerIsUnknown) {
   plan_.Add({.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
   const SeenMirror mirror = Mirror(Scope::Mirrored::Depth::kNewest);
