@@ -25,7 +25,7 @@ Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& str
 }  // namespace
 
 Result<Divergence::Progress> Divergence::Run(GroupWriter& writer, const Streams& of) {
-  DATABUS_ASSIGN_OR_RETURN(const std::set<std::string> due, FindDue(writer, of));
+  DATABUS_ASSIGN_OR_RETURN(const Due due, FindDue(writer, of));
   const auto key = std::pair(of.primary, of.group);
   if (due.empty()) {
     plans_.erase(key);
@@ -33,7 +33,7 @@ Result<Divergence::Progress> Divergence::Run(GroupWriter& writer, const Streams&
   }
   const auto known = plans_.find(key);
   if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
-    for (const std::string& name : due) {
+    for (const auto& [name, reason] : due) {
       options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
     DATABUS_ASSIGN_OR_RETURN(const bool begun, HasBegun(of, due));
@@ -57,10 +57,10 @@ Result<Divergence::Progress> Divergence::Run(GroupWriter& writer, const Streams&
 
 // Without a cut there is a reason only where minutes are somebody else's: after roles were changed
 // by hand.
-Result<std::set<std::string>> Divergence::FindDue(GroupWriter& writer, const Streams& of) {
+Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& of) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
   const Ledger& ledger = writer.CopyLedger(of.primary);
-  std::set<std::string> due;
+  Due due;
   for (const std::string& name : of.names) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto here = ledger.streams.find(name);
@@ -68,16 +68,20 @@ Result<std::set<std::string>> Divergence::FindDue(GroupWriter& writer, const Str
     const auto era = eras->streams.find(name);
     const bool is_new =
         (stream.cut || history) && (era == eras->streams.end() || era->second != EraOf(stream));
-    if (is_new || doubted_.contains(name)) due.insert(name);
+    if (is_new) {
+      due.emplace(name, Reason::kNewEra);
+    } else if (doubted_.contains(name)) {
+      due.emplace(name, Reason::kDoubt);
+    }
   }
   return due;
 }
 
-Result<bool> Divergence::HasBegun(const Streams& of, const std::set<std::string>& due) {
+Result<bool> Divergence::HasBegun(const Streams& of, const Due& due) {
   if (Planted(Bug::kEraNotAwaited)) return true;
   DATABUS_ASSIGN_OR_RETURN(const Eras there, ReadEras(of.source, of.group));
   bool all = true;
-  for (const std::string& name : due) {
+  for (const auto& [name, reason] : due) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto era = there.streams.find(name);
     if (!stream.cut || (era != there.streams.end() && era->second == EraOf(stream))) continue;
@@ -91,7 +95,7 @@ Result<bool> Divergence::HasBegun(const Streams& of, const std::set<std::string>
 }
 
 Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams& of,
-                                              const std::set<std::string>& due) {
+                                              const Due& due) {
   Plan plan;
   plan.epoch = writer.staging().epoch();
   const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
@@ -105,13 +109,17 @@ Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams
     plan.streams[name] = std::move(compared);
     return Status::Ok();
   };
-  for (const std::string& name : due) DATABUS_RETURN_IF_ERROR(compare(name));
+  for (const auto& [name, reason] : due) DATABUS_RETURN_IF_ERROR(compare(name));
   // If copies are to go on later than they stand, no stream may lack what lies between.
   for (const std::string& name : of.names) {
     if (plan.last > closed) DATABUS_RETURN_IF_ERROR(compare(name));
   }
   for (const auto& [name, compared] : plan.streams) {
+    const auto reason = due.find(name);
+    // Of the same era what is later is the minute that is being copied.
+    const bool copied = reason == due.end() || reason->second == Reason::kDoubt;
     for (const Minute minute : compared.here) {
+      if (copied && minute > plan.last) continue;
       if (minute > plan.last || compared.wrong.contains(minute)) plan.surplus.emplace(minute, name);
     }
     for (const Minute minute : compared.wrong) {

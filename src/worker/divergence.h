@@ -65,10 +65,12 @@ class Divergence {
     std::set<Place> surplus;  // minutes here that may hold too much
     std::set<Place> missing;  // minutes up to `last` that lack something
   };
-  Result<std::set<std::string>> FindDue(GroupWriter& writer, const Streams& of);
+  enum class Reason : uint8_t { kNewEra, kDoubt };
+  using Due = std::map<std::string, Reason>;  // by stream
+  Result<Due> FindDue(GroupWriter& writer, const Streams& of);
   // Whether the primary has begun the eras of these streams; until then it may still change.
-  Result<bool> HasBegun(const Streams& of, const std::set<std::string>& due);
-  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const std::set<std::string>& due);
+  Result<bool> HasBegun(const Streams& of, const Due& due);
+  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const Due& due);
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);

@@ -62,6 +62,24 @@ TEST_F(SwapTest, APlannedSwapMovesThePrimaryAndSetsNothingAside) {
   }
 }
 
+// Such lines are left when a primary comes back: what they name went away as divergent.
+TEST_F(SwapTest, ALineOfAFileThatIsGoneLeavesTheOpenMinuteAlone) {
+  site_.world.Deliver("dc1", "clicks", "cdc1");
+  site_.Step(6);
+  const Minute open = site_.world.Newest("dc2", "clicks");
+  const std::string dir = paths::MinuteDir(View::kMerged, "clicks", open);
+  ASSERT_EQ(site_.world.at("dc2").List(dir)->size(), 1U);
+  const std::string gone = paths::MinuteFile(View::kMerged, "clicks", open + -1, "gone.gz");
+  const paths::QueueEntryName entry{GroupOf("clicks", 2), 1, 4711};
+  ASSERT_TRUE(site_.world.at("dc1")
+                  .WriteFile(paths::Join(paths::Mirrors("dc2"), entry.ToString()),
+                             "file:///dc1/databus/" + gone + "\n")
+                  .ok());
+  site_.Step(6);
+  EXPECT_THAT(site_.Divergent("dc2"), IsEmpty());
+  EXPECT_EQ(site_.world.at("dc2").List(dir)->size(), 1U);
+}
+
 TEST_F(SwapTest, NothingIsPublishedIntoAMinuteUpToTheCut) {
   site_.Freeze("dc1");
   std::map<std::string, Minute> cuts;
