@@ -10,7 +10,7 @@ namespace {
 
 constexpr std::string_view kFile = R"(<databus>
   <defaults><rootdir>/databus</rootdir><retentioninhours>7</retentioninhours></defaults>
-  <stream name="clicks">
+  <stream name="clicks" whenalone="wait">
     <source><name>dc1</name></source>
     <source><name>dc2</name><retentioninhours>24</retentioninhours></source>
     <destination><name>dc1</name><primary>true</primary></destination>
@@ -35,7 +35,6 @@ StoredTopology Everything() {
                   {"dc1", "clicks", DeliveryMode::kRedirect, "dc2", {{"::1", 7}, {"h2", 1463}}}};
   stored.alone = "dc2";
   stored.topology = FromFile();
-  stored.topology.streams[0].when_alone = WhenAlone::kWait;
   stored.topology.streams[0].publication = Publication::kFrozen;
   stored.topology.streams[0].cut = Minute::ParseIso("2031-05-06T10:04Z");
   return stored;

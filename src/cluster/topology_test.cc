@@ -122,6 +122,18 @@ TEST(Topology, ConduitFilesAreAcceptedWhereTheyMeanTheSame) {
   EXPECT_TRUE(topology.ok()) << topology.status().ToString();
 }
 
+TEST(Topology, AStreamContinuesAloneUnlessItIsToWait) {
+  const auto policy = [](const std::string& attributes) {
+    const auto topology = ParseTopology(
+        Damaged("<stream name=\"s\">", "<stream name=\"s\"" + attributes + ">"), "t.xml");
+    EXPECT_TRUE(topology.ok()) << topology.status().ToString();
+    return topology->streams.at(0).when_alone;
+  };
+  EXPECT_EQ(policy(""), WhenAlone::kContinue);
+  EXPECT_EQ(policy(" whenalone=\"continue\""), WhenAlone::kContinue);
+  EXPECT_EQ(policy(" whenalone=\"wait\""), WhenAlone::kWait);
+}
+
 TEST(TopologyError, NotXml) {
   EXPECT_EQ(Errors(""), "t.xml:1: found an empty file, expected an XML document <databus>");
   EXPECT_EQ(Errors(" \r\n\n"), "t.xml:1: found an empty file, expected an XML document <databus>");
@@ -234,7 +246,9 @@ INSTANTIATE_TEST_SUITE_P(
         ErrorCase{
             "HCatalog", "<stream name=\"s\">", "<stream name=\"s\" hcatenabled=\"true\">",
             "t.xml:3: stream 's' hcatenabled: found 'true', expected 'false', nothing else is "
-            "supported"}),
+            "supported"},
+        ErrorCase{"WhenAlone", "<stream name=\"s\">", "<stream name=\"s\" whenalone=\"stop\">",
+                  "t.xml:3: stream 's' whenalone: found 'stop', expected 'continue' or 'wait'"}),
     [](const auto& param_info) { return std::string(param_info.param.name); });
 
 INSTANTIATE_TEST_SUITE_P(

@@ -595,7 +595,8 @@ Status PrepareQuarantine(StagingArea& own, const std::string& quarantine_path,
   DATABUS_RETURN_IF_ERROR(EnsureDirsBelow(storage, std::string(paths::Parent(paths::Tmp())),
                                           std::string(paths::Parent(quarantine_path))));
   DATABUS_ASSIGN_OR_RETURN(const std::string name, own.StageText(std::string(reason) + "\n"));
-  const Status placed = storage.Rename(own.PathOf(name), quarantine_path + ".reason");
+  const Status placed =
+      storage.Rename(own.PathOf(name), quarantine_path + std::string(kReasonSuffix));
   if (placed.code() != Code::kExists) return placed;
   return storage.Remove(own.PathOf(name));
 }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -63,6 +64,8 @@ Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record
 // are left.
 Status RetryPending(ApplyContext context, std::set<std::string>& pending);
 
+// What is set aside has its reason beside it, under its own name and this.
+inline constexpr std::string_view kReasonSuffix = ".reason";
 // The path in quarantine for a staged file that was to get the path `to`.
 std::string QuarantinePath(const StagingArea& own, std::string_view staged_name,
                            std::string_view to);

@@ -16,8 +16,8 @@ using ::testing::Pair;
 
 constexpr std::string_view kStream = "clicks";
 
-// A mirror of dc2: `a` and `b` are in its first minute, which is closed, and `d` in the next one. At
-// dc2 the first minute holds `a` and `c`, and there is no other.
+// A mirror of dc2: `a` and `b` are in its first minute, which is closed, and `d` in the next one.
+// At dc2 the first minute holds `a` and `c`, and there is no other.
 class Mirror {
  public:
   explicit Mirror(World& world) : process_(world, Process::Remote::kReachable, View::kMerged) {}

@@ -44,21 +44,16 @@ class MinuteCopier {
     auto present = here_.Read(stream_, minute);
     if (!present.ok() && present.code() != Code::kNotFound) return present.status();
     if (present.ok()) change.holds = *std::move(present);
-    auto theirs = there_.Read(stream_, minute);
-    if (theirs.ok()) theirs = Lacking(*theirs, change.holds);
-    if (theirs.ok() && theirs->empty() && described) return false;
-    Result<std::vector<NewFile>> files(theirs.status());
-    if (theirs.ok()) {
-      files = FetchFiles(writer_, {source_, stream_, minute, with_.copy_threads}, *theirs);
-    }
-    if (!files.ok() && !IsOfTheFile(files.status())) return files.status();
-    if (!files.ok()) {
+    auto fetched = Fetch(minute, change.holds);
+    if (!fetched.ok() && !IsOfTheFile(fetched.status())) return fetched.status();
+    if (!fetched.ok()) {
       with_.problems.Report(
           fmt::format("{}: {} of {} cannot be copied from {}: {}", with_.cluster, stream_,
-                      minute.ToIso(), mirror_, files.status().ToString()),
+                      minute.ToIso(), mirror_, fetched.status().ToString()),
           "what it holds is published as late files, as far as the local streams have it");
     }
-    if (files.ok()) change.in = *std::move(files);
+    if (fetched.ok()) change.in = *std::move(fetched);
+    if (change.in.empty() && described) return false;
     for (const NewFile& file : change.in) {
       change.holds[file.name] = file.facts;
       with_.stats.AddFile("mirror", stream_, file.facts.messages, file.facts.length,
@@ -69,13 +64,11 @@ class MinuteCopier {
   }
 
  private:
-  // Whose names are free here.
-  static MinuteFiles Lacking(const MinuteFiles& files, const MinuteFiles& here) {
-    MinuteFiles lacking;
-    for (const auto& [name, facts] : files) {
-      if (!here.contains(name)) lacking.emplace(name, facts);
-    }
-    return lacking;
+  // Those whose names are free here.
+  Result<std::vector<NewFile>> Fetch(Minute minute, const MinuteFiles& here) {
+    DATABUS_ASSIGN_OR_RETURN(MinuteFiles files, there_.Read(stream_, minute));
+    for (const auto& [name, facts] : here) files.erase(name);
+    return FetchFiles(writer_, {source_, stream_, minute, with_.copy_threads}, files);
   }
 
   GroupWriter& writer_;

@@ -183,6 +183,7 @@ Status Salvage::LookAtDivergentMinute(const Look& look, const std::string& strea
   for (const DirEntry& entry : entries) {
     const std::string path = paths::Join(dir, entry.name);
     if (entry.info.kind != NodeKind::kFile || seen.contains(path)) continue;
+    if (entry.name.ends_with(kReasonSuffix)) continue;
     DATABUS_ASSIGN_OR_RETURN(const FileFacts facts, ReadFacts(look.storage, path));
     if (!look.index.Contains(stream, entry.name, facts.file)) {
       batch.files.push_back({look.source, path, stream, entry.name});

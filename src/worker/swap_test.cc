@@ -105,6 +105,33 @@ TEST_F(SwapTest, AFreezeThatIsTakenBackLeavesNoHoleAtTheMirror) {
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("was closed here before")));
 }
 
+// P35
+TEST_F(SwapTest, AMirrorWhoseMinutesAreAllOlderThanThePrimarysPurgesThemFirst) {
+  site_.Freeze("dc1");
+  site_.Stop("dc1");
+  site_.Swap("dc1", "dc2", "dc1");
+  site_.world.clock.Advance(minutes(95));
+  site_.Step(14);  // after such a pause the lease is taken anew
+  MemoryStorage& primary = site_.world.at("dc2");
+  const auto oldest_at = [&](const std::string& cluster, const std::string& stream) {
+    return *OldestMinute(site_.world.at(cluster), paths::Stream(View::kMerged, stream));
+  };
+  for (const std::string& stream : kMoving) {
+    const Minute first = *oldest_at("dc2", stream);
+    for (const Minute hour : {first, first + 60}) {
+      ASSERT_TRUE(RemoveTree(primary, paths::Hour(View::kMerged, stream, hour)).ok());
+    }
+    ASSERT_GT(*oldest_at("dc2", stream), site_.world.Newest("dc1", stream).Next());
+  }
+  site_.Start("dc1");
+  site_.Step(20);
+  EXPECT_THAT(site_.world.Violations(Settled::kNo), IsEmpty());
+  for (const std::string& stream : kMoving) {
+    EXPECT_EQ(oldest_at("dc1", stream), oldest_at("dc2", stream));
+    EXPECT_GE(site_.world.Newest("dc1", stream), site_.world.Newest("dc2", stream) + -1);
+  }
+}
+
 // dc1 goes on for a while though nobody hears of it, then its worker is gone.
 class UnplannedTest : public SwapTest {
  protected:
@@ -184,6 +211,7 @@ TEST_F(UnplannedTest, FilesThatNoQueueNamesAreMergedOnce) {
 }
 
 TEST_F(UnplannedTest, ARecordOfTheDemotedEpochIsUndone) {
+  stale_->Step();  // closes the minutes that are over
   site_.world.Deliver("dc1", "clicks", "c6");
   stale_->plan.SetCallback([](const Call& call) {
     const bool merged_record = call.verb == Verb::kRename &&
@@ -195,7 +223,7 @@ TEST_F(UnplannedTest, ARecordOfTheDemotedEpochIsUndone) {
   FailOver();
   site_.of("dc2").plan.Clear();
   site_.Start("dc1");
-  site_.Step(4);
+  site_.Step(14);  // the lease of the one that died
   EXPECT_THAT(site_.Divergent("dc1"), Contains(HasSubstr("/c6-clicks-")));
   ExpectSettled();
 }
