@@ -287,6 +287,7 @@ TEST_F(FailoverE2eTest, UnplannedWhatSurvivesIsSalvagedAndNothingIsDoubled) {
 }
 
 TEST_F(FailoverE2eTest, ARehearsalMeasuresAndTouchesNothingElse) {
+  WaitUntilPlanned({"failover", "plan", "--from", "dc1", "--to", "dc2"});
   for (const char* kind : {"--planned", "--unplanned"}) {
     const Ran rehearsed = Run({"rehearse", "--from", "dc1", "--to", "dc2", kind, "--yes", "--json",
                                "--report", directory_.path()});
