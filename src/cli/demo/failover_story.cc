@@ -11,7 +11,9 @@
 #include <system_error>
 #include <utility>
 
+#include "cli/installation.h"
 #include "cluster/paths.h"
+#include "telemetry/heartbeat.h"
 
 namespace databus {
 namespace {
@@ -53,42 +55,53 @@ Scene TakeAway(const StoryWorld& world) {
           }};
 }
 
-// When each process of dc1 has last said in its tree that it lives; one that never did is left out.
-std::map<std::string, std::filesystem::file_time_type> HeartbeatsOfDc1(const DemoSite& site) {
-  const std::string tree =
-      paths::Join(paths::Join(site.root, kFrom), site.topology.FindCluster(kFrom)->root_dir);
-  std::map<std::string, std::filesystem::file_time_type> beats;
+std::string TreeOf(const DemoSite& site, std::string_view cluster) {
+  return paths::Join(paths::Join(site.root, cluster), site.topology.FindCluster(cluster)->root_dir);
+}
+
+// The newest topology that a cluster has stored.
+uint64_t NewestEpochAt(const DemoSite& site, std::string_view cluster) {
+  uint64_t newest = 0;
+  std::error_code error;
+  const std::string topologies = paths::Join(TreeOf(site, cluster), paths::TopologyRoot());
+  for (std::filesystem::directory_iterator at(topologies, error), end; at != end;
+       at.increment(error)) {
+    if (error) break;
+    newest = std::max(newest, paths::ParseTopologyName(at->path().filename().string()).value_or(0));
+  }
+  return newest;
+}
+
+// Which topology each process of dc1 says it obeys, in its tree; one that never spoke is left out.
+std::map<std::string, uint64_t> EpochsOfDc1(const DemoSite& site) {
+  std::map<std::string, uint64_t> epochs;
   for (const DemoService& service : ProcessesOf(site, kFrom)) {
     const std::string process =
         service.command == "worker" ? service.name : fmt::format("collector-{}", service.name);
-    std::error_code error;
-    const auto written =
-        std::filesystem::last_write_time(paths::Join(tree, paths::StatusFile(process)), error);
-    if (!error) beats[process] = written;
+    const std::string path = paths::Join(TreeOf(site, kFrom), paths::StatusFile(process));
+    const auto text = ReadTextFile(path);
+    if (!text.ok()) continue;
+    const auto beat = DecodeHeartbeat(*text, path);
+    if (beat.ok()) epochs[process] = beat->facts.value("topology_epoch", uint64_t{0});
   }
-  return beats;
+  return epochs;
 }
 
-// Over when all of them have spoken again.
+// Over when each of them that spoke before obeys what was decided meanwhile.
 Scene BringBack(const StoryWorld& world) {
-  using Beats = std::map<std::string, std::filesystem::file_time_type>;
-  const auto before = std::make_shared<Beats>();
   return {.title = fmt::format("{} is back: its disk, and its processes", kFrom),
           .begin =
-              [world, before] {
+              [world] {
                 DATABUS_RETURN_IF_ERROR(MoveTree(world.site, fmt::format("{}.away", kFrom), kFrom));
-                *before = HeartbeatsOfDc1(world.site);
                 for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
                   DATABUS_RETURN_IF_ERROR(world.services.Start(service.name));
                 }
                 return Status::Ok();
               },
-          .is_over = [world, before]() -> Result<bool> {
-            const Beats now = HeartbeatsOfDc1(world.site);
-            return std::ranges::all_of(*before, [&](const auto& beat) {
-              const auto found = now.find(beat.first);
-              return found != now.end() && found->second != beat.second;
-            });
+          .is_over = [world]() -> Result<bool> {
+            const uint64_t newest = NewestEpochAt(world.site, kTo);
+            return std::ranges::all_of(EpochsOfDc1(world.site),
+                                       [&](const auto& obeyed) { return obeyed.second >= newest; });
           }};
 }
 
