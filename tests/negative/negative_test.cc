@@ -101,12 +101,20 @@ const std::vector<Case> kQuick = {
     {Bug::kUnreadEntryIsEmpty, {"G7", "G10"}, 60},
     {Bug::kFailedLinesSettled, {"G7", "G10"}, 30},
     {Bug::kNoFullScan, {"G10"}, 30},
+    {Bug::kPendingForgotten, {"G3", "G10"}, 30, {.size = Size::kOrdinary}},
+    {Bug::kEarlierMinute, {"G4", "G5"}, 30, {.size = Size::kOrdinary}},
 };
 
 // Those that need more seeds than a test in passing should take.
 const std::vector<Case> kNightly = {
     {Bug::kLeaseIgnored, {"G10"}, 150},
     {Bug::kClaimAnswerLost, {"G3", "G10"}, 180},
+    {Bug::kUnknownIsAbsent, {"G3", "G5", "G6", "G7", "G10"}, 110, {.size = Size::kOrdinary}},
+    {Bug::kPendingNotRetried, {"G3", "G10"}, 45, {.size = Size::kOrdinary}},
+    {Bug::kFailedListIsAbsent, {"G10"}, 120, {.size = Size::kOrdinary}},
+    {Bug::kEpochAnswerLost, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "taking"}},
+    {Bug::kFenceNotChecked, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "sleep"}},
+    {Bug::kNoManifest, {"G3", "G10"}, 120, {Size::kOrdinary, "take-overs"}},
     {Bug::kPurgedByAge, {"G9"}, 30, {.size = Size::kHours}},
 };
 
