@@ -86,6 +86,8 @@ struct SeenTree {
 // How far a mirror equals the primary, for one stream.
 struct SeenMirror {
   std::string why_unknown{};  // empty: the rest is known; else `newest` may be
+  // Not empty: the mirror answers, but `newest` could not be read; it is not "none".
+  std::string why_newest_unknown{};
   std::optional<Minute> primary_newest{};
   std::optional<Minute> newest{};
   uint64_t compared = 0;            // minutes that both hold

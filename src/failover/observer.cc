@@ -86,7 +86,7 @@ void Observer::ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) con
   const auto newest =
       NewestMinute(*desk_.Tree(wanted.mirror), paths::Stream(View::kMerged, wanted.stream));
   if (newest.ok()) mirror.newest = *newest;
-  if (!newest.ok()) mirror.why_unknown = newest.status().message();
+  if (!newest.ok()) mirror.why_unknown = mirror.why_newest_unknown = newest.status().message();
 }
 
 void Observer::Mirrors(const Scope& scope, Observation& seen) {

@@ -189,6 +189,16 @@ TEST(PlanTest, TheLastFailoverOfAClusterIsUndoneOnce) {
   EXPECT_EQ(FindUndoable(journals, "dc2"), nullptr);
 }
 
+// Not "no minute": the cut would come before what is there.
+TEST(PlanTest, AMirrorWhoseNewestMinuteCannotBeReadIsNotTakenForOneWithoutMinutes) {
+  TestModel model;
+  Observation seen = model.See();
+  seen.mirrors[{"clicks", "dc3"}].why_newest_unknown = "no answer";
+  const Plan plan = MakePlan(kUnplanned, seen, {});
+  ASSERT_FALSE(plan.MayRun());
+  EXPECT_THAT(plan.refusals[0].what, HasSubstr("clicks at dc3 cannot be read: no answer"));
+}
+
 TEST(PlanTest, WhatOnlyTakesLongerIsAWarning) {
   TestModel model;
   Observation seen = model.See();

@@ -191,6 +191,12 @@ class Checks {
   }
 
   void Mirror(const MirrorKey& key, const SeenMirror& mirror) {
+    // The cut is made of it: taken for none, what is there would be set aside.
+    if (Unplanned() && !mirror.why_newest_unknown.empty() && !Without(key.mirror)) {
+      Refuse(fmt::format("the newest minute of {} at {} cannot be read: {}", key.stream, key.mirror,
+                         mirror.why_newest_unknown),
+             "mend it, or leave the cluster out: --without " + key.mirror);
+    }
     if (Without(key.mirror) || plan_.kind == Kind::kFailback || !mirror.primary_newest) return;
     const bool concerned = key.mirror == plan_.change.to;
     if (!mirror.Known()) {

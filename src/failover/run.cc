@@ -80,6 +80,8 @@ Result<bool> Runner::Round(Journal& journal) {
     case Action::What::kAdvance:
     case Action::What::kStore: break;
   }
+  // Again, as the look took its time: what somebody else has ended must not come back to life.
+  DATABUS_RETURN_IF_ERROR(CheckOurs(journal));
   if (const Status saved = Save(action.journal); !saved.ok()) {
     return Wait(journal, {{saved.message()}, 1});
   }
@@ -93,7 +95,14 @@ Result<bool> Runner::Round(Journal& journal) {
   const auto stored = options_.desk.Store(*action.epoch);
   if (stored.code() == Code::kExists) return stored.status();
   if (!stored.ok()) return Wait(journal, {{stored.status().message()}, 1});
-  return true;
+  if (stored->not_on.empty()) return true;
+  Gate gate;
+  for (const auto& [cluster, why] : stored->not_on) {
+    gate.waits.push_back(fmt::format("topology epoch {} is not on {} yet: {}",
+                                     action.epoch->stored.epoch, cluster, why));
+  }
+  gate.outstanding = gate.waits.size();
+  return Wait(journal, gate);
 }
 
 Result<bool> Runner::Verify(Journal& journal) {

@@ -103,9 +103,12 @@ std::optional<Action> IfNotOurs(const Journal& journal, const Observation& seen)
 }
 
 // Whether each cluster that answers has the epoch itself, so that who can read only that one
-// cluster obeys it as well.
-bool IsEverywhere(const Observation& seen, const std::string& digest) {
-  return std::ranges::all_of(seen.tips, [&](const auto& tip) { return tip.second == digest; });
+// cluster obeys it as well; but for those that are given up, which may be read only.
+bool IsEverywhere(const Journal& journal, const Observation& seen, const std::string& digest) {
+  return std::ranges::all_of(seen.tips, [&](const auto& tip) {
+    const bool lost = journal.kind == Kind::kUnplanned && tip.first == journal.change.from;
+    return lost || IsWithout(journal.without, tip.first) || tip.second == digest;
+  });
 }
 
 // The epoch of the step, if there is something to store; nothing: it stands.
@@ -113,7 +116,7 @@ std::optional<Action> StoreIfDue(const Journal& journal, const Observation& seen
   const TopologyEpoch& newest = *seen.newest;
   const StepEpoch* const own = journal.EpochOf(journal.step);
   if (own != nullptr && newest.digest == own->digest) {
-    if (IsEverywhere(seen, own->digest)) return {};
+    if (IsEverywhere(journal, seen, own->digest)) return {};
     return Store(journal, newest, seen.now);
   }
   if (own != nullptr && newest.stored.Follows(own->digest)) {
@@ -130,7 +133,7 @@ Action Undo(const Journal& journal, const Observation& seen) {
   const bool undone =
       own != nullptr && (newest.digest == own->digest || newest.stored.Follows(own->digest));
   if (undone || journal.epochs.empty()) {
-    if (undone && newest.digest == own->digest && !IsEverywhere(seen, own->digest)) {
+    if (undone && newest.digest == own->digest && !IsEverywhere(journal, seen, own->digest)) {
       return Store(journal, newest, seen.now);
     }
     return Advance(At(journal, Step::kAborted, seen.now));

@@ -311,6 +311,8 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
     begun[stream->name] = EraOf(*stream);
     if (stream->cut) begin.push_back(stream);
   }
+  // What is copied from mirrors now is described by amendments, which only a whole walk reads.
+  if (!begin.empty()) indexes_.erase(group);
   DATABUS_RETURN_IF_ERROR(
       CopyFromMirrors(writer,
                       {options_.cluster, options_.clusters, options_.clock, options_.problems,

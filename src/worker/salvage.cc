@@ -157,7 +157,7 @@ Status Salvage::LookAtOpen(const Look& look, Minute first, Batch& batch) const {
   return Status::Ok();
 }
 
-Status Salvage::LookAtDivergent(const Look& look, Batch& batch) {
+Status Salvage::LookAtDivergent(const Look& look, Batch& batch) const {
   const auto eras = look.storage.List(paths::DivergentRoot());
   if (eras.code() == Code::kNotFound) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(eras.status());
@@ -177,18 +177,18 @@ Status Salvage::LookAtDivergent(const Look& look, Batch& batch) {
 
 // Each file once: nothing leaves system/divergent but by an operator's hand.
 Status Salvage::LookAtDivergentMinute(const Look& look, const std::string& stream,
-                                      const std::string& dir, Batch& batch) {
+                                      const std::string& dir, Batch& batch) const {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, look.storage.List(dir));
-  std::set<std::string>& seen = divergent_seen_[look.source];
+  const auto known = divergent_seen_.find(look.source);
   for (const DirEntry& entry : entries) {
     const std::string path = paths::Join(dir, entry.name);
-    if (entry.info.kind != NodeKind::kFile || seen.contains(path)) continue;
-    if (entry.name.ends_with(kReasonSuffix)) continue;
+    if (entry.info.kind != NodeKind::kFile || entry.name.ends_with(kReasonSuffix)) continue;
+    if (known != divergent_seen_.end() && known->second.contains(path)) continue;
     DATABUS_ASSIGN_OR_RETURN(const FileFacts facts, ReadFacts(look.storage, path));
     if (!look.index.Contains(stream, entry.name, facts.file)) {
       batch.files.push_back({look.source, path, stream, entry.name});
     }
-    seen.insert(path);
+    batch.divergent[look.source].insert(path);
   }
   return Status::Ok();
 }
@@ -205,15 +205,20 @@ Status Salvage::LookAtDirectory(const Look& look, const std::string& stream, con
   return Status::Ok();
 }
 
-Status Salvage::Settle(GroupWriter& writer, const Batch& batch,
-                       const std::set<std::string>& failed) {
+Status Salvage::Settle(GroupWriter& writer, const Batch& batch, std::set<std::string> failed) {
   const Group group = writer.staging().group();
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));
   Eras eras = *known;
   for (const auto& [source, minute] : batch.reached) {
+    // Nothing is absent from a cluster that went away in the middle (P1).
+    options_.clusters.CheckOne(source);
+    if (options_.clusters.Find(source) == nullptr) failed.insert(source);
     if (!failed.contains(source)) eras.sources[source] = {DigestOf(group), minute};
   }
   DATABUS_RETURN_IF_ERROR(options_.eras.Set(writer, std::move(eras)));
+  for (const auto& [source, paths] : batch.divergent) {
+    divergent_seen_[source].insert(paths.begin(), paths.end());
+  }
   Pass& pass = passes_.at(group);
   for (const std::string& source : batch.ended) pass.left.erase(source);
   for (const std::string& source : failed) {

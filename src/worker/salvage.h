@@ -52,13 +52,14 @@ class Salvage {
     std::vector<File> files;
     std::map<std::string, Minute> reached;  // by source: its closed minutes are looked through
     std::set<std::string> ended;            // sources of which nothing is left in this pass
+    std::map<std::string, std::set<std::string>> divergent;  // paths looked at, by source
   };
   // The next part of the group's pass: about `files_max` files at most. A source that does not
   // answer has ended.
   Result<Batch> Next(GroupWriter& writer, const IdentityIndex& index, size_t files_max);
   // Its files are published, or in quarantine; but those of `failed` sources are not, which are
   // looked through again in the next pass. Remembers in the tree how far it came.
-  Status Settle(GroupWriter& writer, const Batch& batch, const std::set<std::string>& failed);
+  Status Settle(GroupWriter& writer, const Batch& batch, std::set<std::string> failed);
 
  private:
   enum class OpenMinutes : uint8_t { kLeave, kRead };
@@ -80,9 +81,9 @@ class Salvage {
   Status LookThrough(const Look& look, Minute first, Batch& batch);
   Status LookAtClosed(const Look& look, Minute minute, Batch& batch) const;
   Status LookAtOpen(const Look& look, Minute first, Batch& batch) const;
-  Status LookAtDivergent(const Look& look, Batch& batch);
+  Status LookAtDivergent(const Look& look, Batch& batch) const;
   Status LookAtDivergentMinute(const Look& look, const std::string& stream, const std::string& dir,
-                               Batch& batch);
+                               Batch& batch) const;
   Status LookAtDirectory(const Look& look, const std::string& stream, const std::string& dir,
                          Batch& batch) const;
 
