@@ -72,9 +72,14 @@ uint64_t NewestEpochAt(const DemoSite& site, std::string_view cluster) {
   return newest;
 }
 
-// Which topology each process of dc1 says it obeys, in its tree; one that never spoke is left out.
-std::map<std::string, uint64_t> EpochsOfDc1(const DemoSite& site) {
-  std::map<std::string, uint64_t> epochs;
+struct Beat {
+  WallTime written;
+  uint64_t epoch = 0;  // of the topology it obeys
+};
+
+// What each process of dc1 last said in its tree; one that never spoke is left out.
+std::map<std::string, Beat> HeartbeatsOfDc1(const DemoSite& site) {
+  std::map<std::string, Beat> beats;
   for (const DemoService& service : ProcessesOf(site, kFrom)) {
     const std::string process =
         service.command == "worker" ? service.name : fmt::format("collector-{}", service.name);
@@ -82,26 +87,34 @@ std::map<std::string, uint64_t> EpochsOfDc1(const DemoSite& site) {
     const auto text = ReadTextFile(path);
     if (!text.ok()) continue;
     const auto beat = DecodeHeartbeat(*text, path);
-    if (beat.ok()) epochs[process] = beat->facts.value("topology_epoch", uint64_t{0});
+    if (beat.ok()) {
+      beats[process] = {beat->written, beat->facts.value("topology_epoch", uint64_t{0})};
+    }
   }
-  return epochs;
+  return beats;
 }
 
-// Over when each of them that spoke before obeys what was decided meanwhile.
+// Over when each of them has spoken again and obeys what was decided meanwhile.
 Scene BringBack(const StoryWorld& world) {
+  const auto before = std::make_shared<std::map<std::string, Beat>>();
   return {.title = fmt::format("{} is back: its disk, and its processes", kFrom),
           .begin =
-              [world] {
+              [world, before] {
                 DATABUS_RETURN_IF_ERROR(MoveTree(world.site, fmt::format("{}.away", kFrom), kFrom));
+                *before = HeartbeatsOfDc1(world.site);
                 for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
                   DATABUS_RETURN_IF_ERROR(world.services.Start(service.name));
                 }
                 return Status::Ok();
               },
-          .is_over = [world]() -> Result<bool> {
+          .is_over = [world, before]() -> Result<bool> {
             const uint64_t newest = NewestEpochAt(world.site, kTo);
-            return std::ranges::all_of(EpochsOfDc1(world.site),
-                                       [&](const auto& obeyed) { return obeyed.second >= newest; });
+            const std::map<std::string, Beat> now = HeartbeatsOfDc1(world.site);
+            return std::ranges::all_of(*before, [&](const auto& said) {
+              const auto again = now.find(said.first);
+              return again != now.end() && again->second.written != said.second.written &&
+                     again->second.epoch >= newest;
+            });
           }};
 }
 
