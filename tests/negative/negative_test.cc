@@ -101,7 +101,7 @@ const std::vector<Case> kQuick = {
     {Bug::kUnreadEntryIsEmpty, {"G7", "G10"}, 60},
     {Bug::kFailedLinesSettled, {"G7", "G10"}, 30},
     {Bug::kNoFullScan, {"G10"}, 30},
-    {Bug::kPendingForgotten, {"G3", "G10"}, 30, {.size = Size::kOrdinary}},
+    {Bug::kPendingForgotten, {"G3", "G10"}, 135, {.size = Size::kOrdinary}},
     {Bug::kEarlierMinute, {"G4", "G5"}, 30, {.size = Size::kOrdinary}},
 };
 
