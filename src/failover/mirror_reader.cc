@@ -59,8 +59,7 @@ Result<std::string> Compare(Sides& sides, Minute minute) {
 Status MirrorReader::Read(Storage& primary, Storage& mirror, const Scope::Mirrored& wanted,
                           SeenMirror& seen) {
   const std::string root = paths::Stream(View::kMerged, wanted.stream);
-  // The mirror first: what it has by now the primary has had before.
-  DATABUS_ASSIGN_OR_RETURN(seen.newest, NewestMinute(mirror, root));
+  // After the mirror: what that has by now the primary has had before.
   DATABUS_ASSIGN_OR_RETURN(seen.primary_newest, NewestMinute(primary, root));
   if (!seen.newest || !seen.primary_newest) return Status::Ok();
   Minute first = *seen.newest;

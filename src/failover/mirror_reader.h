@@ -16,6 +16,7 @@ class MirrorReader {
  public:
   // Compares the mirror's newest minute, or all from the later of the two oldest ones on; what
   // differs is named in `seen`. A closed minute that was equal is not compared again.
+  // REQUIRES: `seen.newest` is what the mirror had just before.
   //   kUnavailable, kCorrupt  it cannot be known now
   Status Read(Storage& primary, Storage& mirror, const Scope::Mirrored& wanted, SeenMirror& seen);
 
