@@ -124,13 +124,10 @@ class Joiner {
     std::vector<SmallFile> files;
     std::vector<Move> moves;
     for (const Batch& batch : batches_) {
-      const auto joined = paths::JoinedEntryName::Parse(batch.last);
-      std::string last = joined ? joined->last : batch.last;
-      if (last.size() > kLastNameBytesMax) last.resize(kLastNameBytesMax);
-      const std::string token = random_.Hex(kTokenDigits);
-      const paths::JoinedEntryName name{last, batch.group, token};
-      files.push_back({paths::JoinStaging(token), TextOf(batch).first});
-      moves.push_back({files.back().path, PathOf(name.ToString())});
+      JoinedEntry entry =
+          MakeJoinedEntry(queue_.path, batch.last, batch.group, TextOf(batch).first, random_);
+      files.push_back(std::move(entry.staged));
+      moves.push_back(std::move(entry.placed));
     }
     for (const Status& written : queue_.storage.WriteFiles(files)) {
       if (!written.ok()) return GiveUp(written, files);
@@ -204,6 +201,16 @@ class Joiner {
 };
 
 }  // namespace
+
+JoinedEntry MakeJoinedEntry(const std::string& queue, const std::string& youngest, Group group,
+                            std::string text, Random& random) {
+  const auto joined = paths::JoinedEntryName::Parse(youngest);
+  const std::string last = (joined ? joined->last : youngest).substr(0, kLastNameBytesMax);
+  const std::string token = random.Hex(kTokenDigits);
+  const std::string staged = paths::JoinStaging(token);
+  const paths::JoinedEntryName name{last, group, token};
+  return {{staged, std::move(text)}, {staged, paths::Join(queue, name.ToString())}};
+}
 
 QueueAge QueueAgeOf(const std::string& name) {
   const auto joined = paths::JoinedEntryName::Parse(name);

@@ -53,6 +53,15 @@ struct JoinReport {
 //   kUnavailable  the cluster did not answer; nothing is lost, do it again
 Result<JoinReport> JoinQueue(const QueueDirectory& queue, Random& random, JoinMode mode);
 
+// An entry made of others, and how it gets into `queue` (steps 2 and 3 above).
+struct JoinedEntry {
+  SmallFile staged;
+  Move placed;
+};
+// `youngest`: the name of the youngest entry that it is made of.
+JoinedEntry MakeJoinedEntry(const std::string& queue, const std::string& youngest, Group group,
+                            std::string text, Random& random);
+
 // Replaces each of the entries `names` that holds lines of several groups by one per group. For the
 // holder of group 0. An entry that is gone is fine.
 Status SplitQueueEntries(const QueueDirectory& queue, Random& random,

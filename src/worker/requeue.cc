@@ -7,12 +7,6 @@
 #include "base/planted.h"
 
 namespace databus {
-namespace {
-
-constexpr size_t kLastNameBytesMax = 200;
-constexpr int kTokenDigits = 16;
-
-}  // namespace
 
 void Requeue::RunOnce() {
   if (Planted(Bug::kOldQueueForgotten)) return;
@@ -75,16 +69,14 @@ Status Requeue::MoveEntry(const std::string& consumer, const std::string& name,
     return of_place.first.first == consumer;
   });
   if (stays) return Status::Ok();
-  const auto joined = paths::JoinedEntryName::Parse(name);
-  const std::string last = (joined ? joined->last : name).substr(0, kLastNameBytesMax);
   std::vector<SmallFile> files;
   std::vector<Move> moves;
   for (const auto& [place, text_of_place] : lines) {
     const auto& [to, group] = place;
-    const std::string token = options_.writers.random().Hex(kTokenDigits);
-    const paths::JoinedEntryName entry{last, group, token};
-    files.push_back({paths::JoinStaging(token), text_of_place});
-    moves.push_back({files.back().path, paths::Join(paths::Consumers(to), entry.ToString())});
+    JoinedEntry entry = MakeJoinedEntry(paths::Consumers(to), name, group, text_of_place,
+                                        options_.writers.random());
+    files.push_back(std::move(entry.staged));
+    moves.push_back(std::move(entry.placed));
   }
   for (const Status& written : options_.storage.WriteFiles(files)) {
     DATABUS_RETURN_IF_ERROR(written);
