@@ -4,6 +4,8 @@
 #include <string>
 #include <utility>
 
+#include "cluster/names.h"
+
 namespace databus {
 namespace {
 
@@ -17,12 +19,10 @@ std::vector<Guest> TakeGuests(std::vector<ClusterReport>& clusters) {
   std::vector<Guest> guests;
   for (ClusterReport& cluster : clusters) {
     for (Heartbeat& heartbeat : cluster.processes) {
-      const size_t at = heartbeat.process.rfind('@');
-      if (at == std::string::npos) continue;
-      const std::string home = heartbeat.process.substr(at + 1);
-      if (std::ranges::count(clusters, home, &ClusterReport::name) == 0) continue;
-      heartbeat.process.resize(at);
-      guests.push_back({std::exchange(heartbeat, {}), home});
+      const auto name = CollectorProcessName::Parse(heartbeat.process);
+      if (!name || std::ranges::count(clusters, name->cluster, &ClusterReport::name) == 0) continue;
+      heartbeat.process = CollectorProcessName{name->collector}.ToString();
+      guests.push_back({std::exchange(heartbeat, {}), name->cluster});
     }
     std::erase_if(cluster.processes, [](const Heartbeat& beat) { return beat.process.empty(); });
   }
