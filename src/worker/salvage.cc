@@ -12,7 +12,6 @@
 namespace databus {
 namespace {
 
-constexpr std::chrono::minutes kPassInterval{10};
 // How many manifests one run of one group reads at most.
 constexpr size_t kManifestsPerBatchMax = 2000;
 // A merged copy may be in a somewhat earlier minute than the local file, as clocks differ.
@@ -20,12 +19,30 @@ constexpr int kMarginMinutes = 60;
 
 }  // namespace
 
+std::vector<const StreamSpec*> SalvagedStreams(const Topology& topology,
+                                               const std::string& cluster) {
+  std::vector<const StreamSpec*> streams;
+  for (const StreamSpec& stream : topology.streams) {
+    const bool published =
+        stream.Primary() == cluster && stream.cut && stream.publication == Publication::kOpen;
+    if (published) streams.push_back(&stream);
+  }
+  return streams;
+}
+
+uint32_t SalvageDigest(const std::vector<const StreamSpec*>& streams, Group group, Group groups) {
+  std::string text;
+  for (const StreamSpec* stream : streams) {
+    if (GroupOf(stream->name, groups) != group) continue;
+    text += fmt::format("{} {}\n", stream->name, stream->cut->ToIso());
+  }
+  return Crc32c(text);
+}
+
 Salvage::Salvage(Options options) : options_(std::move(options)) {
   if (Planted(Bug::kNothingSalvaged)) return;
-  for (const StreamSpec& stream : options_.topology.streams) {
-    const bool published = stream.Primary() == options_.cluster && stream.cut &&
-                           stream.publication == Publication::kOpen;
-    if (published) streams_[GroupOf(stream.name, options_.groups)].push_back(&stream);
+  for (const StreamSpec* stream : SalvagedStreams(options_.topology, options_.cluster)) {
+    streams_[GroupOf(stream->name, options_.groups)].push_back(stream);
   }
 }
 
@@ -39,7 +56,7 @@ void Salvage::BeginRun() {
   const bool is_first = !begun_;
   const BootTime now = options_.clock.Boot();
   answered_ = answering;
-  if (!is_first && !came_back && now - *begun_ < kPassInterval) return;
+  if (!is_first && !came_back && now - *begun_ < kSalvagePassInterval) return;
   begun_ = now;
   for (const auto& [group, streams] : streams_) {
     Pass& pass = passes_[group];
@@ -52,14 +69,6 @@ std::set<Group> Salvage::DueGroups() const {
   std::set<Group> groups;
   for (const auto& [group, pass] : passes_) groups.insert(group);
   return groups;
-}
-
-uint32_t Salvage::DigestOf(Group group) const {
-  std::string text;
-  for (const StreamSpec* stream : streams_.at(group)) {
-    text += fmt::format("{} {}\n", stream->name, stream->cut->ToIso());
-  }
-  return Crc32c(text);
 }
 
 Result<Minute> Salvage::FirstMinute(GroupWriter& writer, const std::string& source) const {

@@ -21,6 +21,15 @@
 
 namespace databus {
 
+// So often everything is looked through anew.
+inline constexpr std::chrono::minutes kSalvagePassInterval{10};
+
+// The streams of which a cluster looks for what no queue names: those that were another's.
+std::vector<const StreamSpec*> SalvagedStreams(const Topology& topology,
+                                               const std::string& cluster);
+// Names what is looked for, for Salvaged::of: of those of the group.
+uint32_t SalvageDigest(const std::vector<const StreamSpec*>& streams, Group group, Group groups);
+
 // One thread at a time.
 class Salvage {
  public:
@@ -75,7 +84,9 @@ class Salvage {
     size_t files_max;
     OpenMinutes open;
   };
-  uint32_t DigestOf(Group group) const;
+  uint32_t DigestOf(Group group) const {
+    return SalvageDigest(streams_.at(group), group, options_.groups);
+  }
   // The first minute to be looked at. P19: not behind what the index knows for certain.
   Result<Minute> FirstMinute(GroupWriter& writer, const std::string& source) const;
   Status LookThrough(const Look& look, Minute first, Batch& batch);
