@@ -54,6 +54,17 @@ class TopologyE2eTest : public testing::Test {
                  .exit_code == 0;
     })) << site_.Read("command.log");
   }
+  // A file of the stream is in the cluster's local view.
+  bool IsPublished(const std::string& cluster, const std::string& stream) const {
+    const std::filesystem::path view =
+        std::filesystem::path(site_.PathOf(cluster)) / "databus/streams_local" / stream;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator at(view, error), end; at != end;
+         at.increment(error)) {
+      if (at->is_regular_file(error)) return true;
+    }
+    return false;
+  }
   bool Arrives(const std::string& stream, const std::string& cluster, const std::string& lines) {
     return Site::Eventually([&] {
       return site_
@@ -69,12 +80,15 @@ class TopologyE2eTest : public testing::Test {
 
 TEST_F(TopologyE2eTest, AStreamAndAClusterAreAddedWhileEverythingRuns) {
   const std::string port = site_.StartCollector("dc1", "c1");
+  Produce(port, "orders", "zero\n");  // nobody merges it yet
+  ASSERT_TRUE(Site::Eventually([&] { return IsPublished("dc1", "orders"); }));
   const std::string orders = Site::Stream("orders", {"dc1"}, "dc2", {"dc1"});
   const ChildEnd added = Apply(site_.Xml({clicks_, orders}, {"dc1", "dc2"}), 1);
   EXPECT_EQ(added.exit_code, 0) << site_.Read("command.log");
   EXPECT_THAT(added.output, HasSubstr("stream 'orders': added"));
+  EXPECT_TRUE(Arrives("orders", "dc2", "zero\n")) << site_.Read("worker-dc2.log");
   Produce(port, "orders", "one\ntwo\n");
-  EXPECT_TRUE(Arrives("orders", "dc2", "one\ntwo\n")) << site_.Read("worker-dc1.log");
+  EXPECT_TRUE(Arrives("orders", "dc2", "zero\none\ntwo\n")) << site_.Read("worker-dc1.log");
 
   const std::string wider = Site::Stream("orders", {"dc1"}, "dc2", {"dc1", "dc3"});
   EXPECT_EQ(Apply(site_.Xml({clicks_, wider}, {"dc1", "dc2", "dc3"}), 2).exit_code, 0);
@@ -82,7 +96,7 @@ TEST_F(TopologyE2eTest, AStreamAndAClusterAreAddedWhileEverythingRuns) {
   ASSERT_TRUE(Site::Eventually([&] { return EpochAt("dc3") == 3; }))
       << site_.Read("worker-dc3.log");
   Produce(port, "orders", "three\n");
-  EXPECT_TRUE(Arrives("orders", "dc3", "one\ntwo\nthree\n")) << site_.Read("worker-dc3.log");
+  EXPECT_TRUE(Arrives("orders", "dc3", "zero\none\ntwo\nthree\n")) << site_.Read("worker-dc3.log");
   EXPECT_TRUE(site_.AllRun());
   site_.StopAll();
 }
