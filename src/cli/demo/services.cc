@@ -68,6 +68,12 @@ Status DemoServices::Kill(const std::string& name) {
   return end.status();
 }
 
+std::vector<std::string> DemoServices::Running() const {
+  std::vector<std::string> names;
+  for (const auto& [name, child] : running_) names.push_back(name);
+  return names;
+}
+
 Status DemoServices::Check() const {
   for (const auto& [name, child] : running_) {
     if (child.Running()) continue;

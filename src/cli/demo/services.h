@@ -26,6 +26,8 @@ class DemoServices {
   Status Start(const std::string& name);
   // kill -9.
   Status Kill(const std::string& name);
+  // The names of those that run, as far as they were not seen to end.
+  std::vector<std::string> Running() const;
   // kUnavailable when a process has ended that nobody killed.
   Status Check() const;
   // TERM to all; not ok when one does not end by itself, or not with 0.
