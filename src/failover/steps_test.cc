@@ -349,8 +349,11 @@ std::vector<Obstacle> DespoolObstacles() {
        }},
       {Step::kDespool, "dc1/c1 says what cannot be read: newer, and did not obey",
        [=](Observation& seen) {
-         collector(seen, "dc1") = {
-             .cluster = "dc1", .name = "c1", .life = Life::kSilent, .why_unreadable = "newer"};
+         collector(seen, "dc1") = {.cluster = "dc1",
+                                   .name = "c1",
+                                   .life = Life::kSilent,
+                                   .why_unreadable = "newer",
+                                   .written = {}};
        }},
   };
 }
