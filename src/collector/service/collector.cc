@@ -252,7 +252,7 @@ void CollectorImpl::TakeRoutes() {
     deliverer_->Hurry();  // what may go now goes at once
     beat_now_ = true;
   }
-  const SpoolPosition end = spool_->End();
+  const SpoolEnd end = spool_->End();
   MutexLock lock(mutex_);
   told_ = routes_;
   if (!same_epoch) epoch_taken_ = end;

@@ -193,7 +193,7 @@ std::shared_ptr<const Routes> CollectorImpl::Told() const {
 // What the spool holds still of what came before the topology that is named was taken up. After
 // Told: never from before an older one.
 uint64_t CollectorImpl::HeldFromBefore() const {
-  SpoolPosition taken;
+  SpoolEnd taken;
   {
     MutexLock lock(mutex_);
     taken = epoch_taken_;

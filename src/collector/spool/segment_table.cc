@@ -77,7 +77,7 @@ std::vector<UnsealedRange> SegmentTable::Unsealed() const {
   return unsealed;
 }
 
-SpoolPosition SegmentTable::End() const {
+SpoolEnd SegmentTable::End() const {
   if (segments_.empty()) return {};
   const auto& [number, segment] = *segments_.rbegin();
   return {number, segment.end};

@@ -392,16 +392,16 @@ std::optional<uint64_t> SpoolImpl::MarkOf(uint64_t sender) const {
   return marks_.Find(sender);
 }
 
-SpoolPosition SpoolImpl::End() const {
+SpoolEnd SpoolImpl::End() const {
   MutexLock lock(mutex_);
   return table_.End();
 }
 
 // What is cut meanwhile is counted twice, rather than not at all.
-uint64_t SpoolImpl::BytesBefore(const SpoolPosition& position) const {
+uint64_t SpoolImpl::BytesBefore(const SpoolEnd& position) const {
   uint64_t bytes = 0;
   const auto add = [&](const SpoolRange& range) {
-    if (SpoolPosition{range.segment, range.begin} < position) bytes += range.end - range.begin;
+    if (SpoolEnd{range.segment, range.begin} < position) bytes += range.end - range.begin;
   };
   std::vector<UnsealedRange> unsealed;
   {

@@ -46,7 +46,7 @@ TEST(Spool, WhatCameBeforeAPositionCountsUntilItIsFreedAndWhatCameAfterDoesNot) 
   world.Open();
   EXPECT_EQ(world.spool->BytesBefore(world.spool->End()), 0U);
   EXPECT_EQ(world.Put("before"), SpoolAnswer::kKept);
-  const SpoolPosition end = world.spool->End();
+  const SpoolEnd end = world.spool->End();
   const uint64_t held = world.spool->Stats().unsealed_bytes;
   EXPECT_EQ(world.spool->BytesBefore(end), held);
   EXPECT_EQ(world.Put("after"), SpoolAnswer::kKept);

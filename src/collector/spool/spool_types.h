@@ -38,10 +38,10 @@ enum class SpoolAge : uint8_t {
 
 // Between two records: all that is durable lies before or behind it, and what is appended from then
 // on behind it.
-struct SpoolPosition {
+struct SpoolEnd {
   uint64_t segment = 0;
   uint64_t offset = 0;
-  friend auto operator<=>(const SpoolPosition&, const SpoolPosition&) = default;
+  friend auto operator<=>(const SpoolEnd&, const SpoolEnd&) = default;
 };
 
 struct UnsealedRange {
