@@ -15,9 +15,9 @@ namespace databus {
 namespace {
 
 // A command that runs beside everything else.
-class Command {
+class Running {
  public:
-  Command(CommandLine line, Tell tell, std::string* said)
+  Running(CommandLine line, Tell tell, std::string* said)
       : line_(std::move(line)), tell_(std::move(tell)), said_(said) {}
 
   Status Begin() {
@@ -101,7 +101,7 @@ Scene Pause(const Clock& clock, Milliseconds duration) {
 }
 
 Scene Play(CommandLine command, Tell tell, std::string* said) {
-  const auto running = std::make_shared<Command>(std::move(command), std::move(tell), said);
+  const auto running = std::make_shared<Running>(std::move(command), std::move(tell), said);
   return {.begin = [running] { return running->Begin(); },
           .is_over = [running] { return running->IsOver(); }};
 }
