@@ -68,7 +68,8 @@ class ThreeClustersTest : public testing::Test {
   }
   std::map<std::string, std::string> Primaries() const {
     std::map<std::string, std::string> primaries;
-    for (const StreamSpec& stream : Newest("dc2")->topology.streams) {
+    const StoredTopology stored = *Newest("dc2");
+    for (const StreamSpec& stream : stored.topology.streams) {
       primaries[stream.name] = stream.Primary();
     }
     return primaries;

@@ -87,7 +87,7 @@ TEST_F(StoryTest, ACommandFollowsFromWhatWasSaidBefore) {
 }
 
 TEST_F(StoryTest, ACommandThatDiesIsBegunAgainWithOtherArguments) {
-  CommandLine command = Shell("echo begun; sleep 600");
+  CommandLine command = Shell("echo begun; exec sleep 600");
   int asked = 0;
   command.dies = [&]() -> Result<bool> { return !told_.empty() && ++asked == 3; };
   command.again = {"-c", "echo again; exit 3"};
