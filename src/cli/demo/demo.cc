@@ -43,7 +43,7 @@ std::string DefaultDirectory() {
   return (fs::temp_directory_path(error) / "databus-demo").string();
 }
 
-constexpr std::chrono::seconds kArriveWithin{90};
+constexpr std::chrono::seconds kArriveWithin{240};
 
 DemoOptions Plan(const Options& options) {
   const Milliseconds duration = options.Duration();
@@ -52,7 +52,7 @@ DemoOptions Plan(const Options& options) {
                       {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}},
           .story = options.Story(),
           .drill = {.kills = options.kills, .seed = options.seed.value_or(0)},
-          .arrive_within = kArriveWithin * (options.kills > 0 ? 2 : 1)};
+          .arrive_within = kArriveWithin};
 }
 
 Exit Demo(Options options, Io& io, Seams& seams) {

@@ -10,8 +10,8 @@
 namespace databus {
 namespace {
 
-constexpr std::chrono::seconds kStartWithin{30};
-constexpr std::chrono::seconds kStopWithin{40};
+constexpr std::chrono::seconds kStartWithin{120};
+constexpr std::chrono::seconds kStopWithin{120};
 constexpr Milliseconds kLookEvery{50};
 
 }  // namespace

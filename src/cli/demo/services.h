@@ -21,7 +21,7 @@ class DemoServices {
   DemoServices(const DemoSite& site, std::string program, const Clock& clock);
 
   // Starts all, workers first, and waits until each worker's cluster and each collector's port is
-  // there. kUnavailable: not within 30 s, or a process ended; the message names its log.
+  // there. kUnavailable: not within 120 s, or a process ended; the message names its log.
   Status StartAll(Network& network, StopFlag& stop);
   Status Start(const std::string& name);
   // kill -9.
