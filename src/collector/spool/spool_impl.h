@@ -70,6 +70,7 @@ class SpoolImpl final : public Spool {
   void SetDiskReserve(uint64_t bytes) override { disk_reserve_bytes_ = bytes; }
   SpoolEnd End() const override;
   uint64_t BytesBefore(const SpoolEnd& position) const override;
+  void LookForRoom() override;
   SpoolStats Stats() const override;
 
  private:
