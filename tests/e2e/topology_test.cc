@@ -146,18 +146,19 @@ TEST_F(TopologyE2eTest, AConflictIsShownAndWhatItIsAboutIsPublishedAgainWhenOneS
   EXPECT_EQ(Topology({"mode", "dc2", "spool", "--yes"}).exit_code, 0);
   Move("dc1", "dc1-away");
   Move("away", "dc2");
-  site_.Write("edited.xml",
-              site_.Xml({Site::Stream("clicks", {"dc1"}, "dc2", {"dc1"})}, {"dc1", "dc2"}));
+  const std::string other = Site::Stream("orders", {"dc1"}, "dc2", {"dc1"});
+  site_.Write("edited.xml", site_.Xml({other}, {"dc1", "dc2"}));
   EXPECT_EQ(
       Topology({"apply", site_.PathOf("edited.xml"), "--base", "1", "--yes", "--force"}).exit_code,
       0);
   Move("dc1-away", "dc1");
   EXPECT_THAT(Topology({"show"}).output,
-              HasSubstr("no merged minutes until one is chosen: clicks"));
-  EXPECT_THAT(site_.Run({"status", "--topology", site_.PathOf("databus.xml")}).output,
-              AllOf(HasSubstr("CONFLICT of epoch 2"), HasSubstr("no merged minutes of: clicks")));
+              HasSubstr("no merged minutes until one is chosen: clicks, orders"));
+  EXPECT_THAT(
+      site_.Run({"status", "--topology", site_.PathOf("databus.xml")}).output,
+      AllOf(HasSubstr("CONFLICT of epoch 2"), HasSubstr("no merged minutes of: clicks, orders")));
   Produce(port, "clicks", "two\n");
-  EXPECT_EQ(Topology({"choose", "2/" + DigestAt("dc2", 2), "--yes"}).exit_code, 0);
+  EXPECT_EQ(Topology({"choose", "2/" + DigestAt("dc1", 2), "--yes"}).exit_code, 0);
   EXPECT_EQ(DigestAt("dc1", 3), DigestAt("dc2", 3));
   EXPECT_TRUE(Arrives("clicks", "dc2", "one\ntwo\n")) << site_.Read("worker-dc2.log");
   EXPECT_TRUE(Arrives("clicks", "dc1", "one\ntwo\n")) << site_.Read("worker-dc1.log");

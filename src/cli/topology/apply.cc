@@ -109,8 +109,8 @@ const Command kTopologyApply{
         "Streams and clusters can be added, and most else changed, while everything runs. Shows\n"
         "what would change, and asks. Refused: a file made from an epoch that is not the newest\n"
         "any more; anything while a failover is under way; another primary of a stream, which is\n"
-        "what `databus failover` is for, and the removal of streams or clusters that hold data on\n"
-        "its way, unless --force. `databus topology show --xml` prints the file to begin with.\n"
+        "what `databus failover` is for; and, unless --force, the removal of streams or clusters\n"
+        "that hold data on its way. `databus topology show --xml` prints the file to begin with.\n"
         "Exit 0 stored (or --dry-run could be), 1 refused or not confirmed, 2 the file is not\n"
         "valid, 3 it changes nothing.",
     .define = &Define};
