@@ -73,6 +73,7 @@ Result<Journal> Runner::Drive(Journal journal, StopFlag& stop) {
   }
   journal.driver = options_.driver;
   journal.token = options_.random.Hex(16);
+  journal.fenced.reset();
   Decide(journal);
   const Status begun = store_.Create(*decided_, QuorumOf(*decided_), options_.random);
   if (!begun.ok()) return begun;

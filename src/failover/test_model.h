@@ -60,6 +60,7 @@ inline StoredTopology TestBase() {
 class TestModel {
  public:
   WallTime now = kTestNow;
+  BootTime boot{std::chrono::hours(1)};
   std::map<std::string, TopologyEpoch> tips;  // by cluster
 
   explicit TestModel(const StoredTopology& base = TestBase()) { Store(TopologyEpoch::Of(base)); }
@@ -78,8 +79,10 @@ class TestModel {
   // As it would be seen; a second later each time.
   Observation See() {
     now += std::chrono::seconds(1);
+    boot += std::chrono::seconds(1);
     Observation seen;
     seen.now = now;
+    seen.boot = boot;
     seen.newest = Newest();
     for (const auto& [cluster, tip] : tips) {
       const bool fits = tip.digest == seen.newest->digest || seen.newest->Follows(tip);
@@ -114,6 +117,7 @@ class TestModel {
                             .written = now,
                             .epoch = newest.stored.epoch,
                             .digest = newest.digest,
+                            .bytes_before_epoch = 0,
                             .program = std::string(ProgramVersion()),
                             .steering = kSteeringVersion};
     for (const StreamSpec& stream : newest.stored.topology.streams) {

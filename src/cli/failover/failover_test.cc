@@ -137,6 +137,7 @@ class FailoverCliTest : public testing::Test {
     facts["topology_epoch"] = epoch.stored.epoch;
     facts["topology_digest"] = epoch.digest;
     facts["lag_ms"] = 0;
+    facts["spool_bytes_before_epoch"] = 0;
     if (free_bytes > 0) facts["free_bytes"] = free_bytes;
     for (const StreamSpec& stream : epoch.stored.topology.streams) {
       if (stream.publication == Publication::kFrozen && stream.Primary() == cluster) {
@@ -580,8 +581,7 @@ class VerificationTest : public FailoverCliTest {
     const Topology topology = At("dc2").stored.topology;
     const Group group = GroupOf("clicks", kGroupsDefault);
     Eras eras;
-    eras.sources[source] = {SalvageDigest(SalvagedStreams(topology, "dc2"), group, kGroupsDefault),
-                            to};
+    eras.salvaged[{source, "clicks"}] = {SalvageDigest(*topology.FindStream("clicks")), to};
     const paths::QueueEntryName name{group, 1, number};
     ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
   }

@@ -20,10 +20,11 @@ bool SalvageProgress::IsStillToBeLookedAt(const std::string& source, const std::
     if (!eras.ok()) return true;
     eras_.emplace(group, *std::move(eras));
   }
-  const auto& sources = eras_.at(group).sources;
-  const auto known = sources.find(source);
-  return known == sources.end() || known->second.to < minute ||
-         known->second.of != SalvageDigest(SalvagedStreams(topology_, to_), group, groups_);
+  const Eras& eras = eras_.at(group);
+  const StreamSpec* const spec = topology_.FindStream(stream);
+  const auto known = eras.salvaged.find({source, stream});
+  return spec == nullptr || !spec->cut || known == eras.salvaged.end() ||
+         known->second.to < minute || known->second.of != SalvageDigest(*spec);
 }
 
 }  // namespace databus

@@ -107,8 +107,9 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
   const MinuteRange range{FirstMinute(journal), kLastMinute};
+  if (!begun_) begun_ = seams_.clock.Boot();
   const bool anew = journal.kind == failover::Kind::kUnplanned &&
-                    seams_.clock.Wall() - journal.step_since < kLookedThroughWithin;
+                    seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
