@@ -1,4 +1,5 @@
 // databus-sim: simulates installations from seeds and says what broke which promise.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -49,6 +50,19 @@ struct Wishes {
 
 double Now() {
   return std::chrono::duration<double>(SystemClock().Boot().time_since_epoch()).count();
+}
+
+// Of processors, by this process and by the jobs that it has waited for.
+double CoreSeconds() {
+  double sum = 0;
+  for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    getrusage(whose, &used);
+    for (const timeval& time : {used.ru_utime, used.ru_stime}) {
+      sum += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    }
+  }
+  return sum;
 }
 
 // A failure as somebody wants to find it: made small, with its story and how to see it again.
@@ -170,7 +184,7 @@ int Run(const Wishes& wishes) {
   if (!wishes.seed && listed.empty()) fmt::print("fresh seeds from {}\n", first);
   const double begin = Now();
   const Tally tally = RunJobs(listed, first, wishes);
-  fmt::print("{}", TallyLine(tally, Now() - begin));
+  fmt::print("{}", TallyLine(tally, {Now() - begin, CoreSeconds()}));
   if (wishes.coverage) {
     fmt::print("{}{}{}", CoverageTable(tally.coverage), RowsTable(tally),
                FailoverTable(tally.failover_coverage));
