@@ -324,8 +324,22 @@ void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::Minu
   Fail("G6", std::move(why), paths::MinuteDir(at.view, at.stream, at.minute));
 }
 
-// P32: what a cluster has of a stream and its primary has not is set aside, the newest first. What
-// was visible there may become visible again.
+// Whether all that a cluster has of a stream, up to this minute, is as at the primary, which has
+// closed it.
+bool Checker::IsEqualUpTo(const std::string& cluster, const std::string& primary,
+                          const paths::MinutePath& at) {
+  const auto& here = seen_[{cluster, View::kMerged, at.stream}].minutes;
+  const auto& there = seen_[{primary, View::kMerged, at.stream}].minutes;
+  if (there.empty() || there.rbegin()->first <= at.minute) return false;
+  return std::all_of(here.begin(), here.upper_bound(at.minute), [&](const auto& minute) {
+    const auto theirs = there.find(minute.first);
+    return theirs == there.end() ? minute.first < there.begin()->first  // purged there
+                                 : theirs->second.files == minute.second.files;
+  });
+}
+
+// P32: what a cluster has of a stream after the last minute that is as at its primary is set aside,
+// the newest first. What was visible there may become visible again.
 void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at,
                          const std::string& from, const std::string& to) {
   if (!ParseStagingPlace(to)) return CheckPurged(cluster, at, from);
@@ -348,8 +362,9 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;
-  if (HasFile(stream->Primary(), at, file->second)) {
-    return Fail("G4", fmt::format("{}: is set aside, though {} has it", cluster, stream->Primary()),
+  if (IsEqualUpTo(cluster, stream->Primary(), at)) {
+    return Fail("G4",
+                fmt::format("{}: is set aside, though all is as at {}", cluster, stream->Primary()),
                 from);
   }
   minute->second.files.erase(file);
@@ -558,10 +573,20 @@ std::optional<std::string> Checker::OldEntry(const std::string& cluster, const s
     const auto entries = tree.List(directory);
     if (!entries.ok()) continue;
     for (const DirEntry& entry : *entries) {
-      if (entry.info.modified < before) return paths::Join(directory, entry.name);
+      const std::string path = paths::Join(directory, entry.name);
+      if (entry.info.modified < before && !IsNobodys(cluster, path)) return path;
     }
   }
   return std::nullopt;
+}
+
+// A hint for a mirror that looks elsewhere now, left by a primary that was given up.
+bool Checker::IsNobodys(const std::string& cluster, const std::string& path) const {
+  if (!IsWithin(path, paths::Parent(paths::Mirrors("c")))) return false;
+  const std::string text = ReadFile(cluster, path);
+  const auto at = paths::ParseQueueLine(std::string_view(text).substr(0, text.find('\n')));
+  const StreamSpec* const stream = at ? history_.Find(at->stream) : nullptr;
+  return stream != nullptr && stream->Primary() != cluster;
 }
 
 std::optional<std::string> Checker::Unfinished(WallTime healed) const {

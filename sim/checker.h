@@ -121,6 +121,9 @@ class Checker {
   // A file or a directory leaves a merged view for the staging of its writer.
   void CheckTaken(const std::string& cluster, const paths::MinutePath& at, const std::string& from,
                   const std::string& to);
+  bool IsEqualUpTo(const std::string& cluster, const std::string& primary,
+                   const paths::MinutePath& at);
+  bool IsNobodys(const std::string& cluster, const std::string& path) const;
   bool HasFile(const std::string& cluster, const paths::MinutePath& at, uint64_t digest) const;
   bool AnotherHasFile(const std::string& but, const paths::MinutePath& at, uint64_t digest) const;
   // Whether a queue entry at the cluster other than `but` holds the line.

@@ -150,7 +150,8 @@ std::string TallyLine(const Tally& tally, const Took& took) {
   const auto calls = static_cast<double>(tally.seam_calls);
   return fmt::format(
       "{} seeds, {} failed; {} seam calls ({:.0f} a second, {:.0f} in a second of one core), {} "
-      "faults, {} deaths, {} messages, {} h simulated; {}, {} seam calls at least; {} failovers, {} "
+      "faults, {} deaths, {} messages, {} h simulated; {}, {} seam calls at least; {} failovers, "
+      "{} "
       "unplanned, {} failbacks, {} aborted, {} conflicts settled\n",
       tally.seeds, tally.failed, tally.seam_calls, calls / took.seconds, calls / took.core_seconds,
       tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600, sizes,

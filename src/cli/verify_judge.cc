@@ -107,6 +107,16 @@ class Judgement {
     return queue != seen_.queued.end() && queue->second.contains(path);
   }
 
+  // Another cluster than the primary for which a queue of `from` holds the line; empty: none.
+  std::string QueuedForAnother(const std::string& from, const std::string& path) const {
+    for (const auto& [key, paths] : seen_.queued) {
+      if (key.first == from && key.second != seen_.primary && paths.contains(path)) {
+        return key.second;
+      }
+    }
+    return "";
+  }
+
   void LocalIsMerged(const SeenView& local, const SeenView& merged) {
     if (!merged.unreadable.empty()) return;  // said once, of that view
     const Index& there = indexes_.at(&merged);
@@ -117,6 +127,12 @@ class Judgement {
       if (Queued(local.cluster, merged.cluster, path)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in the queue of {} for {}", local.cluster, merged.cluster), View::kLocal);
+      } else if (const std::string former = QueuedForAnother(local.cluster, path);
+                 !former.empty()) {
+        Add(Verdict::kPending, merged, &file,
+            fmt::format("in the queue of {} for {}, which merges it no more: moved to that for {}",
+                        local.cluster, former, merged.cluster),
+            View::kLocal);
       } else if (HoldsName(local.in_commit, file.name)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in a commit of {} that is not finished", local.cluster), View::kLocal);
