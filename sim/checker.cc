@@ -328,13 +328,13 @@ void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::Minu
 // closed it.
 bool Checker::IsEqualUpTo(const std::string& cluster, const std::string& primary,
                           const paths::MinutePath& at) {
+  const Seen& there = seen_[{primary, View::kMerged, at.stream}];
   const auto& here = seen_[{cluster, View::kMerged, at.stream}].minutes;
-  const auto& there = seen_[{primary, View::kMerged, at.stream}].minutes;
-  if (there.empty() || there.rbegin()->first <= at.minute) return false;
+  if (there.minutes.empty() || there.minutes.rbegin()->first <= at.minute) return false;
   return std::all_of(here.begin(), here.upper_bound(at.minute), [&](const auto& minute) {
-    const auto theirs = there.find(minute.first);
-    return theirs == there.end() ? minute.first < there.begin()->first  // purged there
-                                 : theirs->second.files == minute.second.files;
+    const auto theirs = there.minutes.find(minute.first);
+    if (theirs == there.minutes.end()) return there.purged && minute.first <= *there.purged;
+    return theirs->second.files == minute.second.files;
   });
 }
 
@@ -344,8 +344,10 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
                          const std::string& from, const std::string& to) {
   if (!ParseStagingPlace(to)) return CheckPurged(cluster, at, from);
   const StreamSpec* const stream = history_.Find(at.stream);
-  if (stream == nullptr || stream->Primary() == cluster ||
-      !history_.MayDiverge(cluster, at.stream)) {
+  // Which side is right is not known before one is chosen.
+  const bool is_primary =
+      stream != nullptr && stream->Primary() == cluster && !history_.InConflict();
+  if (stream == nullptr || is_primary || !history_.MayDiverge(cluster, at.stream)) {
     return Fail("G4", fmt::format("{}: is taken out of the view", cluster), from);
   }
   Seen& seen = seen_[{cluster, at.view, at.stream}];
@@ -362,7 +364,7 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;
-  if (IsEqualUpTo(cluster, stream->Primary(), at)) {
+  if (!history_.InConflict() && IsEqualUpTo(cluster, stream->Primary(), at)) {
     return Fail("G4",
                 fmt::format("{}: is set aside, though all is as at {}", cluster, stream->Primary()),
                 from);
@@ -385,6 +387,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
       Fail("G5", fmt::format("{}: a minute goes before an older one", cluster), path);
     }
     seen.minutes.erase(at.minute);
+    seen.purged = at.minute;
     return;
   }
   const auto minute = seen.minutes.find(at.minute);
@@ -498,6 +501,8 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
       if (there.messages.contains(key)) continue;
       if (IsQueued(cluster, line, path)) break;
+      // A hint: what is there is compared with all that is here.
+      if (mirror && history_.MayDiverge(to, at->stream)) break;
       return Fail("G7",
                   fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file, to),
                   path);

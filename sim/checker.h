@@ -98,6 +98,7 @@ class Checker {
   // One stream in one view of one cluster.
   struct Seen {
     std::map<Minute, SeenMinute> minutes;
+    std::optional<Minute> purged;                   // up to here
     std::unordered_map<uint64_t, Minute> messages;  // ever visible, and where; not set aside
   };
   using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream

@@ -251,7 +251,10 @@ int main(int argc, char** argv) {
     wishes.cuts.producers.insert(wishes.without_producers.begin(), wishes.without_producers.end());
     wishes.cuts.rates.insert(wishes.without_rates.begin(), wishes.without_rates.end());
     wishes.cuts.until = std::chrono::milliseconds(wishes.until_ms);
-    static_cast<void>(databus::StartLog({.level = databus::LogLevel::kError}));
+    // A trace has what the processes log beside it, on stderr.
+    const databus::LogLevel level =
+        wishes.trace ? databus::LogLevel::kInfo : databus::LogLevel::kError;
+    static_cast<void>(databus::StartLog({.level = level}));
     return databus::sim::Run(wishes);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);

@@ -16,6 +16,8 @@ using std::chrono::seconds;
 
 constexpr std::string_view kTopologyFile = "databus.xml";
 constexpr std::string_view kEditedFile = "edited.xml";
+// Then what it waits for is looked for.
+constexpr std::chrono::minutes kPatience{5};
 // Deeds that somebody else may forbid are given up after so many attempts.
 constexpr int kAttemptsMax = 4;
 
@@ -80,6 +82,7 @@ class Operator {
     std::istringstream in;
     std::ostringstream out;
     Io io{.in = in, .out = out, .err = out, .listen_for_stop = world_.listen_for_stop};
+    const auto patience = world_.interrupt_after(kPatience);
     const int code = RunProgram(words, io, seams_);
     Said said{code, out.str()};
     memory_.last =
@@ -120,6 +123,8 @@ class Operator {
       Type({"failback", "resume"});
     } else if (said.Has("'databus failover resume'")) {
       Type({"failover", "resume"});
+    } else if (said.Has("can be resumed")) {  // after a long wait
+      Choose();
     }
   }
 
@@ -186,9 +191,9 @@ class Operator {
 
   void Close() {
     while (true) {
-      bool calm = Carried(Type({"failover", "resume"}));
+      bool calm = Choose();
+      calm = Carried(Type({"failover", "resume"})) && calm;
       calm = Carried(Type({"failback", "resume"})) && calm;
-      calm = Choose() && calm;
       const std::set<std::string> spooling = memory_.spooling;
       for (const std::string& cluster : spooling) calm = Deliver(cluster) && calm;
       if (calm) return;

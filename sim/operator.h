@@ -33,6 +33,8 @@ struct OperatorWorld {
   // Told each command and what came of it.
   std::function<void(const std::string& line)> note;
   std::function<std::shared_ptr<void>(std::function<void()> stop)> listen_for_stop;
+  // Interrupts the command that runs, after so long, unless what it answers is gone by then.
+  std::function<std::shared_ptr<void>(fibers::SimTime patience)> interrupt_after;
 };
 
 // Returns when all is done.

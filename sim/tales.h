@@ -18,9 +18,9 @@ enum class Tale : uint8_t {
   kFailback,   // and back
   kUnplanned,  // a site dies, another takes over, it returns
   kReturn,     // a site is cut off and goes on, another takes over; it returns, and gets all back
-  kOpposite,   // each of two sites that are cut off from each other takes over from the other
   kAbort,      // a failover is undone in the middle, and begun again
   kEdit,       // somebody edits the topology at the same time
+  kOpposite,   // each of two sites that are cut off from each other takes over from the other
 };
 std::vector<std::string> TaleNames();
 

@@ -806,7 +806,14 @@ void World::Operate(Machine& machine, Seams& seams) {
       .closes = number == 0,
       .note = [&](const std::string& line) { Note(machine, [&] { return line; }); },
       .listen_for_stop =
-          [&](std::function<void()> stop) { return machine.ListenForStop(std::move(stop)); }};
+          [&](std::function<void()> stop) { return machine.ListenForStop(std::move(stop)); },
+      .interrupt_after = [&](SimTime patience) -> std::shared_ptr<void> {
+        auto runs = std::make_shared<bool>(true);
+        Plan(scheduler_.now() + patience, [&machine, still = std::weak_ptr<bool>(runs)] {
+          if (!still.expired()) machine.Stop();
+        });
+        return runs;
+      }};
   sim::Operate(scenario_.operators[number], memories_[number], world, seams);
 }
 
