@@ -327,6 +327,8 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
   if (AnyWaits(group)) return Status::Ok();
+  // What mirrors have is copied before anything is merged anew, also when the merge has failed.
+  DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
