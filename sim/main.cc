@@ -184,7 +184,7 @@ int Run(const Wishes& wishes) {
   if (!wishes.seed && listed.empty()) fmt::print("fresh seeds from {}\n", first);
   const double begin = Now();
   const Tally tally = RunJobs(listed, first, wishes);
-  fmt::print("{}", TallyLine(tally, {Now() - begin, CoreSeconds()}));
+  const Took took{Now() - begin, CoreSeconds()};
   if (wishes.coverage) {
     fmt::print("{}{}{}", CoverageTable(tally.coverage), RowsTable(tally),
                FailoverTable(tally.failover_coverage));
@@ -192,6 +192,7 @@ int Run(const Wishes& wishes) {
   const std::vector<std::string> unreached =
       wishes.require_coverage ? Unreached(tally) : std::vector<std::string>();
   for (const std::string& what : unreached) fmt::print("never reached: {}\n", what);
+  fmt::print("{}", TallyLine(tally, took));
   return tally.failed == 0 && unreached.empty() ? 0 : 1;
 }
 
@@ -225,7 +226,7 @@ void Declare(CLI::App& app, Wishes& wishes) {
   static const std::map<std::string, Size> kSizeNames = {
       {"compact", Size::kCompact}, {"ordinary", Size::kOrdinary}, {"hours", Size::kHours}};
   app.add_option("--size", wishes.wanted.size, "compact, ordinary or hours (default: drawn)")
-      ->transform(CLI::CheckedTransformer(kSizeNames));
+      ->transform(CLI::CheckedTransformer(kSizeNames).description(""));
   std::vector<std::string> stories = StoryNames();
   for (const std::string& tale : TaleNames()) stories.push_back(tale);
   app.add_option("--story", wishes.wanted.story,

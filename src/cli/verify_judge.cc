@@ -107,14 +107,13 @@ class Judgement {
     return queue != seen_.queued.end() && queue->second.contains(path);
   }
 
-  // Another cluster than the primary for which a queue of `from` holds the line; empty: none.
-  std::string QueuedForAnother(const std::string& from, const std::string& path) const {
-    for (const auto& [key, paths] : seen_.queued) {
-      if (key.first == from && key.second != seen_.primary && paths.contains(path)) {
-        return key.second;
-      }
+  // At a change of the primary, in a queue of one of before: the local service puts it into the
+  // right one. Null: in none.
+  const std::string* QueuedForAnother(const std::string& from, const std::string& path) const {
+    for (const auto& [queue, lines] : seen_.queued) {
+      if (queue.first == from && lines.contains(path)) return &queue.second;
     }
-    return "";
+    return nullptr;
   }
 
   void LocalIsMerged(const SeenView& local, const SeenView& merged) {
@@ -127,11 +126,10 @@ class Judgement {
       if (Queued(local.cluster, merged.cluster, path)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in the queue of {} for {}", local.cluster, merged.cluster), View::kLocal);
-      } else if (const std::string former = QueuedForAnother(local.cluster, path);
-                 !former.empty()) {
+      } else if (const std::string* other = QueuedForAnother(local.cluster, path)) {
         Add(Verdict::kPending, merged, &file,
-            fmt::format("in the queue of {} for {}, which merges it no more: moved to that for {}",
-                        local.cluster, former, merged.cluster),
+            fmt::format("in the queue of {} for {}, to be put into that for {}", local.cluster,
+                        *other, merged.cluster),
             View::kLocal);
       } else if (HoldsName(local.in_commit, file.name)) {
         Add(Verdict::kPending, merged, &file,

@@ -79,11 +79,10 @@ SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {
   for (const SourceSpec& source : stream.sources) {
     CountDelivered(source.cluster, seen);
     seen.views.push_back(ObserveView(source.cluster, View::kLocal, stream.name, from));
-    // P31: lines for a former primary go to the queue for the present one; read in this order,
-    // each is seen.
-    for (const DestinationSpec& former : stream.destinations) {
-      if (former.cluster == seen.primary) continue;
-      ReadQueue(source.cluster, former.cluster, View::kLocal, seen);
+    // Those of other clusters first: after a change of the primary lines move from there to its
+    // own.
+    for (const ClusterSpec& other : topology_.clusters) {
+      if (other.name != seen.primary) ReadQueue(source.cluster, other.name, View::kLocal, seen);
     }
     ReadQueue(source.cluster, seen.primary, View::kLocal, seen);
   }
