@@ -7,7 +7,6 @@
 
 #include "cli/failover/render.h"
 #include "cli/failover/verification.h"
-#include "cli/signals.h"
 #include "commit/cluster_id.h"
 #include "failover/run.h"
 #include "worker/queue_join.h"
@@ -75,7 +74,8 @@ Exit Finished(const Journal& journal, const FailoverOptions& options, Io& io) {
 Exit DriveFailover(FailoverSession& session, const Journal& journal, const FailoverOptions& options,
                    Io& io, Seams& seams) {
   StopFlag stop;
-  const SignalWatch signals([&stop] { stop.Stop(); });
+  const auto listening =
+      io.listen_for_stop ? io.listen_for_stop([&stop] { stop.Stop(); }) : nullptr;
   FailoverVerification verification(session.desk(), seams);
   Result<Journal> driven = journal;
   {

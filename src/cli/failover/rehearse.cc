@@ -116,7 +116,11 @@ class Rehearsal {
     io_.err << RenderPlan(*plan);
     if (const Exit exit = ExitOf(*plan); exit != Exit::kDone) return exit;
     const WallTime begun = seams_.clock.Wall();
-    Io aside{.in = io_.in, .out = io_.err, .err = io_.err, .terminal = io_.terminal};
+    Io aside{.in = io_.in,
+             .out = io_.err,
+             .err = io_.err,
+             .terminal = io_.terminal,
+             .listen_for_stop = io_.listen_for_stop};
     FailoverOptions quiet = options_.failover;
     quiet.json = false;
     const Exit exit = DriveFailover(session_, failover::Begin(*plan, begun), quiet, aside, seams_);
