@@ -169,8 +169,8 @@ def journals():
         "fenced_boot_ms": 77, "swapped": at, "undoes": "", "loss": {"loss_id": "1"}, "report": None,
         "events": [{"at": at, "step": "begin", "text": "begun, plan 1"}]}
     seed("failover_journal", "body", json.dumps(journal))
-    planned = dict(journal, kind="planned", step="begin", epochs=[], cuts=[], fenced_boot_ms=0, swapped="",
-                   loss=None)
+    planned = dict(journal, kind="planned", step="begin", epochs=[], cuts=[], fenced_boot_ms=0,
+                   swapped="", loss=None)
     seed("failover_journal", "begun", json.dumps(planned))
     plain = (EXAMPLES / "databus.xml").read_text().replace("@ROOT@", "/srv")
     plain = plain[plain.index("<databus>"):].rstrip()
