@@ -26,8 +26,8 @@ Step After(const Journal& journal) {
   return at == steps.end() || at + 1 == steps.end() ? Step::kDone : *(at + 1);
 }
 
-Journal At(Journal journal, Step step, WallTime now) {
-  journal.Note(now, fmt::format("{}: over", StepName(journal.step)));
+Journal At(Journal journal, Step step, WallTime now, std::string_view how = "over") {
+  journal.Note(now, fmt::format("{}: {}", StepName(journal.step), how));
   journal.step = step;
   journal.step_since = now;
   return journal;
@@ -178,7 +178,7 @@ std::string LeftInForce(const Journal& journal, const StoredTopology& stored) {
 }
 
 Journal AbortedWithout(const Journal& journal, const Observation& seen, std::string why) {
-  Journal next = At(journal, Step::kAborted, seen.now);
+  Journal next = At(journal, Step::kAborted, seen.now, "given up");
   next.report = {{"undone", false}, {"sentence", why}};
   next.Note(seen.now, std::move(why));
   return next;
@@ -347,7 +347,7 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
   }
   if (journal.step == Step::kUndo) return next;
   if (!MaySwapped(journal) || SwapIsLost(journal, seen)) {
-    return At(std::move(next), Step::kUndo, seen.now);
+    return At(std::move(next), Step::kUndo, seen.now, "aborted");
   }
   const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
   if (seen.TreeOf(to).Answers() || !IsWithout(without, to)) {
@@ -372,7 +372,7 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
             "'databus failover run --unplanned --from {0}' moves its business.",
             to, fmt::join(journal.change.Moving(), ", ")));
   }
-  return At(std::move(next), Step::kUndo, seen.now);
+  return At(std::move(next), Step::kUndo, seen.now, "aborted");
 }
 
 }  // namespace databus::failover

@@ -2,9 +2,7 @@
 // in the place of workers and collectors: exit codes, texts, JSON, prompts, refusals.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
-#include <csignal>
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -85,6 +83,10 @@ class FailoverCliTest : public testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     Io io{.in = in, .out = out, .err = err};
+    io.listen_for_stop = [this](std::function<void()> stop) {
+      tell_to_stop = std::move(stop);
+      return std::shared_ptr<void>();
+    };
     Seams seams = MakeSeams();
     const int code = RunProgram(args, io, seams);
     return {code, out.str(), err.str()};
@@ -168,7 +170,7 @@ class FailoverCliTest : public testing::Test {
     int looks = 0;
     before_look = [&] {
       if (At("dc1").stored.modes.empty() || ++looks != 5) return;
-      ::kill(::getpid(), SIGTERM);
+      tell_to_stop();
     };
     Ran ran = Over({"--yes"});
     before_look = {};
@@ -179,6 +181,7 @@ class FailoverCliTest : public testing::Test {
   TestWorld world_;
   std::set<std::string> asleep;
   std::function<void()> before_look;
+  std::function<void()> tell_to_stop;
   Milliseconds clock_ahead{0};
   uint64_t free_bytes = 0;
   uint64_t steering = kSteeringVersion;
@@ -444,6 +447,8 @@ TEST_F(FailoverCliTest, ALossIsAcceptedByItsIdAloneAndAccountedForLater) {
   const Ran over = Over({"--unplanned", "--yes", "--accept-loss", id});
   ASSERT_EQ(over.code, 0) << over.out << over.err;
   EXPECT_EQ(Primary(), "dc2");
+  EXPECT_THAT(over.out, AllOf(Not(HasSubstr("Nothing is lost")), HasSubstr("Of what can be read"),
+                              HasSubstr("loss statement " + id)));
   const Ran away = Run({"failover", "status"});
   EXPECT_THAT(away.out, AllOf(HasSubstr("of the loss statement:"), HasSubstr("unknown"),
                               HasSubstr("cluster dc1 does not answer")));
@@ -478,6 +483,30 @@ TEST_F(FailoverCliTest, OppositeDirectionsDuringAPartitionEndInAConflictThatIsCh
   EXPECT_EQ(Primary(), "dc2");
   const Ran back = Run({"failback", "run", "--to", "dc1", "--yes"});
   EXPECT_EQ(back.code, 0) << back.out << back.err;
+}
+
+TEST_F(FailoverCliTest, WhatIsAwayIsNeverTakenForNone) {
+  world_.trees.erase("dc1");
+  const Ran ran = Run({"failover", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("nobody can tell whether there was a failover"),
+                             HasSubstr("dc1 does not answer")));
+}
+
+TEST_F(FailoverCliTest, TheOpenOneIsMeantWhateverItIsCalled) {
+  ASSERT_EQ(RunUntilItIsStopped().code, 1);
+  asleep.clear();
+  EXPECT_THAT(Run({"failback", "status"}).out, HasSubstr("planned"));
+  const Ran aborted = Run({"failback", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 0) << aborted.err;
+  const Ran status = Run({"failover", "status", "--json"});
+  EXPECT_THAT(status.out, AllOf(HasSubstr("spool: aborted"), Not(HasSubstr("spool: over"))));
+}
+
+TEST_F(FailoverCliTest, ALossIsAcceptedOfAnUnplannedOneOnly) {
+  const Ran ran = Over({"--yes", "--accept-loss", "0"});
+  EXPECT_EQ(ran.code, 2) << ran.err;
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
 }
 
 TEST_F(FailoverCliTest, AnUnreadableJournalIsNeverTakenForNone) {

@@ -1,11 +1,13 @@
 #include "cli/failover/verification.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 
 #include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
+#include "failover/loss.h"
 #include "worker/salvage.h"
 
 namespace databus {
@@ -60,6 +62,24 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
     counts[finding.verdict].messages += finding.messages;
   }
   return counts;
+}
+
+// What is said when nothing that was read is lost or doubled: that, and what could not be read.
+std::string SentenceOfEqual(const Journal& journal, uint64_t unread) {
+  const auto statement = failover::LossFromJson(journal.loss);
+  const bool open = statement.ok() && !statement->lines.empty();
+  std::string text = unread == 0 && !open && journal.without.empty()
+                         ? "Nothing is lost, nothing is doubled."
+                         : "Of what can be read nothing is lost, nothing is doubled.";
+  if (open) {
+    text += fmt::format(
+        " What loss statement {} names is known when {} is back: 'databus failover status'.",
+        statement->id, journal.change.from);
+  }
+  if (!journal.without.empty()) {
+    text += fmt::format(" Not waited for: {}.", fmt::join(journal.without, ", "));
+  }
+  return text;
 }
 
 }  // namespace
@@ -156,7 +176,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   outcome.report = {
       {"equal", equal},
       {"sentence",
-       equal ? std::string("Nothing is lost, nothing is doubled.")
+       equal ? SentenceOfEqual(journal, count(Verdict::kUnknown).files)
              : fmt::format("NOT EQUAL: {} lost, {} doubled; look at 'databus verify', and purge "
                            "nothing.",
                            Plural(lost.files, "file"), Plural(doubled.files, "file"))},
