@@ -360,7 +360,7 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
                   from);
     }
     seen.minutes.erase(minute);
-    return;
+    return tell_.put_right(cluster, at.stream, at.minute);
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;
