@@ -122,7 +122,10 @@ std::string_view Sentence(const Outcome& outcome, Exit exit) {
     case Exit::kFailed:
       return "NOT EQUAL: something is lost or doubled. Keep everything as it is; purge nothing.";
     case Exit::kUndecided:
-      return "CANNOT BE DECIDED: something cannot be read, or is still on its way.";
+      return outcome.Has(Verdict::kUnknown)
+                 ? "CANNOT BE DECIDED: something cannot be read."
+                 : "STILL ON ITS WAY: not everything has arrived in the time to wait; nothing is "
+                   "lost or doubled. While producers run that is so at any time: leave --wait out.";
     case Exit::kNothingToDo: return "There is nothing in this range.";
     case Exit::kUsage: break;
   }
