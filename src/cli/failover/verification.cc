@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
+#include <utility>
 
 #include "cli/table.h"
 
@@ -29,6 +31,20 @@ Minute FirstMinute(const Journal& journal) {
     }
   }
   return first + (-kSlackMinutes);
+}
+
+Json ViewsOf(const SeenStream& seen) {
+  Json views = Json::array();
+  for (const SeenView& view : seen.views) {
+    uint64_t messages = 0;
+    for (const auto& file : view.files) messages += file->messages;
+    views.push_back({{"cluster", view.cluster},
+                     {"view", ViewName(view.view)},
+                     {"files", view.files.size()},
+                     {"messages", messages},
+                     {"unreadable", view.unreadable}});
+  }
+  return views;
 }
 
 struct Count {
@@ -67,31 +83,10 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     topology_ = newest->stored.topology;
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
-  const MinuteRange range{FirstMinute(journal), kLastMinute};
   Verification outcome;
   Json streams = Json::array();
-  std::vector<Finding> all;
-  for (const StreamSpec& stream : StreamsToVerify(journal, topology_)) {
-    const SeenStream seen = observer_->Observe(stream, range.from);
-    std::vector<Finding> findings = Judge(seen, range);
-    const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
-      return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
-    });
-    if (alarming)
-      findings = Confirm(findings, Judge(observer_->Observe(stream, range.from), range));
-    Json views = Json::array();
-    for (const SeenView& view : seen.views) {
-      uint64_t messages = 0;
-      for (const SeenFile& file : view.files) messages += file.messages;
-      views.push_back({{"cluster", view.cluster},
-                       {"view", ViewName(view.view)},
-                       {"files", view.files.size()},
-                       {"messages", messages},
-                       {"unreadable", view.unreadable}});
-    }
-    streams.push_back({{"stream", stream.name}, {"views", std::move(views)}});
-    all.insert(all.end(), findings.begin(), findings.end());
-  }
+  const std::vector<Finding> all =
+      Look(StreamsToVerify(journal, topology_), {FirstMinute(journal), kLastMinute}, streams);
   const bool anew = journal.kind == failover::Kind::kUnplanned &&
                     seams_.clock.Wall() - journal.step_since < kMergedAnewWithin;
   std::set<std::string> pending;
@@ -127,6 +122,33 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
       {"unknown", count(Verdict::kUnknown).files},
       {"streams", std::move(streams)}};
   return outcome;
+}
+
+std::vector<Finding> FailoverVerification::Look(const std::vector<StreamSpec>& streams,
+                                                const MinuteRange& range, Json& report) {
+  std::vector<Finding> all;
+  std::vector<StreamSpec> again;
+  for (const SeenStream& seen : observer_->Look(streams, range.from)) {
+    std::vector<Finding> findings = Judge(seen, range);
+    const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
+      return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
+    });
+    if (alarming) again.push_back(*std::ranges::find(streams, seen.stream, &StreamSpec::name));
+    report.push_back({{"stream", seen.stream}, {"views", ViewsOf(seen)}});
+    std::ranges::move(findings, std::back_inserter(all));
+  }
+  if (again.empty()) return all;
+  std::vector<Finding> first;
+  std::vector<Finding> second;
+  for (const SeenStream& seen : observer_->Look(again, range.from)) {
+    std::ranges::move(Judge(seen, range), std::back_inserter(second));
+    const auto of_stream = std::ranges::stable_partition(
+        all, [&](const Finding& finding) { return finding.stream != seen.stream; });
+    first.insert(first.end(), of_stream.begin(), of_stream.end());
+    all.erase(of_stream.begin(), of_stream.end());
+  }
+  std::ranges::move(Confirm(first, std::move(second)), std::back_inserter(all));
+  return all;
 }
 
 }  // namespace databus

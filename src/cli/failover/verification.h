@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include <nlohmann/json_fwd.hpp>
+
 #include "cli/seams.h"
 #include "cli/verify_observe.h"
 #include "control/topology_desk.h"
@@ -26,6 +28,11 @@ class FailoverVerification {
   Result<failover::Verification> Check(const failover::Journal& journal);
 
  private:
+  // What is lost or doubled is believed when a second look says the same. Adds the streams' views
+  // to `report`.
+  std::vector<Finding> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range,
+                            nlohmann::ordered_json& report);
+
   const TopologyDesk& desk_;
   Seams& seams_;
   Topology topology_;  // with the sources of before and after
