@@ -8,8 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "cli/all_commands.h"
 #include "cli/app.h"
 #include "cli/installation.h"
+#include "cli/signals.h"
 #include "storage/open.h"
 
 namespace {
@@ -43,6 +45,7 @@ bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 &
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == databus::kCollector.name) databus::HoldHangUps();
   std::ios::sync_with_stdio(false);
   std::cin.tie(nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of ours, not a death

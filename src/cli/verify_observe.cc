@@ -126,6 +126,15 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     ReadLocals(stream, from, step, seen);
   });
+  // Those of other clusters first: after a change of the primary lines move from there to its own.
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    for (const ClusterSpec& other : topology_.clusters) {
+      if (other.name == seen.primary) continue;
+      for (const SourceSpec& source : stream.sources) {
+        step.Queue(source.cluster, other.name, View::kLocal, names, seen);
+      }
+    }
+  });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const SourceSpec& source : stream.sources) {
       step.Queue(source.cluster, seen.primary, View::kLocal, names, seen);

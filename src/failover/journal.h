@@ -81,10 +81,12 @@ struct Journal {
   RoleChange change;
   uint64_t base_epoch = 0;  // what was planned from
   std::string base_digest;
-  std::vector<std::string> without;         // collectors that nobody waits for, "<cluster>/<name>"
-  std::vector<StepEpoch> epochs;            // in the order in which they were stored
-  Cuts cuts;                                // before the swap is stored
-  std::optional<WallTime> fenced;           // since when nobody can miss the epoch of `fence`
+  std::vector<std::string> without;  // collectors that nobody waits for, "<cluster>/<name>"
+  std::vector<StepEpoch> epochs;     // in the order in which they were stored
+  Cuts cuts;                         // before the swap is stored
+  // Since when nobody can miss the epoch of `fence`; by the driver's clock, so that who takes over
+  // begins anew.
+  std::optional<BootTime> fenced;
   std::optional<WallTime> swapped;          // when it was
   std::string undoes;                       // kFailback: the id of the failover
   nlohmann::ordered_json loss = nullptr;    // kUnplanned: the statement that was accepted

@@ -35,6 +35,8 @@ struct SeenCollector {
   std::string cluster{};
   std::string name{};
   Life life = Life::kAlive;
+  // Not empty: there is a heartbeat, and nobody knows what it says; the rest is not known.
+  std::string why_unreadable{};
   WallTime written;
   uint64_t epoch = 0;  // the topology obeyed; 0: none
   std::string digest{};
@@ -43,12 +45,16 @@ struct SeenCollector {
   uint64_t open_intents = 0;  // of all streams
   Milliseconds lag{0};        // of the oldest message in its spool; 0: there is none
   uint64_t spool_bytes = 0;
+  // Of those, what came before `epoch` was taken up; nothing: it does not say.
+  std::optional<uint64_t> bytes_before_epoch{};
   std::optional<uint64_t> free_bytes{};
   std::string host{};  // and port: where producers and other collectors reach it
   uint16_t port = 0;
   std::string allow{};  // the addresses that may send; empty: all
 
   std::string Label() const { return LabelOf(cluster, name); }
+  // Why it counts as silent.
+  std::string Silence() const;
 };
 
 // The holder of a cluster's lease.
@@ -104,6 +110,7 @@ struct MirrorKey {
 
 struct Observation {
   WallTime now;
+  BootTime boot;  // of this machine: how long something takes is measured by it
   // The newest epoch of the stored topology anywhere; nothing: none is stored.
   std::optional<TopologyEpoch> newest{};
   std::map<std::string, std::string> tips{};  // its newest one's digest, by cluster that answers

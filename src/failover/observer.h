@@ -12,6 +12,8 @@
 
 namespace databus::failover {
 
+class LifeWatch;
+
 // One thread at a time.
 class Observer {
  public:
@@ -29,11 +31,14 @@ class Observer {
   void Topologies(Observation& seen) const;
   void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
-  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) const;
+  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror);
+  Result<Group> ReadPrimary(const Scope::Mirrored& wanted, SeenMirror& mirror);
+  Result<Group> Groups(const std::string& cluster);
   Memory& Of(const std::string& cluster);
 
   const TopologyDesk& desk_;
   const Clock& clock_;
+  const std::unique_ptr<LifeWatch> watch_;
   std::map<std::string, std::unique_ptr<Memory>> memories_;
 };
 

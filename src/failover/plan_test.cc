@@ -70,6 +70,11 @@ TEST(PlanTest, WhateverIsWrongIsRefusedByNameWithANextStep) {
        [](Observation& seen) { seen.workers["dc2"].divergent["clicks"] = "3 minutes"; }},
       {"collector dc3/c1 has said nothing since", "--without dc3/c1",
        [](Observation& seen) { CollectorOf(seen, "dc3").life = Life::kSilent; }},
+      {"collector dc1/c1 is stopped, with 7 bytes in its spool", "--without dc1/c1",
+       [](Observation& seen) {
+         CollectorOf(seen, "dc1").life = Life::kStopped;
+         CollectorOf(seen, "dc1").spool_bytes = 7;
+       }},
       {"collector dc3/c1 obeys topology epoch 0", "version",
        [](Observation& seen) { CollectorOf(seen, "dc3").epoch = 0; }},
       {"bytes free for its spool", "make room",

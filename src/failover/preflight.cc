@@ -104,16 +104,12 @@ class Checks {
     switch (collector.life) {
       case Life::kStopped:
         if (collector.spool_bytes > 0) {
-          Warn(fmt::format(
-              "collector {} is stopped, with {} bytes in its spool: they arrive when it "
-              "is started again",
-              label, collector.spool_bytes));
+          Stopped(label, collector);
         }
         return;
       case Life::kSilent:
         if (Unplanned()) return;
-        Refuse(fmt::format("collector {} has said nothing since {}", label,
-                           ToIsoMs(collector.written)),
+        Refuse(fmt::format("collector {} {}", label, collector.Silence()),
                fmt::format("start it; or, if it is gone for good, go on without it: --without {}",
                            label));
         return;
@@ -125,6 +121,19 @@ class Checks {
              "give it a moment; if it stays so, look at its log: it may be of an older version");
     }
     if (!Unplanned()) Space(collector);
+  }
+
+  void Stopped(const std::string& label, const SeenCollector& collector) {
+    std::string what = fmt::format("collector {} is stopped, with {} bytes in its spool", label,
+                                   collector.spool_bytes);
+    const std::string& site = plan_.change.site;
+    if (Unplanned() || site != plan_.change.from || collector.cluster != site) {
+      return Warn(std::move(what) + ": they arrive when it is started again");
+    }
+    Refuse(std::move(what),
+           fmt::format("start it; or accept that they arrive when it is started again: --without "
+                       "{}",
+                       label));
   }
 
   // While it spools, a collector needs room for what comes in meanwhile.

@@ -49,6 +49,7 @@ Result<Journal> Runner::Drive(Journal journal, StopFlag& stop) {
   }
   journal.driver = options_.driver;
   journal.token = options_.random.Hex(16);
+  journal.fenced.reset();
   if (const Status saved = Save(journal); !saved.ok()) return saved;
   while (!journal.Ended()) {
     auto changed = Round(journal);

@@ -240,6 +240,18 @@ TEST(RunTest, AnotherOperatorsEpochStopsItBeforeTheSwap) {
   EXPECT_THAT(driven.status().message(), HasSubstr("an operator"));
 }
 
+// What it waited for was measured by the clock of another machine.
+TEST(RunTest, WhoTakesOverWaitsAnewForAPrimaryThatIsCutOff) {
+  Puppets world;
+  Journal over = BeginOver(world);
+  over.fenced = BootTime(std::chrono::hours(1));
+  Command command(world);
+  std::optional<BootTime> fenced = over.fenced;
+  command.on_progress = [&](const Progress& progress) { fenced = progress.journal.fenced; };
+  ASSERT_TRUE(command.Drive(over).ok());
+  EXPECT_EQ(fenced, std::nullopt);
+}
+
 TEST(RunTest, ASilentCollectorKeepsTheGateShutUntilItSpeaks) {
   Puppets world;
   const Journal over = BeginOver(world);

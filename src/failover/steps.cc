@@ -218,7 +218,7 @@ Action NextAction(const Journal& journal, const Observation& seen) {
   Gate gate = GateOf(journal, seen);
   if (gate.open() && journal.step == Step::kFence && !journal.fenced) {
     Journal fenced = journal;
-    fenced.fenced = seen.now;
+    fenced.fenced = seen.boot;
     return Advance(std::move(fenced));
   }
   return gate.open() ? Forward(journal, seen) : Wait(journal, std::move(gate));

@@ -258,10 +258,12 @@ struct Obstacle {
   std::function<void(Observation&)> put;
 };
 
+SeenCollector& CollectorOf(Observation& seen, const std::string& cluster) {
+  return *std::ranges::find(seen.collectors, cluster, &SeenCollector::cluster);
+}
+
 std::vector<Obstacle> Obstacles() {
-  const auto collector = [](Observation& seen, const std::string& cluster) -> SeenCollector& {
-    return *std::ranges::find(seen.collectors, cluster, &SeenCollector::cluster);
-  };
+  const auto collector = &CollectorOf;
   return {
       {Step::kSpool, "dc3/c1 has said nothing",
        [=](Observation& seen) { collector(seen, "dc3").life = Life::kSilent; }},
@@ -273,6 +275,8 @@ std::vector<Obstacle> Obstacles() {
        [=](Observation& seen) { collector(seen, "dc2").modes["clicks"] = "deliver"; }},
       {Step::kSpool, "still has mode deliver for orders",
        [=](Observation& seen) { collector(seen, "dc1").modes["orders"] = "deliver"; }},
+      {Step::kSpool, "does not say which mode it has for views",
+       [=](Observation& seen) { collector(seen, "dc2").modes.erase("views"); }},
       {Step::kSpool, "2 deliveries under way",
        [=](Observation& seen) { collector(seen, "dc2").backlog["clicks"].open_intents = 2; }},
       {Step::kSpool, "1 deliveries under way",
@@ -314,13 +318,50 @@ std::vector<Obstacle> Obstacles() {
        [](Observation& seen) { seen.workers["dc2"].life = Life::kStopped; }},
       {Step::kSwap, "dc1/c1 obeys topology epoch 3",
        [=](Observation& seen) { collector(seen, "dc1").epoch = 3; }},
-      {Step::kDespool, "dc1/c1 still has messages",
-       [=](Observation& seen) { collector(seen, "dc1").lag = std::chrono::hours(1); }},
+  };
+}
+
+std::vector<Obstacle> DespoolObstacles() {
+  const auto collector = &CollectorOf;
+  return {
+      {Step::kDespool, "dc1/c1 still has 7 bytes from before the swap",
+       [=](Observation& seen) { collector(seen, "dc1").bytes_before_epoch = 7; }},
+      {Step::kDespool, "dc3/c1 does not say what its spool holds",
+       [=](Observation& seen) { collector(seen, "dc3").bytes_before_epoch.reset(); }},
+      {Step::kDespool, "dc1/c1 obeys topology epoch 3",
+       [=](Observation& seen) { collector(seen, "dc1").epoch = 3; }},
+      {Step::kDespool, "dc3/c1 has said nothing",
+       [=](Observation& seen) { collector(seen, "dc3").life = Life::kSilent; }},
+      {Step::kDespool, "dc1/c1 has said nothing since 2031",
+       [=](Observation& seen) {
+         collector(seen, "dc1").life = Life::kSilent;
+         collector(seen, "dc1").spool_bytes = 7;
+       }},
+      {Step::kDespool, "go on without it (--without dc1/c1)",
+       [=](Observation& seen) {
+         collector(seen, "dc1").life = Life::kSilent;
+         collector(seen, "dc1").epoch = 3;
+       }},
+      {Step::kDespool, "dc1/c1 is stopped, with 7 bytes in its spool",
+       [=](Observation& seen) {
+         collector(seen, "dc1").life = Life::kStopped;
+         collector(seen, "dc1").spool_bytes = 7;
+       }},
+      {Step::kDespool, "dc1/c1 says what cannot be read: newer, and did not obey",
+       [=](Observation& seen) {
+         collector(seen, "dc1") = {.cluster = "dc1",
+                                   .name = "c1",
+                                   .life = Life::kSilent,
+                                   .why_unreadable = "newer",
+                                   .written = {}};
+       }},
   };
 }
 
 TEST(StepsTest, WhateverIsMissingOrUnknownKeepsAGateShutAndIsNamed) {
-  for (const Obstacle& obstacle : Obstacles()) {
+  std::vector<Obstacle> obstacles = Obstacles();
+  std::ranges::copy(DespoolObstacles(), std::back_inserter(obstacles));
+  for (const Obstacle& obstacle : obstacles) {
     SCOPED_TRACE(testing::Message() << StepName(obstacle.step) << ": " << obstacle.names);
     Machine machine(Kind::kPlanned);
     while (machine.journal.step != obstacle.step) machine.Do(machine.Next());
@@ -368,6 +409,33 @@ TEST(StepsTest, AfterTheSwapNobodyWaitsForTheClusterThatWentAway) {
   EXPECT_EQ(NextAction(machine.journal, seen).what, What::kAdvance);
 }
 
+// The clocks of its collectors may say what they like.
+TEST(StepsTest, WhatCameAfterTheSwapIsNotWaitedForHoweverOldItIsSaidToBe) {
+  Machine machine(Kind::kPlanned);
+  while (machine.journal.step != Step::kDespool) machine.Do(machine.Next());
+  Observation seen = machine.model.See();
+  for (SeenCollector& collector : seen.collectors) {
+    collector.lag = std::chrono::hours(1);
+    collector.spool_bytes = 1000;
+  }
+  EXPECT_EQ(NextAction(machine.journal, seen).what, What::kAdvance);
+}
+
+TEST(StepsTest, ASwitchedOffCollectorThatKeepsMessagesNeedsTheOperatorsWord) {
+  for (const Life life : {Life::kSilent, Life::kStopped}) {
+    Machine machine(Kind::kPlanned);
+    while (machine.journal.step != Step::kDespool) machine.Do(machine.Next());
+    Observation seen = machine.model.See();
+    seen.trees["dc1"].why_away = "switched off";
+    SeenCollector& kept = *std::ranges::find(seen.collectors, "dc1", &SeenCollector::cluster);
+    kept.life = life;
+    kept.spool_bytes = 7;
+    EXPECT_EQ(NextAction(machine.journal, seen).what, What::kWait);
+    machine.journal.without = {"dc1/c1"};
+    EXPECT_EQ(NextAction(machine.journal, seen).what, What::kAdvance);
+  }
+}
+
 TEST(StepsTest, AStreamThatWaitsWhenAloneGetsAnotherPrimaryOnlyWhenTheOldOneMustHaveStopped) {
   StoredTopology base = TestBase();
   base.topology.streams[0].when_alone = WhenAlone::kWait;
@@ -394,7 +462,9 @@ TEST(StepsTest, AStreamThatWaitsWhenAloneGetsAnotherPrimaryOnlyWhenTheOldOneMust
   const auto next = [&](std::chrono::seconds later) {
     Observation then = machine.model.See();
     then.tips.erase("dc1");
-    then.now = *machine.journal.fenced + later;
+    // What the clocks of the day say does not matter.
+    then.now = kTestNow + std::chrono::hours(24);
+    then.boot = *machine.journal.fenced + later;
     return NextAction(machine.journal, then);
   };
   EXPECT_EQ(next(kAloneAfter).what, What::kWait);

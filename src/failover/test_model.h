@@ -59,6 +59,7 @@ inline StoredTopology TestBase() {
 class TestModel {
  public:
   WallTime now = kTestNow;
+  BootTime boot{std::chrono::hours(1)};
   std::map<std::string, TopologyEpoch> tips;  // by cluster
 
   explicit TestModel(const StoredTopology& base = TestBase()) { Store(TopologyEpoch::Of(base)); }
@@ -77,8 +78,10 @@ class TestModel {
   // As it would be seen; a second later each time.
   Observation See() {
     now += std::chrono::seconds(1);
+    boot += std::chrono::seconds(1);
     Observation seen;
     seen.now = now;
+    seen.boot = boot;
     seen.newest = Newest();
     for (const auto& [cluster, tip] : tips) {
       seen.tips[cluster] = tip.digest;
@@ -108,7 +111,8 @@ class TestModel {
                             .name = "c1",
                             .written = now,
                             .epoch = newest.stored.epoch,
-                            .digest = newest.digest};
+                            .digest = newest.digest,
+                            .bytes_before_epoch = 0};
     for (const StreamSpec& stream : newest.stored.topology.streams) {
       if (stream.publication == Publication::kFrozen && stream.Primary() == cluster) {
         worker.frozen[stream.name] = kTestMinute;

@@ -111,6 +111,7 @@ class Puppets {
     beat.facts["topology_epoch"] = newest.stored.epoch;
     beat.facts["topology_digest"] = newest.digest;
     beat.facts["lag_ms"] = 0;
+    beat.facts["spool_bytes_before_epoch"] = 0;
     for (const StreamSpec& stream : newest.stored.topology.streams) {
       const ModeRule* const rule = newest.stored.FindMode(cluster, stream.name);
       beat.facts["mode"][stream.name] =

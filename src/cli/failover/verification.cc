@@ -19,7 +19,8 @@ namespace {
 // Collectors' clocks may be behind a little.
 constexpr int64_t kSlackMinutes = 2;
 
-// What an unplanned failover finds missing is being merged anew; so long it is waited for.
+// What an unplanned failover finds missing is being merged anew; so long each process that drives
+// it waits for that.
 constexpr std::chrono::minutes kMergedAnewWithin{2};
 
 // From where on it is looked: a little before it began, or where the new primary began.
@@ -87,8 +88,9 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   Json streams = Json::array();
   const std::vector<Finding> all =
       Look(StreamsToVerify(journal, topology_), {FirstMinute(journal), kLastMinute}, streams);
+  if (!begun_) begun_ = seams_.clock.Boot();
   const bool anew = journal.kind == failover::Kind::kUnplanned &&
-                    seams_.clock.Wall() - journal.step_since < kMergedAnewWithin;
+                    seams_.clock.Boot() - *begun_ < kMergedAnewWithin;
   std::set<std::string> pending;
   for (const Finding& finding : all) {
     const bool merged_later = finding.view == View::kMerged && !finding.path.empty();

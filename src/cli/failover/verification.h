@@ -37,6 +37,7 @@ class FailoverVerification {
   Seams& seams_;
   Topology topology_;  // with the sources of before and after
   std::unique_ptr<VerifyObserver> observer_;
+  std::optional<BootTime> begun_;                 // the first check
   std::optional<std::set<std::string>> awaited_;  // paths
 };
 
