@@ -74,8 +74,8 @@ class SideFiles {
 Result<MinuteVerdict> MinuteComparison::Compare(const std::string& stream, Minute minute) {
   DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* here, here_.Described(minute));
   DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* there, there_.Described(minute));
-  const bool described_there = there->contains(stream);
-  if (undescribed_ == Undescribed::kByLength && !described_there && !here->contains(stream)) {
+  if (undescribed_ == Undescribed::kByLength && !there->contains(stream) &&
+      !here->contains(stream)) {
     return CompareLengths(stream, minute);
   }
   // Here first: what a mirror has by now, its primary has had before.
@@ -83,9 +83,12 @@ Result<MinuteVerdict> MinuteComparison::Compare(const std::string& stream, Minut
   SideFiles side_there;
   DATABUS_ASSIGN_OR_RETURN(const MinuteFiles* files_here, side_here.Of(here_, stream, minute));
   DATABUS_ASSIGN_OR_RETURN(const MinuteFiles* files_there, side_there.Of(there_, stream, minute));
-  MinuteVerdict verdict = Judge(files_here, files_there);
-  verdict.described_there = described_there;
-  return verdict;
+  return Judge(files_here, files_there);
+}
+
+Result<bool> MinuteComparison::IsDescribedThere(const std::string& stream, Minute minute) {
+  DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* there, there_.Described(minute));
+  return there->contains(stream);
 }
 
 Result<MinuteVerdict> MinuteComparison::CompareLengths(const std::string& stream, Minute minute) {

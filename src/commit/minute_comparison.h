@@ -25,8 +25,6 @@ struct MinuteVerdict {
   };
   Kind kind = Kind::kEqual;
   std::string file{};  // the first that is not equal
-  // Whether a manifest there names the stream: it closed the minute.
-  bool described_there = false;
 };
 
 // Of one group of merged streams at two clusters. For one walk over minutes, not to be kept. One
@@ -51,6 +49,8 @@ class MinuteComparison {
 
   // kUnavailable, kCorrupt: it cannot be known now.
   Result<MinuteVerdict> Compare(const std::string& stream, Minute minute);
+  // Whether a manifest there names the stream.
+  Result<bool> IsDescribedThere(const std::string& stream, Minute minute);
   // How many manifests and other files it has read, and directories listed in their place.
   uint64_t reads() const { return here_.reads() + there_.reads() + listed_; }
 

@@ -57,14 +57,20 @@ Status MirrorReader::LookUpFirst(const MinuteComparison::Trees& trees, Walk& wal
 }
 
 Status MirrorReader::Begin(const MinuteComparison::Trees& trees, Walk& walk) {
-  const Minute newest = *walk.wanted->seen->newest;
-  const Known& known = *walk.known;
+  SeenMirror& seen = *walk.wanted->seen;
+  const Minute newest = *seen.newest;
+  Known& known = *walk.known;
   walk.next = newest;
   if (walk.wanted->depth == Depth::kNewest) return Status::Ok();
+  // The newest minutes were set aside: what comes in their place is compared.
+  if (known.equal_to && *known.equal_to >= newest) known.equal_to.reset();
   if (!known.first || known.looked_up_at != newest) {
     DATABUS_RETURN_IF_ERROR(LookUpFirst(trees, walk));
   }
-  walk.next = known.equal_to ? std::min(known.equal_to->Next(), newest) : *known.first;
+  walk.next = known.equal_to ? known.equal_to->Next() : *known.first;
+  if (known.equal_to && *known.equal_to >= *known.first) {
+    seen.compared = static_cast<uint64_t>(*known.equal_to - *known.first + 1);
+  }
   return Status::Ok();
 }
 
@@ -105,7 +111,7 @@ void MirrorReader::Read(const MinuteComparison::Trees& trees, Group group,
   std::vector<Walk> walks;
   for (const Wanted& each : wanted) {
     if (!each.seen->newest || !each.seen->primary_newest) continue;
-    Walk walk{&each, &known_[each.stream], {}};
+    Walk walk{.wanted = &each, .known = &known_[each.stream], .next = {}};
     const Status begun = Begin(trees, walk);
     each.seen->why_unknown = begun.message();
     // Nothing to compare where all of the mirror is older than the primary.
@@ -116,20 +122,20 @@ void MirrorReader::Read(const MinuteComparison::Trees& trees, Group group,
     // All streams of a minute before the next one: each manifest is read once.
     const Minute minute = std::ranges::min_element(walks, {}, &Walk::next)->next;
     const uint64_t before = comparison.reads();
-    const bool may = budget > 0;
-    uint64_t spent = 0;
-    std::erase_if(walks, [&](Walk& walk) {
-      if (walk.next != minute) return false;
+    bool counts = false;
+    for (Walk& walk : walks) {
+      if (walk.next != minute) continue;
       const bool is_newest = minute == *walk.wanted->seen->newest;
-      if (!may && !is_newest) {
+      if (budget == 0 && !is_newest) {
         SayHowFar(minute, walk.known->equal_to, *walk.wanted->seen);
-        return true;
+        walk.done = true;
+        continue;
       }
-      const bool goes_on = Compare(trees, comparison, walk);
-      if (!is_newest) spent = comparison.reads() - before;
-      return !goes_on;
-    });
-    budget -= std::min(budget, spent);
+      counts = counts || !is_newest;
+      walk.done = !Compare(trees, comparison, walk);
+    }
+    if (counts) budget -= std::min(budget, comparison.reads() - before);
+    std::erase_if(walks, [](const Walk& walk) { return walk.done; });
   }
 }
 

@@ -47,6 +47,7 @@ class MirrorReader {
     const Wanted* wanted;
     Known* known;
     Minute next;
+    bool done = false;
   };
   static Status LookUpFirst(const MinuteComparison::Trees& trees, Walk& walk);
   static Status Begin(const MinuteComparison::Trees& trees, Walk& walk);

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/status.h"
+#include "cluster/paths.h"
 #include "control/topology_desk.h"
 #include "failover/observation.h"
 
