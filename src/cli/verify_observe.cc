@@ -216,8 +216,7 @@ Status VerifyObserver::ReadView(Tree& tree, const Place& place, Minute from, See
   Files& known = known_[place];
   Files still;
   for (const Minute minute : minutes) {
-    auto files =
-        ListMinuteFiles(*tree.storage, paths::MinuteDir(place.view, place.stream, minute));
+    auto files = ListMinuteFiles(*tree.storage, paths::MinuteDir(place.view, place.stream, minute));
     if (files.code() == Code::kNotFound) continue;  // purged meanwhile
     if (!files.ok()) return files.status();
     for (const DirEntry& entry : *files) {
@@ -277,8 +276,8 @@ Result<SeenFile> VerifyObserver::ReadFile(Tree& tree, const Place& place, Minute
 }
 
 Status VerifyObserver::ReadSetAside(Tree& tree, const Place& place, SeenView& seen) {
-  DATABUS_ASSIGN_OR_RETURN(
-      const auto files, ListIfThere(*tree.storage, paths::Quarantine(place.view, place.stream)));
+  DATABUS_ASSIGN_OR_RETURN(const auto files,
+                           ListIfThere(*tree.storage, paths::Quarantine(place.view, place.stream)));
   for (const DirEntry& file : files) seen.set_aside.insert(file.name);
   return Status::Ok();
 }

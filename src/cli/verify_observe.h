@@ -29,8 +29,9 @@ class VerifyObserver {
   VerifyObserver(const Topology& topology, Seams& seams, Depth depth);
 
   // All of `streams`, in this order. Reads in the direction of the flow, step by step for all of
-  // them, so that a file that moves on meanwhile is seen at least once; and only once what they share,
-  // commits and queues (twice a queue that is of the primary of some streams, and not of others).
+  // them, so that a file that moves on meanwhile is seen at least once; and only once what they
+  // share, commits and queues (twice a queue that is of the primary of some streams, and not of
+  // others).
   std::vector<SeenStream> Look(const std::vector<StreamSpec>& streams, Minute from);
   SeenStream Observe(const StreamSpec& stream, Minute from);
 

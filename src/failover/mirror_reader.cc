@@ -48,8 +48,8 @@ void SayHowFar(Minute next, std::optional<Minute> equal_to, SeenMirror& seen) {
 
 Status MirrorReader::LookUpFirst(const MinuteComparison::Trees& trees, Walk& walk) {
   Known& known = *walk.known;
-  DATABUS_ASSIGN_OR_RETURN(
-      const Minute first, FirstOfBoth(trees, walk.wanted->stream, *walk.wanted->seen->newest));
+  DATABUS_ASSIGN_OR_RETURN(const Minute first,
+                           FirstOfBoth(trees, walk.wanted->stream, *walk.wanted->seen->newest));
   if (known.first && first < *known.first) known.equal_to.reset();
   known.first = first;
   known.looked_up_at = *walk.wanted->seen->newest;

@@ -52,7 +52,8 @@ class MirrorReader {
   static Status LookUpFirst(const MinuteComparison::Trees& trees, Walk& walk);
   static Status Begin(const MinuteComparison::Trees& trees, Walk& walk);
   // Whether there is another minute to be compared.
-  static bool Compare(const MinuteComparison::Trees& trees, MinuteComparison& comparison, Walk& walk);
+  static bool Compare(const MinuteComparison::Trees& trees, MinuteComparison& comparison,
+                      Walk& walk);
 
   std::map<std::string, Known> known_;  // by stream
 };

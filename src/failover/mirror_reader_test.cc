@@ -59,10 +59,9 @@ TEST_F(MirrorReaderTest, ALookReadsNoMoreThanItMaySaysHowFarItIsAndGoesOn) {
     for (const SeenMirror& each : seen) {
       EXPECT_FALSE(each.Known());
       EXPECT_EQ(each.differs, std::nullopt);
-      EXPECT_THAT(each.why_unknown,
-                  HasSubstr(fmt::format("compared up to {}, {} minutes are left",
-                                        (trees_.first + (5 * looks - 1)).ToIso(),
-                                        kMinutes - 5 * looks)));
+      EXPECT_THAT(each.why_unknown, HasSubstr(fmt::format("compared up to {}, {} minutes are left",
+                                                          (trees_.first + (5 * looks - 1)).ToIso(),
+                                                          kMinutes - 5 * looks)));
     }
   }
   EXPECT_EQ(looks, 4);
@@ -126,9 +125,7 @@ TEST_F(MirrorReaderTest, AManifestThatCannotBeReadIsUnknownForTheStreamsConcerne
 class NewestReaderTest : public testing::Test {
  protected:
   NewestReaderTest() { trees_.Close(trees_.first, 1); }
-  std::optional<Minute> Read(WallTime now) {
-    return *reader_.Read(trees_.counted_here, "s0", now);
-  }
+  std::optional<Minute> Read(WallTime now) { return *reader_.Read(trees_.counted_here, "s0", now); }
   uint64_t CallsOf(WallTime now) {
     const uint64_t before = trees_.plan.calls();
     EXPECT_TRUE(Read(now).has_value());

@@ -155,7 +155,7 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
 }
 
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
-  return fmt::format("{}/{}", cluster, collector);
+  return std::string(cluster).append(1, '/').append(collector);  // no path
 }
 
 const SeenTree& Observation::TreeOf(const std::string& cluster) const {

@@ -41,9 +41,8 @@ void Conclude(Compared& of) {
 Result<std::optional<Comparison::ByStream>> Comparison::Compare(
     const MinuteComparison::Trees& trees, Group group, const Cuts& streams, uint64_t& budget) {
   const auto has_all = [&] {
-    return std::ranges::all_of(streams, [&](const auto& stream) {
-      return walks_.contains(stream.first);
-    });
+    return std::ranges::all_of(streams,
+                               [&](const auto& stream) { return walks_.contains(stream.first); });
   };
   bool of_this_call = false;
   while (true) {
@@ -110,8 +109,7 @@ Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
   return walk;
 }
 
-Result<bool> Comparison::GoOn(const MinuteComparison::Trees& trees, Group group,
-                              uint64_t& budget) {
+Result<bool> Comparison::GoOn(const MinuteComparison::Trees& trees, Group group, uint64_t& budget) {
   MinuteComparison comparison(trees, group, MinuteComparison::Undescribed::kByLength);
   while (true) {
     std::optional<Minute> minute;

@@ -45,8 +45,7 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     outcome.progress = Progress::kUnderWay;
     const auto known = plans_.find(key);
     if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
-      DATABUS_ASSIGN_OR_RETURN(std::optional<Plan> made,
-                               Prepare(writer, of, due, outcome.waiting));
+      DATABUS_ASSIGN_OR_RETURN(std::optional<Plan> made, Prepare(writer, of, due, outcome.waiting));
       if (!made) return outcome;
       comparing_.erase(key);
       plans_[key] = *std::move(made);
@@ -110,8 +109,9 @@ Status Divergence::CheckThere(const Streams& of) {
                                           of.primary, options_.clusters.WhyAway(of.primary))};
 }
 
-Result<std::optional<Divergence::Plan>> Divergence::Prepare(
-    GroupWriter& writer, const Streams& of, const Due& due, const std::set<std::string>& waiting) {
+Result<std::optional<Divergence::Plan>> Divergence::Prepare(GroupWriter& writer, const Streams& of,
+                                                            const Due& due,
+                                                            const std::set<std::string>& waiting) {
   auto made = Compare(writer, of, due, waiting);
   if (made.ok() && *made) {
     const auto closed = IsClosedThere(of, **made);
@@ -124,8 +124,9 @@ Result<std::optional<Divergence::Plan>> Divergence::Prepare(
   return made;
 }
 
-Result<std::optional<Divergence::Plan>> Divergence::Compare(
-    GroupWriter& writer, const Streams& of, const Due& due, const std::set<std::string>& waiting) {
+Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer, const Streams& of,
+                                                            const Due& due,
+                                                            const std::set<std::string>& waiting) {
   Comparing& state = comparing_[{of.primary, of.group}];
   const uint64_t epoch = writer.staging().epoch();
   if (state.epoch != epoch) state = Comparing{.epoch = epoch};
@@ -147,7 +148,8 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(
     }
     plan.streams.clear();
     plan.last = closed;
-    for (const auto& [name, reason] : due) plan.last = std::max(plan.last, compared->at(name).equal);
+    for (const auto& [name, reason] : due)
+      plan.last = std::max(plan.last, compared->at(name).equal);
     bool more = false;
     std::set<std::string> of_plan;
     for (const auto& [name, reason] : due) of_plan.insert(name);
@@ -202,8 +204,9 @@ Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
 void Divergence::TellProgress(const Streams& of, const Due& due, const Comparison& comparison) {
   const std::optional<Minute> minute = comparison.compared_to();
   for (const auto& [name, reason] : due) {
-    options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}, up to {} so far", name,
-                                                  of.primary, minute ? minute->ToIso() : "nothing"));
+    options_.stats.SetDivergent(
+        name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
+                          minute ? minute->ToIso() : "nothing"));
   }
 }
 

@@ -3,10 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
+#include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
+#include "worker/salvage.h"
 
 namespace databus {
 
@@ -19,9 +20,10 @@ namespace {
 // Collectors' clocks may be behind a little.
 constexpr int64_t kSlackMinutes = 2;
 
-// What an unplanned failover finds missing is being merged anew; so long each process that drives
-// it waits for that.
-constexpr std::chrono::minutes kMergedAnewWithin{2};
+// What an unplanned failover finds missing is merged anew when the new primary comes to it, which
+// is known. A minute that its cluster cannot close, since its worker is gone, is never come to:
+// after two whole passes what is missing is called so.
+constexpr std::chrono::minutes kLookedThroughWithin = 2 * kSalvagePassInterval;
 
 // From where on it is looked: a little before it began, or where the new primary began.
 Minute FirstMinute(const Journal& journal) {
@@ -46,6 +48,19 @@ Json ViewsOf(const SeenStream& seen) {
                      {"unreadable", view.unreadable}});
   }
   return views;
+}
+
+// Where the files of the local views are: by path, the clusters that have one.
+std::map<std::string, std::vector<const SeenView*>> LocalPaths(const SeenStream& seen) {
+  std::map<std::string, std::vector<const SeenView*>> clusters;
+  for (const SeenView& view : seen.views) {
+    if (view.view != View::kLocal) continue;
+    for (const auto& file : view.files) {
+      clusters[paths::MinuteFile(View::kLocal, seen.stream, file->minute, file->name)].push_back(
+          &view);
+    }
+  }
+  return clusters;
 }
 
 struct Count {
@@ -78,27 +93,51 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
   return streams;
 }
 
+// What no queue names is missed until the new primary has looked through the minute it is in.
+void FailoverVerification::AwaitMergedAnew(const Journal& journal, const Looked& looked,
+                                           Verification& outcome) const {
+  const auto newest = desk_.picture().Newest();
+  if (!newest.ok()) return;
+  SalvageProgress progress(desk_, (*newest)->stored.topology, journal.change.to);
+  const auto local = LocalPaths(looked.seen);
+  for (const Finding& finding : looked.findings) {
+    const bool missed = finding.verdict == Verdict::kLost && finding.view == View::kMerged &&
+                        finding.cluster == journal.change.to;
+    const auto holders = local.find(finding.path);
+    const auto parsed = paths::ParseMinutePath(finding.path);
+    if (!missed || holders == local.end() || !parsed) continue;
+    for (const SeenView* holder : holders->second) {
+      if (!progress.IsStillToBeLookedAt(holder->cluster, looked.seen.stream, parsed->minute))
+        continue;
+      outcome.pending.push_back(finding.path + " is to be merged anew");
+      break;
+    }
+  }
+}
+
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
   if (observer_ == nullptr) {
     topology_ = newest->stored.topology;
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
-  Verification outcome;
-  Json streams = Json::array();
-  const std::vector<Finding> all =
-      Look(StreamsToVerify(journal, topology_), {FirstMinute(journal), kLastMinute}, streams);
   if (!begun_) begun_ = seams_.clock.Boot();
   const bool anew = journal.kind == failover::Kind::kUnplanned &&
-                    seams_.clock.Boot() - *begun_ < kMergedAnewWithin;
+                    seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
+  Verification outcome;
+  Json streams = Json::array();
+  std::vector<Finding> all;
+  const MinuteRange range{FirstMinute(journal), kLastMinute};
+  for (const Looked& looked : Look(StreamsToVerify(journal, topology_), range)) {
+    streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
+    if (anew) AwaitMergedAnew(journal, looked, outcome);
+    all.insert(all.end(), looked.findings.begin(), looked.findings.end());
+  }
   std::set<std::string> pending;
   for (const Finding& finding : all) {
     const bool merged_later = finding.view == View::kMerged && !finding.path.empty();
     if (!merged_later || finding.cluster != journal.change.to) continue;
     if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
-    if (finding.verdict == Verdict::kLost && anew) {
-      outcome.pending.push_back(finding.path + " is to be merged anew");
-    }
   }
   if (!awaited_) awaited_ = pending;
   for (const std::string& path : pending) {
@@ -126,30 +165,24 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   return outcome;
 }
 
-std::vector<Finding> FailoverVerification::Look(const std::vector<StreamSpec>& streams,
-                                                const MinuteRange& range, Json& report) {
-  std::vector<Finding> all;
+std::vector<FailoverVerification::Looked> FailoverVerification::Look(
+    const std::vector<StreamSpec>& streams, const MinuteRange& range) {
+  std::vector<Looked> all;
   std::vector<StreamSpec> again;
-  for (const SeenStream& seen : observer_->Look(streams, range.from)) {
+  for (SeenStream& seen : observer_->Look(streams, range.from)) {
     std::vector<Finding> findings = Judge(seen, range);
     const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
       return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
     });
     if (alarming) again.push_back(*std::ranges::find(streams, seen.stream, &StreamSpec::name));
-    report.push_back({{"stream", seen.stream}, {"views", ViewsOf(seen)}});
-    std::ranges::move(findings, std::back_inserter(all));
+    all.push_back({std::move(seen), std::move(findings)});
   }
   if (again.empty()) return all;
-  std::vector<Finding> first;
-  std::vector<Finding> second;
   for (const SeenStream& seen : observer_->Look(again, range.from)) {
-    std::ranges::move(Judge(seen, range), std::back_inserter(second));
-    const auto of_stream = std::ranges::stable_partition(
-        all, [&](const Finding& finding) { return finding.stream != seen.stream; });
-    first.insert(first.end(), of_stream.begin(), of_stream.end());
-    all.erase(of_stream.begin(), of_stream.end());
+    const auto first = std::ranges::find(all, seen.stream,
+                                         [](const Looked& looked) { return looked.seen.stream; });
+    first->findings = Confirm(first->findings, Judge(seen, range));
   }
-  std::ranges::move(Confirm(first, std::move(second)), std::back_inserter(all));
   return all;
 }
 

@@ -7,9 +7,8 @@
 #include <string>
 #include <vector>
 
-#include <nlohmann/json_fwd.hpp>
-
 #include "cli/seams.h"
+#include "cli/verify_judge.h"
 #include "cli/verify_observe.h"
 #include "control/topology_desk.h"
 #include "failover/run.h"
@@ -28,10 +27,14 @@ class FailoverVerification {
   Result<failover::Verification> Check(const failover::Journal& journal);
 
  private:
-  // What is lost or doubled is believed when a second look says the same. Adds the streams' views
-  // to `report`.
-  std::vector<Finding> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range,
-                            nlohmann::ordered_json& report);
+  struct Looked {
+    SeenStream seen;
+    std::vector<Finding> findings;
+  };
+  // What is lost or doubled is believed when a second look says the same.
+  std::vector<Looked> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range);
+  void AwaitMergedAnew(const failover::Journal& journal, const Looked& looked,
+                       failover::Verification& outcome) const;
 
   const TopologyDesk& desk_;
   Seams& seams_;
