@@ -104,7 +104,8 @@ def texts():
     seed("queue", "ours", f"{path}/c1-{name}\n")
     seed("queue", "original", f"file:///mnt/dc1//databus/{path}/c1-{name}\r\n"
          "hdfs://h:1/databus/streams/orders/2031/05/06/10/04\n\nodd line \n")
-    seed("eras", "all-kinds", "databus-eras 1\nera clicks dc2 2031-05-06T10:04Z\nera orders dc1 %\n"
+    seed("eras", "all-kinds",
+         "databus-eras 1\nera clicks dc2 2031-05-06T10:04Z\nera orders dc1 %\n"
          "salvaged dc3 clicks 2031-05-06T10:03Z 00000007\n"
          f"missed dc3 {path}/c1-{name} clicks c1-{name}\n")
     seed("intent_note", "one", "9 123 168496141 7 1936087440000")
@@ -168,8 +169,8 @@ def journals():
         "fenced_boot_ms": 77, "swapped": at, "undoes": "", "loss": {"loss_id": "1"}, "report": None,
         "events": [{"at": at, "step": "begin", "text": "begun, plan 1"}]}
     seed("failover_journal", "body", json.dumps(journal))
-    planned = dict(journal, kind="planned", step="begin", epochs=[], cuts=[], fenced_boot_ms=0, swapped="",
-                   loss=None)
+    planned = dict(journal, kind="planned", step="begin", epochs=[], cuts=[], fenced_boot_ms=0,
+                   swapped="", loss=None)
     seed("failover_journal", "begun", json.dumps(planned))
     plain = (EXAMPLES / "databus.xml").read_text().replace("@ROOT@", "/srv")
     plain = plain[plain.index("<databus>"):].rstrip()
