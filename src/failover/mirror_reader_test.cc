@@ -142,9 +142,16 @@ TEST_F(NewestReaderTest, OneCallIsEnoughWithinAnHour) {
   EXPECT_EQ(CallsOf(now_), 1U);
   trees_.Close(trees_.first + 1, 1);
   EXPECT_EQ(Read(now_), trees_.first + 1);
-  uint64_t most = 0;
-  for (int i = 0; i < 25; ++i) most = std::max(most, CallsOf(now_));
-  EXPECT_EQ(most, 5U) << "all is looked through every so often";
+  EXPECT_EQ(CallsOf(now_), 1U);
+}
+
+// What it would miss decides a cut.
+TEST_F(NewestReaderTest, NothingIsConcludedFromAClockThatIsWrong) {
+  for (const std::chrono::minutes wrong : {std::chrono::minutes(-61), std::chrono::minutes(-6),
+                                           std::chrono::minutes(6), std::chrono::minutes(61)}) {
+    EXPECT_EQ(CallsOf(now_ + wrong), 5U);
+    EXPECT_EQ(CallsOf(now_ + wrong), 5U);
+  }
 }
 
 TEST_F(NewestReaderTest, TheNextHourIsSeenWhenItComesOrAClockMayBeAhead) {

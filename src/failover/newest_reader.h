@@ -17,15 +17,11 @@ class NewestReader {
  public:
   // Nothing: there is none. One call where the stream is up to date: minutes are not published
   // before their time (P13), so that the newest one is in the hour that it was in before, until
-  // that is over. Every so often all is looked through, whatever the time: this clock may be wrong.
+  // that is over. Where newest minute and this clock are apart, all is looked through.
   Result<std::optional<Minute>> Read(Storage& storage, const std::string& stream, WallTime now);
 
  private:
-  struct Known {
-    Minute newest;
-    int looks_left = 0;
-  };
-  std::map<std::string, Known> known_;  // by stream
+  std::map<std::string, Minute> known_;  // the newest, by stream
 };
 
 }  // namespace databus::failover

@@ -154,6 +154,11 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
   }
 }
 
+std::string SeenCollector::Silence() const {
+  if (!why_unreadable.empty()) return "says what cannot be read: " + why_unreadable;
+  return "has said nothing since " + ToIsoMs(written);
+}
+
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
   return std::string(cluster).append(1, '/').append(collector);  // no path
 }
