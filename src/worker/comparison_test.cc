@@ -57,7 +57,8 @@ TEST_F(ComparisonTest, OneCallReadsNoMoreThanItMayAndTheNextGoesOn) {
     if (!all) EXPECT_EQ(comparison_.compared_to(), trees_.first + (5 * calls - 1));
   }
   EXPECT_EQ(all->at("s0").equal, last_);
-  EXPECT_LE(trees_.Count(Verb::kOpen), 2U * kMinutes + 2);
+  // The newest minute may be open: it is compared again.
+  EXPECT_LE(trees_.Count(Verb::kOpen), 2U * kMinutes + 4);
 }
 
 TEST_F(ComparisonTest, WhatThePrimaryClosesMeanwhileIsTakenIn) {
