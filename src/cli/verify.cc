@@ -61,14 +61,13 @@ constexpr Verdict kAllVerdicts[] = {Verdict::kLost, Verdict::kDoubled, Verdict::
 Outcome Look(VerifyObserver& observer, const std::vector<StreamSpec>& streams,
              const MinuteRange& range) {
   Outcome outcome;
-  for (const StreamSpec& stream : streams) {
-    const SeenStream seen = observer.Observe(stream, range.from);
+  for (const SeenStream& seen : observer.Look(streams, range.from)) {
     for (const SeenView& view : seen.views) {
-      ViewCount count{stream.name, view.cluster, view.view, 0, 0, view.unreadable};
-      for (const SeenFile& file : view.files) {
-        if (!range.Holds(file.minute)) continue;
+      ViewCount count{seen.stream, view.cluster, view.view, 0, 0, view.unreadable};
+      for (const auto& file : view.files) {
+        if (!range.Holds(file->minute)) continue;
         ++count.files;
-        count.messages += file.messages;
+        count.messages += file->messages;
       }
       outcome.counts.push_back(std::move(count));
     }

@@ -197,6 +197,25 @@ TEST_P(StorageContract, LargeFileOfManyAppendsReadsBack) {
   EXPECT_EQ(storage_.Stat("f")->length, all.size());
 }
 
+// Who asks for much and gets less has read to the end (Storage::ReadFile).
+TEST_P(StorageContract, OneReadOfMuchGivesAllThatIsThere) {
+  constexpr size_t kLength = (size_t{9} << 20) + 1;
+  Write("f", std::string(kLength, 'x'));
+  const auto reader = storage_.Open("f");
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ((*reader)->Read(0, kLength - 1)->size(), kLength - 1);
+  EXPECT_EQ((*reader)->Read(1, size_t{64} << 20)->size(), kLength - 1);
+}
+
+TEST_P(StorageContract, WholeFilesOfAnyNumberOfPartsReadBack) {
+  for (const size_t length : {(size_t{4} << 20) - 1, size_t{4} << 20, (size_t{8} << 20) + 1}) {
+    const std::string name = std::to_string(length);
+    Write(name, std::string(length, 'x'));
+    EXPECT_EQ(Read(name).size(), length);
+    EXPECT_EQ(storage_.ReadFile(name, length - 1).code(), Code::kInvalid);
+  }
+}
+
 TEST_P(StorageContract, AnyBytesAndNoBytesAreContent) {
   std::string bytes;
   for (int i = 0; i < 512; ++i) bytes += static_cast<char>(i);

@@ -68,7 +68,8 @@ class FileWriter {
 class FileReader {
  public:
   virtual ~FileReader() = default;
-  // Bytes [offset, offset + most) or less at the end of the file; empty at or past the end.
+  // Bytes [offset, offset + most), or less at the end of the file and nowhere else; empty at or
+  // past the end.
   virtual Result<std::string> Read(uint64_t offset, size_t most) = 0;
 };
 

@@ -13,6 +13,8 @@ namespace {
 
 // How many minutes one run of one group changes at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
+// And how many files it reads at most to compare them.
+constexpr uint64_t kReadsPerRunMax = 2'000;
 
 // What the tree holds of a minute, described or not; nothing where there is no such directory.
 Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& stream,
@@ -31,22 +33,22 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     Outcome outcome;
     DATABUS_ASSIGN_OR_RETURN(Due due, FindDue(writer, of));
     for (const auto& [name, reason] : due) {
-      if (plans_.contains(key)) break;  // says more
+      if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
       options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
     DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
     if (due.empty()) {
       plans_.erase(key);
+      comparing_.erase(key);
       return outcome;
     }
     outcome.progress = Progress::kUnderWay;
     const auto known = plans_.find(key);
     if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
-      DATABUS_ASSIGN_OR_RETURN(Plan made, MakePlan(writer, of, due, outcome.waiting));
-      DATABUS_ASSIGN_OR_RETURN(const bool closed, IsClosedThere(of, made));
-      DATABUS_RETURN_IF_ERROR(CheckThere(of));
-      if (!closed) return outcome;
-      plans_[key] = std::move(made);
+      DATABUS_ASSIGN_OR_RETURN(std::optional<Plan> made, Prepare(writer, of, due, outcome.waiting));
+      if (!made) return outcome;
+      comparing_.erase(key);
+      plans_[key] = *std::move(made);
     }
     Plan& plan = plans_[key];
     Tell(of, plan);
@@ -107,27 +109,68 @@ Status Divergence::CheckThere(const Streams& of) {
                                           of.primary, options_.clusters.WhyAway(of.primary))};
 }
 
-Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams& of,
-                                              const Due& due,
-                                              const std::set<std::string>& waiting) {
-  Plan plan;
-  plan.epoch = writer.staging().epoch();
-  const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
-  plan.last = closed;
-  Comparison comparison(writer.staging().storage(), of.source, of.group);
-  const auto compare = [&](const std::string& name) -> Status {
-    if (plan.streams.contains(name)) return Status::Ok();
-    const StreamSpec& stream = *options_.topology.FindStream(name);
-    DATABUS_ASSIGN_OR_RETURN(Compared compared, comparison.Compare(name, stream.cut));
-    plan.last = std::max(plan.last, compared.equal);
-    plan.streams[name] = std::move(compared);
-    return Status::Ok();
-  };
-  for (const auto& [name, reason] : due) DATABUS_RETURN_IF_ERROR(compare(name));
-  // If copies are to go on later than they stand, no stream may lack what lies between.
-  for (const std::string& name : of.names) {
-    if (plan.last > closed && !waiting.contains(name)) DATABUS_RETURN_IF_ERROR(compare(name));
+Result<std::optional<Divergence::Plan>> Divergence::Prepare(GroupWriter& writer, const Streams& of,
+                                                            const Due& due,
+                                                            const std::set<std::string>& waiting) {
+  auto made = Compare(writer, of, due, waiting);
+  if (made.ok() && *made) {
+    const auto closed = IsClosedThere(of, **made);
+    if (!closed.ok()) made = closed.status();
+    if (closed.ok() && !*closed) made = std::optional<Plan>();
   }
+  const Status there = CheckThere(of);
+  if (!there.ok()) comparing_.erase({of.primary, of.group});
+  DATABUS_RETURN_IF_ERROR(there);
+  return made;
+}
+
+Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer, const Streams& of,
+                                                            const Due& due,
+                                                            const std::set<std::string>& waiting) {
+  Comparing& state = comparing_[{of.primary, of.group}];
+  const uint64_t epoch = writer.staging().epoch();
+  if (state.epoch != epoch) state = Comparing{.epoch = epoch};
+  const MinuteComparison::Trees trees{writer.staging().storage(), of.source};
+  uint64_t budget = kReadsPerRunMax;
+  const auto add = [&](const std::string& name) {
+    return state.streams.try_emplace(name, options_.topology.FindStream(name)->cut).second;
+  };
+  for (const auto& [name, reason] : due) add(name);
+  Plan plan;
+  plan.epoch = epoch;
+  const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(auto compared,
+                             state.comparison.Compare(trees, of.group, state.streams, budget));
+    if (!compared) {
+      TellProgress(of, due, state.comparison);
+      return std::optional<Plan>();
+    }
+    plan.streams.clear();
+    plan.last = closed;
+    for (const auto& [name, reason] : due)
+      plan.last = std::max(plan.last, compared->at(name).equal);
+    bool more = false;
+    std::set<std::string> of_plan;
+    for (const auto& [name, reason] : due) of_plan.insert(name);
+    // If copies are to go on later than they stand, no stream may lack what lies between.
+    for (const std::string& name : of.names) {
+      if (plan.last <= closed || waiting.contains(name)) continue;
+      of_plan.insert(name);
+      more = add(name) || more;
+    }
+    if (more) continue;
+    for (const std::string& name : of_plan) {
+      plan.last = std::max(plan.last, compared->at(name).equal);
+      plan.streams[name] = std::move(compared->at(name));
+    }
+    break;
+  }
+  FillPlan(due, plan);
+  return std::optional<Plan>(std::move(plan));
+}
+
+void Divergence::FillPlan(const Due& due, Plan& plan) {
   for (const auto& [name, compared] : plan.streams) {
     const auto reason = due.find(name);
     // Of the same era what is later is the minute that is being copied.
@@ -143,7 +186,6 @@ Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams
     }
   }
   if (Planted(Bug::kDivergentKept)) plan.surplus.clear();
-  return plan;
 }
 
 Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
@@ -157,6 +199,15 @@ Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
            "goes on when it is closed there, too");
   }
   return false;
+}
+
+void Divergence::TellProgress(const Streams& of, const Due& due, const Comparison& comparison) {
+  const std::optional<Minute> minute = comparison.compared_to();
+  for (const auto& [name, reason] : due) {
+    options_.stats.SetDivergent(
+        name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
+                          minute ? minute->ToIso() : "nothing"));
+  }
 }
 
 void Divergence::Tell(const Streams& of, const Plan& plan) {

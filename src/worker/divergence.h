@@ -74,6 +74,12 @@ class Divergence {
     std::set<Place> surplus;  // minutes here that may hold too much
     std::set<Place> missing;  // minutes up to `last` that lack something
   };
+  // Up to a plan.
+  struct Comparing {
+    uint64_t epoch = 0;  // of the writer
+    Comparison::Cuts streams{};
+    Comparison comparison{};
+  };
   enum class Reason : uint8_t { kNewEra, kDoubt };
   using Due = std::map<std::string, Reason>;  // by stream
   Result<Due> FindDue(GroupWriter& writer, const Streams& of);
@@ -82,9 +88,14 @@ class Divergence {
   Result<std::set<std::string>> TakeWaiting(const Streams& of, Due& due);
   // P1: nothing is absent from a cluster that went away in the middle, or another in its place.
   Status CheckThere(const Streams& of);
-  // Of `due`, and of what has to be compared with them, without those that wait.
-  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const Due& due,
-                        const std::set<std::string>& waiting);
+  // Compares `due`, and what has to be compared with them, without those that wait. Nothing: there
+  // is more to compare than one run may, or the primary has not closed all of it; the next goes on.
+  Result<std::optional<Plan>> Prepare(GroupWriter& writer, const Streams& of, const Due& due,
+                                      const std::set<std::string>& waiting);
+  Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
+                                      const std::set<std::string>& waiting);
+  static void FillPlan(const Due& due, Plan& plan);
+  void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);
@@ -101,7 +112,9 @@ class Divergence {
 
   const Options options_;
   std::set<std::string> doubted_;
-  std::map<std::pair<std::string, Group>, Plan> plans_;  // by primary and group
+  using Key = std::pair<std::string, Group>;  // of the primary
+  std::map<Key, Comparing> comparing_;        // what is under way
+  std::map<Key, Plan> plans_;
 };
 
 }  // namespace databus

@@ -173,7 +173,7 @@ class Rehearsal {
     const SeenStream seen = observer.Observe(*stream, started_);
     uint64_t messages = 0;
     if (const SeenView* const view = seen.Find(cluster, View::kMerged)) {
-      for (const SeenFile& file : view->files) messages += file.messages;
+      for (const auto& file : view->files) messages += file->messages;
     }
     return messages;
   }

@@ -87,9 +87,9 @@ class Account {
     }
     std::set<std::string> names;
     std::map<std::string, Minute> merged_in;  // by identity
-    for (const SeenFile& file : merged->files) {
-      names.insert(file.name);
-      merged_in.emplace(file.identity, file.minute);
+    for (const auto& file : merged->files) {
+      names.insert(file->name);
+      merged_in.emplace(file->identity, file->minute);
     }
     if (account.line.what == LossLine::What::kMinutes) {
       const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream.name);
@@ -104,11 +104,11 @@ class Account {
         account.why = fmt::format("the local stream of {} cannot be read", journal_.change.from);
         return;
       }
-      for (const SeenFile& file : local->files) {
-        if (IsLater(file.minute)) continue;
-        const auto found = merged_in.find(file.identity);
+      for (const auto& file : local->files) {
+        if (IsLater(file->minute)) continue;
+        const auto found = merged_in.find(file->identity);
         if (found != merged_in.end() && found->second <= cut) continue;  // mirrored in time
-        Count(found != merged_in.end(), file.name, account);
+        Count(found != merged_in.end(), file->name, account);
       }
       const auto delivered = seen.delivered.find(journal_.change.from);
       const bool lives = topology_.FindStream(stream.name)->HasSource(journal_.change.from);

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
@@ -37,13 +38,27 @@ Minute FirstMinute(const Journal& journal) {
   return first + (-kSlackMinutes);
 }
 
+Json ViewsOf(const SeenStream& seen) {
+  Json views = Json::array();
+  for (const SeenView& view : seen.views) {
+    uint64_t messages = 0;
+    for (const auto& file : view.files) messages += file->messages;
+    views.push_back({{"cluster", view.cluster},
+                     {"view", ViewName(view.view)},
+                     {"files", view.files.size()},
+                     {"messages", messages},
+                     {"unreadable", view.unreadable}});
+  }
+  return views;
+}
+
 // Where the files of the local views are: by path, the clusters that have one.
 std::map<std::string, std::vector<const SeenView*>> LocalPaths(const SeenStream& seen) {
   std::map<std::string, std::vector<const SeenView*>> clusters;
   for (const SeenView& view : seen.views) {
     if (view.view != View::kLocal) continue;
-    for (const SeenFile& file : view.files) {
-      clusters[paths::MinuteFile(View::kLocal, seen.stream, file.minute, file.name)].push_back(
+    for (const auto& file : view.files) {
+      clusters[paths::MinuteFile(View::kLocal, seen.stream, file->minute, file->name)].push_back(
           &view);
     }
   }
@@ -99,21 +114,21 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
 }
 
 // What no queue names is missed until the new primary has looked through the minute it is in.
-void FailoverVerification::AwaitMergedAnew(const Journal& journal, const SeenStream& seen,
-                                           const std::vector<Finding>& findings,
+void FailoverVerification::AwaitMergedAnew(const Journal& journal, const Looked& looked,
                                            Verification& outcome) const {
   const auto newest = desk_.picture().Newest();
   if (!newest.ok()) return;
   SalvageProgress progress(desk_, (*newest)->stored.topology, journal.change.to);
-  const auto local = LocalPaths(seen);
-  for (const Finding& finding : findings) {
+  const auto local = LocalPaths(looked.seen);
+  for (const Finding& finding : looked.findings) {
     const bool missed = finding.verdict == Verdict::kLost && finding.view == View::kMerged &&
                         finding.cluster == journal.change.to;
     const auto holders = local.find(finding.path);
     const auto parsed = paths::ParseMinutePath(finding.path);
     if (!missed || holders == local.end() || !parsed) continue;
     for (const SeenView* holder : holders->second) {
-      if (!progress.IsStillToBeLookedAt(holder->cluster, seen.stream, parsed->minute)) continue;
+      if (!progress.IsStillToBeLookedAt(holder->cluster, looked.seen.stream, parsed->minute))
+        continue;
       outcome.pending.push_back(finding.path + " is to be merged anew");
       break;
     }
@@ -126,34 +141,17 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     topology_ = newest->stored.topology;
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
-  const MinuteRange range{FirstMinute(journal), kLastMinute};
   if (!begun_) begun_ = seams_.clock.Boot();
   const bool anew = journal.kind == failover::Kind::kUnplanned &&
                     seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
-  for (const StreamSpec& stream : StreamsToVerify(journal, topology_)) {
-    const SeenStream seen = observer_->Observe(stream, range.from);
-    std::vector<Finding> findings = Judge(seen, range);
-    const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
-      return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
-    });
-    if (alarming)
-      findings = Confirm(findings, Judge(observer_->Observe(stream, range.from), range));
-    Json views = Json::array();
-    for (const SeenView& view : seen.views) {
-      uint64_t messages = 0;
-      for (const SeenFile& file : view.files) messages += file.messages;
-      views.push_back({{"cluster", view.cluster},
-                       {"view", ViewName(view.view)},
-                       {"files", view.files.size()},
-                       {"messages", messages},
-                       {"unreadable", view.unreadable}});
-    }
-    streams.push_back({{"stream", stream.name}, {"views", std::move(views)}});
-    if (anew) AwaitMergedAnew(journal, seen, findings, outcome);
-    all.insert(all.end(), findings.begin(), findings.end());
+  const MinuteRange range{FirstMinute(journal), kLastMinute};
+  for (const Looked& looked : Look(StreamsToVerify(journal, topology_), range)) {
+    streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
+    if (anew) AwaitMergedAnew(journal, looked, outcome);
+    all.insert(all.end(), looked.findings.begin(), looked.findings.end());
   }
   std::set<std::string> pending;
   for (const Finding& finding : all) {
@@ -185,6 +183,27 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
       {"unknown", count(Verdict::kUnknown).files},
       {"streams", std::move(streams)}};
   return outcome;
+}
+
+std::vector<FailoverVerification::Looked> FailoverVerification::Look(
+    const std::vector<StreamSpec>& streams, const MinuteRange& range) {
+  std::vector<Looked> all;
+  std::vector<StreamSpec> again;
+  for (SeenStream& seen : observer_->Look(streams, range.from)) {
+    std::vector<Finding> findings = Judge(seen, range);
+    const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
+      return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
+    });
+    if (alarming) again.push_back(*std::ranges::find(streams, seen.stream, &StreamSpec::name));
+    all.push_back({std::move(seen), std::move(findings)});
+  }
+  if (again.empty()) return all;
+  for (const SeenStream& seen : observer_->Look(again, range.from)) {
+    const auto first = std::ranges::find(all, seen.stream,
+                                         [](const Looked& looked) { return looked.seen.stream; });
+    first->findings = Confirm(first->findings, Judge(seen, range));
+  }
+  return all;
 }
 
 }  // namespace databus

@@ -27,8 +27,14 @@ class FailoverVerification {
   Result<failover::Verification> Check(const failover::Journal& journal);
 
  private:
-  void AwaitMergedAnew(const failover::Journal& journal, const SeenStream& seen,
-                       const std::vector<Finding>& findings, failover::Verification& outcome) const;
+  struct Looked {
+    SeenStream seen;
+    std::vector<Finding> findings;
+  };
+  // What is lost or doubled is believed when a second look says the same.
+  std::vector<Looked> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range);
+  void AwaitMergedAnew(const failover::Journal& journal, const Looked& looked,
+                       failover::Verification& outcome) const;
 
   const TopologyDesk& desk_;
   Seams& seams_;
