@@ -38,6 +38,8 @@ class MinuteContent {
   Result<bool> IsDescribed(Minute minute);
   // The number of the minute's next amendment.
   Result<uint64_t> NextAmendment(Minute minute);
+  // A manifest was placed there since.
+  void Add(const std::string& path);
 
  private:
   Status LoadHour(Minute minute);
