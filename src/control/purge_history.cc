@@ -14,6 +14,7 @@
 namespace databus {
 namespace {
 
+using paths::FailoverJournalName;
 using Json = nlohmann::ordered_json;  // in the order of the text, which its checksum is of
 
 constexpr int kVersion = 1;  // of journals; what a newer program wrote is left alone
@@ -42,34 +43,47 @@ Result<std::vector<std::string>> OldEpochs(Storage& own, WallTime now) {
   return old;
 }
 
-// The ids of journals that are that old.
-Result<std::set<std::string>> OldFailovers(Storage& own, WallTime now) {
+// The revisions that a tree has of each failover's journal.
+struct Revisions {
+  std::set<uint64_t> numbers;
+  WallTime modified;  // the last time
+};
+
+// kInvalid: something is there that is no journal of this program.
+Result<std::map<std::string, Revisions>> ListFailovers(Storage& tree) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries,
-                           ListOrNothing(own, paths::FailoverRoot()));
-  std::set<std::string> old;
+                           ListOrNothing(tree, paths::FailoverRoot()));
+  std::map<std::string, Revisions> failovers;
   for (const DirEntry& entry : entries) {
-    const auto id = paths::ParseFailoverName(entry.name);
-    if (id && entry.info.modified + kHistoryKept < now) old.insert(*id);
+    const auto name = FailoverJournalName::Parse(entry.name);
+    if (!name) return Status(Code::kInvalid, tree.Describe() + ": " + entry.name);
+    Revisions& known = failovers[name->id];
+    known.numbers.insert(name->revision);
+    known.modified = std::max(known.modified, entry.info.modified);
   }
-  return old;
+  return failovers;
 }
 
-// Of all failovers whether they have ended: by any cluster's copy, as one that was away has an
-// older one.
-Result<std::map<std::string, bool>> ReadFailovers(const std::vector<Storage*>& trees) {
-  std::map<std::string, bool> ended;
+struct Newest {
+  uint64_t revision = 0;
+  bool ended = false;  // all copies say so
+};
+
+// Of all failovers the newest revision that any cluster has: one that was away has an older one.
+Result<std::map<std::string, Newest>> ReadFailovers(const std::vector<Storage*>& trees) {
+  std::map<std::string, Newest> failovers;
   for (Storage* const tree : trees) {
-    DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries,
-                             ListOrNothing(*tree, paths::FailoverRoot()));
-    for (const DirEntry& entry : entries) {
-      const auto id = paths::ParseFailoverName(entry.name);
-      if (!id || ended[*id]) continue;
-      const auto text = tree->ReadFile(paths::FailoverJournal(*id));
-      if (!text.ok() && text.code() != Code::kNotFound) return text.status();
-      ended[*id] = text.ok() && IsEndedFailover(*text);
+    DATABUS_ASSIGN_OR_RETURN(const auto listed, ListFailovers(*tree));
+    for (const auto& [id, revisions] : listed) {
+      const uint64_t revision = *revisions.numbers.rbegin();
+      Newest& newest = failovers[id];
+      if (revision < newest.revision) continue;
+      const auto text = tree->ReadFile(paths::FailoverJournal({id, revision}));
+      const bool ended = text.ok() && IsEndedFailover(*text);
+      newest = {revision, ended && (newest.revision < revision || newest.ended)};
     }
   }
-  return ended;
+  return failovers;
 }
 
 Result<size_t> RemoveAll(Storage& own, const std::vector<std::string>& files) {
@@ -97,21 +111,28 @@ bool IsEndedFailover(std::string_view text) {
 
 Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& trees, WallTime now) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> epochs, OldEpochs(own, now));
-  DATABUS_ASSIGN_OR_RETURN(std::set<std::string> old, OldFailovers(own, now));
-  if (epochs.empty() && old.size() <= kEndedFailoversKept) return PurgedHistory();
-  DATABUS_ASSIGN_OR_RETURN(const auto failovers, ReadFailovers(trees));
-  const auto is_ended = [](const auto& failover) { return failover.second; };
-  if (!std::ranges::all_of(failovers, is_ended)) return PurgedHistory();
-  size_t kept = 0;
-  for (auto it = failovers.rbegin(); it != failovers.rend() && kept < kEndedFailoversKept; ++it) {
-    old.erase(it->first);  // by the time at which they began
-    ++kept;
-  }
+  const auto own_failovers = ListFailovers(own);
+  if (own_failovers.code() == Code::kInvalid) return PurgedHistory();
+  DATABUS_RETURN_IF_ERROR(own_failovers.status());
+  if (epochs.empty() && own_failovers->size() <= kEndedFailoversKept) return PurgedHistory();
+  const auto failovers = ReadFailovers(trees);
+  if (failovers.code() == Code::kInvalid) return PurgedHistory();
+  DATABUS_RETURN_IF_ERROR(failovers.status());
+  const auto has_ended = [](const auto& failover) { return failover.second.ended; };
+  if (!std::ranges::all_of(*failovers, has_ended)) return PurgedHistory();
   std::vector<std::string> journals;
-  for (const std::string& id : old) journals.push_back(paths::FailoverJournal(id));
+  size_t left = failovers->size();
+  for (const auto& [id, newest] : *failovers) {  // in the order in which they began
+    if (left-- <= kEndedFailoversKept) break;
+    const auto here = own_failovers->find(id);
+    if (here == own_failovers->end() || here->second.modified + kHistoryKept >= now) continue;
+    for (const uint64_t revision : here->second.numbers) {
+      journals.push_back(paths::FailoverJournal({id, revision}));
+    }
+  }
   PurgedHistory purged;
   DATABUS_ASSIGN_OR_RETURN(purged.epochs, RemoveAll(own, epochs));
-  DATABUS_ASSIGN_OR_RETURN(purged.failovers, RemoveAll(own, journals));
+  DATABUS_ASSIGN_OR_RETURN(purged.journals, RemoveAll(own, journals));
   return purged;
 }
 

@@ -20,12 +20,12 @@ inline constexpr std::chrono::hours kHistoryKept{24 * 30};
 
 struct PurgedHistory {
   size_t epochs = 0;
-  size_t failovers = 0;
+  size_t journals = 0;  // files
 };
 
-// Removes what is older than kHistoryKept from `own`, but the newest ones; never the newest epoch,
-// and nothing at all while a failover is under way, or may be. `trees`: of the clusters that
-// answer, `own` among them. For the holder of the cluster's lease.
+// Removes what is older than kHistoryKept from `own`, but the newest ones; nothing at all while a
+// failover is under way, or may be, as far as anybody can read its journal. `trees`: of the
+// clusters that answer, `own` among them. For the holder of the cluster's lease.
 Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& trees, WallTime now);
 
 // Whether the text is a journal of a failover that has ended (failover/journal.h), and whole.

@@ -24,6 +24,8 @@ std::string Journal(const std::string& step) {
   return fmt::format(R"({{"version":1,"crc32c":"{:08x}","journal":{}}})", Crc32c(body), body);
 }
 
+constexpr const char* kId = "20310506T100405Z-planned-dc1-dc2";
+
 class PurgeHistoryTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -39,8 +41,9 @@ class PurgeHistoryTest : public ::testing::Test {
       ASSERT_TRUE(own_.WriteFile(paths::TopologyFile(epoch), "").ok());
     }
   }
-  void StoreFailover(MemoryStorage& tree, const std::string& id, const std::string& step) {
-    ASSERT_TRUE(tree.Replace(paths::FailoverJournal(id), Journal(step)).ok());
+  static void StoreFailover(MemoryStorage& tree, const std::string& id, const std::string& step,
+                            uint64_t revision = 1) {
+    ASSERT_TRUE(tree.WriteFile(paths::FailoverJournal({id, revision}), Journal(step)).ok());
   }
   void Purge() {
     const auto purged = PurgeHistory(own_, {&own_, &other_}, clock_.Wall());
@@ -79,10 +82,10 @@ TEST_F(PurgeHistoryTest, EpochsThatAreYoungStayWhateverTheirNumber) {
 TEST_F(PurgeHistoryTest, NothingGoesWhileAFailoverIsUnderWay) {
   StoreEpochs(1, 50);
   clock_.Advance(kHistoryKept * 2);
-  StoreFailover(other_, "20310506T100405Z-planned-dc1-dc2", "swap");
+  StoreFailover(other_, kId, "swap");
   Purge();
   EXPECT_THAT(Epochs(), SizeIs(50));
-  StoreFailover(other_, "20310506T100405Z-planned-dc1-dc2", "done");
+  StoreFailover(other_, kId, "done", 2);
   Purge();
   EXPECT_THAT(Epochs(), SizeIs(kEpochsKept));
 }
@@ -90,35 +93,40 @@ TEST_F(PurgeHistoryTest, NothingGoesWhileAFailoverIsUnderWay) {
 TEST_F(PurgeHistoryTest, NothingGoesWhileAJournalCannotBeRead) {
   StoreEpochs(1, 50);
   clock_.Advance(kHistoryKept * 2);
-  ASSERT_TRUE(own_.WriteFile(paths::FailoverJournal("20310506T100405Z-planned-dc1-dc2"),
-                             Journal("done").replace(30, 1, "?"))
-                  .ok());
+  const std::string path = paths::FailoverJournal({kId, 1});
+  ASSERT_TRUE(own_.WriteFile(path, Journal("done").replace(30, 1, "?")).ok());
+  Purge();
+  EXPECT_THAT(Epochs(), SizeIs(50));
+  ASSERT_TRUE(own_.Remove(path).ok());
+  ASSERT_TRUE(own_.WriteFile(paths::Join(paths::FailoverRoot(), "of a newer program"), "").ok());
   Purge();
   EXPECT_THAT(Epochs(), SizeIs(50));
 }
 
 TEST_F(PurgeHistoryTest, TheNewestFailoversStayAndThoseThatAreYoung) {
-  StoreFailover(own_, "1", "done");
-  StoreFailover(own_, "2", "aborted");
+  StoreFailover(own_, "1", "swap", 6);
+  StoreFailover(own_, "1", "done", 7);
+  StoreFailover(own_, "2", "verify");
   StoreFailover(own_, "3", "done");
-  StoreFailover(own_, "4", "done");
-  Purge();
-  EXPECT_THAT(Failovers(), SizeIs(4));
+  StoreFailover(own_, "4", "aborted");
   clock_.Advance(kHistoryKept + hours(1));
-  StoreFailover(own_, "2", "aborted");  // changed since
+  StoreFailover(own_, "2", "done", 2);
   Purge();
-  EXPECT_THAT(Failovers(), ElementsAre("2.json", "3.json", "4.json"));
+  EXPECT_THAT(Failovers(), ElementsAre("2.1.json", "2.2.json", "3.1.json", "4.1.json"));
+  clock_.Advance(kHistoryKept + hours(1));
+  Purge();
+  EXPECT_THAT(Failovers(), ElementsAre("3.1.json", "4.1.json"));
 }
 
 // A cluster that was away when it ended.
-TEST_F(PurgeHistoryTest, AFailoverHasEndedWhenAnyCopySaysSo) {
-  for (const char* id : {"1", "2", "3"}) StoreFailover(own_, id, "verify");
+TEST_F(PurgeHistoryTest, AFailoverHasEndedWhenTheNewestRevisionAnywhereSaysSo) {
+  for (const char* id : {"1", "2", "3"}) StoreFailover(own_, id, "verify", 3);
   clock_.Advance(kHistoryKept + hours(1));
   Purge();
   EXPECT_THAT(Failovers(), SizeIs(3));
-  for (const char* id : {"1", "2", "3"}) StoreFailover(other_, id, "done");
+  for (const char* id : {"1", "2", "3"}) StoreFailover(other_, id, "done", 4);
   Purge();
-  EXPECT_THAT(Failovers(), ElementsAre("2.json", "3.json"));
+  EXPECT_THAT(Failovers(), ElementsAre("2.3.json", "3.3.json"));
 }
 
 TEST_F(PurgeHistoryTest, TheNumberOfAPurgedEpochIsNotFree) {

@@ -115,7 +115,7 @@ std::string SeenCollector::Silence() const {
 }
 
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
-  return cluster + "/" + collector;
+  return std::string(cluster).append(1, '/').append(collector);  // no path
 }
 
 const SeenTree& Observation::TreeOf(const std::string& cluster) const {

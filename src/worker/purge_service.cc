@@ -323,11 +323,11 @@ void PurgeService::PurgeOldHistory() {
     return;
   }
   options_.problems.Clear(topic);
-  if (purged->epochs + purged->failovers == 0) return;
+  if (purged->epochs + purged->journals == 0) return;
   LogInfo("worker", "old epochs and journals of failovers purged",
           {{"cluster", options_.cluster},
            {"epochs", purged->epochs},
-           {"failovers", purged->failovers}});
+           {"journals", purged->journals}});
 }
 
 }  // namespace databus

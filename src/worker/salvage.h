@@ -29,6 +29,12 @@
 
 namespace databus {
 
+// So often everything is looked through anew.
+inline constexpr std::chrono::minutes kSalvagePassInterval{10};
+
+// For Salvaged::of: names the era in which a stream is looked for. REQUIRES: it has a cut.
+uint32_t SalvageDigest(const StreamSpec& stream);
+
 // One thread at a time.
 class Salvage {
  public:
@@ -108,7 +114,6 @@ class Salvage {
     size_t files_max;
     OpenMinutes open;
   };
-  static uint32_t DigestOf(const StreamSpec& stream);
   uint32_t DigestOf(Group group) const;
   // Those that may be published: they are not waiting, and their era has begun here.
   Result<std::vector<const StreamSpec*>> StreamsOf(GroupWriter& writer,
