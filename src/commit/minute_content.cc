@@ -128,6 +128,12 @@ Result<bool> MinuteContent::IsDescribed(Minute minute) {
   return !found.amendments.empty() || !found.copies.empty() || !found.own.empty();
 }
 
+void MinuteContent::Add(const std::string& path) {
+  if (paths::Parent(path) != hour_) return;
+  names_.emplace_back(paths::BaseName(path));
+  minute_.reset();
+}
+
 Result<uint64_t> MinuteContent::NextAmendment(Minute minute) {
   DATABUS_RETURN_IF_ERROR(LoadHour(minute));
   const OfMinute found = Sort(names_, minute);

@@ -41,6 +41,8 @@ class MinuteContent {
   uint64_t reads() const { return reads_; }
   // The number of the minute's next amendment.
   Result<uint64_t> NextAmendment(Minute minute);
+  // A manifest was placed there since.
+  void Add(const std::string& path);
 
  private:
   Status LoadHour(Minute minute);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
+#include "control/purge_history.h"
 #include "failover/journal_json.h"
 #include "failover/test_model.h"
 
@@ -65,6 +66,18 @@ TEST(JournalTest, EveryChangedByteIsNoticed) {
   for (size_t length = 0; length + 1 < text.size(); ++length) {
     EXPECT_EQ(Journal::Decode(text.substr(0, length), "j").code(), Code::kCorrupt) << length;
   }
+}
+
+// control/purge_history.h reads the little that it needs by itself.
+TEST(JournalTest, WhoPurgesKnowsWhichHaveEnded) {
+  Journal journal = Example();
+  for (int i = 0; i <= static_cast<int>(Step::kAborted); ++i) {
+    journal.step = static_cast<Step>(i);
+    EXPECT_EQ(IsEndedFailover(journal.Encode()), journal.Ended()) << StepName(journal.step);
+  }
+  std::string damaged = journal.Encode();
+  damaged[damaged.find("aborted")] = 'A';
+  EXPECT_FALSE(IsEndedFailover(damaged));
 }
 
 TEST(JournalTest, ANewerVersionIsRefusedByName) {

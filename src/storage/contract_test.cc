@@ -10,6 +10,7 @@ namespace databus {
 namespace {
 
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::IsEmpty;
 
 std::vector<Code> Codes(const std::vector<Status>& answers) {
@@ -105,6 +106,17 @@ TEST_P(StorageContract, StatDoesNotSeeAFileOlderThanTheOneBefore) {
 TEST_P(StorageContract, ListIsInByteOrder) {
   for (const char* name : {"b", "a-b", "a", "A", "a.b", "10", "9", "\x7f"}) MakeDir(name);
   EXPECT_THAT(Names(""), ElementsAre("10", "9", "A", "a", "a-b", "a.b", "b", "\x7f"));
+}
+
+TEST_P(StorageContract, ListNamesGivesTheNamesThatListGives) {
+  for (const char* name : {"b", "a-b", "a", "10", "9"}) MakeDir(name);
+  Write("a/f", "123");
+  Write("0", "123");
+  EXPECT_THAT(*storage_.ListNames(""), ElementsAreArray(Names("")));
+  EXPECT_THAT(*storage_.ListNames("a"), ElementsAre("f"));
+  EXPECT_EQ(storage_.ListNames("0").code(), Code::kRefused);
+  EXPECT_EQ(storage_.ListNames("c").code(), Code::kNotFound);
+  EXPECT_EQ(storage_.ListNames("0/c").code(), storage_.List("0/c").code());
 }
 
 TEST_P(StorageContract, ListTellsKindsAndLengthsAsStatDoes) {

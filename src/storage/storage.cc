@@ -4,6 +4,14 @@
 
 namespace databus {
 
+Result<std::vector<std::string>> Storage::ListNames(const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(std::vector<DirEntry> entries, List(path));
+  std::vector<std::string> names;
+  names.reserve(entries.size());
+  for (DirEntry& entry : entries) names.push_back(std::move(entry.name));
+  return names;
+}
+
 std::vector<Status> Storage::WriteFiles(std::span<const SmallFile> files) {
   std::vector<Status> answers;
   for (const SmallFile& file : files) answers.push_back(WriteFile(file.path, file.content));

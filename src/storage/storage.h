@@ -87,6 +87,10 @@ class Storage {
   // call. kNotFound: no such directory. kRefused: not a directory.
   virtual Result<std::vector<DirEntry>> List(const std::string& path) = 0;
 
+  // Their names alone, as List: for what is asked often, where a list with what each entry is costs
+  // a call for each. The default takes them from List.
+  virtual Result<std::vector<std::string>> ListNames(const std::string& path);
+
   // kNotFound: no such file. kRefused: not a regular file.
   virtual Result<std::unique_ptr<FileReader>> Open(const std::string& path) = 0;
 

@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "base/planted.h"
+#include "cluster/sealed_header.h"
 #include "commit/apply.h"
 #include "commit/minute_tree.h"
 #include "worker/purge_service.h"
@@ -280,8 +281,21 @@ Status Salvage::LookAtDirectory(const Look& look, const Dir& dir, Batch& batch) 
   return Status::Ok();
 }
 
+bool Salvage::IsKnown(const Look& look, const File& file) {
+  const auto reader = look.storage.Open(file.path);
+  if (!reader.ok()) return false;
+  const auto head = (*reader)->Read(0, kSealedHeaderBytesMax);
+  if (!head.ok()) return false;
+  const auto decoded = DecodeSealedHeader(*head);
+  if (!decoded.ok()) return false;
+  ManifestFile facts;
+  facts.identity = decoded->header.identity;
+  return look.index.Contains(file.stream, file.name, facts);
+}
+
 Result<std::optional<FileFacts>> Salvage::ReadOrMiss(const Look& look, const File& file,
                                                      Batch& batch) const {
+  if (IsKnown(look, file)) return std::optional<FileFacts>();
   auto facts = ReadFacts(look.storage, file.path);
   if (facts.ok()) return std::optional<FileFacts>(*std::move(facts));
   if (facts.code() == Code::kNotFound) return std::optional<FileFacts>();

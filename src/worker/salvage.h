@@ -127,7 +127,9 @@ class Salvage {
   Result<std::deque<Dir>> ListDivergent(const Look& look);
   Status LookAtDivergent(const Look& look, const Dir& dir, Batch& batch) const;
   Status LookAtDirectory(const Look& look, const Dir& dir, Batch& batch) const;
-  // Of a file of which only the path is known. `facts`: nothing when it is gone, or missed.
+  // Whether the merged view here holds what the file's header says that it is; no more is read.
+  static bool IsKnown(const Look& look, const File& file);
+  // Of a file of which only the path is known. Nothing when it is known, gone, or missed.
   Result<std::optional<FileFacts>> ReadOrMiss(const Look& look, const File& file,
                                               Batch& batch) const;
   // False: the source went away, or too much of it is missed; nothing is remembered.
