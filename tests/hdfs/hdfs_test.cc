@@ -156,6 +156,20 @@ TEST_F(HdfsTest, ListingOfManyPagesIsOfOneMoment) {
   EXPECT_EQ(storage_->List("")->size(), 2501u);
 }
 
+// --- Hadoop's own shell
+
+TEST_F(HdfsTest, HadoopReadsWhatWasWrittenHereAndTheReverse) {
+  const auto twice = With([](HdfsOptions& options) { options.replication = 2; });
+  std::string content;
+  for (int i = 0; content.size() < 3'000'000; ++i) content += std::to_string(i * 7919) + "\n";
+  ASSERT_TRUE(twice->WriteFile("ours", content).ok());  // of three blocks
+  EXPECT_TRUE(TheRig().Shell("-cat " + options_.root + "/ours") == content);
+  const std::string copied = options_.root + "/theirs";
+  TheRig().Shell("-cp " + options_.root + "/ours " + copied);
+  EXPECT_TRUE(storage_->ReadFile("theirs").value() == content);
+  EXPECT_EQ(storage_->Stat("theirs")->length, content.size());
+}
+
 // --- Lost answers
 
 class LostAnswerTest : public HdfsTest {
@@ -280,6 +294,69 @@ TEST_F(PausedDataNodeTest, FilesAreReadFromTheOther) {
     EXPECT_TRUE(content.ok()) << content.status().ToString();
     EXPECT_EQ(content.ok() ? *content : "", file.content);
   }
+}
+
+// --- Deaths
+
+TEST_F(HdfsTest, FilesAreWrittenAndReadWhenADataNodeIsKilled) {
+  const auto twice = With([](HdfsOptions& options) { options.replication = 2; });
+  ASSERT_TRUE(twice->WriteFile("before", "content").ok());
+  std::string large;
+  for (int i = 0; large.size() < 5'000'000; ++i) large += std::to_string(i) + "\n";
+  ASSERT_TRUE(twice->WriteFile("large", large).ok());
+  const auto open = twice->Create("open");
+  ASSERT_TRUE(open.ok());
+  ASSERT_TRUE((*open)->Append("its block has begun, ").ok());
+  TheRig().Obey("kill 1 datanode1");
+  ASSERT_TRUE((*open)->Append("and goes on elsewhere").ok());
+  const Status finished = (*open)->Finish();
+  EXPECT_TRUE(finished.ok()) << finished.ToString();
+  EXPECT_EQ(twice->ReadFile("open").value(), "its block has begun, and goes on elsewhere");
+  EXPECT_EQ(twice->ReadFile("before").value(), "content");
+  EXPECT_TRUE(twice->ReadFile("large").value() == large);
+  const Status after = twice->WriteFile("after", large);
+  EXPECT_TRUE(after.ok()) << after.ToString();
+  TheRig().Obey("start 1 datanode1");
+  EXPECT_TRUE(twice->ReadFile("after").value() == large);
+}
+
+// What was answered ok is there after the name node has died and come back; what was not is settled
+// by looking.
+TEST_F(HdfsTest, NothingThatWasAnsweredOkIsLostWhenTheNameNodeIsKilled) {
+  const auto patient = With([](HdfsOptions& options) {
+    options.name_nodes.patience.unsent = 120'000ms;
+    options.name_nodes.patience.sent = 120'000ms;
+  });
+  std::atomic<bool> done{false};
+  std::vector<std::string> written;
+  ASSERT_TRUE(patient->WriteFile("moving-0", "moves").ok());
+  int moves = 0;
+  Thread writer("writer", [&] {
+    for (int i = 0; !done; ++i) {
+      const std::string name = "f" + std::to_string(i);
+      if (patient->WriteFile(name, "in " + name).ok()) written.push_back(name);
+    }
+  });
+  Thread mover("mover", [&] {
+    while (!done) {
+      const std::string from = "moving-" + std::to_string(moves);
+      const std::string to = "moving-" + std::to_string(moves + 1);
+      const Status moved = patient->Rename(from, to);
+      if (moved.ok() || (moved.unknown() && patient->Stat(to).ok())) ++moves;
+      EXPECT_TRUE(moved.ok() || moved.unknown()) << moved.ToString();
+    }
+  });
+  for (int i = 0; i < 2; ++i) {
+    TheRig().Obey("kill 1 namenode1");
+    TheRig().Obey("start 1 namenode1");
+  }
+  done = true;
+  writer.Join();
+  mover.Join();
+  EXPECT_GT(moves, 0);
+  EXPECT_GT(written.size(), 0u);
+  EXPECT_EQ(patient->ReadFile("moving-" + std::to_string(moves)).value(), "moves");
+  for (const std::string& name : written) EXPECT_EQ(patient->ReadFile(name).value(), "in " + name);
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "tests/hdfs/rig.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -10,16 +11,10 @@
 #include <filesystem>
 #include <sstream>
 
-#include "storage/hdfs/hdfs_url.h"
-
 namespace databus {
 namespace {
 
 constexpr int kUnavailableExit = 77;
-
-uint16_t PortOf(const std::string& url) {
-  return static_cast<uint16_t>(std::stoi(url.substr(url.rfind(':') + 1)));
-}
 
 std::vector<int> Numbers(const std::string& list) {
   std::vector<int> numbers;
@@ -37,10 +32,9 @@ RigCluster Parse(const std::string& line) {
   }
   RigCluster cluster;
   cluster.url = values["url"];
-  cluster.rpc_port = PortOf(values["url"]);
-  cluster.web_port = PortOf(values["web"]);
+  cluster.rpc_port = static_cast<uint16_t>(Numbers(values["rpc"]).front());
+  cluster.web_port = static_cast<uint16_t>(Numbers(values["web"]).front());
   cluster.conf = values["conf"];
-  cluster.name_node = std::stoi(values["namenode"]);
   cluster.data_nodes = Numbers(values["datanodes"]);
   return cluster;
 }
@@ -60,30 +54,28 @@ HdfsOptions RigCluster::Options(const std::string& root, uint16_t port) const {
   return options;
 }
 
-Rig::Outcome Rig::Start() {
+Rig::Outcome Rig::Start(const std::string& options) {
   directory_ = testing::TempDir() + "databus-rig-XXXXXX";
   if (::mkdtemp(directory_.data()) == nullptr) return Outcome::kFailed;
   int input[2];
   int output[2];
-  if (::pipe(input) != 0 || ::pipe(output) != 0) return Outcome::kFailed;
+  if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(output, O_CLOEXEC) != 0) return Outcome::kFailed;
   pid_ = ::fork();
   if (pid_ == 0) {
     ::dup2(input[0], 0);
     ::dup2(output[1], 1);
-    for (const int fd : {input[0], input[1], output[0], output[1]}) ::close(fd);
     const std::string place = directory_ + "/rig";
+    const char* const extra = options.empty() ? nullptr : options.c_str();
     ::execl(DATABUS_HDFS_RIG, "hdfs-rig", "start", "--foreground", "--datanodes", "2", "--dir",
-            place.c_str(), nullptr);
+            place.c_str(), extra, nullptr);
     ::_exit(127);
   }
   ::close(input[0]);
   ::close(output[1]);
   input_ = input[1];
-  FILE* lines = ::fdopen(output[0], "r");
-  char line[4096];
-  const bool ready = ::fgets(line, sizeof line, lines) != nullptr;
-  ::fclose(lines);
-  if (ready) {
+  output_ = ::fdopen(output[0], "r");
+  const std::string line = ReadLine();
+  if (!line.empty()) {
     cluster_ = Parse(line);
     return Outcome::kReady;
   }
@@ -97,8 +89,31 @@ Rig::Outcome Rig::Start() {
 Rig::~Rig() {
   if (input_ >= 0) ::close(input_);
   if (pid_ > 0) ::waitpid(pid_, nullptr, 0);
+  if (output_ != nullptr) ::fclose(output_);
   std::error_code ignored;
   std::filesystem::remove_all(directory_, ignored);
+}
+
+std::string Rig::ReadLine() {
+  char line[4096];
+  return ::fgets(line, sizeof line, output_) != nullptr ? line : "";
+}
+
+void Rig::Obey(const std::string& line) {
+  const std::string bytes = line + "\n";
+  ASSERT_EQ(::write(input_, bytes.data(), bytes.size()), static_cast<ssize_t>(bytes.size()));
+  ASSERT_EQ(ReadLine(), "ok\n") << line;
+}
+
+std::string Rig::Shell(const std::string& arguments) const {
+  std::string command = DATABUS_HDFS_RIG " shell --dir ";
+  command.append(directory_).append("/rig ").append(arguments).append(" 2>/dev/null");
+  FILE* const output = ::popen(command.c_str(), "r");
+  std::string text;
+  char buffer[4096];
+  for (size_t got; (got = ::fread(buffer, 1, sizeof buffer, output)) > 0;) text.append(buffer, got);
+  EXPECT_EQ(::pclose(output), 0) << command;
+  return text;
 }
 
 Rig& TheRig() {
@@ -111,7 +126,7 @@ Rig& TheRig() {
 int main(int argc, char** argv) {
   testing::InitGoogleTest(&argc, argv);
   if (GTEST_FLAG_GET(list_tests)) return RUN_ALL_TESTS();
-  switch (databus::TheRig().Start()) {
+  switch (databus::TheRig().Start(DATABUS_RIG_OPTIONS)) {
     case databus::Rig::Outcome::kReady: return RUN_ALL_TESTS();
     case databus::Rig::Outcome::kUnavailable:
       std::puts("skipped: Hadoop cannot be had here (tools/hdfs-rig says why)");

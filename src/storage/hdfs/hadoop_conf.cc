@@ -3,6 +3,7 @@
 #include <cctype>
 #include <charconv>
 #include <filesystem>
+#include <fstream>
 #include <limits>
 #include <set>
 #include <sstream>
@@ -55,16 +56,32 @@ Result<HadoopConf> HadoopConf::Read(const std::string& directory) {
   return conf;
 }
 
+Result<HadoopConf> HadoopConf::OfText(std::string_view text) {
+  HadoopConf conf;
+  DATABUS_RETURN_IF_ERROR(conf.AddText("configuration", text));
+  return conf;
+}
+
 Status HadoopConf::AddFile(const std::string& file) {
   std::error_code error;
   const bool there = std::filesystem::exists(file, error);
   if (error) return {Code::kUnavailable, file + ": " + error.message()};
   if (!there) return Status::Ok();
-  pugi::xml_document document;
-  const pugi::xml_parse_result parsed = document.load_file(file.c_str());
-  if (parsed.status == pugi::status_file_not_found || parsed.status == pugi::status_io_error) {
+  std::ifstream in(file, std::ios::binary);
+  std::ostringstream text;
+  if (!in || !(text << in.rdbuf())) {
+    // An empty file has nothing to copy, which counts as a failure too.
+    if (std::filesystem::is_regular_file(file, error) && std::filesystem::is_empty(file, error)) {
+      return AddText(file, "");
+    }
     return {Code::kUnavailable, file + ": cannot be read"};
   }
+  return AddText(file, text.str());
+}
+
+Status HadoopConf::AddText(const std::string& file, std::string_view text) {
+  pugi::xml_document document;
+  const pugi::xml_parse_result parsed = document.load_buffer(text.data(), text.size());
   const pugi::xml_node root = document.child("configuration");
   if (!parsed || !root) {
     return {Code::kInvalid,

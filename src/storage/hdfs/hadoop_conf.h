@@ -18,6 +18,8 @@ class HadoopConf {
   // A directory without either file is as good as an empty configuration. kInvalid: a file that is
   // no configuration, with its name and place. kUnavailable: one that cannot be read.
   static Result<HadoopConf> Read(const std::string& directory);
+  // Of the text of one file.
+  static Result<HadoopConf> OfText(std::string_view text);
   // Of nothing.
   HadoopConf() = default;
 
@@ -34,6 +36,7 @@ class HadoopConf {
 
  private:
   Status AddFile(const std::string& file);
+  Status AddText(const std::string& file, std::string_view text);
   std::string Expand(std::string value, int depth) const;
 
   std::string directory_;

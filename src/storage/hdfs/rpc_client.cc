@@ -29,7 +29,9 @@ std::string NameOf(const std::vector<Endpoint>& endpoints) {
 
 // A failure, with what is uncertain about it when the call was sent before.
 Status AfterLostAnswers(const Status& status, const RpcExchange& exchange, const RpcCall& call) {
-  if (exchange.retry_count == 0 || call.repeated == Repeated::kHarmless) return status;
+  if (status.unknown() || exchange.retry_count == 0 || call.repeated == Repeated::kHarmless) {
+    return status;
+  }
   return {Code::kUnavailable,
           "it was sent more than once, as answers were lost, and may have been done before this: " +
               status.message()};

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "storage/hdfs/rpc_answer.h"
 #include "storage/hdfs/wire/rpc.pb.h"
 #include "storage/hdfs/wire_format.h"
 
@@ -17,11 +18,8 @@ constexpr int32_t kContextCall = -3;
 constexpr std::string_view kClientProtocol = "org.apache.hadoop.hdfs.protocol.ClientProtocol";
 // What a name node lets out at most is 128 MiB; a page of a listing has some 200 KB.
 constexpr uint32_t kFrameBytesMax = 64u << 20;
-constexpr size_t kHeaderBytesMax = 1u << 20;
 // More calls on their way only wait in the name node's queue, which others use too.
 constexpr size_t kWindow = 128;
-
-enum RpcStatus : uint32_t { kSuccess = 0, kError = 1, kFatal = 2 };
 
 void AppendHeader(const CallKey& key, int32_t retry_count, std::string& out) {
   wire::RpcRequestHeader header;
@@ -184,32 +182,26 @@ void RpcConnection::TakeFrames() {
 }
 
 void RpcConnection::TakeAnswer(std::string_view frame) {
-  wire::RpcResponseHeader header;
-  if (TakeDelimited(frame, header, kHeaderBytesMax) != Taken::kWhole) {
-    Break({Code::kUnavailable, name_ + ": an answer that cannot be understood: no name node of "
-                                       "Hadoop 3, or damaged"});
+  auto answer = ParseAnswer(frame);
+  if (!answer.ok()) {
+    Break(answer.status().WithContext(name_));
     return;
   }
-  std::optional<RemoteError> error;
-  if (header.status() != kSuccess) {
-    error = RemoteError{header.exception_class(), header.error_message()};
-  }
-  if (header.status() == kFatal) {
-    // Whatever call it names, the server closes after it.
-    Break(StatusOf(*error).WithContext(name_));
+  if (answer->kind == RpcAnswer::Kind::kFatal) {
+    Break(StatusOf(*answer->error).WithContext(name_));
     return;
   }
-  const auto at = waiting_.find(static_cast<int32_t>(header.call_id()));
+  const auto at = waiting_.find(answer->call_id);
   if (at == waiting_.end()) {
-    Break({Code::kUnavailable, fmt::format("{}: an answer to a call {} that nobody made", name_,
-                                           static_cast<int32_t>(header.call_id()))});
+    Break({Code::kUnavailable,
+           fmt::format("{}: an answer to a call {} that nobody made", name_, answer->call_id)});
     return;
   }
   heard_ = true;
   RpcExchange& call = *at->second;
   waiting_.erase(at);
-  call.error = std::move(error);
-  call.body = frame;
+  call.error = std::move(answer->error);
+  call.body = answer->body;
   call.answered = true;
 }
 
