@@ -122,16 +122,17 @@ std::string ViolationLine(uint64_t seed, const Outcome& outcome) {
                      outcome.violation->path);
 }
 
-std::string TallyLine(const Tally& tally, double seconds) {
+std::string TallyLine(const Tally& tally, const Took& took) {
   std::string sizes;
   for (size_t i = 0; i < kSizes; ++i) {
     sizes +=
         fmt::format("{}{} {}", i == 0 ? "" : ", ", tally.sizes[i], SizeName(static_cast<Size>(i)));
   }
+  const auto calls = static_cast<double>(tally.seam_calls);
   return fmt::format(
-      "{} seeds, {} failed; {} seam calls ({:.0f} a second), {} faults, {} deaths, {} messages, "
-      "{} h simulated; {}, {} seam calls at least\n",
-      tally.seeds, tally.failed, tally.seam_calls, static_cast<double>(tally.seam_calls) / seconds,
+      "{} seeds, {} failed; {} seam calls ({:.0f} a second, {:.0f} in a second of one core), {} "
+      "faults, {} deaths, {} messages, {} h simulated; {}, {} seam calls at least\n",
+      tally.seeds, tally.failed, tally.seam_calls, calls / took.seconds, calls / took.core_seconds,
       tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600, sizes,
       tally.fewest_calls);
 }

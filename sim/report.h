@@ -39,7 +39,12 @@ struct Tally {
 
 std::string RunLine(uint64_t seed, const Outcome& outcome);
 std::string ViolationLine(uint64_t seed, const Outcome& outcome);
-std::string TallyLine(const Tally& tally, double seconds);
+// How long the runs took, by the clock and of processors.
+struct Took {
+  double seconds = 0;
+  double core_seconds = 0;
+};
+std::string TallyLine(const Tally& tally, const Took& took);
 // Calls of each place that met each fault; a zero is a pair that was never reached.
 std::string CoverageTable(const Coverage& coverage);
 // The same for the rows of the recovery table (commit/recovery_table.h).

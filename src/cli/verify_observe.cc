@@ -3,12 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
 
 #include "audit/gzip.h"
 #include "base/crc32c.h"
 #include "cli/stream_view.h"
 #include "cluster/names.h"
+#include "cluster/queue_lines.h"
 #include "commit/cluster_id.h"
 #include "commit/record.h"
 
@@ -206,9 +206,8 @@ void VerifyObserver::ReadQueue(const std::string& holder, const std::string& des
   for (const DirEntry& entry : *entries) {
     const auto text = tree.storage->ReadFile(paths::Join(directory, entry.name), kSmallFileMax);
     if (!text.ok()) continue;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
-      const auto path = paths::ParseQueueLine(line);
+    for (const QueueLine& line : QueueLines(*text)) {
+      const auto& path = line.path;
       if (!path || path->stream != seen.stream || path->file.empty()) continue;
       queued.insert(paths::MinuteFile(path->view, path->stream, path->minute, path->file));
     }

@@ -168,7 +168,9 @@ std::optional<JoinedEntryName> JoinedEntryName::Parse(std::string_view name) {
   const std::string_view rest = name.substr(tilde + 1);
   const size_t dash = rest.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
-  JoinedEntryName joined{std::string(name.substr(0, tilde)), 0, std::string(rest.substr(dash + 1))};
+  JoinedEntryName joined;
+  joined.last = name.substr(0, tilde);
+  joined.token = rest.substr(dash + 1);
   if (!ParseCanonical(rest.substr(0, dash), joined.group) ||
       joined.token.size() != kJoinTokenDigits ||
       joined.token.find_first_not_of("0123456789abcdef") != std::string::npos) {

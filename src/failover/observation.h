@@ -60,7 +60,6 @@ struct SeenWorker {
   Milliseconds run_interval{0};                           // 0: not known
   std::map<std::string, std::optional<Minute>> frozen{};  // P30: acknowledged, with its last minute
   std::map<std::string, std::string> divergent{};         // P32: what is being put right
-  std::string alone{};                                    // P28: why it does not publish
 };
 
 // What of a stream is on its way at a cluster.

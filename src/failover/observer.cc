@@ -107,7 +107,7 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
 }
 
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
-  return paths::Join(cluster, collector);
+  return cluster + "/" + collector;
 }
 
 const SeenTree& Observation::TreeOf(const std::string& cluster) const {

@@ -86,6 +86,31 @@ TEST_F(ObserverTest, WhatIsUnderWayIsCountedAtEveryPlaceWhereItMayBe) {
   EXPECT_TRUE(Look(Flow()).trees["dc3"].flow["clicks"].to_merge.empty());
 }
 
+// A new holder adopts the claim of the one before, from an older directory into a newer one.
+TEST_F(ObserverTest, AClaimThatChangesHandsWhileItIsLookedAtIsCounted) {
+  const std::string claim = staged::ClaimName(1, "c1", DataName("clicks"));
+  const std::string before = paths::Join(paths::FencedStaging(View::kLocal, 3, 9), claim);
+  const std::string after = paths::Join(paths::EpochStaging(View::kLocal, 3, 10), claim);
+  world_.Put("dc2", before, "x");
+  world_.Put("dc2", paths::Join(paths::Parent(after), "0"), "");
+  bool looked_at_newer = false;
+  plan_.SetCallback([&](const Call& call) {
+    if (call.verb == Verb::kList && call.path == paths::Parent(after)) looked_at_newer = true;
+    if (call.verb == Verb::kList && call.path == paths::Parent(before) && looked_at_newer) {
+      EXPECT_TRUE(world_.trees["dc2"]->Rename(before, after).ok());
+    }
+    return Fault();
+  });
+  EXPECT_EQ(Look(Flow()).trees["dc2"].flow["clicks"].in_commit, 1U);
+  plan_.Clear();
+}
+
+TEST_F(ObserverTest, QueueLinesThatAnEditorEndedInItsOwnWayAreCounted) {
+  const std::string line = paths::MinuteFile(View::kLocal, "clicks", kTestMinute, "a.gz");
+  world_.Put("dc3", paths::Consumers("dc1") + "/0.1.1", line + "\r\n" + line + "  \n");
+  EXPECT_THAT(Look(Flow()).trees["dc3"].flow["clicks"].to_merge, ElementsAre(Pair("dc1", 2)));
+}
+
 TEST_F(ObserverTest, OfTheClusterThatGoesAllStreamsAreLookedAt) {
   world_.Put("dc1", paths::DataFile("orders", "c1", DataName("orders")), "x");
   EXPECT_EQ(Look(Flow()).trees["dc1"].flow["orders"].data_files["c1"], 1U);

@@ -67,7 +67,6 @@ SeenWorker WorkerOf(const Heartbeat& beat) {
   ForEachOf(beat.facts, "divergent", [&](const std::string& stream, const Json& what) {
     seen.divergent[stream] = what.is_string() ? what.get<std::string>() : what.dump();
   });
-  seen.alone = Text(beat.facts, "alone");
   return seen;
 }
 

@@ -26,7 +26,6 @@ struct FailoverOptions {
   std::string plan_id;      // only if the plan is still this one
   std::string accept_loss;  // the id of the loss statement
   std::string journal_id;   // the open one, or the last, when empty
-  bool unplanned = false;
   bool json = false;
   bool yes = false;
   bool dry_run = false;

@@ -15,6 +15,7 @@ namespace databus {
 
 // What the spool cannot mend by itself, and what it keeps from its producers or its readers.
 void CollectorImpl::WatchSpool() {
+  spool_->LookForRoom();
   const SpoolStats spool = spool_->Stats();
   const ConfigSnapshot config = config_.Get();
   const std::string& dir = config->spool_directory;

@@ -17,6 +17,8 @@ constexpr std::chrono::hours kForgetAfter{7 * 24};
 // own.
 constexpr size_t kCopiedBytesMax = 4096;
 
+constexpr std::string_view kNoRoom = "the disk's reserve is reached";
+
 // What a group costs while it waits.
 uint64_t QueuedBytes(const std::vector<SpoolBatch>& batches) {
   uint64_t bytes = 0;
@@ -306,7 +308,19 @@ Status SpoolImpl::CheckRoom(uint64_t bytes) {
     CloseSegment();
     return CheckRoom(bytes);
   }
-  return {Code::kNoSpace, "the disk's reserve is reached"};
+  return {Code::kNoSpace, std::string(kNoRoom)};
+}
+
+void SpoolImpl::LookForRoom() {
+  {
+    MutexLock lock(mutex_);
+    if (stats_.refusing != kNoRoom) return;
+  }
+  const Result<uint64_t> free_bytes = disk_.FreeBytes(options_.dir);
+  MutexLock lock(mutex_);
+  if (!free_bytes.ok() || stats_.refusing != kNoRoom) return;
+  stats_.free_bytes = *free_bytes;
+  if (*free_bytes >= disk_reserve_bytes_) stats_.refusing.clear();
 }
 
 void SpoolImpl::CloseSegment() {

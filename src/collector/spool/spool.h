@@ -186,6 +186,8 @@ class Spool {
   // As SpoolOptions::disk_reserve_bytes, for what is written from now on. Any thread.
   virtual void SetDiskReserve(uint64_t bytes) = 0;
 
+  // Looks whether there is room again, when the last producer was sent away for want of it.
+  virtual void LookForRoom() = 0;
   virtual SpoolStats Stats() const = 0;
 };
 

@@ -205,7 +205,12 @@ TEST(Spool, AFullDiskIsTryLaterAndPassesWhenThereIsRoom) {
   EXPECT_EQ(world.Put(std::string(900'000, 'y'), BatchId{9, 1, 1}), SpoolAnswer::kTryLater);
   EXPECT_EQ(world.spool->Stats().refusing, "the disk's reserve is reached");
   DeliverAll(*world.spool);  // the reserve is enough for the journal
+  world.disk.SetCapacity(1u << 20);
+  world.spool->LookForRoom();
+  EXPECT_EQ(world.spool->Stats().refusing, "the disk's reserve is reached") << "there is none yet";
   world.disk.SetCapacity(4u << 20);
+  world.spool->LookForRoom();
+  EXPECT_EQ(world.spool->Stats().refusing, "") << "also when nobody sends";
   EXPECT_EQ(world.Put(std::string(900'000, 'y'), BatchId{9, 1, 1}), SpoolAnswer::kKept);
   EXPECT_EQ(world.spool->Stats().refusing, "");
 }
