@@ -77,7 +77,10 @@ class Writer final : public FileWriter, private Kept {
       kept_.shrink_to_fit();
     }
     Status status = file_.block()->Write(part);
-    for (int i = 1; !status.ok() && i < kBlockTriesMax; ++i) status = WriteKeptAgain(status);
+    for (int i = 1; !status.ok() && i < kBlockTriesMax; ++i) {
+      if (length_ > kKeptBytesMax) return GiveUp(status);
+      status = WriteKeptAgain();
+    }
     return status;
   }
 
@@ -94,8 +97,7 @@ class Writer final : public FileWriter, private Kept {
   }
 
   // A new block with what was written of the one that has failed.
-  Status WriteKeptAgain(const Status& why) {
-    if (length_ > kKeptBytesMax) return why;
+  Status WriteKeptAgain() {
     DATABUS_RETURN_IF_ERROR(file_.AbandonBlock());
     DATABUS_RETURN_IF_ERROR(BeginBlock());
     return file_.block()->Write(kept_);
@@ -109,11 +111,17 @@ class Writer final : public FileWriter, private Kept {
     } else if (length_ <= kKeptBytesMax) {
       DATABUS_RETURN_IF_ERROR(file_.WriteBlock(kept_));
     } else {
-      return status;
+      return GiveUp(status);
     }
     length_ = 0;
     kept_.clear();
     return Status::Ok();
+  }
+
+  // The file has failed; the next one goes to other data nodes.
+  Status GiveUp(const Status& why) {
+    file_.BlameBlock();
+    return why;
   }
 
   // Called by the upkeep. A failure shows at the next call.
@@ -133,7 +141,7 @@ class Writer final : public FileWriter, private Kept {
 
   void KeepBlock() {
     const Status status = file_.block()->Heartbeat();
-    if (!status.ok()) failed_ = length_ <= kKeptBytesMax ? WriteKeptAgain(status) : status;
+    if (!status.ok()) failed_ = length_ > kKeptBytesMax ? GiveUp(status) : WriteKeptAgain();
   }
 
   void Enter() {
@@ -218,9 +226,11 @@ void OpenFile::FinishBlock() {
   block_.reset();
 }
 
+void OpenFile::BlameBlock() { cluster_.data_nodes.Suspect(block_->culprit()); }
+
 Status OpenFile::AbandonBlock() {
   if (!block_) return Status::Ok();
-  cluster_.data_nodes.Suspect(block_->culprit());
+  BlameBlock();
   wire::AbandonBlockRequest request;
   *request.mutable_block() = block_->Block();
   request.set_path(identity_.path);

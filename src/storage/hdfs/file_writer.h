@@ -52,7 +52,9 @@ class OpenFile {
   BlockWriter* block() { return block_.get(); }
   // Its pipeline has ended well.
   void FinishBlock();
-  // Its pipeline has failed: the name node forgets it, and its data node gets no more for a while.
+  // Its pipeline has failed: its data node gets no more for a while.
+  void BlameBlock();
+  // The same, and the name node forgets the block.
   Status AbandonBlock();
   // Writes `content` as one whole block, again and again on other data nodes when one fails. An
   // open block is given up first.

@@ -161,13 +161,25 @@ class TestPeer {
 
   const Endpoint& endpoint() const { return endpoint_; }
 
+  // Ends the connection that is being served, for scripts that go on until the client closes.
+  void Cut() {
+    MutexLock lock(mutex_);
+    if (current_ >= 0) ::shutdown(current_, SHUT_RDWR);
+  }
+
  private:
+  void SetCurrent(int fd) {
+    MutexLock lock(mutex_);
+    current_ = fd;
+  }
   void Run() {
     for (const Script& script : scripts_) {
       const int fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC);
       if (fd < 0) return;
+      SetCurrent(fd);
       PeerConnection connection(fd);
       script(connection);
+      SetCurrent(-1);
     }
     ::shutdown(fd_, SHUT_RDWR);  // who comes now is refused
   }
@@ -175,6 +187,8 @@ class TestPeer {
   const std::vector<Script> scripts_;
   int fd_ = -1;
   Endpoint endpoint_;
+  Mutex mutex_;
+  int current_ = -1;  // the connection that is being served
   Thread thread_;
 };
 
