@@ -125,6 +125,22 @@ Result<std::optional<uint64_t>> HadoopConf::Number(std::string_view name) const 
   return std::optional(number * factor);
 }
 
+Result<std::map<std::string, std::string>> HadoopConf::Pairs(std::string_view name) const {
+  std::map<std::string, std::string> pairs;
+  for (const std::string& pair : List(Find(name).value_or(""))) {
+    const size_t equals = pair.find('=');
+    const std::string key = Trimmed(pair.substr(0, equals));
+    const std::string value =
+        equals == std::string::npos ? std::string() : Trimmed(pair.substr(equals + 1));
+    if (key.empty() || value.empty()) {
+      return Status(Code::kInvalid, fmt::format("{}: {}: found '{}', expected name=address",
+                                                directory_, name, pair));
+    }
+    pairs[key] = value;
+  }
+  return pairs;
+}
+
 Result<std::vector<Endpoint>> HadoopConf::NameNodesOf(const std::string& service) const {
   std::set<std::string> services;
   for (const char* name : {"dfs.nameservices", "dfs.internal.nameservices"}) {

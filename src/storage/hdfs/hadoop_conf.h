@@ -31,6 +31,8 @@ class HadoopConf {
   Result<std::vector<Endpoint>> NameNodesOf(const std::string& service) const;
   // A number, with the suffixes of Hadoop (k, m, g, t: binary). kInvalid: something else.
   Result<std::optional<uint64_t>> Number(std::string_view name) const;
+  // Pairs as in "name=address, name=address". kInvalid: something else.
+  Result<std::map<std::string, std::string>> Pairs(std::string_view name) const;
   // kRefused, saying what and where, when it asks for what is not supported.
   Status CheckSupported() const;
 

@@ -92,6 +92,18 @@ TEST_F(HadoopConfTest, SettingsOfHadoopsClientsHold) {
   EXPECT_THAT(Options("hdfs://nn").status().message(), HasSubstr("found '64 apples'"));
 }
 
+TEST_F(HadoopConfTest, DataNodesCanBeGivenOtherAddresses) {
+  Site({{"databus.datanode.hosts", "dn1.inside=192.0.2.1, dn2.inside = gate.example"}});
+  const auto options = Options("hdfs://nn");
+  ASSERT_TRUE(options.ok());
+  EXPECT_THAT(options->data_nodes.hosts,
+              testing::ElementsAre(testing::Pair("dn1.inside", "192.0.2.1"),
+                                   testing::Pair("dn2.inside", "gate.example")));
+  Site({{"databus.datanode.hosts", "dn1.inside"}});
+  EXPECT_THAT(Options("hdfs://nn").status().message(),
+              HasSubstr("found 'dn1.inside', expected name=address"));
+}
+
 TEST_F(HadoopConfTest, LaterFileWinsAndVariablesAreReplaced) {
   Write("core-site.xml",
         "<?xml version=\"1.0\"?><configuration><property><name>a</name><value>core</value>"

@@ -10,6 +10,9 @@
 namespace databus::hdfs {
 namespace {
 
+// Ours, not Hadoop's: addresses in place of those by which the name node knows its data nodes.
+constexpr std::string_view kHostsKey = "databus.datanode.hosts";
+
 // Sets `value` to the milliseconds that `conf` has under `name`, if any.
 Status SetMilliseconds(const HadoopConf& conf, std::string_view name, Milliseconds& value) {
   DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> found, conf.Number(name));
@@ -46,6 +49,7 @@ Result<HdfsOptions> HdfsOptionsOf(const HdfsPlace& place, const HadoopConf& conf
   if (conf.Find("dfs.client.use.datanode.hostname") == "true") {
     options.data_nodes.addressing = DataNodes::Addressing::kByName;
   }
+  DATABUS_ASSIGN_OR_RETURN(options.data_nodes.hosts, conf.Pairs(kHostsKey));
   DATABUS_ASSIGN_OR_RETURN(const auto replication, conf.Number("dfs.replication"));
   if (replication) options.replication = static_cast<uint32_t>(*replication);
   DATABUS_ASSIGN_OR_RETURN(options.block_bytes, conf.Number("dfs.blocksize"));

@@ -84,6 +84,19 @@ bool RpcConnection::Usable() {
 }
 
 Status RpcConnection::Run(std::span<RpcExchange> calls, Milliseconds patience) {
+  // Nobody may answer to what is no longer there, however this ends.
+  class Registration {
+   public:
+    Registration(RpcConnection& connection, std::span<RpcExchange> calls)
+        : connection_(connection), calls_(calls) {}
+    Registration(const Registration&) = delete;
+    ~Registration() { connection_.Forget(calls_); }
+
+   private:
+    RpcConnection& connection_;
+    const std::span<RpcExchange> calls_;
+  };
+  const Registration registration(*this, calls);
   size_t sent = 0;
   Status status;
   for (size_t i = 0; i < calls.size() && status.ok(); ++i) {
@@ -94,7 +107,6 @@ Status RpcConnection::Run(std::span<RpcExchange> calls, Milliseconds patience) {
     }
     if (status.ok()) status = WaitFor(calls[i], patience);
   }
-  if (!status.ok()) Forget(calls.first(sent));
   return status;
 }
 
@@ -149,7 +161,10 @@ Status RpcConnection::WaitFor(const RpcExchange& call, Milliseconds patience) {
 
 void RpcConnection::Forget(std::span<RpcExchange> calls) {
   MutexLock lock(mutex_);
-  for (const RpcExchange& call : calls) waiting_.erase(call.key.call_id);
+  for (const RpcExchange& call : calls) {
+    const auto at = waiting_.find(call.key.call_id);
+    if (at != waiting_.end() && at->second == &call) waiting_.erase(at);
+  }
 }
 
 void RpcConnection::Break(Status why) {

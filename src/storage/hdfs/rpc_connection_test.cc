@@ -230,5 +230,22 @@ TEST_F(RpcConnectionTest, OneThatWasClosedWhileIdleIsNotUsable) {
   EXPECT_FALSE(connection->Usable());
 }
 
+// Name nodes close connections that nobody uses; the next call must not find out by losing its
+// answer.
+TEST_F(RpcConnectionTest, IdleOneThatThePeerHasClosedIsSeenToBeSo) {
+  TestPeer peer({[](PeerConnection& c) {
+    c.ReadGreeting();
+    c.Answer(c.ReadCall().id(), wire::Empty());
+  }});
+  const auto connection = Connect(peer);
+  RpcExchange question = Question(1);
+  ASSERT_TRUE(connection->Run({&question, 1}, kLong).ok());
+  StopFlag never;
+  for (int i = 0; i < 10'000 && connection->Usable(); ++i) {
+    never.SleepUntil(SystemClock(), SystemClock().Boot() + 1ms);
+  }
+  EXPECT_FALSE(connection->Usable());
+}
+
 }  // namespace
 }  // namespace databus::hdfs
