@@ -107,6 +107,15 @@ class Judgement {
     return queue != seen_.queued.end() && queue->second.contains(path);
   }
 
+  // At a change of the primary, in a queue of one of before: the local service puts it into the
+  // right one. Null: in none.
+  const std::string* QueuedForAnother(const std::string& from, const std::string& path) const {
+    for (const auto& [queue, lines] : seen_.queued) {
+      if (queue.first == from && lines.contains(path)) return &queue.second;
+    }
+    return nullptr;
+  }
+
   void LocalIsMerged(const SeenView& local, const SeenView& merged) {
     if (!merged.unreadable.empty()) return;  // said once, of that view
     const Index& there = indexes_.at(&merged);
@@ -117,6 +126,11 @@ class Judgement {
       if (Queued(local.cluster, merged.cluster, path)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in the queue of {} for {}", local.cluster, merged.cluster), View::kLocal);
+      } else if (const std::string* other = QueuedForAnother(local.cluster, path)) {
+        Add(Verdict::kPending, merged, &file,
+            fmt::format("in the queue of {} for {}, to be put into that for {}", local.cluster,
+                        *other, merged.cluster),
+            View::kLocal);
       } else if (HoldsName(local.in_commit, file.name)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in a commit of {} that is not finished", local.cluster), View::kLocal);

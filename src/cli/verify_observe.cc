@@ -79,6 +79,11 @@ SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {
   for (const SourceSpec& source : stream.sources) {
     CountDelivered(source.cluster, seen);
     seen.views.push_back(ObserveView(source.cluster, View::kLocal, stream.name, from));
+    // Those of other clusters first: after a change of the primary lines move from there to its
+    // own.
+    for (const ClusterSpec& other : topology_.clusters) {
+      if (other.name != seen.primary) ReadQueue(source.cluster, other.name, View::kLocal, seen);
+    }
     ReadQueue(source.cluster, seen.primary, View::kLocal, seen);
   }
   seen.views.push_back(ObserveView(seen.primary, View::kMerged, stream.name, from));

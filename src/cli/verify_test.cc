@@ -73,6 +73,18 @@ TEST_F(VerifyTest, ALocalFileThatIsQueuedIsPending) {
   EXPECT_EQ(Verify({"--wait", "1ms"}).code, 4);
 }
 
+// Just after a change of the primary, until the local service has put the line into the right
+// queue.
+TEST_F(VerifyTest, ALocalFileInTheQueueOfAFormerPrimaryIsPending) {
+  Publish("dc2", View::kLocal, "dc2", 2);
+  const std::string line =
+      "file:///dc2/databus/" + TestWorld::PathIn(View::kLocal, kMinute, "dc2", 2) + "\n";
+  ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Consumers("dc2"), "3.1.1"), line).ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("in the queue of dc2 for dc2, to be put into that for dc1"));
+}
+
 TEST_F(VerifyTest, AFileInACommitThatIsNotFinishedIsPending) {
   Remove("dc1", View::kMerged, "dc2");
   Remove("dc2", View::kMerged, "dc2");

@@ -132,11 +132,17 @@ class GroupWriter {
     std::string root_url;  // the prefix of queue lines
     // The latest minute that can have been published by now; what is later is somebody else's.
     Minute latest = kLastMinute;
+    // Asked between the commits of a call that makes many, and by callers between calls. Not ok:
+    // the process stops, or is to obey another topology. Empty: always ok.
+    std::function<Status()> go_on{};
   };
 
   static Result<std::unique_ptr<GroupWriter>> Open(const Options& options);
 
   StagingArea& staging() { return staging_; }
+  // Whether there may be another commit. Whoever makes many asks before each.
+  //   kStopped  no; what is committed stands, the rest is for whoever comes next
+  Status GoOn() const { return options_.go_on ? options_.go_on() : Status::Ok(); }
 
   // Data files that an older holder had taken and not published. Each is published by the caller's
   // next commit. Empty at the second call.
@@ -164,8 +170,9 @@ class GroupWriter {
   // CopyLedger(primary), or that has none yet.
   Result<CommitReport> PublishCopies(const std::string& primary, Minute minute,
                                      CommitRequest request);
-  // Closes the open minute as a copy of `manifest`. kRefused, and the writer stays usable: what is
-  // here is not equal to it; the message names the first difference.
+  // Closes the open minute as a copy of `manifest`, for the streams that it names. kRefused, and
+  // the writer stays usable: what is here of them is not equal; the message names the first
+  // difference.
   Status CloseCopy(const Manifest& manifest);
 
   // Makes one minute of a stream as it has to be, beside the order of minutes (P32). The ledgers

@@ -72,6 +72,7 @@ Status GroupWriter::CompleteHistory() {
   }
   MinuteContent content(options_.storage, options_.view, options_.group);
   while (!due.empty()) {
+    DATABUS_RETURN_IF_ERROR(GoOn());
     Draft draft;
     MinuteDirs dirs;
     std::map<std::string, std::string> queue_texts;

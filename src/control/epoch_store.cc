@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "cluster/paths.h"
-#include "commit/cluster_id.h"
+#include "control/create_once.h"
 
 namespace databus {
 
@@ -45,19 +45,10 @@ Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch) {
 
 Status StoreEpoch(Storage& storage, Random& random, const TopologyEpoch& epoch) {
   const std::string path = paths::TopologyFile(epoch.stored.epoch);
-  DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::TopologyRoot()));
-  const std::string staged = paths::Join(paths::Tmp(), "topology." + random.Hex(16));
-  Status stored = storage.WriteFile(staged, epoch.text);
-  if (stored.ok()) stored = storage.Rename(staged, path);
-  if (stored.ok()) return stored;
-  const Status swept = storage.Remove(staged);  // else a worker does, at its next start
-  const auto there = storage.ReadFile(path);
-  if (there.ok() && *there == epoch.text) return Status::Ok();
-  if (there.ok() && stored.code() == Code::kExists) {
-    return {Code::kExists, fmt::format("{}: {}: another epoch {} is stored there",
-                                       storage.Describe(), path, epoch.stored.epoch)};
-  }
-  return stored.WithContext(swept.unknown() ? "may be half done" : "not stored");
+  Status stored = CreateOnce(storage, random, {path, epoch.text});
+  if (stored.code() != Code::kExists) return stored;
+  return {Code::kExists, fmt::format("{}: {}: another epoch {} is stored there", storage.Describe(),
+                                     path, epoch.stored.epoch)};
 }
 
 }  // namespace databus

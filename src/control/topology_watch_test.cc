@@ -190,6 +190,31 @@ TEST_F(World, TheSameEpochMayBeStoredTwiceAndAnotherOneNot) {
   EXPECT_EQ(ReadEpoch(dc1_, 1)->digest, first_.digest);
 }
 
+// One process at home in each cluster, one in the middle of the other's storing.
+TEST_F(World, OfTwoWhoBeginAnEpochAtOnceOneStoresNothing) {
+  Store(dc1_, first_);
+  Store(dc2_, first_);
+  const auto one = Process({"dc2"});
+  const auto other = Process({"dc1"});
+  one->Poll();
+  other->Poll();
+  const TopologyEpoch of_one = After(first_, "one");
+  const TopologyEpoch of_other = After(first_, "other");
+  Status begun_by_other;
+  int stored = 0;
+  const auto between = [&](const Call& call) {
+    const bool stores = call.verb == Verb::kRename && call.to.find("/topology/") != call.to.npos;
+    if (!stores || ++stored != 2) return Fault{};
+    return Fault::Delayed([&] { begun_by_other = other->Begin(of_other); });
+  };
+  dc1_plan_.SetCallback(between);
+  dc2_plan_.SetCallback(between);
+  const Status begun_by_one = one->Begin(of_one);
+  EXPECT_NE(begun_by_one.ok(), begun_by_other.ok());
+  EXPECT_EQ((begun_by_one.ok() ? begun_by_other : begun_by_one).code(), Code::kExists);
+  EXPECT_EQ(ReadEpoch(dc1_, 2)->digest, ReadEpoch(dc2_, 2)->digest);
+}
+
 TEST_F(World, KilledAtAnyCallAnEpochIsStoredWholeOrNotAtAll) {
   for (uint64_t call = 1;; ++call) {
     MemoryStorage tree;

@@ -104,6 +104,15 @@ TEST(JournalTest, ValuesThatMakeNoSenseAreNamed) {
   }
 }
 
+TEST(JournalTest, WhatIsNestedTooDeepCostsNoStack) {
+  const std::string deep(2'000'000, '[');
+  const std::string text = "{\"version\":1,\"crc32c\":\"00000000\",\"journal\":" + deep +
+                           std::string(deep.size(), ']') + "}";
+  const auto read = Journal::Decode(text, "j");
+  EXPECT_EQ(read.code(), Code::kCorrupt);
+  EXPECT_THAT(read.status().message(), HasSubstr("nested too deep"));
+}
+
 TEST(JournalTest, OnlyTheLastEventsAreKept) {
   Journal journal = Example();
   for (size_t i = 0; i < 2 * kJournalEventsMax; ++i) journal.Note(kTestNow, std::to_string(i));

@@ -10,6 +10,7 @@
 #include "failover/flow_reader.h"
 #include "failover/mirror_reader.h"
 #include "failover/process_reader.h"
+#include "telemetry/iso_time.h"
 
 namespace databus::failover {
 
@@ -18,7 +19,8 @@ struct Observer::Memory {
   std::map<MirrorKey, MirrorReader> mirrors;  // of streams whose primary it is
 };
 
-Observer::Observer(const TopologyDesk& desk, const Clock& clock) : desk_(desk), clock_(clock) {}
+Observer::Observer(const TopologyDesk& desk, const Clock& clock)
+    : desk_(desk), clock_(clock), watch_(std::make_unique<LifeWatch>()) {}
 Observer::~Observer() = default;
 
 Observer::Memory& Observer::Of(const std::string& cluster) {
@@ -51,8 +53,9 @@ void Observer::Topologies(Observation& seen) const {
 Observation Observer::Look(const Scope& scope) {
   Observation seen;
   seen.now = clock_.Wall();
+  seen.boot = clock_.Boot();
   Topologies(seen);
-  ProcessReader processes(seen.now);
+  ProcessReader processes({seen.now, seen.boot}, *watch_);
   for (auto& [cluster, tree] : seen.trees) {
     Storage* const storage = Find(cluster, tree.why_away);
     if (storage == nullptr) continue;
@@ -106,8 +109,13 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
   }
 }
 
+std::string SeenCollector::Silence() const {
+  if (!why_unreadable.empty()) return "says what cannot be read: " + why_unreadable;
+  return "has said nothing since " + ToIsoMs(written);
+}
+
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
-  return cluster + "/" + collector;
+  return std::string(cluster).append(1, '/').append(collector);  // no path
 }
 
 const SeenTree& Observation::TreeOf(const std::string& cluster) const {

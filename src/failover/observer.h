@@ -12,6 +12,8 @@
 
 namespace databus::failover {
 
+class LifeWatch;
+
 // One thread at a time.
 class Observer {
  public:
@@ -34,6 +36,7 @@ class Observer {
 
   const TopologyDesk& desk_;
   const Clock& clock_;
+  const std::unique_ptr<LifeWatch> watch_;
   std::map<std::string, std::unique_ptr<Memory>> memories_;
 };
 

@@ -24,35 +24,40 @@ Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& str
 
 }  // namespace
 
-Result<Divergence::Progress> Divergence::Run(GroupWriter& writer, const Streams& of) {
-  DATABUS_ASSIGN_OR_RETURN(const Due due, FindDue(writer, of));
+Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& of) {
   const auto key = std::pair(of.primary, of.group);
-  if (due.empty()) {
-    plans_.erase(key);
-    return Progress::kDone;
-  }
-  const auto known = plans_.find(key);
-  if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
+  while (true) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
+    Outcome outcome;
+    DATABUS_ASSIGN_OR_RETURN(Due due, FindDue(writer, of));
     for (const auto& [name, reason] : due) {
+      if (plans_.contains(key)) break;  // says more
       options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
-    DATABUS_ASSIGN_OR_RETURN(const bool begun, HasBegun(of, due));
-    if (!begun) return Progress::kUnderWay;
-    DATABUS_ASSIGN_OR_RETURN(Plan made, MakePlan(writer, of, due));
-    DATABUS_ASSIGN_OR_RETURN(const bool closed, IsClosedThere(of, made));
-    if (!closed) return Progress::kUnderWay;
-    plans_[key] = std::move(made);
+    DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
+    if (due.empty()) {
+      plans_.erase(key);
+      return outcome;
+    }
+    outcome.progress = Progress::kUnderWay;
+    const auto known = plans_.find(key);
+    if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
+      DATABUS_ASSIGN_OR_RETURN(Plan made, MakePlan(writer, of, due, outcome.waiting));
+      DATABUS_ASSIGN_OR_RETURN(const bool closed, IsClosedThere(of, made));
+      DATABUS_RETURN_IF_ERROR(CheckThere(of));
+      if (!closed) return outcome;
+      plans_[key] = std::move(made);
+    }
+    Plan& plan = plans_[key];
+    Tell(of, plan);
+    DATABUS_RETURN_IF_ERROR(SetAside(writer, of, plan));
+    if (!plan.surplus.empty()) return outcome;
+    DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
+    DATABUS_RETURN_IF_ERROR(Fetch(writer, of, plan));
+    if (!plan.missing.empty()) return outcome;
+    DATABUS_RETURN_IF_ERROR(Finish(writer, of, plan));
+    plans_.erase(key);  // and what became due meanwhile is next
   }
-  Plan& plan = plans_[key];
-  Tell(of, plan);
-  DATABUS_RETURN_IF_ERROR(SetAside(writer, of, plan));
-  if (!plan.surplus.empty()) return Progress::kUnderWay;
-  DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
-  DATABUS_RETURN_IF_ERROR(Fetch(writer, of, plan));
-  if (!plan.missing.empty()) return Progress::kUnderWay;
-  DATABUS_RETURN_IF_ERROR(Finish(writer, of, plan));
-  plans_.erase(key);
-  return Progress::kDone;
 }
 
 // Without a cut there is a reason only where minutes are somebody else's: after roles were changed
@@ -77,25 +82,34 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
   return due;
 }
 
-Result<bool> Divergence::HasBegun(const Streams& of, const Due& due) {
-  if (Planted(Bug::kEraNotAwaited)) return true;
+Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& due) {
+  std::set<std::string> waiting;
+  if (due.empty() || Planted(Bug::kEraNotAwaited)) return waiting;
   DATABUS_ASSIGN_OR_RETURN(const Eras there, ReadEras(of.source, of.group));
-  bool all = true;
   for (const auto& [name, reason] : due) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto era = there.streams.find(name);
     if (!stream.cut || (era != there.streams.end() && era->second == EraOf(stream))) continue;
-    all = false;
+    waiting.insert(name);
     Notice(name,
            fmt::format("{} has not begun to publish {} after {}", of.primary, name,
                        stream.cut->ToIso()),
-           "then the minutes here are compared with those there");
+           "then the minutes here are compared with those there; the other streams go on");
   }
-  return all;
+  for (const std::string& name : waiting) due.erase(name);
+  return waiting;
+}
+
+Status Divergence::CheckThere(const Streams& of) {
+  options_.clusters.CheckOne(of.primary);
+  if (options_.clusters.Find(of.primary) != nullptr) return Status::Ok();
+  return {Code::kUnavailable, fmt::format("{} went away while minutes were compared with it: {}",
+                                          of.primary, options_.clusters.WhyAway(of.primary))};
 }
 
 Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams& of,
-                                              const Due& due) {
+                                              const Due& due,
+                                              const std::set<std::string>& waiting) {
   Plan plan;
   plan.epoch = writer.staging().epoch();
   const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
@@ -112,7 +126,7 @@ Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams
   for (const auto& [name, reason] : due) DATABUS_RETURN_IF_ERROR(compare(name));
   // If copies are to go on later than they stand, no stream may lack what lies between.
   for (const std::string& name : of.names) {
-    if (plan.last > closed) DATABUS_RETURN_IF_ERROR(compare(name));
+    if (plan.last > closed && !waiting.contains(name)) DATABUS_RETURN_IF_ERROR(compare(name));
   }
   for (const auto& [name, compared] : plan.streams) {
     const auto reason = due.find(name);
@@ -164,6 +178,7 @@ void Divergence::Tell(const Streams& of, const Plan& plan) {
 
 Status Divergence::SetAside(GroupWriter& writer, const Streams& of, Plan& plan) {
   for (int i = 0; i < kMinutesPerRunMax && !plan.surplus.empty(); ++i) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const auto newest = std::prev(plan.surplus.end());
     DATABUS_RETURN_IF_ERROR(SetAsideMinute(writer, of, plan, *newest));
     plan.surplus.erase(newest);
@@ -183,6 +198,7 @@ Status Divergence::SetAsideMinute(GroupWriter& writer, const Streams& of, const 
   }
   MinuteContent there(of.source, View::kMerged, of.group);
   DATABUS_ASSIGN_OR_RETURN(const MinuteFiles right, ReadOrNothing(there, name, minute));
+  DATABUS_RETURN_IF_ERROR(CheckThere(of));
   change.holds = change.out;
   change.out = Without(change.out, right);
   if (change.out.empty()) return Status::Ok();
@@ -208,6 +224,7 @@ Status Divergence::PurgeOlder(GroupWriter& writer, const Plan& plan) {
 
 Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Plan& plan) {
   for (int i = 0; i < kMinutesPerRunMax && !plan.missing.empty(); ++i) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, *plan.missing.begin()));
     plan.missing.erase(plan.missing.begin());
   }
@@ -220,7 +237,7 @@ Status Divergence::FetchMinute(GroupWriter& writer, const Streams& of, const Pla
   MinuteContent there(of.source, View::kMerged, of.group);
   MinuteChange change{of.primary, name, minute, {}, {}, {}};
   auto right = there.Read(name, minute);
-  if (right.code() == Code::kNotFound) return Status::Ok();  // purged meanwhile
+  if (right.code() == Code::kNotFound) return CheckThere(of);  // purged meanwhile
   DATABUS_RETURN_IF_ERROR(right.status());
   DATABUS_ASSIGN_OR_RETURN(const MinuteFiles present, ReadOrNothing(here, name, minute));
   DATABUS_ASSIGN_OR_RETURN(change.in,
@@ -242,6 +259,7 @@ Status Divergence::Finish(GroupWriter& writer, const Streams& of, const Plan& pl
       if (!compared.there.contains(*plan.last)) continue;
       DATABUS_ASSIGN_OR_RETURN(manifest.streams[name], ReadOrNothing(there, name, *plan.last));
     }
+    DATABUS_RETURN_IF_ERROR(CheckThere(of));
     DATABUS_RETURN_IF_ERROR(writer.SkipCopies(manifest));
   }
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));

@@ -18,6 +18,7 @@
 #include "cluster/topology.h"
 #include "commit/group_writer.h"
 #include "telemetry/problems.h"
+#include "worker/clusters.h"
 #include "worker/comparison.h"
 #include "worker/eras.h"
 #include "worker/run_stats.h"
@@ -30,6 +31,7 @@ class Divergence {
   struct Options {
     const Topology& topology;
     std::string cluster;
+    Clusters& clusters;
     EraBook& eras;
     const Clock& clock;
     ProblemBoard& problems;
@@ -46,10 +48,17 @@ class Divergence {
     const std::vector<std::string>& names;
   };
   enum class Progress : uint8_t { kDone, kUnderWay };
+  struct Outcome {
+    Progress progress = Progress::kDone;
+    // Streams that the primary has not begun to publish; they are left as they are.
+    std::set<std::string> waiting;
+  };
 
   // Does the next part of what is to be done, if anything. kDone: up to the newest minute that is
-  // closed here as a copy, the streams are as at the primary; ordinary mirroring may go on.
-  Result<Progress> Run(GroupWriter& writer, const Streams& of);
+  // closed here as a copy, the streams but those that wait are as at the primary; ordinary
+  // mirroring of them may go on.
+  //   kUnavailable  also when the primary's cluster went away in the middle: nothing is concluded
+  Result<Outcome> Run(GroupWriter& writer, const Streams& of);
 
   // The stream is compared once more, whatever is remembered: minutes are missing here that were
   // closed without it, or are gone at the primary.
@@ -68,9 +77,14 @@ class Divergence {
   enum class Reason : uint8_t { kNewEra, kDoubt };
   using Due = std::map<std::string, Reason>;  // by stream
   Result<Due> FindDue(GroupWriter& writer, const Streams& of);
-  // Whether the primary has begun the eras of these streams; until then it may still change.
-  Result<bool> HasBegun(const Streams& of, const Due& due);
-  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const Due& due);
+  // Takes out of `due` the streams whose era the primary has not begun; until then it may still
+  // change.
+  Result<std::set<std::string>> TakeWaiting(const Streams& of, Due& due);
+  // P1: nothing is absent from a cluster that went away in the middle, or another in its place.
+  Status CheckThere(const Streams& of);
+  // Of `due`, and of what has to be compared with them, without those that wait.
+  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const Due& due,
+                        const std::set<std::string>& waiting);
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);

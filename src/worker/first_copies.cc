@@ -37,6 +37,14 @@ class MinuteCopier {
         here_(writer.staging().storage(), View::kMerged, writer.staging().group()),
         there_(source, View::kMerged, writer.staging().group()) {}
 
+  // P1: nothing is absent from a cluster that went away in the middle.
+  Status CheckThere() {
+    with_.clusters.CheckOne(mirror_);
+    if (with_.clusters.Find(mirror_) != nullptr) return Status::Ok();
+    return {Code::kUnavailable, fmt::format("{} went away while {} was copied from it: {}", mirror_,
+                                            stream_, with_.clusters.WhyAway(mirror_))};
+  }
+
   // Whether the minute was changed.
   Result<bool> Copy(Minute minute) {
     MinuteChange change{"", stream_, minute, {}, {}, {}};
@@ -47,6 +55,7 @@ class MinuteCopier {
     auto fetched = Fetch(minute, change.holds);
     if (!fetched.ok() && !IsOfTheFile(fetched.status())) return fetched.status();
     if (!fetched.ok()) {
+      DATABUS_RETURN_IF_ERROR(CheckThere());
       with_.problems.Report(
           fmt::format("{}: {} of {} cannot be copied from {}: {}", with_.cluster, stream_,
                       minute.ToIso(), mirror_, fetched.status().ToString()),
@@ -96,9 +105,12 @@ Status CopyFromMirrors(GroupWriter& writer, const FirstCopies& with,
           ListMinutes(*source, paths::Stream(View::kMerged, stream->name), first, *stream->cut));
       MinuteCopier copier(writer, with, stream->name, mirror, *source);
       for (const Minute minute : minutes) {
+        DATABUS_RETURN_IF_ERROR(writer.GoOn());
         DATABUS_ASSIGN_OR_RETURN(const bool copied, copier.Copy(minute));
         changed = changed || copied;
       }
+      // Also for what was not listed.
+      DATABUS_RETURN_IF_ERROR(copier.CheckThere());
     }
   }
   return changed ? writer.Reload() : Status::Ok();

@@ -53,6 +53,7 @@ void PurgeService::RunOnce() {
   for (const DirEntry& stream : *streams) {
     if (ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);
   }
+  if (options_.writers.view() == View::kMerged) PurgeDivergent();
   PurgeManifests();
   if (options_.writers.view() == View::kLocal) PurgeTrash();
   holdings_.clear();

@@ -133,11 +133,21 @@ class Account {
       account.why = "the collector has not been heard of since; its disk has it";
       return;
     }
-    const WallTime oldest = collector->written - collector->lag;
-    const bool empty =
-        collector->lag.count() == 0 || (journal_.swapped && oldest >= *journal_.swapped);
-    account.state = empty ? State::kRecovered : State::kMissing;
-    if (!empty) account.why = fmt::format("messages from {} on are in its spool", ToIsoMs(oldest));
+    const failover::StepEpoch* const swap = journal_.EpochOf(failover::Step::kSwap);
+    if (swap == nullptr || !failover::Obeys(collector->epoch, collector->digest, *swap)) {
+      account.why = "the collector does not obey the swap yet";
+      return;
+    }
+    std::optional<uint64_t> held = collector->bytes_before_epoch;
+    if (collector->life == failover::Life::kStopped) held = collector->spool_bytes;
+    if (!held) {
+      account.why = "the collector does not say what its spool holds from before the swap";
+      return;
+    }
+    account.state = *held == 0 ? State::kRecovered : State::kMissing;
+    if (*held > 0) {
+      account.why = fmt::format("{} bytes from before the swap are in its spool", *held);
+    }
   }
 
   const failover::Journal& journal_;

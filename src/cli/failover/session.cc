@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/installation.h"
+#include "failover/gates.h"
+#include "failover/run.h"
 
 namespace databus {
 
@@ -86,6 +88,13 @@ Result<failover::Plan> FailoverSession::MakePlan(const failover::Request& reques
                                     ? failover::Scope()
                                     : failover::ScopeOf(request, heads.front()->stored.topology);
   return failover::MakePlan(request, observer_.Look(scope), journals);
+}
+
+failover::Observation FailoverSession::Look(const Journal& journal) {
+  desk_.Look();
+  failover::Observation seen = observer_.Look(failover::ScopeOf(journal));
+  failover::SeeOthers(store_.ReadAll(), journal.id, seen);
+  return seen;
 }
 
 Result<Journal> FailoverSession::FindJournal(Way way, const std::string& id) {

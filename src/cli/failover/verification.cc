@@ -4,7 +4,9 @@
 
 #include <algorithm>
 
+#include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
+#include "worker/salvage.h"
 
 namespace databus {
 
@@ -17,8 +19,10 @@ namespace {
 // Collectors' clocks may be behind a little.
 constexpr int64_t kSlackMinutes = 2;
 
-// What an unplanned failover finds missing is being merged anew; so long it is waited for.
-constexpr std::chrono::minutes kMergedAnewWithin{2};
+// What an unplanned failover finds missing is merged anew when the new primary comes to it, which
+// is known. A minute that its cluster cannot close, since its worker is gone, is never come to:
+// after two whole passes what is missing is called so.
+constexpr std::chrono::minutes kLookedThroughWithin = 2 * kSalvagePassInterval;
 
 // From where on it is looked: a little before it began, or where the new primary began.
 Minute FirstMinute(const Journal& journal) {
@@ -29,6 +33,19 @@ Minute FirstMinute(const Journal& journal) {
     }
   }
   return first + (-kSlackMinutes);
+}
+
+// Where the files of the local views are: by path, the clusters that have one.
+std::map<std::string, std::vector<const SeenView*>> LocalPaths(const SeenStream& seen) {
+  std::map<std::string, std::vector<const SeenView*>> clusters;
+  for (const SeenView& view : seen.views) {
+    if (view.view != View::kLocal) continue;
+    for (const SeenFile& file : view.files) {
+      clusters[paths::MinuteFile(View::kLocal, seen.stream, file.minute, file.name)].push_back(
+          &view);
+    }
+  }
+  return clusters;
 }
 
 struct Count {
@@ -61,6 +78,28 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
   return streams;
 }
 
+// What no queue names is missed until the new primary has looked through the minute it is in.
+void FailoverVerification::AwaitMergedAnew(const Journal& journal, const SeenStream& seen,
+                                           const std::vector<Finding>& findings,
+                                           Verification& outcome) const {
+  const auto newest = desk_.picture().Newest();
+  if (!newest.ok()) return;
+  SalvageProgress progress(desk_, (*newest)->stored.topology, journal.change.to);
+  const auto local = LocalPaths(seen);
+  for (const Finding& finding : findings) {
+    const bool missed = finding.verdict == Verdict::kLost && finding.view == View::kMerged &&
+                        finding.cluster == journal.change.to;
+    const auto holders = local.find(finding.path);
+    const auto parsed = paths::ParseMinutePath(finding.path);
+    if (!missed || holders == local.end() || !parsed) continue;
+    for (const SeenView* holder : holders->second) {
+      if (!progress.IsStillToBeLookedAt(holder->cluster, seen.stream, parsed->minute)) continue;
+      outcome.pending.push_back(finding.path + " is to be merged anew");
+      break;
+    }
+  }
+}
+
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
   if (observer_ == nullptr) {
@@ -68,6 +107,9 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
   const MinuteRange range{FirstMinute(journal), kLastMinute};
+  if (!begun_) begun_ = seams_.clock.Boot();
+  const bool anew = journal.kind == failover::Kind::kUnplanned &&
+                    seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
@@ -90,18 +132,14 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
                        {"unreadable", view.unreadable}});
     }
     streams.push_back({{"stream", stream.name}, {"views", std::move(views)}});
+    if (anew) AwaitMergedAnew(journal, seen, findings, outcome);
     all.insert(all.end(), findings.begin(), findings.end());
   }
-  const bool anew = journal.kind == failover::Kind::kUnplanned &&
-                    seams_.clock.Wall() - journal.step_since < kMergedAnewWithin;
   std::set<std::string> pending;
   for (const Finding& finding : all) {
     const bool merged_later = finding.view == View::kMerged && !finding.path.empty();
     if (!merged_later || finding.cluster != journal.change.to) continue;
     if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
-    if (finding.verdict == Verdict::kLost && anew) {
-      outcome.pending.push_back(finding.path + " is to be merged anew");
-    }
   }
   if (!awaited_) awaited_ = pending;
   for (const std::string& path : pending) {

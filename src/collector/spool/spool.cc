@@ -406,6 +406,33 @@ std::optional<uint64_t> SpoolImpl::MarkOf(uint64_t sender) const {
   return marks_.Find(sender);
 }
 
+SpoolEnd SpoolImpl::End() const {
+  MutexLock lock(mutex_);
+  return table_.End();
+}
+
+// What is cut meanwhile is counted twice, rather than not at all.
+uint64_t SpoolImpl::BytesBefore(const SpoolEnd& position) const {
+  uint64_t bytes = 0;
+  const auto add = [&](const SpoolRange& range) {
+    if (SpoolEnd{range.segment, range.begin} < position) bytes += range.end - range.begin;
+  };
+  std::vector<UnsealedRange> unsealed;
+  {
+    MutexLock lock(mutex_);
+    unsealed = table_.Unsealed();
+  }
+  for (UnsealedRange& piece : unsealed) {
+    SpoolRange& range = piece.range;
+    if (range.segment == position.segment) range.end = std::min(range.end, position.offset);
+    if (range.begin < range.end) add(range);
+  }
+  journal_->Look([&](const SpoolState& state) {
+    for (const auto& [id, cut] : state.cuts) std::ranges::for_each(cut.ranges, add);
+  });
+  return bytes;
+}
+
 SpoolStats SpoolImpl::Stats() const {
   SpoolStats stats;
   std::vector<UnsealedRange> unsealed;
