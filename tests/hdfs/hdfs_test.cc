@@ -263,8 +263,9 @@ class PausedDataNodeTest : public HdfsTest {
       options.name_nodes.patience.transfer = 1500ms;
     });
   }
-  ~PausedDataNodeTest() override { ::kill(rig_.data_nodes[0], SIGCONT); }
-  static void Pause() { ASSERT_EQ(::kill(rig_.data_nodes[0], SIGSTOP), 0); }
+  ~PausedDataNodeTest() override { ::kill(rig_.data_nodes[1], SIGCONT); }
+  // The second one, which no test kills, so that its process is still the first.
+  static void Pause() { ASSERT_EQ(::kill(rig_.data_nodes[1], SIGSTOP), 0); }
 
   std::unique_ptr<Storage> impatient_;
 };

@@ -64,6 +64,7 @@ std::vector<wire::DatanodeInfo> DataNodes::Suspects() {
   std::vector<wire::DatanodeInfo> nodes;
   std::erase_if(suspects_,
                 [&](const auto& suspect) { return clock_.Boot() >= suspect.second.until; });
+  nodes.reserve(suspects_.size());
   for (const auto& [uuid, suspect] : suspects_) nodes.push_back(suspect.node);
   return nodes;
 }

@@ -283,13 +283,16 @@ std::vector<Status> CompleteFiles(const Cluster& cluster, std::span<OpenFile* co
   const BootTime deadline = cluster.clock.Boot() + cluster.patience.close;
   std::vector<Status> answers(files.size());
   std::vector<size_t> open;
+  open.reserve(files.size());
   for (size_t i = 0; i < files.size(); ++i) open.push_back(i);
   for (Milliseconds pause = kFirstPause; !open.empty();
        pause = std::min(2 * pause, kLongestPause)) {
     std::vector<wire::CompleteRequest> requests;
+    requests.reserve(open.size());
     std::vector<wire::BooleanAnswer> completed(open.size());
     for (const size_t i : open) requests.push_back(files[i]->CompletionRequest());
     std::vector<RpcCall> calls;
+    calls.reserve(open.size());
     for (size_t i = 0; i < open.size(); ++i) {
       calls.push_back({.method = "complete", .request = &requests[i], .answer = &completed[i]});
     }

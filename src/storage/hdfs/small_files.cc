@@ -77,9 +77,10 @@ std::vector<Status> FillFiles(const Cluster& cluster, std::span<const FilledFile
   }
   const std::vector<Status> completed = CompleteFiles(cluster, written);
   std::vector<Status> answers;
+  answers.reserve(files.size());
   size_t next = 0;
-  for (Filling& filling : fillings) {
-    answers.push_back(filling.status.ok() ? completed[next++] : std::move(filling.status));
+  for (const Filling& filling : fillings) {
+    answers.push_back(filling.status.ok() ? completed[next++] : filling.status);
   }
   return answers;
 }
