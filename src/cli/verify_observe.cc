@@ -76,15 +76,17 @@ void VerifyObserver::OpenAll() {
 SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {
   OpenAll();
   SeenStream seen{.stream = stream.name, .primary = stream.Primary()};
-  for (const SourceSpec& source : stream.sources) {
-    CountDelivered(source.cluster, seen);
-    seen.views.push_back(ObserveView(source.cluster, View::kLocal, stream.name, from));
+  for (const std::string& source : ClustersWithLocal(stream)) {
+    CountDelivered(source, seen);
+    SeenView local = ObserveView(source, View::kLocal, stream.name, from);
+    if (!stream.HasSource(source) && local.unreadable.empty() && local.files.empty()) continue;
+    seen.views.push_back(std::move(local));
     // Those of other clusters first: after a change of the primary lines move from there to its
     // own.
     for (const ClusterSpec& other : topology_.clusters) {
-      if (other.name != seen.primary) ReadQueue(source.cluster, other.name, View::kLocal, seen);
+      if (other.name != seen.primary) ReadQueue(source, other.name, View::kLocal, seen);
     }
-    ReadQueue(source.cluster, seen.primary, View::kLocal, seen);
+    ReadQueue(source, seen.primary, View::kLocal, seen);
   }
   seen.views.push_back(ObserveView(seen.primary, View::kMerged, stream.name, from));
   for (const std::string& mirror : stream.Mirrors()) {
@@ -92,6 +94,19 @@ SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {
     seen.views.push_back(ObserveView(mirror, View::kMerged, stream.name, from));
   }
   return seen;
+}
+
+// The sources first. "No source" steers collectors only (P31): any cluster may have published the
+// stream. One that does not answer is doubted where the stream has ever been for certain.
+std::vector<std::string> VerifyObserver::ClustersWithLocal(const StreamSpec& stream) const {
+  std::vector<std::string> clusters;
+  for (const SourceSpec& source : stream.sources) clusters.push_back(source.cluster);
+  for (const ClusterSpec& cluster : topology_.clusters) {
+    const bool may_be_asked =
+        trees_.at(cluster.name).away.empty() || stream.RoleOf(cluster.name).has_value();
+    if (may_be_asked && !stream.HasSource(cluster.name)) clusters.push_back(cluster.name);
+  }
+  return clusters;
 }
 
 SeenView VerifyObserver::ObserveView(const std::string& cluster, View view,

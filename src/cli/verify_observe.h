@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "cli/installation.h"
 #include "cli/seams.h"
@@ -38,6 +39,7 @@ class VerifyObserver {
   };
 
   void OpenAll();
+  std::vector<std::string> ClustersWithLocal(const StreamSpec& stream) const;
   SeenView ObserveView(const std::string& cluster, View view, const std::string& stream,
                        Minute from);
   Status ReadView(Tree& tree, SeenView& seen, const std::string& stream, Minute from);
