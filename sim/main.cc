@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "sim/correlated.h"
 #include "sim/report.h"
+#include "sim/tales.h"
 #include "telemetry/log.h"
 
 namespace databus::sim {
@@ -184,7 +185,10 @@ int Run(const Wishes& wishes) {
   const double begin = Now();
   const Tally tally = RunJobs(listed, first, wishes);
   const Took took{Now() - begin, CoreSeconds()};
-  if (wishes.coverage) fmt::print("{}{}", CoverageTable(tally.coverage), RowsTable(tally));
+  if (wishes.coverage) {
+    fmt::print("{}{}{}", CoverageTable(tally.coverage), RowsTable(tally),
+               FailoverTable(tally.failover_coverage));
+  }
   const std::vector<std::string> unreached =
       wishes.require_coverage ? Unreached(tally) : std::vector<std::string>();
   for (const std::string& what : unreached) fmt::print("never reached: {}\n", what);
@@ -223,8 +227,12 @@ void Declare(CLI::App& app, Wishes& wishes) {
       {"compact", Size::kCompact}, {"ordinary", Size::kOrdinary}, {"hours", Size::kHours}};
   app.add_option("--size", wishes.wanted.size, "compact, ordinary or hours (default: drawn)")
       ->transform(CLI::CheckedTransformer(kSizeNames).description(""));
-  app.add_option("--story", wishes.wanted.story, "Tell this one in any case")
-      ->check(CLI::IsMember(StoryNames()));
+  std::vector<std::string> stories = StoryNames();
+  for (const std::string& tale : TaleNames()) stories.push_back(tale);
+  app.add_option("--story", wishes.wanted.story,
+                 "Tell this one in any case: faults that hang together, or what operators do "
+                 "(failover, failback, unplanned, return, opposite, abort, edit)")
+      ->check(CLI::IsMember(stories));
   app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 
@@ -244,7 +252,10 @@ int main(int argc, char** argv) {
     wishes.cuts.producers.insert(wishes.without_producers.begin(), wishes.without_producers.end());
     wishes.cuts.rates.insert(wishes.without_rates.begin(), wishes.without_rates.end());
     wishes.cuts.until = std::chrono::milliseconds(wishes.until_ms);
-    static_cast<void>(databus::StartLog({.level = databus::LogLevel::kError}));
+    // A trace has what the processes log beside it, on stderr.
+    const databus::LogLevel level =
+        wishes.trace ? databus::LogLevel::kInfo : databus::LogLevel::kError;
+    static_cast<void>(databus::StartLog({.level = level}));
     return databus::sim::Run(wishes);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);

@@ -12,6 +12,7 @@
 #include "commit/record.h"
 #include "sim/machine.h"
 #include "sim/messages.h"
+#include "sim/operator.h"
 #include "sim/producer.h"
 #include "sim/reader.h"
 #include "sim/unsynced.h"
@@ -26,6 +27,9 @@ using std::chrono::seconds;
 
 // The name of a tree that belongs to no cluster.
 const std::string kEmptyDisk = "empty";
+
+// A call that is slow, by a rate or at a step, and the clocks' drift.
+constexpr seconds kSlowestCall{30};
 
 constexpr SimTime kForEver = std::chrono::hours(24 * 365);
 
@@ -48,6 +52,8 @@ Place PlaceOf(const Call& call) {
        std::string(paths::Parent(paths::Parent(paths::ManifestRoot(View::kLocal, 0))))},
       {Place::kLease, paths::Leases()},
       {Place::kStatus, paths::StatusRoot()},
+      {Place::kTopology, paths::TopologyRoot()},
+      {Place::kJournal, paths::FailoverRoot()},
   };
   for (const PlacePrefix& one : kPlacesByPrefix) {
     if (call.path.starts_with(one.prefix)) return one.place;
@@ -76,6 +82,9 @@ class World {
   void StartProducers();
   void StartReaders();
   std::optional<std::string> Due(WallTime healed);
+  void Operate(Machine& machine, Seams& seams);
+  bool OperatorsAreDone() const;
+  void LetOperatorsEnd();
   void Heal();
   void Settle();
   void EndAll();
@@ -91,6 +100,14 @@ class World {
   void FlipBit(Machine& machine);
   void FlipStaged(const Call& record);
   void MountInPlace(Machine& machine, const std::string& tree);
+  void TakeDown(const Incident& incident);
+  void PutRight(const std::string& cluster, const std::string& stream, Minute minute);
+  void NoteMajorities();
+  void NoteSleep(const Machine& machine, SimTime lasts);
+  bool IsAlone(const std::string& cluster) const;
+  bool IsCut(size_t site, size_t other) const {
+    return site != other && (cut_sites_[site] > 0 || cut_sites_[other] > 0);
+  }
   void CutTree(const Machine& machine, SimTime down_for);
   void End(const Incident& incident);
   void EndIfFaulty(const Incident& incident) {
@@ -103,6 +120,9 @@ class World {
   Fault OnCall(Machine& machine, const Call& call);
   Fault OnReaderCall(size_t site, const Call& call);
   void CountCall(const Call& call);
+  void CountMeanwhile(Meanwhile what);
+  void CountFault(Fault::Kind kind);
+  void CountFailovers();
   Fault Choose(Machine& machine, const Call& call);
   Fault ChooseInTree(size_t site, const Call& call);
   std::optional<Fault> Unreachable(size_t site, const Call& call);
@@ -110,6 +130,7 @@ class World {
   bool Reachable(const std::string& from, const std::string& to) const;
   void AfterList();
   bool InTree(const Call& call) const { return trees_.contains(call.store); }
+  size_t FirstOperator() const { return scenario_.collectors.size() + scenario_.workers.size(); }
   // Of its site.
   const std::string& ClusterOf(const Machine& machine) const {
     return scenario_.clusters[machine.setup().site].name;
@@ -139,6 +160,7 @@ class World {
   SimRandom chance_;
   SimRandom product_;
   SimRandom traffic_;
+  SimRandom operator_;
   fibers::Scheduler scheduler_;
   Outcome outcome_;
   const WallTime start_;
@@ -173,6 +195,12 @@ class World {
   };
   std::map<const Machine*, Death> deaths_;
   std::map<const Machine*, bool> power_cut_;  // before it starts again
+  std::map<const Machine*, SimTime> down_until_;
+  std::vector<int> cut_sites_;                          // by site: how many incidents cut it off
+  std::vector<std::optional<SimTime>> minority_since_;  // by site, everybody awake
+  std::map<std::string, size_t> sites_of_hosts_;
+  std::map<std::string, size_t> numbers_of_clusters_;
+  std::vector<OperatorMemory> memories_;  // of the operators
   std::map<const Machine*, bool> starting_;
   std::map<const Machine*, std::vector<Incident>> armed_;  // wait for a step
 };
@@ -205,11 +233,15 @@ World::World(const Scenario& scenario, const RunOptions& options)
       chance_(scenario.seed, 4),
       product_(scenario.seed, 5),
       traffic_(scenario.seed, 6),
+      operator_(scenario.seed, 11),
       scheduler_(order_),
       start_(Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17)),
       cluster_clock_(scheduler_, start_),
       checker_(scenario.topology, trees_, cluster_clock_,
-               [this](Violation violation) { OnViolation(std::move(violation)); }),
+               {.violation = [this](Violation violation) { OnViolation(std::move(violation)); },
+                .put_right = [this](const std::string& cluster, const std::string& stream,
+                                    Minute minute) { PutRight(cluster, stream, minute); },
+                .is_alone = [this](const std::string& cluster) { return IsAlone(cluster); }}),
       fabric_(
           scheduler_,
           {.on_call = [this] { OnSeamCall(); },
@@ -234,9 +266,10 @@ World::World(const Scenario& scenario, const RunOptions& options)
       trees_,
       [this](Machine& machine, const Call& call) { return OnCall(machine, call); },
       [this] { AfterList(); },
+      [this](Machine& machine, Seams& seams_of_it) { Operate(machine, seams_of_it); },
       [this](Machine& machine, const std::string& why) {
         Note(machine, [&] { return "ends: " + why; });
-        StartSoon(machine, seconds(3));
+        if (machine.setup().kind != ServiceKind::kOperator) StartSoon(machine, seconds(3));
       }};
   for (const CollectorPlan& one : scenario.collectors) {
     machines_.push_back(
@@ -248,6 +281,20 @@ World::World(const Scenario& scenario, const RunOptions& options)
     machines_.push_back(std::make_unique<Machine>(
         MachineSetup{ServiceKind::kWorker, one.host, one.site, one.config, scenario.topology_xml},
         seams, start_));
+  }
+  for (const OperatorPlan& one : scenario.operators) {
+    machines_.push_back(std::make_unique<Machine>(
+        MachineSetup{ServiceKind::kOperator, one.host, one.site, "", scenario.topology_xml}, seams,
+        start_));
+  }
+  memories_.resize(scenario.operators.size());
+  cut_sites_.resize(scenario.clusters.size());
+  minority_since_.resize(scenario.clusters.size());
+  for (size_t i = 0; i < scenario.clusters.size(); ++i) {
+    numbers_of_clusters_[scenario.clusters[i].name] = i;
+  }
+  for (const auto& machine : machines_) {
+    sites_of_hosts_[machine->setup().host] = machine->setup().site;
   }
 }
 
@@ -281,6 +328,10 @@ void World::StartSoon(Machine& machine, SimTime delay) {
   if (std::exchange(starting_[&machine], true)) return;
   Plan(scheduler_.now() + delay, [this, &machine] {
     starting_[&machine] = false;
+    if (const auto down = down_until_.find(&machine); down != down_until_.end()) {
+      if (scheduler_.now() < down->second) return StartSoon(machine, seconds(1));
+      down_until_.erase(down);
+    }
     if (!machine.Gone()) return StartSoon(machine, milliseconds(10));
     if (std::exchange(power_cut_[&machine], false)) machine.PowerCut(chance_);
     ++outcome_.starts;
@@ -296,8 +347,18 @@ void World::KillAt(const Incident& incident, Machine& machine) {
                        incident.kind == IncidentKind::kTreeCut};
 }
 
+Meanwhile DeathOf(ServiceKind kind) {
+  switch (kind) {
+    case ServiceKind::kCollector: return Meanwhile::kCollectorDies;
+    case ServiceKind::kWorker: return Meanwhile::kWorkerDies;
+    case ServiceKind::kOperator: return Meanwhile::kOperatorDies;
+  }
+  __builtin_unreachable();
+}
+
 Fault World::Die(Machine& machine, const Call& call, SimTime down_for) {
   ++outcome_.deaths;
+  CountMeanwhile(DeathOf(machine.setup().kind));
   Note(machine, [&] { return "dies at " + call.ToString(); });
   StartSoon(machine, down_for);
   machine.Kill();  // the others end where they wait, this fiber by the fault
@@ -343,6 +404,9 @@ void World::Begin(const Incident& incident, const Call* call) {
     case IncidentKind::kTreeCut:
     case IncidentKind::kPowerCut: return KillAt(incident, machine);
     case IncidentKind::kPause:
+      CountMeanwhile(machine.setup().kind == ServiceKind::kOperator ? Meanwhile::kOperatorSleeps
+                                                                    : Meanwhile::kOtherSleeps);
+      NoteSleep(machine, incident.lasts);
       if (machine.Running()) machine.Pause(scheduler_.now() + incident.lasts);
       return;
     case IncidentKind::kRestart:
@@ -369,6 +433,12 @@ void World::Begin(const Incident& incident, const Call* call) {
       machine.Reconfigure(incident.amount);
       if (machine.Running()) machine.Stop();
       return;
+    case IncidentKind::kSiteDown: TakeDown(incident); [[fallthrough]];
+    case IncidentKind::kSiteCut:
+      CountMeanwhile(Meanwhile::kSiteLost);
+      ++cut_sites_[incident.who];
+      NoteMajorities();
+      break;
   }
   Plan(scheduler_.now() + incident.lasts, [this, incident] { EndIfFaulty(incident); });
 }
@@ -439,6 +509,61 @@ void World::CutTree(const Machine& machine, SimTime down_for) {
   }
 }
 
+// The processes of a data centre die, and do not start again before it is over.
+void World::TakeDown(const Incident& incident) {
+  for (const auto& machine : machines_) {
+    const MachineSetup& setup = machine->setup();
+    if (setup.site != incident.who || setup.kind == ServiceKind::kOperator) continue;
+    if (incident.amount == 1) {
+      if (setup.kind == ServiceKind::kCollector) power_cut_[machine.get()] = true;
+      if (setup.kind == ServiceKind::kWorker) CutTree(*machine, incident.lasts);
+    }
+    down_until_[machine.get()] = scheduler_.now() + incident.lasts;
+    if (!machine->Running()) continue;
+    ++outcome_.deaths;
+    machine->Kill();
+    StartSoon(*machine, seconds(1));
+  }
+}
+
+// Of how many sites each can reach less than a majority, itself included.
+void World::NoteMajorities() {
+  const size_t all = cut_sites_.size();
+  for (size_t site = 0; site < all; ++site) {
+    size_t reached = 0;
+    for (size_t other = 0; other < all; ++other) reached += IsCut(site, other) ? 0 : 1;
+    if (reached > all / 2) {
+      minority_since_[site].reset();
+    } else if (!minority_since_[site]) {
+      minority_since_[site] = scheduler_.now();
+      for (const auto& machine : machines_) {
+        const bool here = machine->setup().site == site && machine->Running();
+        if (here) NoteSleep(*machine, machine->process()->paused_until - scheduler_.now());
+      }
+    }
+  }
+}
+
+// A pause can outlast the look at the majority: what slips through is divergent.
+void World::NoteSleep(const Machine& machine, SimTime lasts) {
+  auto& since = minority_since_[machine.setup().site];
+  if (since) since = std::max(*since, scheduler_.now() + lasts);
+}
+
+bool World::IsAlone(const std::string& cluster) const {
+  const auto since = minority_since_[numbers_of_clusters_.at(cluster)];
+  return since && scheduler_.now() > *since + kAloneAfter + kSlowestCall;
+}
+
+void World::PutRight(const std::string& cluster, const std::string& stream, Minute minute) {
+  for (const auto& one : readers_) {
+    const StreamReader::Options& what = one->reader.options();
+    const bool concerned =
+        what.view == View::kMerged && what.cluster == cluster && what.stream == stream;
+    if (concerned) one->reader.Forget(minute);
+  }
+}
+
 void World::End(const Incident& incident) {
   Machine& machine = *machines_[incident.who % machines_.size()];
   const std::string& cluster = scenario_.clusters[incident.cluster].name;
@@ -450,6 +575,8 @@ void World::End(const Incident& incident) {
     case IncidentKind::kTreeFull: --full_[cluster]; return;
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(-incident.amount)); return;
     case IncidentKind::kWrongMount: return MountInPlace(machine, ClusterOf(machine));
+    case IncidentKind::kSiteCut:
+    case IncidentKind::kSiteDown: --cut_sites_[incident.who]; return NoteMajorities();
     default: return;
   }
 }
@@ -459,7 +586,11 @@ bool World::Reachable(const std::string& from, const std::string& to) const {
     const auto place = cuts_.find({host, way});
     return place != cuts_.end() && place->second > 0;
   };
-  return !cut(to, 0) && !cut(to, 1) && !cut(from, 0) && !cut(from, 2);
+  if (cut(to, 0) || cut(to, 1) || cut(from, 0) || cut(from, 2)) return false;
+  const auto here = sites_of_hosts_.find(from);
+  const auto there = sites_of_hosts_.find(to);
+  const bool of_machines = here != sites_of_hosts_.end() && there != sites_of_hosts_.end();
+  return !of_machines || !IsCut(here->second, there->second);
 }
 
 SimTime World::Latency(const Call& call) {
@@ -489,7 +620,9 @@ std::optional<Fault> World::Unreachable(size_t site, const Call& call) {
     const auto cut = cuts.find({site, call.store});
     return cut != cuts.end() && cut->second > 0;
   };
-  if (holds(unreachable_)) {
+  const auto number = numbers_of_clusters_.find(call.store);
+  const bool cut = number != numbers_of_clusters_.end() && IsCut(site, number->second);
+  if (cut || holds(unreachable_)) {
     scheduler_.Sleep(seconds(1));
     return Fault::RequestLost();
   }
@@ -539,6 +672,37 @@ void World::CountCall(const Call& call) {
          (uint64_t{static_cast<uint8_t>(call.verb)} << 56) ^ std::hash<std::string>()(call.path));
 }
 
+void World::CountMeanwhile(Meanwhile what) {
+  const auto step = checker_.epochs().step();
+  if (!step) return;
+  ++outcome_.failover_coverage[static_cast<size_t>(what)][static_cast<size_t>(*step)];
+}
+
+void World::CountFault(Fault::Kind kind) {
+  if (kind == Fault::Kind::kRequestLost) CountMeanwhile(Meanwhile::kRequestLost);
+  if (kind == Fault::Kind::kAnswerLost) CountMeanwhile(Meanwhile::kAnswerLost);
+  if (kind == Fault::Kind::kRefused) CountMeanwhile(Meanwhile::kRefused);
+}
+
+void World::CountFailovers() {
+  const EpochHistory& epochs = checker_.epochs();
+  Failovers& count = outcome_.failovers;
+  for (const auto& [id, journal] : epochs.journals()) {
+    if (journal.step == failover::Step::kAborted) ++count.aborted;
+    if (journal.step != failover::Step::kDone) continue;
+    switch (journal.kind) {
+      case failover::Kind::kPlanned: ++count.planned; break;
+      case failover::Kind::kUnplanned: ++count.unplanned; break;
+      case failover::Kind::kFailback: ++count.failback; break;
+    }
+  }
+  count.conflicts = epochs.settled();
+  for (const failover::Step step : epochs.taken_over()) {
+    ++outcome_
+          .failover_coverage[static_cast<size_t>(Meanwhile::kTakenOver)][static_cast<size_t>(step)];
+  }
+}
+
 Fault World::OnReaderCall(size_t site, const Call& call) {
   CountCall(call);
   scheduler_.Sleep(Latency(call));
@@ -552,7 +716,10 @@ Fault World::OnCall(Machine& machine, const Call& call) {
   Fault fault = Choose(machine, call);
   const auto kind = static_cast<size_t>(fault.kind);
   ++outcome_.coverage[kind][static_cast<size_t>(PlaceOf(call))];
-  if (fault.kind != Fault::Kind::kNone) ++outcome_.faults;
+  if (fault.kind != Fault::Kind::kNone) {
+    ++outcome_.faults;
+    CountFault(fault.kind);
+  }
   if (InTree(call)) unsynced_.OnCall(call, fault);
   Note(machine, [&] {
     const std::string faulty =
@@ -614,6 +781,9 @@ void World::Heal() {
   cuts_.clear();
   deaths_.clear();
   armed_.clear();
+  down_until_.clear();
+  std::ranges::fill(cut_sites_, 0);
+  NoteMajorities();
   for (const auto& machine : machines_) {
     if (machine->setup().kind == ServiceKind::kCollector) {
       MountInPlace(*machine, ClusterOf(*machine));
@@ -621,8 +791,48 @@ void World::Heal() {
     machine->disk().SetCapacity(uint64_t{1} << 40);
     machine->clock().SetRight();
     if (machine->Running()) machine->Pause({});
-    if (!machine->Running()) StartSoon(*machine, seconds(1));
+    const bool over = machine->setup().kind == ServiceKind::kOperator &&
+                      memories_[NumberOf(*machine) - FirstOperator()].over;
+    if (!machine->Running() && !over) StartSoon(*machine, seconds(1));
   }
+}
+
+void World::Operate(Machine& machine, Seams& seams) {
+  const size_t number = NumberOf(machine) - FirstOperator();
+  const OperatorWorld world{
+      .scheduler = scheduler_,
+      .random = operator_,
+      .healed = [this] { return !faults_; },
+      .closes = number == 0,
+      .note = [&](const std::string& line) { Note(machine, [&] { return line; }); },
+      .listen_for_stop =
+          [&](std::function<void()> stop) { return machine.ListenForStop(std::move(stop)); },
+      .interrupt_after = [&](SimTime patience) -> std::shared_ptr<void> {
+        auto runs = std::make_shared<bool>(true);
+        Plan(scheduler_.now() + patience, [&machine, still = std::weak_ptr<bool>(runs)] {
+          if (!still.expired()) machine.Stop();
+        });
+        return runs;
+      }};
+  sim::Operate(scenario_.operators[number], memories_[number], world, seams);
+}
+
+bool World::OperatorsAreDone() const {
+  return std::ranges::all_of(memories_, &OperatorMemory::over);
+}
+
+// Of what is open when faults have stopped an operator makes an end.
+void World::LetOperatorsEnd() {
+  const SimTime end = scheduler_.now() + scenario_.operators_within;
+  while (!outcome_.violation && !OperatorsAreDone() && scheduler_.now() < end) {
+    RunTo(std::min(end, scheduler_.now() + seconds(1)));
+  }
+  if (outcome_.violation || OperatorsAreDone()) return;
+  const auto waits = std::ranges::find(memories_, false, &OperatorMemory::over);
+  OnViolation({"G10",
+               fmt::format("{} s after the last fault an operator is not done: {}",
+                           static_cast<int>(InSeconds(scenario_.operators_within)), waits->last),
+               ""});
 }
 
 // What should be done soon after faults have stopped, and is not.
@@ -681,11 +891,13 @@ Outcome World::Run() {
   }
   if (!outcome_.violation) {
     Heal();
-    Settle();
+    LetOperatorsEnd();
   }
+  if (!outcome_.violation) Settle();
   outcome_.simulated = scheduler_.now();
   outcome_.switches = scheduler_.switches();
   outcome_.messages = checker_.messages();
+  CountFailovers();
   return outcome_;
 }
 
@@ -702,6 +914,8 @@ std::string_view PlaceName(Place place) {
     case Place::kManifest: return "manifest";
     case Place::kLease: return "lease";
     case Place::kStatus: return "status";
+    case Place::kTopology: return "topology";
+    case Place::kJournal: return "journal";
     case Place::kOther: return "other";
   }
   __builtin_unreachable();
@@ -712,6 +926,13 @@ std::string_view FaultName(size_t kind) {
       "none", "refused", "answer-lost",  "request-lost", "delayed",
       "torn", "flipped", "crash-before", "crash-after",  "crash-torn"};
   return kNames[kind];
+}
+
+std::string_view MeanwhileName(Meanwhile what) {
+  static constexpr std::string_view kNames[kMeanwhiles] = {
+      "request lost",   "answer lost",     "refused",      "operator dies", "worker dies",
+      "collector dies", "operator sleeps", "other sleeps", "site lost",     "taken over"};
+  return kNames[static_cast<size_t>(what)];
 }
 
 Outcome Simulate(const Scenario& scenario, const RunOptions& options) {

@@ -83,8 +83,7 @@ class ChooseTest : public ::testing::Test {
     site_.Step(20);
     EXPECT_THAT(site_.world.Violations(Settled::kYes), IsEmpty());
     for (const std::string& name : names_) {
-      const auto set_aside =
-          site_.world.at(name).List(paths::Quarantine(View::kMerged, "orders"));
+      const auto set_aside = site_.world.at(name).List(paths::Quarantine(View::kMerged, "orders"));
       EXPECT_TRUE(!set_aside.ok() || set_aside->empty()) << name << ": " << set_aside->size();
       for (const std::string& reader : names_) {
         EXPECT_THAT(Entries(name, paths::Mirrors(reader)), IsEmpty());

@@ -51,9 +51,7 @@ Status DecodeSalvaged(const TextLine& line, Eras& eras, std::string_view where) 
 
 }  // namespace
 
-Era EraOf(const StreamSpec& stream) {
-  return {stream.Primary(), stream.cut, stream.settled};
-}
+Era EraOf(const StreamSpec& stream) { return {stream.Primary(), stream.cut, stream.settled}; }
 
 std::string Eras::Encode() const {
   TextWriter text(kKind, kVersion);

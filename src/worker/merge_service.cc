@@ -337,6 +337,8 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
+  // What mirrors have is copied before anything is merged anew, also when the merge has failed.
+  DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));

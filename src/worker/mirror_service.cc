@@ -154,14 +154,26 @@ Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow
     }
     if (!hole) continue;
     left_out_.erase(stream);
-    // Once: in a tree of the original system the primary has the hole, too.
-    const auto [doubted, fresh] = doubted_at_.try_emplace(stream, manifest.minute);
-    if (!fresh && doubted->second == manifest.minute) continue;
-    doubted->second = manifest.minute;
-    divergence_.Doubt(stream);
-    whole = false;
+    if (DoubtOnce(stream, manifest.minute)) whole = false;
   }
   return whole;
+}
+
+// What belongs to an open minute waits, too, until the minutes before it are here: those that the
+// primary closed without the stream, while that had to wait (P28), and has described since.
+bool MirrorService::HasHoleBefore(const Ledger& ledger, const std::string& stream, Minute minute) {
+  const auto known = ledger.streams.find(stream);
+  if (known == ledger.streams.end() || !known->second.newest) return false;
+  return known->second.newest->Next() < minute && DoubtOnce(stream, minute);
+}
+
+// Once: in a tree of the original system the primary has the hole, too.
+bool MirrorService::DoubtOnce(const std::string& stream, Minute minute) {
+  const auto [doubted, fresh] = doubted_at_.try_emplace(stream, minute);
+  if (!fresh && doubted->second == minute) return false;
+  doubted->second = minute;
+  divergence_.Doubt(stream);
+  return true;
 }
 
 Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {
@@ -274,7 +286,7 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
 }
 
 MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const Flow& flow,
-                                                   Minute minute, const Manifest* manifest) const {
+                                                   Minute minute, const Manifest* manifest) {
   MissingFiles missing;
   if (manifest != nullptr && !Planted(Bug::kMirrorByQueueOnly)) {
     // The closed minute is the truth; a line that it does not know names nothing that will ever be.
@@ -285,12 +297,16 @@ MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const F
     }
     return missing;
   }
+  std::map<std::string, bool> holes;  // by stream: whether it has one before the minute
   for (const QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (const paths::MinutePath& line : entry->lines) {
       const bool due =
           line.view == View::kMerged && line.minute == minute && !line.file.empty() &&
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) != flow.streams.end();
-      if (due && !IsHere(ledger, line.stream, line.file)) {
+      if (!due || IsHere(ledger, line.stream, line.file)) continue;
+      const auto [hole, fresh] = holes.try_emplace(line.stream, false);
+      if (fresh) hole->second = HasHoleBefore(ledger, line.stream, minute);
+      if (!hole->second) {
         missing[line.stream].emplace(line.file, nullptr);
       }
     }

@@ -65,6 +65,9 @@ class MirrorService {
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
+  // Whether minutes of the stream are missing before this one, and were not looked for yet.
+  bool HasHoleBefore(const Ledger& ledger, const std::string& stream, Minute minute);
+  bool DoubtOnce(const std::string& stream, Minute minute);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
   Result<std::optional<Minute>> OpenMinute(GroupWriter& writer, const Flow& flow);
   // What the primary's minute holds, once it is closed there. Nothing: it is open.
@@ -74,7 +77,7 @@ class MirrorService {
   // not with the bytes that the manifest says. By stream.
   using MissingFiles = std::map<std::string, WantedFiles>;
   MissingFiles Missing(const Ledger& ledger, const Flow& flow, Minute minute,
-                       const Manifest* manifest) const;
+                       const Manifest* manifest);
   // Leaves of `missing` what there is room for (worker/make_way.h).
   Status MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute, MissingFiles& missing);
   // The stream is left alone for a while; the others go on.

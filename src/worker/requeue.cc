@@ -96,8 +96,7 @@ Status Requeue::MoveEntry(const Queue& queue, const std::string& name, const std
   std::vector<Move> moves;
   for (const auto& [place, text_of_place] : lines) {
     const auto& [to, group] = place;
-    JoinedEntry entry =
-        MakeJoinedEntry(to, name, group, text_of_place, options_.writers.random());
+    JoinedEntry entry = MakeJoinedEntry(to, name, group, text_of_place, options_.writers.random());
     files.push_back(std::move(entry.staged));
     moves.push_back(std::move(entry.placed));
   }
