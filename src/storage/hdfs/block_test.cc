@@ -405,8 +405,17 @@ TEST(DataNodesTest, SuspectsAreForgivenAfterAWhile) {
   clock.Advance(2min);
   ASSERT_EQ(data_nodes.Suspects().size(), 1u);
   EXPECT_EQ(data_nodes.Suspects()[0].id().ip(), "b");
-  data_nodes.ForgetSuspects();
-  EXPECT_TRUE(data_nodes.Suspects().empty());
+  data_nodes.Suspect(NodeAt({"a", 1}));
+  clock.Advance(1ms);
+  data_nodes.Suspect(NodeAt({"c", 1}));
+  for (const char* left : {"a c", "c", ""}) {
+    data_nodes.ForgetOldestSuspect();
+    std::string ips;
+    for (const auto& node : data_nodes.Suspects()) {
+      ips += (ips.empty() ? "" : " ") + node.id().ip();
+    }
+    EXPECT_EQ(ips, left);
+  }
 }
 
 }  // namespace

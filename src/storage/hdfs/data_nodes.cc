@@ -1,5 +1,6 @@
 #include "storage/hdfs/data_nodes.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace databus::hdfs {
@@ -69,9 +70,12 @@ std::vector<wire::DatanodeInfo> DataNodes::Suspects() {
   return nodes;
 }
 
-void DataNodes::ForgetSuspects() {
+void DataNodes::ForgetOldestSuspect() {
   MutexLock lock(mutex_);
-  suspects_.clear();
+  const auto oldest = std::min_element(
+      suspects_.begin(), suspects_.end(),
+      [](const auto& a, const auto& b) { return a.second.until < b.second.until; });
+  if (oldest != suspects_.end()) suspects_.erase(oldest);
 }
 
 }  // namespace databus::hdfs

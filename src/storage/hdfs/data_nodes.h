@@ -39,8 +39,10 @@ class DataNodes {
   // New blocks should not be put there for a while.
   void Suspect(const wire::DatanodeInfo& node);
   std::vector<wire::DatanodeInfo> Suspects();
-  // There is nobody else: they may be tried again.
-  void ForgetSuspects();
+  // There is nobody else: the one that was suspected first may be tried again. A pipeline that says
+  // nothing does not tell which of its nodes is at fault, so the first one blamed may be the wrong
+  // one; it is the last one left that has proved it.
+  void ForgetOldestSuspect();
 
  private:
   struct Idle {

@@ -215,7 +215,7 @@ Status OpenFile::AddBlock() {
     const bool not_yet = Says(status, "NotReplicatedYetException");
     const bool excluded = request.excluded_size() > 0 && Says(status, "could only be written to 0");
     if ((!not_yet && !excluded) || cluster_.clock.Boot() + pause >= deadline) return status;
-    if (excluded) cluster_.data_nodes.ForgetSuspects();  // better than nobody
+    if (excluded) cluster_.data_nodes.ForgetOldestSuspect();  // better than nobody
     if (not_yet) Sleep(cluster_.clock, pause);
     pause = std::min(2 * pause, kLongestPause);
   }

@@ -39,8 +39,9 @@ struct Patience {
   Milliseconds sent{60'000};
   // For a file's blocks to be reported, when it is closed.
   Milliseconds close{60'000};
-  // For a data node to take or give the next bytes. Above a slow disk's sync.
-  Milliseconds transfer{60'000};
+  // For a data node to take or give the next bytes. Above a slow disk's sync, and above the time
+  // that data nodes have for one another (60 s and 5 s for each), so that they say who it was.
+  Milliseconds transfer{75'000};
 };
 
 enum class Repeated : uint8_t {
