@@ -74,7 +74,9 @@ class Story {
 
  private:
   void Publish(const std::string& cluster) {
-    for (const std::string& name : names_) site_.world.Deliver(cluster, name, "c5");
+    for (size_t i = 0; i < names_.size(); ++i) {
+      site_.world.Deliver(cluster, names_[i], fmt::format("c{}", i));
+    }
     site_.Step(4);
     site_.world.clock.Advance(minutes(1));
   }
