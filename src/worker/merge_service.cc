@@ -337,7 +337,7 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
-  // Only of streams whose era has begun: what mirrors have is copied before anything is merged anew.
+  // Only of streams whose era has begun: what mirrors have is copied before anything is merged.
   // Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
