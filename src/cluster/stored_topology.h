@@ -12,8 +12,7 @@
 //     <collectors cluster="dc1" stream="clicks" mode="redirect" to="dc2">
 //       <receiver>h1:1463</receiver>
 //     </collectors>
-//     <merged stream="clicks" publication="frozen" cut="2031-05-06T10:04Z"
-//             settled="3"/>
+//     <merged stream="clicks" publication="frozen" cut="2031-05-06T10:04Z"/>
 //     <databus>...</databus>
 //   </databus-topology>
 //   <!-- crc32c 01234567 -->

@@ -46,7 +46,6 @@ std::string Changes(const StoredTopology& stored, const Topology& file) {
   for (StreamSpec& stream : plain.streams) {
     stream.publication = Publication::kOpen;
     stream.cut.reset();
-    stream.settled = 0;
   }
   std::vector<std::string> lines = DescribeChanges(plain, file);
   const size_t more = lines.size() - std::min(lines.size(), kChangesShown);
@@ -68,7 +67,6 @@ void TakeFile(const Topology& file, StoredTopology& next) {
     }
     stream.publication = was->publication;
     stream.cut = was->cut;
-    stream.settled = was->settled;
   }
   if (file.FindCluster(next.alone) == nullptr) next.alone.clear();
   std::erase_if(next.modes, [&](const ModeRule& rule) {

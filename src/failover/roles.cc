@@ -25,7 +25,6 @@ StreamSpec Roles(const StreamSpec& stream) {
   StreamSpec roles = stream;
   roles.publication = Publication::kOpen;
   roles.cut.reset();
-  roles.settled = 0;
   return roles;
 }
 
