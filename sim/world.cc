@@ -1,15 +1,15 @@
 #include "sim/world.h"
 
 #include <algorithm>
-#include <memory>
-#include <vector>
 
-#include <fmt/format.h>
-
-#include "commit/cluster_id.h"
-#include "sim/world_state.h"
+#include "sim/world_impl.h"
 
 namespace databus::sim {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
 namespace {
 
 constexpr SimTime kForEver = std::chrono::hours(24 * 365);
@@ -129,6 +129,7 @@ void World::StartSoon(Machine& machine, SimTime delay) {
     machine.Start();
   });
 }
+
 void World::StartProducers() {
   tasks_.reserve(scenario_.producers.size());
   for (const ProducerPlan& plan : scenario_.producers) {

@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -7,8 +9,10 @@
 #include "cli/compose.h"
 #include "cli/installation.h"
 #include "cli/monitor.h"
+#include "cli/open_failover.h"
 #include "cluster/worker_config.h"
 #include "control/adopt_file.h"
+#include "control/topology_desk.h"
 #include "control/topology_watch.h"
 #include "telemetry/log.h"
 #include "worker/worker.h"
@@ -61,7 +65,21 @@ class WorkerProcess {
         const FileVerdict verdict,
         JudgeFile(file, obeyed == nullptr ? nullptr : &obeyed->epoch, start_.adopt_config));
     if (verdict.kind == FileVerdict::Kind::kStored) return Status::Ok();
+    if (verdict.kind == FileVerdict::Kind::kNext) DATABUS_RETURN_IF_ERROR(CheckNobodySteers(file));
     return watch_->Begin(verdict.epoch);
+  }
+
+  // Here, as only the commands' side knows failovers; processes obey what is stored.
+  Status CheckNobodySteers(const Topology& file) {
+    TopologyDesk desk({.random = seams_.random,
+                       .open =
+                           [this](const ClusterSpec& spec) {
+                             return seams_.open_storage(spec.url, spec.root_dir);
+                           },
+                       .clusters = file.clusters});
+    desk.Look();
+    return CheckNoFailoverIsOpen(desk).WithContext(
+        fmt::format("--adopt-config={}", start_.adopt_config.value_or(0)));
   }
 
   // A cluster that a newer topology does not know any more ends nothing but the service for it; at

@@ -15,7 +15,7 @@ using Index = std::unordered_map<std::string_view, std::vector<const SeenFile*>>
 
 Index ByIdentity(const SeenView& view) {
   Index index;
-  for (const SeenFile& file : view.files) index[file.identity].push_back(&file);
+  for (const auto& file : view.files) index[file->identity].push_back(file.get());
   return index;
 }
 
@@ -70,7 +70,8 @@ class Judgement {
   }
 
   void Whole(const SeenView& view) {
-    for (const SeenFile& file : view.files) {
+    for (const auto& each : view.files) {
+      const SeenFile& file = *each;
       if (range_.Holds(file.minute) && !file.damage.empty()) {
         Add(Verdict::kLost, view, &file, "damaged: " + file.damage);
       }
@@ -119,7 +120,8 @@ class Judgement {
   void LocalIsMerged(const SeenView& local, const SeenView& merged) {
     if (!merged.unreadable.empty()) return;  // said once, of that view
     const Index& there = indexes_.at(&merged);
-    for (const SeenFile& file : local.files) {
+    for (const auto& each : local.files) {
+      const SeenFile& file = *each;
       if (!range_.Holds(file.minute) || there.contains(file.identity)) continue;
       const std::string path =
           paths::MinuteFile(View::kLocal, seen_.stream, file.minute, file.name);
@@ -152,7 +154,8 @@ class Judgement {
                return other->minute == file.minute && other->name == file.name;
              });
     };
-    for (const SeenFile& file : primary.files) {
+    for (const auto& each : primary.files) {
+      const SeenFile& file = *each;
       if (!range_.Holds(file.minute) || same_place(indexes_.at(&mirror), file)) continue;
       const std::string path =
           paths::MinuteFile(View::kMerged, seen_.stream, file.minute, file.name);
@@ -168,7 +171,8 @@ class Judgement {
             fmt::format("on the primary {}, and not at this path here", primary.cluster));
       }
     }
-    for (const SeenFile& file : mirror.files) {
+    for (const auto& each : mirror.files) {
+      const SeenFile& file = *each;
       // At another place there: said already, of this mirror.
       if (!range_.Holds(file.minute) || indexes_.at(&primary).contains(file.identity)) continue;
       if (const auto excuse = Excuse(primary, file)) {
@@ -181,7 +185,8 @@ class Judgement {
   }
 
   void MergedIsLocal(const SeenView& merged) {
-    for (const SeenFile& file : merged.files) {
+    for (const auto& each : merged.files) {
+      const SeenFile& file = *each;
       if (!range_.Holds(file.minute) || file.source.empty()) continue;
       const SeenView* local = seen_.Find(file.source, View::kLocal);
       if (local == nullptr || !local->unreadable.empty()) continue;

@@ -95,7 +95,8 @@ TEST_F(World, AClusterThatBecomesAHomeIsBroughtUpToDate) {
   EXPECT_EQ(ReadEpoch(dc2_, 1)->digest, first_.digest);
 }
 
-TEST_F(World, AnIdleProcessListsOncePerCluster) {
+// Every process does so every second, however many epochs there are: no stat for each.
+TEST_F(World, AnIdleProcessListsNamesOncePerCluster) {
   Store(dc1_, first_);
   Store(dc2_, first_);
   const auto process = Process({"dc1"});
@@ -103,6 +104,21 @@ TEST_F(World, AnIdleProcessListsOncePerCluster) {
   const uint64_t calls = dc1_plan_.calls() + dc2_plan_.calls();
   process->Poll();
   EXPECT_EQ(dc1_plan_.calls() + dc2_plan_.calls(), calls + 2);
+  EXPECT_EQ(dc1_plan_.trace().back().verb, Verb::kListNames);
+  EXPECT_EQ(dc2_plan_.trace().back().verb, Verb::kListNames);
+}
+
+// A cluster that was away gets the newest epoch and none of those between: nobody may take what it
+// held before for the newest one, not for a moment (P28).
+TEST_F(World, AJumpOfNumbersIsSeenAtTheNextPoll) {
+  Store(dc1_, first_);
+  const auto process = Process({"dc1"});
+  process->Poll();
+  TopologyEpoch last = first_;
+  for (int i = 0; i < 8; ++i) last = After(last, "apply");
+  Store(dc1_, last);
+  EXPECT_TRUE(process->Poll());
+  EXPECT_EQ(process->obeyed()->epoch.stored.epoch, 9U);
 }
 
 TEST_F(World, AClusterThatLagsBehindIsNoConflict) {

@@ -21,15 +21,6 @@ Result<std::vector<DirEntry>> ListIfThere(Storage& storage, const std::string& p
   return entries;
 }
 
-// The stream of a data file's name, by the pattern from the right; empty: it has none.
-std::string StreamOf(const std::string& data_name) {
-  constexpr size_t kDate = std::string_view("-YYYY-MM-DD-HH-MM").size();
-  const size_t end = data_name.rfind('_');
-  if (end == std::string::npos || end <= kDate) return "";
-  std::string stream = data_name.substr(0, end - kDate);
-  return DataFileName::Parse(stream, data_name) ? stream : "";
-}
-
 std::set<std::string> StreamsOf(const Record& record) {
   std::set<std::string> streams;
   for (const RecordedMove& move : record.moves) {
@@ -55,7 +46,8 @@ Status CountStaged(Storage& storage, View view, const std::string& directory,
   for (const DirEntry& file : *files) {
     const staged::Name name = staged::Parse(file.name);
     if (name.kind == staged::Kind::kClaim) {
-      Count(view, StreamOf(name.data_name), wanted, tree);
+      const auto data = DataFileName::ParseAny(name.data_name);
+      Count(view, data ? data->stream : "", wanted, tree);
     }
     if (name.kind != staged::Kind::kRecord) continue;
     const std::string path = paths::Join(directory, file.name);

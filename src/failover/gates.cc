@@ -22,6 +22,7 @@ class Judge {
 
   Gate Run() {
     switch (journal_.step) {
+      case Step::kBegin: Begin(); break;
       case Step::kCatchUp: CatchUp(); break;
       case Step::kSpool: Spool(); break;
       case Step::kDrain: Drain(); break;
@@ -99,6 +100,20 @@ class Judge {
              (cluster != Change().to && !seen_.TreeOf(cluster).Answers());
     }
     return journal_.step > Step::kSwap && cluster == Change().site && cluster == Change().from;
+  }
+
+  // Those that must give way to this one have not yet looked; or their drivers are dead.
+  void Begin() {
+    if (!seen_.why_others_unknown.empty()) {
+      Wait(1, "nobody can tell whether another failover is open: {}", seen_.why_others_unknown);
+    }
+    for (const OpenFailover& other : seen_.others) {
+      Wait(
+          1,
+          "{} was begun at the same time, by {}, and has yet to give way; if that process is dead, "
+          "'databus failover abort {}' ends it",
+          other.id, other.driver, other.id);
+    }
   }
 
   void Spool() {

@@ -7,6 +7,8 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/status.h"
+#include "cluster/paths.h"
 #include "control/topology_desk.h"
 #include "failover/observation.h"
 
@@ -31,7 +33,9 @@ class Observer {
   void Topologies(Observation& seen) const;
   void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
-  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) const;
+  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror);
+  Result<Group> ReadPrimary(const Scope::Mirrored& wanted, SeenMirror& mirror);
+  Result<Group> Groups(const std::string& cluster);
   Memory& Of(const std::string& cluster);
 
   const TopologyDesk& desk_;

@@ -57,6 +57,8 @@ SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::strin
   seen.host = address ? address->host : beat.host;
   seen.port = address ? address->port : 0;
   seen.allow = Text(beat.facts, "allow");
+  seen.program = Text(beat.facts, "program");
+  seen.steering = Number(beat.facts, "steering");
   return seen;
 }
 
@@ -74,6 +76,8 @@ SeenWorker WorkerOf(const Heartbeat& beat) {
   ForEachOf(beat.facts, "divergent", [&](const std::string& stream, const Json& what) {
     seen.divergent[stream] = what.is_string() ? what.get<std::string>() : what.dump();
   });
+  seen.program = Text(beat.facts, "program");
+  seen.steering = Number(beat.facts, "steering");
   return seen;
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/minute.h"
+#include "cluster/steering.h"
 #include "failover/journal.h"
 #include "failover/observation.h"
 #include "failover/plan.h"
@@ -84,6 +85,8 @@ class TestModel {
     seen.boot = boot;
     seen.newest = Newest();
     for (const auto& [cluster, tip] : tips) {
+      const bool fits = tip.digest == seen.newest->digest || seen.newest->Follows(tip);
+      if (!fits) seen.conflicts.push_back(cluster + " has another one");
       seen.tips[cluster] = tip.digest;
       seen.trees[cluster].why_away = "";
       seen.trees[cluster].why_flow_unknown = "";
@@ -106,13 +109,17 @@ class TestModel {
                       .written = now,
                       .epoch = newest.stored.epoch,
                       .digest = newest.digest,
-                      .run_interval = Milliseconds(1000)};
+                      .run_interval = Milliseconds(1000),
+                      .program = std::string(ProgramVersion()),
+                      .steering = kSteeringVersion};
     SeenCollector collector{.cluster = cluster,
                             .name = "c1",
                             .written = now,
                             .epoch = newest.stored.epoch,
                             .digest = newest.digest,
-                            .bytes_before_epoch = 0};
+                            .bytes_before_epoch = 0,
+                            .program = std::string(ProgramVersion()),
+                            .steering = kSteeringVersion};
     for (const StreamSpec& stream : newest.stored.topology.streams) {
       if (stream.publication == Publication::kFrozen && stream.Primary() == cluster) {
         worker.frozen[stream.name] = kTestMinute;

@@ -35,6 +35,8 @@ inline Heartbeat NewBeat(const std::string& kind, const std::string& process,
   beat.host = "h";
   beat.interval = Milliseconds(2000);
   beat.state = "running";
+  beat.facts["program"] = ProgramVersion();
+  beat.facts["steering"] = kSteeringVersion;
   return beat;
 }
 

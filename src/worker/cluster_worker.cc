@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/steering.h"
 #include "cluster/text_format.h"
 #include "commit/cluster_id.h"
 #include "storage/probe.h"
@@ -189,14 +190,16 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
   return ProbeStorage(storage, options_.random);
 }
 
-// What takers of the lease, and those who join queue entries, left when they died between staging a
-// file and placing it. One that is still at it fails, and starts again.
+// What takers of the lease, and those who join queue entries or store epochs and journals, left
+// when they died between staging a file and placing it. One that is still at it fails, and starts
+// again.
 Status ClusterWorker::SweepTmp(Storage& storage) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(paths::Tmp()));
   std::vector<std::string> litter;
   for (const DirEntry& entry : entries) {
     if (entry.info.kind == NodeKind::kFile &&
-        (entry.name.starts_with("lease.") || paths::IsJoinStagingName(entry.name))) {
+        (entry.name.starts_with("lease.") || paths::IsJoinStagingName(entry.name) ||
+         paths::IsOnceStagingName(entry.name))) {
       litter.push_back(paths::Join(paths::Tmp(), entry.name));
     }
   }
@@ -378,6 +381,8 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
         IsKnown(holder) ? "the lease, held by " + holder : "the lease; its holder is not known yet";
   }
   beat.problems = problems_.List();
+  beat.facts["program"] = ProgramVersion();
+  beat.facts["steering"] = kSteeringVersion;
   beat.facts["lease_holder"] = holder;
   beat.facts["topology_epoch"] = options_.obeyed.epoch.stored.epoch;
   beat.facts["topology_digest"] = options_.obeyed.epoch.digest;

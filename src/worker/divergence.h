@@ -65,14 +65,30 @@ class Divergence {
   void Doubt(const std::string& stream) { doubted_.insert(stream); }
 
  private:
-  using Place = std::pair<Minute, std::string>;  // of a stream
+  using Places = std::map<Minute, std::set<std::string>>;  // streams
+  struct Left {
+    size_t surplus = 0;
+    size_t missing = 0;
+  };
   struct Plan {
     uint64_t epoch = 0;  // of the writer
     std::map<std::string, Compared> streams;
     // All will be as at the primary up to this minute; what is later here goes. Nothing: all goes.
     std::optional<Minute> last;
-    std::set<Place> surplus;  // minutes here that may hold too much
-    std::set<Place> missing;  // minutes up to `last` that lack something
+    Places surplus;                    // minutes here that may hold too much
+    Places missing;                    // minutes up to `last` that lack something
+    std::map<std::string, Left> left;  // minutes of both, by stream
+  };
+  // What a run has read of the two clusters.
+  struct Sides {
+    MinuteContent here;
+    MinuteContent there;
+  };
+  // Up to a plan.
+  struct Comparing {
+    uint64_t epoch = 0;  // of the writer
+    Comparison::Cuts streams{};
+    Comparison comparison{};
   };
   enum class Reason : uint8_t { kNewEra, kDoubt };
   using Due = std::map<std::string, Reason>;  // by stream
@@ -82,26 +98,39 @@ class Divergence {
   Result<std::set<std::string>> TakeWaiting(const Streams& of, Due& due);
   // P1: nothing is absent from a cluster that went away in the middle, or another in its place.
   Status CheckThere(const Streams& of);
-  // Of `due`, and of what has to be compared with them, without those that wait.
-  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const Due& due,
-                        const std::set<std::string>& waiting);
+  // Compares `due`, and what has to be compared with them, without those that wait. Nothing: there
+  // is more to compare than one run may, or the primary has not closed all of it; the next goes on.
+  Result<std::optional<Plan>> Prepare(GroupWriter& writer, const Streams& of, const Due& due,
+                                      const std::set<std::string>& waiting);
+  Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
+                                      const std::set<std::string>& waiting);
+  static void FillPlan(const Due& due, Plan& plan);
+  void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);
-  // Up to so many minutes of the plan, which lose them.
-  Status SetAside(GroupWriter& writer, const Streams& of, Plan& plan);
-  Status SetAsideMinute(GroupWriter& writer, const Streams& of, const Plan& plan,
-                        const Place& place);
+  // Up to so many minutes of the plan, which loses them. A minute is one commit, whatever the
+  // number of its streams.
+  Status SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Status SetAsideMinute(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan,
+                        const Places::value_type& place);
   static Status PurgeOlder(GroupWriter& writer, const Plan& plan);
-  Status Fetch(GroupWriter& writer, const Streams& of, Plan& plan);
-  Status FetchMinute(GroupWriter& writer, const Streams& of, const Place& place);
-  Status Finish(GroupWriter& writer, const Streams& of, const Plan& plan);
+  Status Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Status FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
+                     const Places::value_type& place);
+  // What has to be done about the stream's minute; nothing: the primary has purged it meanwhile.
+  Result<std::optional<MinuteChange::OfStream>> FetchStream(GroupWriter& writer, const Streams& of,
+                                                            Sides& sides, const std::string& name,
+                                                            Minute minute);
+  Status Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan);
   void Notice(const std::string& stream, const std::string& what, const std::string& next);
   void ClearNotice(const std::string& stream);
 
   const Options options_;
   std::set<std::string> doubted_;
-  std::map<std::pair<std::string, Group>, Plan> plans_;  // by primary and group
+  using Key = std::pair<std::string, Group>;  // of the primary
+  std::map<Key, Comparing> comparing_;        // what is under way
+  std::map<Key, Plan> plans_;
 };
 
 }  // namespace databus

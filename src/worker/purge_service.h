@@ -67,6 +67,8 @@ class PurgeService {
   // True when nothing is left of it.
   bool PurgeTrashHour(Storage& own, const std::string& path);
   void PurgeManifests();
+  // Epochs and journals of failovers.
+  void PurgeOldHistory();
 
   const Options options_;
   // What a cluster's manifests of a group hold, from the minute `from`; of one run.

@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "base/planted.h"
+#include "cluster/sealed_header.h"
 #include "commit/apply.h"
 #include "commit/minute_tree.h"
 #include "worker/purge_service.h"
@@ -13,7 +14,6 @@
 namespace databus {
 namespace {
 
-constexpr std::chrono::minutes kPassInterval{10};
 // How many manifests, and how many directories of divergent minutes, one batch reads at most.
 constexpr size_t kManifestsPerBatchMax = 2000;
 constexpr size_t kDivergentPerBatchMax = 200;
@@ -49,7 +49,7 @@ void Salvage::BeginRun() {
                                         answering.begin(), answering.end());
   const BootTime now = options_.clock.Boot();
   learnt_.answered = answering;
-  const bool due = !learnt_.begun || came_back || now - *learnt_.begun >= kPassInterval;
+  const bool due = !learnt_.begun || came_back || now - *learnt_.begun >= kSalvagePassInterval;
   if (due) learnt_.begun = now;
   for (const auto& [group, streams] : streams_) {
     const bool is_first = learnt_.of.try_emplace(group, DigestOf(group)).second;
@@ -68,7 +68,7 @@ std::set<Group> Salvage::DueGroups() const {
   return groups;
 }
 
-uint32_t Salvage::DigestOf(const StreamSpec& stream) {
+uint32_t SalvageDigest(const StreamSpec& stream) {
   return Crc32c(fmt::format("{} {}\n", stream.name, stream.cut->ToIso()));
 }
 
@@ -100,7 +100,7 @@ Result<Minute> Salvage::FirstMinute(GroupWriter& writer, const Look& look) const
   std::optional<Minute> first;
   for (const StreamSpec* stream : look.streams) {
     const auto known = eras->salvaged.find({look.source, stream->name});
-    const bool valid = known != eras->salvaged.end() && known->second.of == DigestOf(*stream);
+    const bool valid = known != eras->salvaged.end() && known->second.of == SalvageDigest(*stream);
     const Minute from = valid ? std::max(certain, known->second.to.Next()) : certain;
     first = first ? std::min(*first, from) : from;
   }
@@ -281,8 +281,21 @@ Status Salvage::LookAtDirectory(const Look& look, const Dir& dir, Batch& batch) 
   return Status::Ok();
 }
 
+bool Salvage::IsKnown(const Look& look, const File& file) {
+  const auto reader = look.storage.Open(file.path);
+  if (!reader.ok()) return false;
+  const auto head = (*reader)->Read(0, kSealedHeaderBytesMax);
+  if (!head.ok()) return false;
+  const auto decoded = DecodeSealedHeader(*head);
+  if (!decoded.ok()) return false;
+  ManifestFile facts;
+  facts.identity = decoded->header.identity;
+  return look.index.Contains(file.stream, file.name, facts);
+}
+
 Result<std::optional<FileFacts>> Salvage::ReadOrMiss(const Look& look, const File& file,
                                                      Batch& batch) const {
+  if (IsKnown(look, file)) return std::optional<FileFacts>();
   auto facts = ReadFacts(look.storage, file.path);
   if (facts.ok()) return std::optional<FileFacts>(*std::move(facts));
   if (facts.code() == Code::kNotFound) return std::optional<FileFacts>();
@@ -331,8 +344,8 @@ Result<bool> Salvage::Remember(GroupWriter& writer, const Batch& batch,
   for (const std::string& name : batch.reached ? batch.streams : std::vector<std::string>()) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     Salvaged& reached = eras.salvaged[{batch.source, name}];
-    if (reached.of == DigestOf(stream) && reached.to >= *batch.reached) continue;
-    reached = {DigestOf(stream), *batch.reached};
+    if (reached.of == SalvageDigest(stream) && reached.to >= *batch.reached) continue;
+    reached = {SalvageDigest(stream), *batch.reached};
   }
   DATABUS_RETURN_IF_ERROR(options_.eras.Set(writer, std::move(eras)));
   return true;

@@ -29,6 +29,12 @@
 
 namespace databus {
 
+// So often everything is looked through anew.
+inline constexpr std::chrono::minutes kSalvagePassInterval{10};
+
+// For Salvaged::of: names the era in which a stream is looked for. REQUIRES: it has a cut.
+uint32_t SalvageDigest(const StreamSpec& stream);
+
 // One thread at a time.
 class Salvage {
  public:
@@ -108,7 +114,6 @@ class Salvage {
     size_t files_max;
     OpenMinutes open;
   };
-  static uint32_t DigestOf(const StreamSpec& stream);
   uint32_t DigestOf(Group group) const;
   // Those that may be published: they are not waiting, and their era has begun here.
   Result<std::vector<const StreamSpec*>> StreamsOf(GroupWriter& writer,
@@ -122,7 +127,9 @@ class Salvage {
   Result<std::deque<Dir>> ListDivergent(const Look& look);
   Status LookAtDivergent(const Look& look, const Dir& dir, Batch& batch) const;
   Status LookAtDirectory(const Look& look, const Dir& dir, Batch& batch) const;
-  // Of a file of which only the path is known. `facts`: nothing when it is gone, or missed.
+  // Whether the merged view here holds what the file's header says that it is; no more is read.
+  static bool IsKnown(const Look& look, const File& file);
+  // Of a file of which only the path is known. Nothing when it is known, gone, or missed.
   Result<std::optional<FileFacts>> ReadOrMiss(const Look& look, const File& file,
                                               Batch& batch) const;
   // False: the source went away, or too much of it is missed; nothing is remembered.

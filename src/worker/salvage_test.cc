@@ -190,6 +190,26 @@ TEST_F(SalvageTest, ADivergentFileIsReadOnceForAllPasses) {
   EXPECT_EQ(reads, 0U);
 }
 
+// A process that starts asks for no more than what each file says that it is.
+TEST_F(SalvageTest, OfADivergentFileThatIsMergedOnlyTheHeaderIsRead) {
+  site_.Start("dc2");
+  site_.Step(3);
+  site_.Start("dc1");
+  RunOn();
+  const size_t files = site_.Divergent("dc1").size();
+  ASSERT_GT(files, 0U);
+  site_.Stop("dc2");
+  site_.Start("dc2");
+  std::map<Verb, size_t> calls;
+  site_.of("dc2").plan.SetCallback([&](const Call& call) {
+    if (call.path.starts_with(paths::DivergentRoot())) ++calls[call.verb];
+    return Fault{};
+  });
+  RunOn();
+  EXPECT_EQ(calls[Verb::kOpen], files);
+  EXPECT_EQ(calls[Verb::kRead], files) << "none up to its end";
+}
+
 // clicks waits while dc2 cannot tell whether it is the primary; orders, of the same group, does
 // not.
 class WaitingTest : public SalvageTest {

@@ -64,8 +64,9 @@ Exit Finished(const Journal& journal, const FailoverOptions& options, Io& io) {
   } else {
     io.out << RenderOutcome(journal);
   }
-  const bool unequal = journal.report.is_object() && !journal.report.value("equal", true);
-  return unequal ? Exit::kFailed : Exit::kDone;
+  if (!journal.report.is_object()) return Exit::kDone;
+  const bool fine = journal.report.value("equal", true) && journal.report.value("undone", true);
+  return fine ? Exit::kDone : Exit::kFailed;
 }
 
 }  // namespace

@@ -49,6 +49,8 @@ class FailoverSession {
   Result<std::map<std::string, failover::Journal>> Journals();
   // Looks, and plans.
   Result<failover::Plan> MakePlan(const failover::Request& request);
+  // Looks at what the journal's present step waits for, other journals included.
+  failover::Observation Look(const failover::Journal& journal);
   // The journal with this id; or the open one of this way, or the last. kNotFound: there is none.
   Result<failover::Journal> FindJournal(Way way, const std::string& id);
 

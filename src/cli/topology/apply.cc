@@ -50,6 +50,21 @@ Status StaleBase(const TopologyEpoch& newest, const TopologyDesk& desk, uint64_t
                                              newest.stored.epoch)};
 }
 
+// A failover that ended over an epoch of somebody else undid nothing; with none under way there is
+// no other reason for a stream to be frozen.
+void Thaw(TopologyChange& change) {
+  std::vector<std::string> frozen;
+  for (StreamSpec& stream : change.next.topology.streams) {
+    if (stream.publication != Publication::kFrozen) continue;
+    stream.publication = Publication::kOpen;
+    frozen.push_back(stream.name);
+  }
+  if (frozen.empty()) return;
+  change.consequences.push_back(fmt::format(
+      "a failover that has ended left the merged stream of {} frozen: it is published again",
+      fmt::join(frozen, ", ")));
+}
+
 // What was published of a stream before it had a primary is in nobody's queue: an era that begins
 // now lets the primary look for it, as after a swap (P34).
 void BeginErasOfAdded(const Topology& before, const Clock& clock, TopologyChange& change) {
@@ -77,6 +92,7 @@ Exit Apply(const Options& options, Io& io, Seams& seams) {
   if (base.stored.epoch != options.base) return Report(io, StaleBase(base, *desk, options.base));
   TopologyChange change = ChangeOf(*desk, base, fmt::format("topology apply, on {}", seams.host));
   TakeFile(*file, change.next);
+  Thaw(change);
   change.changes = DescribeChanges(base.stored, change.next);
   BeginErasOfAdded(base.stored.topology, seams.clock, change);
   JudgeTopology(base.stored, change);

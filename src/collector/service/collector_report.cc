@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cluster/names.h"
+#include "cluster/steering.h"
 #include "collector/service/collector_impl.h"
 #include "collector/service/metrics.h"
 #include "net/batch_id.h"
@@ -130,6 +131,8 @@ Heartbeat CollectorImpl::Describe() const {
   }
   beat.problems = problems_.List();
   auto& facts = beat.facts;
+  facts["program"] = ProgramVersion();
+  facts["steering"] = kSteeringVersion;
   facts["port"] = server_ ? server_->port() : config_.Get()->port;
   facts["address"] = Address().ToString();
   facts["incarnation"] = identity.incarnation;

@@ -1,18 +1,21 @@
-// The simulated installation itself, as sim/world.cc (the run) and sim/faults.cc (what goes wrong)
-// share it.
+// Inside of sim/world.h: the whole installation, as the run (world.cc) and the faults
+// (world_faults.cc) see it.
 #pragma once
 
-#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
 #include "base/minute.h"
+#include "commit/cluster_id.h"
+#include "commit/record.h"
 #include "sim/machine.h"
 #include "sim/messages.h"
 #include "sim/operator.h"
@@ -23,10 +26,6 @@
 #include "storage/fault/fault_storage.h"
 
 namespace databus::sim {
-
-using std::chrono::microseconds;
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 
 // The name of a tree that belongs to no cluster.
 inline const std::string kEmptyDisk = "empty";

@@ -1,11 +1,15 @@
-// What goes wrong in a simulated installation, and when.
+// What goes wrong in a simulated installation, and how often: the incidents of its plan, and the
+// answer to each call.
 #include <algorithm>
-#include <vector>
 
-#include "commit/record.h"
-#include "sim/world_state.h"
+#include "sim/world_impl.h"
 
 namespace databus::sim {
+
+using std::chrono::microseconds;
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
 namespace {
 
 // A call that is slow, by a rate or at a step, and the clocks' drift.
@@ -39,6 +43,14 @@ Place PlaceOf(const Call& call) {
   return Place::kOther;
 }
 
+}  // namespace
+
+void World::KillAt(const Incident& incident, Machine& machine) {
+  deaths_[&machine] = {std::max<uint64_t>(1, incident.calls), incident.lasts,
+                       incident.kind == IncidentKind::kPowerCut,
+                       incident.kind == IncidentKind::kTreeCut};
+}
+
 Meanwhile DeathOf(ServiceKind kind) {
   switch (kind) {
     case ServiceKind::kCollector: return Meanwhile::kCollectorDies;
@@ -48,13 +60,6 @@ Meanwhile DeathOf(ServiceKind kind) {
   __builtin_unreachable();
 }
 
-}  // namespace
-
-void World::KillAt(const Incident& incident, Machine& machine) {
-  deaths_[&machine] = {std::max<uint64_t>(1, incident.calls), incident.lasts,
-                       incident.kind == IncidentKind::kPowerCut,
-                       incident.kind == IncidentKind::kTreeCut};
-}
 Fault World::Die(Machine& machine, const Call& call, SimTime down_for) {
   ++outcome_.deaths;
   CountMeanwhile(DeathOf(machine.setup().kind));
