@@ -95,7 +95,9 @@ class Storage {
   // Batches: the calls of one batch are independent, run in any order, and answered one by one in
   // the order given. One batch costs one round of waiting (a sync per directory, a pipelined RPC).
 
-  // Makes empty directories. kExists: the name is taken (by anything). kNotFound: no parent.
+  // Makes empty directories. kExists: the name is taken (by anything). kNotFound: no parent. Of two
+  // that make one at the same moment both may be told ok, as HDFS cannot tell: what must have one
+  // winner is a rename.
   virtual std::vector<Status> MakeDirs(std::span<const std::string> paths) = 0;
 
   // Moves files or whole directories; a reader sees all of it or none, under one name.

@@ -128,6 +128,21 @@ def texts():
 
 
 def addresses():
+    site = ("<configuration><property><name>%s</name><value>%s</value></property>"
+            "<property><name>dfs.nameservices</name><value>ns1</value></property>"
+            "<property><name>dfs.namenode.rpc-address.ns1</name><value>nn:9000</value></property>"
+            "</configuration>")
+    seed("hadoop_conf", "service", site % ("dfs.replication", "3"))
+    seed("hadoop_conf", "variable", site % ("dfs.blocksize", "${dfs.nameservices}m"))
+    seed("hdfs_answer", "none", bytes.fromhex("0608051000180900"))
+    seed("hdfs_answer", "error",
+         bytes.fromhex("1d080510012217") + b"java.io.FileNotFoundExc" + b"")
+    data = b"hello"
+    header = bytes.fromhex("090000000000000000110000000000000000180025") + struct.pack("<i", 5)
+    seed("hdfs_packet", "data", struct.pack(">ih", 13, len(header)) + header +
+         struct.pack(">I", crc32c(data)) + data)
+    seed("hdfs_packet", "ack", bytes.fromhex("09080110001800220100"))
+    seed("hdfs_packet", "block", bytes.fromhex("0e080022090a0408021080041000"))
     seed("cidr", "list", "10.0.0.0/8, 192.0.2.7,2001:db8::/32")
     seed("cidr", "mapped", "::ffff:192.0.2.0/120")
     seed("cidr", "address", "2001:db8::7")
