@@ -1,5 +1,7 @@
 // Changing single minutes of a copied stream (P32), killed at every storage call.
 #include <array>
+#include <map>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
@@ -214,21 +216,21 @@ TEST(MinuteChangeTest, AMinuteOfManyStreamsIsOneCommit) {
       EXPECT_TRUE(process.writer().ChangeMinute(std::move(all), here).ok());
     }
     EXPECT_THAT(Files(world, paths::DivergentRoot()), Not(IsEmpty()));
-    std::map<std::string, int> renames;
+    std::map<std::string, std::set<std::string>> made;  // some are tried twice
     for (const Call& call : process.plan().trace()) {
       if (call.verb != Verb::kRename) continue;
       const bool is_manifest = call.to.starts_with(paths::ManifestRoot(View::kMerged, 0));
-      if (is_manifest) ++renames["amendments"];
-      if (call.to.find("/record-") != std::string::npos) ++renames["records"];
+      if (is_manifest) made["amendments"].insert(call.to);
+      if (call.to.find("/record-") != std::string::npos) made["records"].insert(call.to);
     }
     for (int i = 0; i < streams; ++i) {
       const auto described = here.Described(fmt::format("s{}", i), StartMinute());
       EXPECT_TRUE(described.ok() && *described && (*described)->contains("b"));
     }
-    return renames;
+    return std::pair(made["amendments"].size(), made["records"].size());
   };
-  EXPECT_THAT(change(1), ElementsAre(Pair("amendments", 2), Pair("records", 2)));
-  EXPECT_EQ(change(12), change(1));
+  EXPECT_THAT(change(1), Pair(2, 2));
+  EXPECT_THAT(change(12), Pair(2, 2));
 }
 
 // The removal of a finished record did not outlive a power cut; meanwhile the right file came to
