@@ -331,8 +331,8 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
-  // What mirrors have is copied before anything is merged anew, also when the merge has failed.
-  DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
+  // Only of streams whose era has begun: what mirrors have is copied before anything is merged anew.
+  // Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
