@@ -26,10 +26,8 @@ enum class Step : uint8_t {
   kQueue,        // renames a queue entry into place
   kLease,        // writes a lease
   kMirrorQueue,  // renames an entry into a mirror's queue
-  kStoreEpoch,   // renames an epoch of the topology into place
-  kJournal,      // an operator's command writes the journal of a failover
 };
-inline constexpr int kSteps = 17;
+inline constexpr int kSteps = 15;
 std::string_view StepName(Step step);
 bool IsAt(Step step, const Call& call);
 

@@ -256,11 +256,10 @@ TEST_F(CopyTest, AMinuteClosesOnlyWhenItEqualsThePrimarys) {
   EXPECT_THAT(Minutes("clicks", View::kMerged), ElementsAre(start_, start_ + 1));
 }
 
-// The primary closes a minute without a stream that waits: what is here of it is compared later.
-TEST_F(CopyTest, OfAStreamThatThePrimaryDoesNotNameNothingIsSaid) {
+TEST_F(CopyTest, AStreamThatThePrimaryDoesNotHaveIsADifference) {
   Copy(start_, "a.gz", "a");
-  ExpectOk(mirror_.writer().CloseCopy({View::kMerged, 0, start_, "dc2", {}}));
-  EXPECT_EQ(mirror_.writer().CopyLedger("dc2").closed, start_);
+  EXPECT_EQ(mirror_.writer().CloseCopy({View::kMerged, 0, start_, "dc2", {}}).code(),
+            Code::kRefused);
 }
 
 TEST_F(CopyTest, TheNextHolderGoesOnWhereTheLastOneStopped) {

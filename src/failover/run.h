@@ -5,7 +5,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,7 +17,6 @@
 #include "failover/journal.h"
 #include "failover/journal_store.h"
 #include "failover/observer.h"
-#include "failover/steps.h"
 
 namespace databus::failover {
 
@@ -44,9 +42,6 @@ struct Hooks {
   std::function<void(const Progress& progress)> tell;
 };
 
-// What a look needs to know of the journals besides `own`.
-void SeeOthers(const FoundJournals& found, const std::string& own, Observation& seen);
-
 class Runner {
  public:
   struct Options {
@@ -62,7 +57,7 @@ class Runner {
         observer_(options_.desk, options_.clock) {}
 
   // Takes the journal over, in the name of this process, and drives it to its end. One that has
-  // ended, and is somebody's (has a token), is only made known to every cluster that answers.
+  // ended is only made known to every cluster that answers.
   //   kStopped      by `stop`; it can be resumed
   //   kExists       somebody else steers: another process has taken the journal over, or another
   //                 epoch of the topology was stored
@@ -70,25 +65,18 @@ class Runner {
   Result<Journal> Drive(Journal journal, StopFlag& stop);
 
  private:
-  // The next revision is this one.
-  void Decide(Journal next);
-  // Writes what is decided, the same bytes until it is known that they stand. True: they do.
-  Result<bool> Settle(Journal& journal);
+  Status Save(Journal& journal);
   // kExists: somebody has taken it over.
-  static Status CheckOurs(const Journal& journal, const FoundJournals& found);
+  Status CheckOurs(const Journal& journal) const;
   // One look and what follows from it. True: something changed, look again at once.
   Result<bool> Round(Journal& journal);
-  Result<bool> Act(Journal& journal, const Action& action);
-  Result<bool> StoreNext(const Journal& journal, const TopologyEpoch& epoch);
   Result<bool> Wait(const Journal& journal, const Gate& gate);
   Result<bool> Verify(Journal& journal);
-  void Tell(const Journal& journal) const;
   void JoinLongQueues(const Journal& journal, const Observation& seen);
 
   const Options options_;
   const JournalStore store_;
   Observer observer_;
-  std::optional<Journal> decided_;  // and perhaps not written yet
   bool joined_ = false;
 };
 

@@ -4,9 +4,11 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "base/sync.h"
 #include "cluster/topology.h"
@@ -18,7 +20,7 @@ namespace databus {
 // Thread-safe. The storages live as long as this does.
 class Clusters {
  public:
-  Clusters(const Topology& topology, const OpenClusterStorage& open);
+  Clusters(const Topology& topology, const OpenClusterStorage& open, const Clock& clock);
 
   // Asks every cluster, or one, for its id. One call per cluster; do it once a run.
   void Check();
@@ -30,6 +32,8 @@ class Clusters {
   Storage* Any(const std::string& cluster) const;
   // Why Find is null, or empty.
   std::string WhyAway(const std::string& cluster) const;
+  // When a cluster last answered as itself; nothing: not since this was made.
+  std::optional<BootTime> AnsweredAt(const std::string& cluster) const;
   // Id and groups as last seen; groups is 0 when the cluster never answered.
   ClusterIdentity IdentityOf(const std::string& cluster) const;
 
@@ -43,8 +47,10 @@ class Clusters {
     std::string remembered;
     ClusterIdentity identity{"", 0};
     Status state{Code::kUnavailable, "not asked yet"};
+    std::optional<BootTime> answered_at;  // when it was asked
   };
   void Ask(Entry& entry);
+  const Clock& clock_;
   mutable Mutex mutex_;  // guards entries_' values; never held across a storage call
   std::map<std::string, Entry> entries_;
 };

@@ -103,8 +103,7 @@ TrafficOptions TrafficOf(const DemoOptions& options) {
   return traffic;
 }
 
-std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFigures& figures,
-                            Drill& drill) {
+std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFigures& figures) {
   const std::string& stream = stage.site.topology.streams.front().name;
   return ScenesOf(stage.options.story,
                   {.site = stage.site,
@@ -116,8 +115,7 @@ std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFig
                    // Of the stream that dc1 is the primary of: dc2 has its mirror.
                    .merged = [&watch = stage.watch,
                               stream] { return watch.Count(stream, Hop::kMirror).messages; },
-                   .figures = figures,
-                   .drill = drill});
+                   .figures = figures});
 }
 
 // Traffic, strikes and the story, until everything has arrived or its time is over.
@@ -127,8 +125,7 @@ Status Carry(const Stage& stage, DemoReport& report, StopFlag& stop) {
   Traffic traffic(stage.site, stage.input, TrafficOf(stage.options),
                   {stage.seams.network, clock, stage.seams.random});
   Striker striker(stage.options.strikes, stage.services, stage.events);
-  Drill drill(stage.options.drill, {stage.services, clock, stage.events.on_event});
-  Story story(ScenesOf(stage, traffic, report.story, drill));
+  Story story(ScenesOf(stage, traffic, report.story));
   enum class Phase : uint8_t { kSending, kArriving } phase = Phase::kSending;
   BootTime deadline;
   for (;;) {

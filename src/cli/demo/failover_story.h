@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/demo/drill.h"
 #include "cli/demo/services.h"
 #include "cli/demo/site.h"
 #include "cli/demo/story.h"
@@ -42,7 +41,6 @@ struct StoryWorld {
   std::function<uint64_t()> refusals;  // of all producers so far
   std::function<uint64_t()> merged;    // messages in dc2's merged stream so far
   StoryFigures& figures;
-  Drill& drill;
 };
 
 // What `world` refers to must outlive the scenes.

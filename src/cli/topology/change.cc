@@ -9,7 +9,6 @@
 #include <ostream>
 
 #include "cli/ask.h"
-#include "cli/open_failover.h"
 #include "failover/journal_store.h"
 #include "failover/plan.h"
 
@@ -72,9 +71,7 @@ Exit StoreIt(const TopologyChange& change, TopologyDesk& desk, const ChangeOptio
              Io& io) {
   const TopologyEpoch next = TopologyEpoch::Of(change.next);
   Json json = ToJson(change, options);
-  if (change.waits_for_failover) desk.Look();
-  const Status free = change.waits_for_failover ? CheckNoFailoverIsOpen(desk) : Status::Ok();
-  const auto stored = free.ok() ? desk.Store(next) : Result<TopologyDesk::Stored>(free);
+  const auto stored = desk.Store(next);
   if (!stored.ok()) {
     json["failed"] = stored.status().message();
     return Finish(std::move(json), options, Report(io, stored.status()), io);
@@ -110,12 +107,10 @@ TopologyChange ChangeOf(const TopologyDesk& desk, const TopologyEpoch& base, std
           .next = desk.Next(base, std::move(author)),
           .changes = {},
           .consequences = {},
-          .objections = {},
-          .waits_for_failover = false};
+          .objections = {}};
 }
 
 void ObjectToOpenFailover(const TopologyDesk& desk, TopologyChange& change) {
-  change.waits_for_failover = true;
   const failover::FoundJournals journals = failover::JournalStore(desk).ReadAll();
   if (const failover::Journal* open = failover::FindOpen(journals.by_id)) {
     change.objections.push_back(

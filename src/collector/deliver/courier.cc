@@ -116,7 +116,6 @@ std::optional<BootTime> Courier::Idle() {
   if (load_ == nullptr && wanted_until_ <= now) {
     peer_.reset();
     connection_.reset();
-    trouble_.clear();  // nobody's any more
     return now + kHold;
   }
   return std::nullopt;
