@@ -37,16 +37,33 @@ std::optional<StagingPlace> ParseStagingPlace(std::string_view path) {
   return StagingPlace{std::string(parts[0]), std::string(parts[1]), name->epoch};
 }
 
+// Built once: they are asked of every rename.
+const std::string& TopologyRoot() {
+  static const std::string root = paths::TopologyRoot();
+  return root;
+}
+const std::string& ErasRoot() {
+  static const std::string root = paths::Eras();
+  return root;
+}
+const std::string& FailoverRoot() {
+  static const std::string root = paths::FailoverRoot();
+  return root;
+}
+
 bool IsWithin(std::string_view path, std::string_view directory) {
   return path.size() > directory.size() && path.starts_with(directory) &&
          path[directory.size()] == '/';
 }
 
+uint64_t DigestOf(const std::string& bytes) {
+  return (uint64_t{Crc32c(bytes)} << 32) | (bytes.size() & 0xffffffff);
+}
+
 }  // namespace
 
-Checker::Checker(const Topology& topology, const Trees& trees, const Clock& clock,
-                 std::function<void(Violation)> tell)
-    : topology_(topology), trees_(trees), clock_(clock), tell_(std::move(tell)) {}
+Checker::Checker(const Topology& topology, const Trees& trees, const Clock& clock, Tell tell)
+    : history_(topology), trees_(trees), clock_(clock), tell_(std::move(tell)) {}
 
 std::string Checker::ReadFile(const std::string& cluster, const std::string& path) const {
   const Result<std::string> bytes = trees_.at(cluster)->ReadFile(path);
@@ -72,7 +89,7 @@ bool Checker::IsBelow(const std::string& cluster, const std::string& directory,
 
 void Checker::Fail(const std::string& promise, std::string what, const std::string& path) {
   if (std::exchange(told_, true)) return;
-  tell_({promise, std::move(what), path});
+  tell_.violation({promise, std::move(what), path});
 }
 
 void Checker::Sent(MessageId id, const std::string& cluster, const std::string& stream) {
@@ -87,7 +104,7 @@ void Checker::Acknowledged(MessageId id) {
 void Checker::Refused(MessageId id) {
   Message& message = sent_[id.key()];
   message.fate = Fate::kRefused;
-  if (Visible(message.cluster, View::kLocal, message.stream, id.key())) {
+  if (VisibleAnywhere(View::kLocal, message.stream, id.key())) {
     Fail("G1", fmt::format("{} was refused and is kept", MessageText(id)), "");
   }
 }
@@ -98,10 +115,21 @@ bool Checker::Visible(const std::string& cluster, View view, const std::string& 
   return seen != seen_.end() && seen->second.messages.contains(message);
 }
 
+// Collectors that redirect deliver at another cluster than their own.
+bool Checker::VisibleAnywhere(View view, const std::string& stream, uint64_t message) const {
+  return std::ranges::any_of(
+      trees_, [&](const auto& tree) { return Visible(tree.first, view, stream, message); });
+}
+
 void Checker::OnRename(const std::string& cluster, const std::string& from, const std::string& to) {
   ++checks_;
-  if (const auto gone = paths::ParseMinutePath(from)) CheckPurged(cluster, *gone, from);
+  if (const auto gone = paths::ParseMinutePath(from)) {
+    gone->view == View::kMerged ? CheckTaken(cluster, *gone, from, to)
+                                : CheckPurged(cluster, *gone, from);
+  }
   CheckHourPurged(cluster, from, to);
+  if (IsWithin(to, TopologyRoot())) history_.OnStored(ReadFile(cluster, to));
+  if (IsWithin(to, ErasRoot())) history_.OnEras(cluster, ReadFile(cluster, to));
   const auto at = paths::ParseMinutePath(to);
   if (!at) return;
   CheckPublisher(cluster, *at, from);
@@ -124,6 +152,13 @@ void Checker::OnCreate(const std::string& cluster, const std::string& path) {
   if (paths::ParseMinutePath(path)) {
     Fail("G8", fmt::format("{}: a file was written in place, not in staging", cluster), path);
   }
+}
+
+void Checker::OnReplace(const std::string& /*cluster*/, const std::string& path,
+                        std::string_view text) {
+  if (!IsWithin(path, FailoverRoot())) return;
+  history_.OnJournal(text);
+  if (!history_.unequal().empty()) Fail("G2", "a failover has ended: " + history_.unequal(), path);
 }
 
 // G8: only the newest epoch that has published may publish.
@@ -175,12 +210,13 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
                             const std::string& path) {
   Seen& seen = seen_[{cluster, at.view, at.stream}];
   const std::string bytes = ReadFile(cluster, path);
-  const uint64_t digest = (uint64_t{Crc32c(bytes)} << 32) | (bytes.size() & 0xffffffff);
+  const uint64_t digest = DigestOf(bytes);
   const auto minute = seen.minutes.find(at.minute);
   if (minute == seen.minutes.end()) {
     return Fail("G5", fmt::format("{}: a file in a minute that never appeared", cluster), path);
   }
-  if (minute->first != seen.minutes.rbegin()->first) {
+  const bool closed = minute->first != seen.minutes.rbegin()->first;
+  if (closed && (at.view == View::kLocal || !history_.MayDiverge(cluster, at.stream))) {
     return Fail("G4",
                 fmt::format("{}: a closed minute gets a file; the newest is {}", cluster,
                             seen.minutes.rbegin()->first.ToIso()),
@@ -202,37 +238,143 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
     if (message->second.fate == Fate::kRefused) return fail("G1", "was refused and is kept");
     if (!seen.messages.emplace(key, at.minute).second) return fail("G3", "appears twice");
   }
-  if (at.view == View::kMerged) CheckMirrorFile(cluster, at, digest, path);
+  if (closed) tell_.put_right(cluster, at.stream, at.minute);
+  if (at.view == View::kLocal) return;
+  CheckNotAlone(cluster, at, path);
+  CheckMirrorFile(cluster, at, digest, path);
 }
 
-// G6: what is on a mirror is on the primary, at the same path, with the same bytes.
+bool Checker::HasFile(const std::string& cluster, const paths::MinutePath& at,
+                      uint64_t digest) const {
+  const auto seen = seen_.find({cluster, View::kMerged, at.stream});
+  if (seen == seen_.end()) return false;
+  const auto minute = seen->second.minutes.find(at.minute);
+  if (minute == seen->second.minutes.end()) return false;
+  const auto file = minute->second.files.find(at.file);
+  return file != minute->second.files.end() && file->second == digest;
+}
+
+bool Checker::AnotherHasFile(const std::string& but, const paths::MinutePath& at,
+                             uint64_t digest) const {
+  return std::ranges::any_of(trees_, [&](const auto& tree) {
+    return tree.first != but && HasFile(tree.first, at, digest);
+  });
+}
+
+// P28: who is cut off from a majority publishes nothing of a stream that is to wait then.
+void Checker::CheckNotAlone(const std::string& cluster, const paths::MinutePath& at,
+                            const std::string& path) {
+  const StreamSpec* const stream = history_.Find(at.stream);
+  if (stream == nullptr || stream->when_alone == WhenAlone::kContinue) return;
+  if (history_.IsConfirmedAlone(cluster) || !tell_.is_alone(cluster)) return;
+  Fail("P28", fmt::format("{}: publishes, and has read no majority for long", cluster), path);
+}
+
+// P13: a primary publishes nothing of its own into the minutes of the one before.
+void Checker::CheckOwnFile(const std::string& primary, const paths::MinutePath& at, uint64_t digest,
+                           const std::string& path) {
+  const StreamSpec& stream = *history_.Find(at.stream);
+  if (!stream.cut || at.minute > *stream.cut || AnotherHasFile(primary, at, digest)) return;
+  if (history_.InConflict() || history_.MayDiverge(primary, at.stream)) return;
+  Fail("P13", fmt::format("{}: publishes into a minute of the primary before it", primary), path);
+}
+
+// G6: what is on a mirror is on the primary, at the same path, with the same bytes. A cluster that
+// has not been compared since its primary was changed by force may obey the one before, or have
+// been it.
 void Checker::CheckMirrorFile(const std::string& mirror, const paths::MinutePath& at,
                               uint64_t digest, const std::string& path) {
-  const StreamSpec* const stream = topology_.FindStream(at.stream);
-  if (stream == nullptr || stream->Primary() == mirror) return;
-  const Seen& primary = seen_[{stream->Primary(), View::kMerged, at.stream}];
-  const auto minute = primary.minutes.find(at.minute);
-  const bool equal = minute != primary.minutes.end() && minute->second.files.contains(at.file) &&
-                     minute->second.files.at(at.file) == digest;
-  if (!equal) Fail("G6", fmt::format("{}: not so on {}", mirror, stream->Primary()), path);
+  const StreamSpec* const stream = history_.Find(at.stream);
+  if (stream == nullptr) return;
+  if (stream->Primary() == mirror) return CheckOwnFile(mirror, at, digest, path);
+  if (HasFile(stream->Primary(), at, digest)) return;
+  if (history_.MayDiverge(mirror, at.stream) &&
+      (history_.WasPrimary(mirror, at.stream) || AnotherHasFile(mirror, at, digest))) {
+    return;
+  }
+  Fail("G6", fmt::format("{}: not so on {}", mirror, stream->Primary()), path);
+}
+
+std::string Checker::WhyIncomplete(const std::string& mirror, const std::string& primary,
+                                   const paths::MinutePath& at) {
+  const Seen& there = seen_[{primary, View::kMerged, at.stream}];
+  const Minute before = at.minute + -1;
+  const auto theirs = there.minutes.find(before);
+  if (theirs == there.minutes.end()) return "";  // purged
+  const auto& ours = seen_[{mirror, View::kMerged, at.stream}].minutes.at(before).files;
+  if (there.minutes.rbegin()->first > before && ours == theirs->second.files) return "";
+  return fmt::format("{}: minute {} begins, and {} has {} of {} files of {}", mirror,
+                     at.minute.ToIso(), before.ToIso(), ours.size(), theirs->second.files.size(),
+                     primary);
 }
 
 // G6: a mirror begins a minute when it has all of the one before, which the primary has closed.
 void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at) {
-  const StreamSpec* const stream = topology_.FindStream(at.stream);
+  const StreamSpec* const stream = history_.Find(at.stream);
   if (stream == nullptr || stream->Primary() == mirror) return;
-  const Seen& primary = seen_[{stream->Primary(), View::kMerged, at.stream}];
-  const Minute before = at.minute + -1;
-  const auto theirs = primary.minutes.find(before);
-  if (theirs == primary.minutes.end()) return;  // purged
-  const auto& ours = seen_[{mirror, View::kMerged, at.stream}].minutes.at(before).files;
-  if (primary.minutes.rbegin()->first <= before || ours != theirs->second.files) {
-    Fail("G6",
-         fmt::format("{}: minute {} begins, and {} has {} of {} files of {}", mirror,
-                     at.minute.ToIso(), before.ToIso(), ours.size(), theirs->second.files.size(),
-                     stream->Primary()),
-         paths::MinuteDir(at.view, at.stream, at.minute));
+  std::string why = WhyIncomplete(mirror, stream->Primary(), at);
+  if (why.empty()) return;
+  if (history_.MayDiverge(mirror, at.stream)) {
+    if (history_.WasPrimary(mirror, at.stream)) return;
+    for (const auto& [other, tree] : trees_) {
+      const bool was = other != mirror && history_.WasPrimary(other, at.stream);
+      if (was && WhyIncomplete(mirror, other, at).empty()) return;
+    }
   }
+  Fail("G6", std::move(why), paths::MinuteDir(at.view, at.stream, at.minute));
+}
+
+// Whether all that a cluster has of a stream, up to this minute, is as at the primary, which has
+// closed it.
+bool Checker::IsEqualUpTo(const std::string& cluster, const std::string& primary,
+                          const paths::MinutePath& at) {
+  const Seen& there = seen_[{primary, View::kMerged, at.stream}];
+  const auto& here = seen_[{cluster, View::kMerged, at.stream}].minutes;
+  if (there.minutes.empty() || there.minutes.rbegin()->first <= at.minute) return false;
+  return std::all_of(here.begin(), here.upper_bound(at.minute), [&](const auto& minute) {
+    const auto theirs = there.minutes.find(minute.first);
+    if (theirs == there.minutes.end()) return there.purged && minute.first <= *there.purged;
+    return theirs->second.files == minute.second.files;
+  });
+}
+
+// P32: what a cluster has of a stream after the last minute that is as at its primary is set aside,
+// the newest first. What was visible there may become visible again.
+void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at,
+                         const std::string& from, const std::string& to) {
+  if (!ParseStagingPlace(to)) return CheckPurged(cluster, at, from);
+  const StreamSpec* const stream = history_.Find(at.stream);
+  // Which side is right is not known before one is chosen.
+  const bool is_primary =
+      stream != nullptr && stream->Primary() == cluster && !history_.InConflict();
+  if (stream == nullptr || is_primary || !history_.MayDiverge(cluster, at.stream)) {
+    return Fail("G4", fmt::format("{}: is taken out of the view", cluster), from);
+  }
+  Seen& seen = seen_[{cluster, at.view, at.stream}];
+  const auto minute = seen.minutes.find(at.minute);
+  if (minute == seen.minutes.end()) return;
+  if (at.file.empty()) {
+    if (!minute->second.files.empty() || minute != std::prev(seen.minutes.end())) {
+      return Fail("G4",
+                  fmt::format("{}: a minute is set aside, and is not the newest, empty", cluster),
+                  from);
+    }
+    seen.minutes.erase(minute);
+    return tell_.put_right(cluster, at.stream, at.minute);
+  }
+  const auto file = minute->second.files.find(at.file);
+  if (file == minute->second.files.end()) return;
+  if (!history_.InConflict() && IsEqualUpTo(cluster, stream->Primary(), at)) {
+    return Fail("G4",
+                fmt::format("{}: is set aside, though all is as at {}", cluster, stream->Primary()),
+                from);
+  }
+  minute->second.files.erase(file);
+  for (const uint64_t key : reader_.Read(ReadFile(cluster, to)).keys) {
+    seen.messages.erase(key);
+    if (sent_.at(key).fate == Fate::kAcknowledged) due_.push_back(key);
+  }
+  tell_.put_right(cluster, at.stream, at.minute);
 }
 
 // G9: what leaves the local stream has been merged and mirrored; what leaves the primary has been
@@ -245,6 +387,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
       Fail("G5", fmt::format("{}: a minute goes before an older one", cluster), path);
     }
     seen.minutes.erase(at.minute);
+    seen.purged = at.minute;
     return;
   }
   const auto minute = seen.minutes.find(at.minute);
@@ -252,7 +395,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
   if (!seen.minutes.empty() && seen.minutes.rbegin()->first == at.minute) {
     return Fail("G4", fmt::format("{}: a file leaves the open minute", cluster), path);
   }
-  const StreamSpec* const stream = topology_.FindStream(at.stream);
+  const StreamSpec* const stream = history_.Find(at.stream);
   if (stream == nullptr) return;
   for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
     for (const DestinationSpec& to : stream->destinations) {
@@ -272,7 +415,7 @@ void Checker::CheckHourPurged(const std::string& cluster, const std::string& fro
   if (!hour || !hour->file.empty()) return;
   const auto minutes = trees_.at(cluster)->List(to);
   if (!minutes.ok()) return;
-  const StreamSpec* const stream = topology_.FindStream(hour->stream);
+  const StreamSpec* const stream = history_.Find(hour->stream);
   const bool copy =
       hour->view == View::kMerged && stream != nullptr && stream->Primary() != cluster;
   for (const DirEntry& minute : *minutes) {
@@ -297,6 +440,7 @@ void Checker::OnRemove(const std::string& cluster, const std::string& path) {
 
 // What was visible was never promised to last: whoever made the rename had no answer yet.
 void Checker::OnUndone(const std::string& cluster, const std::string& from, const std::string& to) {
+  if (const auto back = paths::ParseMinutePath(from)) OnReturned(cluster, *back, from);
   const auto at = paths::ParseMinutePath(to);
   if (!at) return;
   Seen& seen = seen_[{cluster, at->view, at->stream}];
@@ -308,6 +452,17 @@ void Checker::OnUndone(const std::string& cluster, const std::string& from, cons
   const auto minute = seen.minutes.find(at->minute);
   if (minute != seen.minutes.end()) minute->second.files.erase(at->file);
   for (const uint64_t key : reader_.Read(ReadFile(cluster, from)).keys) seen.messages.erase(key);
+}
+
+// What was taken out of a view is there again.
+void Checker::OnReturned(const std::string& cluster, const paths::MinutePath& at,
+                         const std::string& path) {
+  Seen& seen = seen_[{cluster, at.view, at.stream}];
+  SeenMinute& minute = seen.minutes[at.minute];
+  if (at.file.empty()) return;
+  const std::string bytes = ReadFile(cluster, path);
+  minute.files[at.file] = DigestOf(bytes);
+  for (const uint64_t key : reader_.Read(bytes).keys) seen.messages[key] = at.minute;
 }
 
 // G7: a claimed or staged file, or a queue entry, goes when what it stands for is where it belongs.
@@ -334,7 +489,8 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
   const std::string bytes = ReadFile(cluster, path);
   for (lines = bytes; !lines.empty();) {
     const size_t end = std::min(lines.find('\n'), lines.size());
-    const auto at = paths::ParseQueueLine(lines.substr(0, end));
+    const std::string_view line = lines.substr(0, end);
+    const auto at = paths::ParseQueueLine(line);
     lines.remove_prefix(std::min(end + 1, lines.size()));
     if (!at || at->file.empty()) continue;
     const Seen& source = seen_[{cluster, at->view, at->stream}];
@@ -344,11 +500,33 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     const std::string file = paths::MinuteFile(at->view, at->stream, at->minute, at->file);
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
       if (there.messages.contains(key)) continue;
+      if (IsQueued(cluster, line, path)) break;
+      // A hint: what is there is compared with all that is here.
+      if (mirror && history_.MayDiverge(to, at->stream)) break;
       return Fail("G7",
                   fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file, to),
                   path);
     }
   }
+}
+
+// Lines go from one entry to another when queues are joined, and when a stream gets another
+// primary.
+bool Checker::IsQueued(const std::string& cluster, std::string_view line,
+                       const std::string& but) const {
+  const std::string text = std::string(line) + "\n";
+  MemoryStorage& tree = *trees_.at(cluster);
+  const bool mirrors = IsWithin(but, paths::Parent(paths::Mirrors("c")));
+  for (const ClusterSpec& to : history_.present().clusters) {
+    const std::string queue = mirrors ? paths::Mirrors(to.name) : paths::Consumers(to.name);
+    const auto entries = tree.List(queue);
+    if (!entries.ok()) continue;
+    for (const DirEntry& entry : *entries) {
+      const std::string path = paths::Join(queue, entry.name);
+      if (path != but && ReadFile(cluster, path).find(text) != std::string::npos) return true;
+    }
+  }
+  return false;
 }
 
 std::optional<std::string> Checker::Missing() {
@@ -365,10 +543,10 @@ std::optional<std::string> Checker::MissingIn(uint64_t key) const {
     return fmt::format("{} of {} from {} is not in {} of {}", MessageText(key), message.stream,
                        message.cluster, paths::ViewRoot(view), cluster);
   };
-  if (!Visible(message.cluster, View::kLocal, message.stream, key)) {
+  if (!VisibleAnywhere(View::kLocal, message.stream, key)) {
     return tell(message.cluster, View::kLocal);
   }
-  for (const DestinationSpec& to : topology_.FindStream(message.stream)->destinations) {
+  for (const DestinationSpec& to : history_.Find(message.stream)->destinations) {
     if (!Visible(to.cluster, View::kMerged, message.stream, key)) {
       return tell(to.cluster, View::kMerged);
     }
@@ -400,10 +578,20 @@ std::optional<std::string> Checker::OldEntry(const std::string& cluster, const s
     const auto entries = tree.List(directory);
     if (!entries.ok()) continue;
     for (const DirEntry& entry : *entries) {
-      if (entry.info.modified < before) return paths::Join(directory, entry.name);
+      const std::string path = paths::Join(directory, entry.name);
+      if (entry.info.modified < before && !IsNobodys(cluster, path)) return path;
     }
   }
   return std::nullopt;
+}
+
+// A hint for a mirror that looks elsewhere now, left by a primary that was given up.
+bool Checker::IsNobodys(const std::string& cluster, const std::string& path) const {
+  if (!IsWithin(path, paths::Parent(paths::Mirrors("c")))) return false;
+  const std::string text = ReadFile(cluster, path);
+  const auto at = paths::ParseQueueLine(std::string_view(text).substr(0, text.find('\n')));
+  const StreamSpec* const stream = at ? history_.Find(at->stream) : nullptr;
+  return stream != nullptr && stream->Primary() != cluster;
 }
 
 std::optional<std::string> Checker::Unfinished(WallTime healed) const {
@@ -420,6 +608,8 @@ std::optional<std::string> Checker::Unfinished(WallTime healed) const {
   for (const auto& [key, seen] : seen_) {
     const auto& [cluster, view, stream] = key;
     if (seen.minutes.empty() || seen.minutes.rbegin()->first >= Minute::Of(healed) + 2) continue;
+    const StreamSpec* const spec = history_.Find(stream);
+    if (view == View::kMerged && (spec == nullptr || !spec->RoleOf(cluster))) continue;
     return fmt::format("{} of {} stands still at {}", paths::Stream(view, stream), cluster,
                        seen.minutes.rbegin()->first.ToIso());
   }

@@ -19,6 +19,7 @@
 #include "base/minute.h"
 #include "cluster/paths.h"
 #include "cluster/topology.h"
+#include "sim/epoch_history.h"
 #include "sim/messages.h"
 #include "storage/memory/memory_storage.h"
 
@@ -37,10 +38,18 @@ class Checker {
  public:
   using Trees = std::map<std::string, std::unique_ptr<MemoryStorage>>;
 
-  // Looks at the trees themselves, where no fault can hide anything. `tell` is called at most once.
-  // `clock` is the clusters' own.
-  Checker(const Topology& topology, const Trees& trees, const Clock& clock,
-          std::function<void(Violation)> tell);
+  struct Tell {
+    std::function<void(Violation)> violation;  // called at most once
+    // P32: a closed minute of a merged view is being put right.
+    std::function<void(const std::string& cluster, const std::string& stream, Minute minute)>
+        put_right;
+    // P28: whether nobody at the cluster has been able to read a majority for so long, awake, that
+    // it publishes nothing of what is to wait then.
+    std::function<bool(const std::string& cluster)> is_alone;
+  };
+  // Looks at the trees themselves, where no fault can hide anything. `topology`: until another one
+  // is stored. `clock` is the clusters' own.
+  Checker(const Topology& topology, const Trees& trees, const Clock& clock, Tell tell);
 
   // What producers do. `cluster` is that of the collector.
   void Sent(MessageId id, const std::string& cluster, const std::string& stream);
@@ -57,6 +66,8 @@ class Checker {
   void OnCreate(const std::string& cluster, const std::string& path);
   // Before it happens: what is removed can still be read.
   void OnRemove(const std::string& cluster, const std::string& path);
+  // Its content was replaced.
+  void OnReplace(const std::string& cluster, const std::string& path, std::string_view text);
   // A power cut has undone a rename (to is where it had been moved to).
   void OnUndone(const std::string& cluster, const std::string& from, const std::string& to);
 
@@ -70,6 +81,7 @@ class Checker {
   // An acknowledged message that `reader` should have read and has not, and which.
   std::optional<std::string> Unread(const StreamReader& reader) const;
 
+  const EpochHistory& epochs() const { return history_; }
   uint64_t messages() const { return sent_.size(); }
   uint64_t checks() const { return checks_; }
 
@@ -86,7 +98,8 @@ class Checker {
   // One stream in one view of one cluster.
   struct Seen {
     std::map<Minute, SeenMinute> minutes;
-    std::unordered_map<uint64_t, Minute> messages;  // ever visible, and where
+    std::optional<Minute> purged;                   // up to here
+    std::unordered_map<uint64_t, Minute> messages;  // ever visible, and where; not set aside
   };
   using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream
 
@@ -99,7 +112,26 @@ class Checker {
                       const std::string& from);
   void CheckMirrorFile(const std::string& mirror, const paths::MinutePath& at, uint64_t digest,
                        const std::string& path);
+  void CheckNotAlone(const std::string& cluster, const paths::MinutePath& at,
+                     const std::string& path);
+  void CheckOwnFile(const std::string& primary, const paths::MinutePath& at, uint64_t digest,
+                    const std::string& path);
+  // Why the minute before `at` at the mirror is not as at `primary`, closed; empty: it is.
+  std::string WhyIncomplete(const std::string& mirror, const std::string& primary,
+                            const paths::MinutePath& at);
+  // A file or a directory leaves a merged view for the staging of its writer.
+  void CheckTaken(const std::string& cluster, const paths::MinutePath& at, const std::string& from,
+                  const std::string& to);
+  bool IsEqualUpTo(const std::string& cluster, const std::string& primary,
+                   const paths::MinutePath& at);
+  bool IsNobodys(const std::string& cluster, const std::string& path) const;
+  bool HasFile(const std::string& cluster, const paths::MinutePath& at, uint64_t digest) const;
+  bool AnotherHasFile(const std::string& but, const paths::MinutePath& at, uint64_t digest) const;
+  // Whether a queue entry at the cluster other than `but` holds the line.
+  bool IsQueued(const std::string& cluster, std::string_view line, const std::string& but) const;
+  bool VisibleAnywhere(View view, const std::string& stream, uint64_t message) const;
   void CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at);
+  void OnReturned(const std::string& cluster, const paths::MinutePath& at, const std::string& path);
   void CheckDiscarded(const std::string& cluster, const std::string& path);
   void CheckPurged(const std::string& cluster, const paths::MinutePath& at,
                    const std::string& path);
@@ -115,10 +147,10 @@ class Checker {
   // Of one that is acknowledged: where it is not visible yet.
   std::optional<std::string> MissingIn(uint64_t message) const;
 
-  const Topology& topology_;
+  EpochHistory history_;
   const Trees& trees_;
   const Clock& clock_;
-  const std::function<void(Violation)> tell_;
+  const Tell tell_;
   bool told_ = false;
   uint64_t checks_ = 0;
   MessageReader reader_;

@@ -19,6 +19,17 @@ void Machine::Kill() {
   if (process_ != nullptr) seams_.scheduler.Kill(*process_);
 }
 
+void Machine::Stop() {
+  if (setup_.kind != ServiceKind::kOperator) return stop_->Stop();
+  if (const auto stop = stop_command_.lock()) (*stop)();
+}
+
+std::shared_ptr<void> Machine::ListenForStop(std::function<void()> stop) {
+  auto kept = std::make_shared<std::function<void()>>(std::move(stop));
+  stop_command_ = kept;
+  return kept;
+}
+
 void Machine::Start() {
   ++pid_;
   ways_.clear();
@@ -66,6 +77,10 @@ void Machine::Reconfigure(int64_t seconds) {
 }
 
 Status Machine::Run(Seams& seams) {
+  if (setup_.kind == ServiceKind::kOperator) {
+    seams_.operate(*this, seams);
+    return Status::Ok();
+  }
   const ConfigText config{ConfigFile(), setup_.config};
   if (setup_.kind == ServiceKind::kCollector) return RunCollector(seams, config, *stop_, reload_);
   return RunWorker(seams, config, {}, *stop_);

@@ -1,5 +1,6 @@
 // One machine with one process on it, which is started, dies, sleeps and is started again. Put
-// together as main() does: RunCollector or RunWorker over seams of the world.
+// together as main() does: RunCollector, RunWorker, or an operator's commands, over seams of the
+// world.
 #pragma once
 
 #include <functional>
@@ -17,7 +18,7 @@
 
 namespace databus::sim {
 
-enum class ServiceKind : uint8_t { kCollector, kWorker };
+enum class ServiceKind : uint8_t { kCollector, kWorker, kOperator };
 
 struct MachineSetup {
   ServiceKind kind = ServiceKind::kCollector;
@@ -39,6 +40,8 @@ struct MachineSeams {
   // Before each storage and disk call: lets time pass and says what goes wrong.
   std::function<Fault(Machine&, const Call&)> on_call;
   std::function<void()> after_list;
+  // What somebody types at an operator's machine; returns when all is done.
+  std::function<void(Machine&, Seams&)> operate;
   // The process has ended, by itself or by death.
   std::function<void(Machine&, const std::string& why)> on_end;
 };
@@ -50,8 +53,10 @@ class Machine {
 
   // REQUIRES: Gone().
   void Start();
-  // Asks it to stop, as TERM does.
-  void Stop() { stop_->Stop(); }
+  // Asks it to stop, as TERM does; at an operator's machine the command that runs.
+  void Stop();
+  // Of a command: what Stop is to call, as long as what it answers is kept.
+  std::shared_ptr<void> ListenForStop(std::function<void()> stop);
   void Kill();
   // No fiber of its process is left.
   bool Gone() const { return process_ == nullptr || process_->fibers == 0; }
@@ -90,6 +95,7 @@ class Machine {
   // Of the present process; kept until the next one starts.
   std::unique_ptr<fibers::Process> process_;
   std::unique_ptr<StopFlag> stop_;
+  std::weak_ptr<std::function<void()>> stop_command_;
   ReloadFlag reload_;
   std::unique_ptr<FaultPlan> plan_;
   std::unique_ptr<Disk> faulty_disk_;

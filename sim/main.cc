@@ -1,4 +1,5 @@
 // databus-sim: simulates installations from seeds and says what broke which promise.
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,6 +18,7 @@
 #include "base/random.h"
 #include "sim/correlated.h"
 #include "sim/report.h"
+#include "sim/tales.h"
 #include "telemetry/log.h"
 
 namespace databus::sim {
@@ -48,6 +50,19 @@ struct Wishes {
 
 double Now() {
   return std::chrono::duration<double>(SystemClock().Boot().time_since_epoch()).count();
+}
+
+// Of processors, by this process and by the jobs that it has waited for.
+double CoreSeconds() {
+  double sum = 0;
+  for (const int whose : {RUSAGE_SELF, RUSAGE_CHILDREN}) {
+    rusage used{};
+    getrusage(whose, &used);
+    for (const timeval& time : {used.ru_utime, used.ru_stime}) {
+      sum += static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+    }
+  }
+  return sum;
 }
 
 // A failure as somebody wants to find it: made small, with its story and how to see it again.
@@ -169,11 +184,15 @@ int Run(const Wishes& wishes) {
   if (!wishes.seed && listed.empty()) fmt::print("fresh seeds from {}\n", first);
   const double begin = Now();
   const Tally tally = RunJobs(listed, first, wishes);
-  fmt::print("{}", TallyLine(tally, Now() - begin));
-  if (wishes.coverage) fmt::print("{}{}", CoverageTable(tally.coverage), RowsTable(tally));
+  const Took took{Now() - begin, CoreSeconds()};
+  if (wishes.coverage) {
+    fmt::print("{}{}{}", CoverageTable(tally.coverage), RowsTable(tally),
+               FailoverTable(tally.failover_coverage));
+  }
   const std::vector<std::string> unreached =
       wishes.require_coverage ? Unreached(tally) : std::vector<std::string>();
   for (const std::string& what : unreached) fmt::print("never reached: {}\n", what);
+  fmt::print("{}", TallyLine(tally, took));
   return tally.failed == 0 && unreached.empty() ? 0 : 1;
 }
 
@@ -207,9 +226,13 @@ void Declare(CLI::App& app, Wishes& wishes) {
   static const std::map<std::string, Size> kSizeNames = {
       {"compact", Size::kCompact}, {"ordinary", Size::kOrdinary}, {"hours", Size::kHours}};
   app.add_option("--size", wishes.wanted.size, "compact, ordinary or hours (default: drawn)")
-      ->transform(CLI::CheckedTransformer(kSizeNames));
-  app.add_option("--story", wishes.wanted.story, "Tell this one in any case")
-      ->check(CLI::IsMember(StoryNames()));
+      ->transform(CLI::CheckedTransformer(kSizeNames).description(""));
+  std::vector<std::string> stories = StoryNames();
+  for (const std::string& tale : TaleNames()) stories.push_back(tale);
+  app.add_option("--story", wishes.wanted.story,
+                 "Tell this one in any case: faults that hang together, or what operators do "
+                 "(failover, failback, unplanned, return, opposite, abort, edit)")
+      ->check(CLI::IsMember(stories));
   app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 
@@ -229,7 +252,10 @@ int main(int argc, char** argv) {
     wishes.cuts.producers.insert(wishes.without_producers.begin(), wishes.without_producers.end());
     wishes.cuts.rates.insert(wishes.without_rates.begin(), wishes.without_rates.end());
     wishes.cuts.until = std::chrono::milliseconds(wishes.until_ms);
-    static_cast<void>(databus::StartLog({.level = databus::LogLevel::kError}));
+    // A trace has what the processes log beside it, on stderr.
+    const databus::LogLevel level =
+        wishes.trace ? databus::LogLevel::kInfo : databus::LogLevel::kError;
+    static_cast<void>(databus::StartLog({.level = level}));
     return databus::sim::Run(wishes);
   } catch (const CLI::ParseError& error) {
     return app.exit(error);

@@ -13,6 +13,9 @@ std::map<std::string, uint64_t> Lengths(const std::vector<DirEntry>& entries) {
   return lengths;
 }
 
+// Somebody puts right what is being read.
+Status PutRight() { return {Code::kUnavailable, "is being put right"}; }
+
 }  // namespace
 
 void StreamReader::Fail(const std::string& promise, const std::string& what,
@@ -28,7 +31,9 @@ Status StreamReader::Poll(Storage& tree) {
     first_ = position_;
   }
   while (position_) {
+    const uint64_t forgotten = forgotten_;
     const auto next = tree.Stat(Dir(position_->Next()));
+    if (forgotten != forgotten_) return PutRight();
     if (next.code() == Code::kNotFound) break;  // still open, or purged with all before it
     DATABUS_RETURN_IF_ERROR(next.status());
     DATABUS_RETURN_IF_ERROR(ReadMinute(tree, *position_));
@@ -43,7 +48,9 @@ Status StreamReader::Poll(Storage& tree) {
 }
 
 Status StreamReader::ReadMinute(Storage& tree, Minute minute) {
+  const uint64_t forgotten = forgotten_;
   auto entries = tree.List(Dir(minute));
+  if (forgotten != forgotten_) return PutRight();
   if (entries.code() == Code::kNotFound) {
     fell_behind_ = true;
     return Status::Ok();
@@ -53,6 +60,7 @@ Status StreamReader::ReadMinute(Storage& tree, Minute minute) {
   for (const DirEntry& entry : *entries) {
     const std::string path = paths::Join(Dir(minute), entry.name);
     const auto bytes = tree.ReadFile(path);
+    if (forgotten != forgotten_) return PutRight();
     if (bytes.code() == Code::kNotFound) fell_behind_ = true;
     if (bytes.code() == Code::kNotFound) return Status::Ok();
     DATABUS_RETURN_IF_ERROR(bytes.status());
@@ -64,16 +72,26 @@ Status StreamReader::ReadMinute(Storage& tree, Minute minute) {
       }
     }
   }
-  read_.merge(messages);
+  for (const uint64_t key : messages) read_.emplace(key, minute);
   last_ = minute;
   last_files_ = Lengths(*entries);
   return Status::Ok();
+}
+
+void StreamReader::Forget(Minute minute) {
+  if (last_ && *last_ >= minute) last_.reset();
+  if (!position_ || *position_ < minute) return;
+  ++forgotten_;
+  position_ = minute;
+  first_ = std::min(*first_, minute);
+  std::erase_if(read_, [&](const auto& one) { return one.second >= minute; });
 }
 
 // G4: what was closed is what it was, or purged.
 Status StreamReader::LookAgain(Storage& tree) {
   if (!last_) return Status::Ok();
   const auto entries = tree.List(Dir(*last_));
+  if (!last_) return PutRight();
   if (entries.code() == Code::kNotFound) last_.reset();
   if (entries.code() == Code::kNotFound) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(entries.status());

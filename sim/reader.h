@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 
 #include "base/minute.h"
@@ -30,6 +31,9 @@ class StreamReader {
   // not answer; the next poll goes on there.
   Status Poll(Storage& tree);
 
+  // P32: the minute is being put right; it, and what is later, is to be read again.
+  void Forget(Minute minute);
+
   const Options& options() const { return options_; }
   // The first minute that it has not read; nothing before it found one.
   std::optional<Minute> position() const { return position_; }
@@ -51,11 +55,12 @@ class StreamReader {
   MessageReader messages_;
   std::optional<Minute> first_;
   std::optional<Minute> position_;
-  std::unordered_set<uint64_t> read_;
+  std::unordered_map<uint64_t, Minute> read_;  // and where
   // The minute that was read last: names and lengths.
   std::optional<Minute> last_;
   std::map<std::string, uint64_t> last_files_;
   bool fell_behind_ = false;
+  uint64_t forgotten_ = 0;  // how often
 };
 
 }  // namespace databus::sim

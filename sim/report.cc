@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "cluster/paths.h"
+#include "failover/journal.h"
 
 namespace databus::sim {
 namespace {
@@ -18,6 +19,20 @@ void AddCoverage(Coverage& sum, const Coverage& more) {
   for (size_t f = 0; f < kFaultKinds; ++f) {
     for (size_t p = 0; p < kPlaces; ++p) sum[f][p] += more[f][p];
   }
+}
+
+void AddFailovers(const FailoverCoverage& more, FailoverCoverage& sum) {
+  for (size_t w = 0; w < kMeanwhiles; ++w) {
+    for (size_t i = 0; i < kFailoverSteps; ++i) sum[w][i] += more[w][i];
+  }
+}
+
+void AddFailovers(const Failovers& more, Failovers& sum) {
+  sum.planned += more.planned;
+  sum.unplanned += more.unplanned;
+  sum.failback += more.failback;
+  sum.aborted += more.aborted;
+  sum.conflicts += more.conflicts;
 }
 
 struct ExceptedRow {
@@ -86,6 +101,8 @@ void Tally::Add(const Scenario& scenario, const Outcome& outcome) {
   messages += outcome.messages;
   simulated_s += static_cast<uint64_t>(InSeconds(outcome.simulated));
   AddCoverage(coverage, outcome.coverage);
+  AddFailovers(outcome.failover_coverage, failover_coverage);
+  AddFailovers(outcome.failovers, failovers);
 }
 
 void Tally::CountRows() {
@@ -106,6 +123,8 @@ void Tally::Add(const Tally& other) {
   messages += other.messages;
   simulated_s += other.simulated_s;
   AddCoverage(coverage, other.coverage);
+  AddFailovers(other.failover_coverage, failover_coverage);
+  AddFailovers(other.failovers, failovers);
 }
 
 std::string RunLine(uint64_t seed, const Outcome& outcome) {
@@ -122,18 +141,22 @@ std::string ViolationLine(uint64_t seed, const Outcome& outcome) {
                      outcome.violation->path);
 }
 
-std::string TallyLine(const Tally& tally, double seconds) {
+std::string TallyLine(const Tally& tally, const Took& took) {
   std::string sizes;
   for (size_t i = 0; i < kSizes; ++i) {
     sizes +=
         fmt::format("{}{} {}", i == 0 ? "" : ", ", tally.sizes[i], SizeName(static_cast<Size>(i)));
   }
+  const auto calls = static_cast<double>(tally.seam_calls);
   return fmt::format(
-      "{} seeds, {} failed; {} seam calls ({:.0f} a second), {} faults, {} deaths, {} messages, "
-      "{} h simulated; {}, {} seam calls at least\n",
-      tally.seeds, tally.failed, tally.seam_calls, static_cast<double>(tally.seam_calls) / seconds,
+      "{} seeds, {} failed; {} seam calls ({:.0f} a second, {:.0f} in a second of one core), {} "
+      "faults, {} deaths, {} messages, {} h simulated; {}, {} seam calls at least; {} failovers, "
+      "{} "
+      "unplanned, {} failbacks, {} aborted, {} conflicts settled\n",
+      tally.seeds, tally.failed, tally.seam_calls, calls / took.seconds, calls / took.core_seconds,
       tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600, sizes,
-      tally.fewest_calls);
+      tally.fewest_calls, tally.failovers.planned, tally.failovers.unplanned,
+      tally.failovers.failback, tally.failovers.aborted, tally.failovers.conflicts);
 }
 
 std::string CoverageTable(const Coverage& coverage) {
@@ -145,6 +168,22 @@ std::string CoverageTable(const Coverage& coverage) {
   for (size_t f = 0; f < kFaultKinds; ++f) {
     text += fmt::format("{:<14}", FaultName(f));
     for (const uint64_t count : coverage[f]) text += fmt::format("{:>12}", count);
+    text += '\n';
+  }
+  return text;
+}
+
+std::string FailoverTable(const FailoverCoverage& coverage) {
+  // Those after it are ends.
+  constexpr auto kLast = static_cast<size_t>(failover::Step::kUndo);
+  std::string text = fmt::format("{:<16}", "");
+  for (size_t i = 0; i <= kLast; ++i) {
+    text += fmt::format("{:>9}", failover::StepName(static_cast<failover::Step>(i)));
+  }
+  text += '\n';
+  for (size_t w = 0; w < kMeanwhiles; ++w) {
+    text += fmt::format("{:<16}", MeanwhileName(static_cast<Meanwhile>(w)));
+    for (size_t i = 0; i <= kLast; ++i) text += fmt::format("{:>9}", coverage[w][i]);
     text += '\n';
   }
   return text;

@@ -29,6 +29,8 @@ struct Tally {
   uint64_t messages = 0;
   uint64_t simulated_s = 0;
   Coverage coverage{};
+  FailoverCoverage failover_coverage{};
+  Failovers failovers{};
   std::array<uint64_t, kRecoveryTable.size()> rows{};  // of the recovery table, how often
 
   // What this process has reached of the recovery table in all its runs.
@@ -39,9 +41,16 @@ struct Tally {
 
 std::string RunLine(uint64_t seed, const Outcome& outcome);
 std::string ViolationLine(uint64_t seed, const Outcome& outcome);
-std::string TallyLine(const Tally& tally, double seconds);
+// How long the runs took, by the clock and of processors.
+struct Took {
+  double seconds = 0;
+  double core_seconds = 0;
+};
+std::string TallyLine(const Tally& tally, const Took& took);
 // Calls of each place that met each fault; a zero is a pair that was never reached.
 std::string CoverageTable(const Coverage& coverage);
+// The same for the steps of failovers.
+std::string FailoverTable(const FailoverCoverage& coverage);
 // The same for the rows of the recovery table (commit/recovery_table.h).
 std::string RowsTable(const Tally& tally);
 // What of both, except what no seed can reach, was never reached; one line each. Of a few seeds

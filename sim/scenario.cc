@@ -1,12 +1,14 @@
 #include "sim/scenario.h"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 
 #include <fmt/format.h>
 
 #include "sim/correlated.h"
 #include "sim/random.h"
+#include "sim/tales.h"
 
 namespace databus::sim {
 namespace {
@@ -16,6 +18,11 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 
 constexpr int64_t kFullScanSeconds = 60;
+// What is told of operators takes several runs for each of its steps.
+constexpr int64_t kRunOfTaleMs = 15'000;
+constexpr minutes kLongTale{11};
+// P34: what no queue names is looked for when a cluster has come back, and so often.
+constexpr minutes kSalvageEvery{10};
 
 // How the parts of a scenario depend on each other while it is drawn.
 struct Drawing {
@@ -26,6 +33,7 @@ struct Drawing {
   SimRandom random;
   Scenario scenario;
   Size size = Size::kCompact;
+  std::optional<TalePlan> tale;
   int64_t run_interval_ms = 0;
   int64_t lease_timeout_ms = 0;
 };
@@ -76,18 +84,28 @@ void DrawTopology(Drawing& drawing) {
       "<databus>\n<defaults><rootdir>/databus</rootdir><retentioninhours>{}</retentioninhours>"
       "<trashretentioninhours>1</trashretentioninhours></defaults>\n<streams>\n",
       drawing.size == Size::kHours ? 1 : 48);
-  const uint64_t streams = random.Between(1, drawing.IsCompact() ? 2 : 3);
+  uint64_t streams = random.Between(1, drawing.IsCompact() ? 2 : 3);
+  // Something has to be where the tale takes it away, and to fit where it brings it.
+  const TalePlan* const tale = drawing.tale ? &*drawing.tale : nullptr;
+  const bool opposite = tale != nullptr && tale->tale == Tale::kOpposite;
+  if (opposite) streams = std::max<uint64_t>(streams, 2);
+  const auto concerned = [&](size_t c) {
+    return tale != nullptr && (c == tale->from || c == tale->to);
+  };
   for (uint64_t s = 0; s < streams; ++s) {
-    xml += fmt::format("<stream name=\"{}\">\n<sources>", kNames[s]);
+    xml += fmt::format("<stream name=\"{}\"{}>\n<sources>", kNames[s],
+                       tale != nullptr && tale->waits ? " whenalone=\"wait\"" : "");
     const size_t sure = random.Below(clusters.size());
     for (size_t c = 0; c < clusters.size(); ++c) {
       if (c != sure && random.Chance(300'000)) continue;
       xml += fmt::format("<source><name>{}</name></source>", clusters[c].name);
     }
     xml += "</sources>\n<destinations>";
-    const size_t primary = random.Below(clusters.size());
+    size_t primary = random.Below(clusters.size());
+    if (tale != nullptr && s == 0) primary = tale->from;
+    if (opposite && s == 1) primary = tale->to;
     for (size_t c = 0; c < clusters.size(); ++c) {
-      if (c != primary && random.Chance(250'000)) continue;
+      if (c != primary && random.Chance(250'000) && !concerned(c)) continue;
       xml += fmt::format("<destination><name>{}</name>{}</destination>", clusters[c].name,
                          c == primary ? "<primary>true</primary>" : "");
     }
@@ -164,6 +182,7 @@ void DrawServices(Drawing& drawing) {
   SimRandom& random = drawing.random;
   Scenario& scenario = drawing.scenario;
   DrawIntervals(drawing);
+  if (drawing.tale) drawing.run_interval_ms = std::min(drawing.run_interval_ms, kRunOfTaleMs);
   const bool equal_names = SimRandom(scenario.seed, 9).Chance(250'000);
   for (size_t c = 0; c < scenario.clusters.size(); ++c) {
     const std::string& cluster = scenario.clusters[c].name;
@@ -287,6 +306,19 @@ std::string_view SizeName(Size size) {
   return kNames[static_cast<size_t>(size)];
 }
 
+std::string_view DeedName(Deed deed) {
+  switch (deed) {
+    case Deed::kFailOver: return "failover";
+    case Deed::kGiveUp: return "failover --unplanned";
+    case Deed::kFailBack: return "failback";
+    case Deed::kResume: return "resume";
+    case Deed::kAbort: return "abort";
+    case Deed::kEdit: return "topology apply";
+    case Deed::kSpool: return "topology mode";
+  }
+  __builtin_unreachable();
+}
+
 std::string_view IncidentName(IncidentKind kind) {
   switch (kind) {
     case IncidentKind::kKill: return "kill";
@@ -308,6 +340,8 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kWrongMount: return "wrong-mount";
     case IncidentKind::kTreeCut: return "tree-cut";
     case IncidentKind::kReconfigure: return "reconfigure";
+    case IncidentKind::kSiteCut: return "site-cut";
+    case IncidentKind::kSiteDown: return "site-down";
   }
   __builtin_unreachable();
 }
@@ -328,6 +362,14 @@ std::string Scenario::ToString() const {
                   Seconds(duration), Seconds(settle_within), topology_xml);
   for (const CollectorPlan& one : collectors) text += fmt::format("collector {}\n", one.host);
   for (const WorkerPlan& one : workers) text += fmt::format("worker {}\n{}", one.host, one.config);
+  for (const OperatorPlan& one : operators) {
+    text += fmt::format("operator {}:", one.host);
+    for (const OperatorTask& task : one.tasks) {
+      text += fmt::format(" {} from {} to {} at {:.1f} s;", DeedName(task.deed), task.from, task.to,
+                          std::chrono::duration<double>(task.at).count());
+    }
+    text += "\n";
+  }
   text += fmt::format(
       "in a million calls: answer lost {}, request lost {}, no space {}, slow {}, stale list {}, "
       "connection breaks {}\n",
@@ -349,6 +391,11 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   drawing.scenario.seam_calls_min = kSeamCallsMin;
   drawing.scenario.simulated_min = kSimulatedMin;
   DrawClusters(drawing);
+  SimRandom operators(seed, 10);
+  drawing.tale = DrawTale(operators, drawing.size, drawing.scenario.clusters.size(), wanted.story);
+  if (drawing.tale && drawing.tale->IsLong()) {
+    drawing.scenario.duration = std::max<SimTime>(drawing.scenario.duration, kLongTale);
+  }
   DrawTopology(drawing);
   DrawServices(drawing);
   DrawTraffic(drawing);
@@ -357,12 +404,19 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   SimRandom readers(seed, 8);
   DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
-  DrawCorrelated(correlated, {drawing.lease_timeout_ms, drawing.size == Size::kHours, wanted.story},
+  const bool of_operators = drawing.tale && !wanted.story.empty();
+  DrawCorrelated(correlated,
+                 {drawing.lease_timeout_ms, drawing.size == Size::kHours,
+                  of_operators ? std::string_view() : std::string_view(wanted.story)},
                  drawing.scenario);
+  if (drawing.tale) TellTale(operators, *drawing.tale, drawing.scenario);
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =
       seconds(2 * kFullScanSeconds) +
       milliseconds(3 * drawing.lease_timeout_ms + 8 * drawing.run_interval_ms) + minutes(5);
+  // Each step of a failover may have to wait for as much.
+  drawing.scenario.operators_within = 4 * drawing.scenario.settle_within;
+  if (drawing.tale && drawing.tale->IsForced()) drawing.scenario.settle_within += kSalvageEvery;
   return std::move(drawing.scenario);
 }
 

@@ -47,6 +47,31 @@ struct ProducerPlan {
   uint32_t burst_max = 1;
 };
 
+// What an operator does with the commands of the program.
+enum class Deed : uint8_t {
+  kFailOver,  // planned
+  kGiveUp,    // unplanned: `from` is lost; accepts what that may cost
+  kFailBack,  // brings `to` back
+  kResume,    // goes on with what somebody has left
+  kAbort,
+  kEdit,   // topology apply: adds a stream
+  kSpool,  // topology mode: the collectors of `from` spool for a while
+};
+std::string_view DeedName(Deed deed);
+
+struct OperatorTask {
+  Deed deed = Deed::kFailOver;
+  SimTime at{};  // not before, nor before the one before is done
+  std::string from{};
+  std::string to{};
+};
+
+struct OperatorPlan {
+  std::string host;
+  size_t site = 0;  // the data centre from where the clusters are seen
+  std::vector<OperatorTask> tasks;
+};
+
 enum class IncidentKind : uint8_t {
   kKill,         // a process dies
   kPowerCut,     // and its machine loses what was not synced
@@ -67,8 +92,10 @@ enum class IncidentKind : uint8_t {
   kWrongMount,   // another cluster's tree, or an empty disk, is where a collector's should be
   kTreeCut,      // power cut of a cluster and of the workers beside it
   kReconfigure,  // an operator changes a process's settings and starts it again; amount: seconds
+  kSiteCut,      // a data centre and the others cannot reach each other
+  kSiteDown,     // and its processes are dead; amount: 1 power cut
 };
-inline constexpr int kIncidentKinds = 19;
+inline constexpr int kIncidentKinds = 21;
 inline constexpr int kIncidentKindsAnyTime = 12;  // the others need a step
 std::string_view IncidentName(IncidentKind kind);
 
@@ -76,7 +103,7 @@ struct Incident {
   IncidentKind kind = IncidentKind::kKill;
   SimTime at{};
   SimTime lasts{};
-  size_t who = 0;      // a process (collectors, then workers), or the site
+  size_t who = 0;      // a process (collectors, workers, operators), or the site
   size_t cluster = 0;  // that is unreachable or full
   uint64_t calls = 0;  // kKill, kPowerCut: at its n-th seam call from then on
   int64_t amount = 0;  // of a step (ms) or drift (ppm), or which way a cut goes
@@ -132,6 +159,8 @@ struct Scenario {
   std::vector<WorkerPlan> workers;
   std::vector<ProducerPlan> producers;
   std::vector<ReaderPlan> readers;
+  std::vector<OperatorPlan> operators;
+  SimTime operators_within{};  // faults stopped so long ago: what they do has ended
   Rates rates;
   std::vector<Incident> incidents;
 
@@ -141,7 +170,8 @@ struct Scenario {
 // What is not drawn.
 struct Wanted {
   std::optional<Size> size{};
-  std::string story{};  // one of StoryNames() (sim/correlated.h); empty: only what is drawn
+  // One of StoryNames() (sim/correlated.h) or TaleNames() (sim/tales.h); empty: only what is drawn.
+  std::string story{};
 };
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted = {});
 

@@ -25,6 +25,8 @@ struct Roots {
   std::string leases = paths::Leases();
   std::string local = paths::ViewRoot(View::kLocal);
   std::string merged = paths::ViewRoot(View::kMerged);
+  std::string topology = paths::TopologyRoot();
+  std::string failover = paths::FailoverRoot();
   std::string consumers{paths::Parent(paths::Consumers("c"))};
   std::string mirrors{paths::Parent(paths::Mirrors("c"))};
   std::string manifests{paths::Parent(paths::Parent(paths::ManifestRoot(View::kLocal, 0)))};
@@ -78,9 +80,9 @@ bool ListsEpochs(const Call& call) {
 
 std::string_view StepName(Step step) {
   static constexpr std::string_view kNames[kSteps] = {
-      "at-once", "spool-append", "spool-sync",  "deliver", "announce",
-      "claim",   "take-epoch",   "list-epochs", "fence",   "record",
-      "publish", "close",        "queue",       "lease",   "mirror-queue"};
+      "at-once",    "spool-append", "spool-sync",   "deliver", "announce", "claim",
+      "take-epoch", "list-epochs",  "fence",        "record",  "publish",  "close",
+      "queue",      "lease",        "mirror-queue", "epoch",   "journal"};
   return kNames[static_cast<size_t>(step)];
 }
 
@@ -107,6 +109,8 @@ bool IsAt(Step step, const Call& call) {
     case Step::kQueue: return call.verb == Verb::kRename && IsQueue(call.to);
     case Step::kMirrorQueue:
       return call.verb == Verb::kRename && paths::Parent(paths::Parent(call.to)) == At().mirrors;
+    case Step::kStoreEpoch: return IsMove(call, At().tmp, At().topology);
+    case Step::kJournal: return call.verb == Verb::kReplace && IsBelow(call.path, At().failover);
     case Step::kLease: return Changes(call.verb) && IsBelow(call.path, At().leases);
   }
   __builtin_unreachable();

@@ -26,8 +26,10 @@ enum class Step : uint8_t {
   kQueue,        // renames a queue entry into place
   kLease,        // writes a lease
   kMirrorQueue,  // renames an entry into a mirror's queue
+  kStoreEpoch,   // renames an epoch of the topology into place
+  kJournal,      // an operator's command writes the journal of a failover
 };
-inline constexpr int kSteps = 15;
+inline constexpr int kSteps = 17;
 std::string_view StepName(Step step);
 bool IsAt(Step step, const Call& call);
 

@@ -59,7 +59,9 @@ class WatchedTree final : public Storage {
     return answers;
   }
   Status Replace(const std::string& path, std::string_view content) override {
-    return tree_.Replace(path, content);
+    Status answer = tree_.Replace(path, content);
+    if (answer.ok()) checker_.OnReplace(cluster_, path, content);
+    return answer;
   }
   Status SyncAll() override { return tree_.SyncAll(); }
 

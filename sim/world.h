@@ -29,15 +29,44 @@ enum class Place : uint8_t {
   kManifest,
   kLease,
   kStatus,
+  kTopology,
+  kJournal,
   kOther,
 };
-inline constexpr size_t kPlaces = 10;
+inline constexpr size_t kPlaces = 12;
 std::string_view PlaceName(Place place);
 
 // How often each fault met a call of each place.
 inline constexpr size_t kFaultKinds = 10;
 using Coverage = std::array<std::array<uint64_t, kPlaces>, kFaultKinds>;
 std::string_view FaultName(size_t kind);
+
+// What happened while a failover was at a step of it (failover/journal.h).
+enum class Meanwhile : uint8_t {
+  kRequestLost,  // of any process
+  kAnswerLost,
+  kRefused,
+  kOperatorDies,
+  kWorkerDies,
+  kCollectorDies,
+  kOperatorSleeps,
+  kOtherSleeps,
+  kSiteLost,   // a data centre is cut off, or down
+  kTakenOver,  // another operator goes on with it
+};
+inline constexpr size_t kMeanwhiles = 10;
+inline constexpr size_t kFailoverSteps = 12;
+using FailoverCoverage = std::array<std::array<uint64_t, kFailoverSteps>, kMeanwhiles>;
+std::string_view MeanwhileName(Meanwhile what);
+
+// How the failovers of a run, or of many, ended.
+struct Failovers {
+  uint64_t planned = 0;
+  uint64_t unplanned = 0;
+  uint64_t failback = 0;
+  uint64_t aborted = 0;
+  uint64_t conflicts = 0;  // of stored topologies, that were settled
+};
 
 struct Outcome {
   std::optional<Violation> violation;
@@ -53,6 +82,8 @@ struct Outcome {
   SimTime simulated{};
   SimTime settled_after{};  // the last fault
   Coverage coverage{};
+  FailoverCoverage failover_coverage{};
+  Failovers failovers{};
 };
 
 // Not re-entrant; one at a time in a process.

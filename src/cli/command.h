@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <iosfwd>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -41,6 +42,9 @@ struct Io {
   std::function<bool(Milliseconds most)> wait_for_input = {};
   // Whether whoever read `out` has gone away (a pipe into `head`). Empty: nobody does.
   std::function<bool()> reader_is_gone = {};
+  // From the call until what it answers is gone, `stop` is called, on any thread, when the command
+  // is to end (TERM, INT). For commands that have something to finish before. Empty: nobody asks.
+  std::function<std::shared_ptr<void>(std::function<void()> stop)> listen_for_stop = {};
 };
 
 // "databus: <message>" on `err`. kUsage for kInvalid (somebody has to change a file or an

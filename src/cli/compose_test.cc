@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include "cli/test_world.h"
+#include "control/adopt_file.h"
+#include "failover/journal.h"
 #include "telemetry/http.h"
 
 namespace databus {
 namespace {
 
+using testing::AllOf;
 using testing::HasSubstr;
 
 constexpr const char* kConfig =
@@ -38,6 +41,34 @@ TEST(ComposeTest, APortInUseIsSaidBeforeAnythingStarts) {
   const Status run = RunWorker(seams, {"databus.cfg", config}, {}, stop);
   EXPECT_EQ(run.code(), Code::kRefused);
   EXPECT_THAT(run.message(), HasSubstr("databus.http_port"));
+}
+
+TEST(ComposeTest, AnEditedFileIsNotAdoptedWhileAFailoverIsUnderWay) {
+  TestWorld world;
+  const auto first = JudgeFile(*ParseTopology(kTestTopology, "databus.xml"), nullptr, {});
+  for (const auto& [cluster, tree] : world.trees) {
+    ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), first->epoch).ok());
+  }
+  std::string& file = world.files["databus.xml"];
+  file.replace(file.find(">48<"), 4, ">47<");
+  failover::Journal journal;
+  journal.id = "20310506T100405Z-planned-dc1-dc2";
+  journal.revision = 3;
+  journal.step = failover::Step::kDrain;
+  const std::string path = paths::FailoverJournal({journal.id, 3});
+  ASSERT_TRUE(world.Put("dc2", path, journal.Encode()).ok());
+  StopFlag stop;
+  stop.Stop();
+  Seams seams = world.MakeSeams();
+  const WorkerStart start{AdoptTree::kNo, 1};
+  const Status refused = RunWorker(seams, {"databus.cfg", kConfig}, start, stop);
+  EXPECT_EQ(refused.code(), Code::kRefused);
+  EXPECT_THAT(refused.message(), AllOf(HasSubstr("--adopt-config=1"), HasSubstr(journal.id),
+                                       HasSubstr("drain"), HasSubstr("databus failover abort")));
+  EXPECT_EQ(**NewestEpoch(*world.trees["dc1"]), 1U);
+  ASSERT_TRUE(world.trees["dc2"]->Remove(path).ok());
+  EXPECT_TRUE(RunWorker(seams, {"databus.cfg", kConfig}, start, stop).ok());
+  EXPECT_EQ(**NewestEpoch(*world.trees["dc1"]), 2U);
 }
 
 TEST(ComposeTest, ARefusedConfigurationTouchesNothing) {

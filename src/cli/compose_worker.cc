@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <memory>
@@ -7,8 +9,10 @@
 #include "cli/compose.h"
 #include "cli/installation.h"
 #include "cli/monitor.h"
+#include "cli/open_failover.h"
 #include "cluster/worker_config.h"
 #include "control/adopt_file.h"
+#include "control/topology_desk.h"
 #include "control/topology_watch.h"
 #include "telemetry/log.h"
 #include "worker/worker.h"
@@ -30,7 +34,8 @@ std::vector<std::string> ClustersOf(const WorkerConfig& config, const Topology& 
 }
 
 // A worker process from its first look at the clusters to its end. Each topology that it obeys is
-// one life of its services: what is new to it begins as after a restart.
+// one life of its services: what is new to it begins as after a restart. Leases, and what is true
+// whatever the topology says, go on from one life to the next.
 class WorkerProcess {
  public:
   WorkerProcess(Seams& seams, WorkerConfig config, const WorkerStart& start)
@@ -60,7 +65,21 @@ class WorkerProcess {
         const FileVerdict verdict,
         JudgeFile(file, obeyed == nullptr ? nullptr : &obeyed->epoch, start_.adopt_config));
     if (verdict.kind == FileVerdict::Kind::kStored) return Status::Ok();
+    if (verdict.kind == FileVerdict::Kind::kNext) DATABUS_RETURN_IF_ERROR(CheckNobodySteers(file));
     return watch_->Begin(verdict.epoch);
+  }
+
+  // Here, as only the commands' side knows failovers; processes obey what is stored.
+  Status CheckNobodySteers(const Topology& file) {
+    TopologyDesk desk({.random = seams_.random,
+                       .open =
+                           [this](const ClusterSpec& spec) {
+                             return seams_.open_storage(spec.url, spec.root_dir);
+                           },
+                       .clusters = file.clusters});
+    desk.Look();
+    return CheckNoFailoverIsOpen(desk).WithContext(
+        fmt::format("--adopt-config={}", start_.adopt_config.value_or(0)));
   }
 
   // A cluster that a newer topology does not know any more ends nothing but the service for it; at
@@ -90,7 +109,7 @@ class WorkerProcess {
         const std::unique_ptr<Worker> worker,
         Worker::Create(outside, config, obeyed,
                        {seams_.host, seams_.pid, seams_.machine, seams_.process_is_gone},
-                       start_.adopt_tree));
+                       start_.adopt_tree, std::exchange(learnt_, {})));
     DATABUS_RETURN_IF_ERROR(worker->Start());
     LogInfo("worker", "started",
             {{"config", config_.file},
@@ -105,9 +124,19 @@ class WorkerProcess {
     while (!stop.SleepUntil(seams_.clock, seams_.clock.Boot() + PollInterval(config_)) &&
            !watch_->Poll()) {
     }
-    LogInfo("worker", "stopping", {{"why", stop.Stopped() ? "told to" : "a newer topology"}});
     monitor_.Serve({}, {});
-    worker->Stop();
+    if (stop.Stopped()) {
+      LogInfo("worker", "stopping", {{"why", "told to"}});
+      worker->Stop();
+    } else {
+      LogInfo("worker", "stopping", {{"why", "a newer topology"}});
+      const Topology& next = watch_->obeyed()->topology;
+      std::vector<std::string> served = ClustersOf(config_, next);
+      std::erase_if(
+          served, [&](const std::string& cluster) { return next.FindCluster(cluster) == nullptr; });
+      learnt_ = worker->StopFor(served);
+      if (stop.Stopped()) worker->Finish();  // there is no next one after all
+    }
     LogInfo("worker", "stopped");
     return Status::Ok();
   }
@@ -116,6 +145,7 @@ class WorkerProcess {
   const WorkerConfig config_;
   const WorkerStart start_;
   bool first_life_ = true;
+  Learnt learnt_;  // by the last life
   std::unique_ptr<TopologyWatch> watch_;
   Monitor monitor_;
 };

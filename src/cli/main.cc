@@ -5,11 +5,15 @@
 #include <cerrno>
 #include <csignal>
 #include <iostream>
+#include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "cli/all_commands.h"
 #include "cli/app.h"
 #include "cli/installation.h"
+#include "cli/signals.h"
 #include "storage/open.h"
 
 namespace {
@@ -38,11 +42,16 @@ std::string MachineName() {
   return boot->substr(0, boot->find('\n')) + "-" + pids.data();
 }
 
+std::shared_ptr<void> ListenForStop(std::function<void()> stop) {
+  return std::make_shared<databus::SignalWatch>(std::move(stop));
+}
+
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  if (argc > 1 && argv[1] == databus::kCollector.name) databus::HoldHangUps();
   std::ios::sync_with_stdio(false);
   std::cin.tie(nullptr);
   std::signal(SIGPIPE, SIG_IGN);  // a reader that goes away is an error of ours, not a death
@@ -52,7 +61,8 @@ int main(int argc, char** argv) {
       .err = std::cerr,
       .terminal = isatty(STDERR_FILENO) != 0 ? databus::Terminal::kYes : databus::Terminal::kNo,
       .wait_for_input = &WaitForInput,
-      .reader_is_gone = &ReaderIsGone};
+      .reader_is_gone = &ReaderIsGone,
+      .listen_for_stop = &ListenForStop};
   databus::Seams seams{.clock = databus::SystemClock(),
                        .random = databus::SystemRandom(),
                        .disk = databus::LocalDisk(),

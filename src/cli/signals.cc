@@ -11,6 +11,13 @@
 
 namespace databus {
 
+void HoldHangUps() {
+  sigset_t hang_up;
+  sigemptyset(&hang_up);
+  sigaddset(&hang_up, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &hang_up, nullptr);
+}
+
 SignalWatch::SignalWatch(std::function<void()> on_stop, std::function<void()> on_reload)
     : on_stop_(std::move(on_stop)), on_reload_(std::move(on_reload)) {
   sigemptyset(&signals_);

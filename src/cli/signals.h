@@ -9,6 +9,10 @@
 
 namespace databus {
 
+// From now on HUPs of this process wait until a SignalWatch that reloads is there, which then hears
+// of them. For a service that reloads, first thing in main(): an early HUP must not kill it.
+void HoldHangUps();
+
 // From its construction to its destruction TERM and INT call `on_stop`, on a thread of its own,
 // once; the next one ends the process at once, with 128 + the signal's number. Every HUP calls
 // `on_reload`, if there is one. Construct it before any other thread of the command: threads

@@ -103,7 +103,9 @@ TEST_F(StatusTopologyTest, AFailoverThatIsUnderWayIsShownAndFrozenStreamsAreAPro
   journal.revision = 1;
   journal.step = failover::Step::kFreeze;
   journal.driver = "h1:812";
-  ASSERT_TRUE(world_.Put("dc2", paths::FailoverJournal(journal.id), journal.Encode()).ok());
+  ASSERT_TRUE(
+      world_.Put("dc2", paths::FailoverJournal({journal.id, journal.revision}), journal.Encode())
+          .ok());
   const std::string under_way = Status().out;
   EXPECT_THAT(under_way,
               AllOf(HasSubstr("UNDER WAY: planned " + journal.id + ", at step freeze"),
@@ -112,7 +114,9 @@ TEST_F(StatusTopologyTest, AFailoverThatIsUnderWayIsShownAndFrozenStreamsAreAPro
   EXPECT_EQ(nlohmann::json::parse(Status("--json").out)["topology"]["failover"]["step"], "freeze");
   journal.revision = 2;
   journal.step = failover::Step::kAborted;
-  ASSERT_TRUE(world_.Put("dc1", paths::FailoverJournal(journal.id), journal.Encode()).ok());
+  ASSERT_TRUE(
+      world_.Put("dc1", paths::FailoverJournal({journal.id, journal.revision}), journal.Encode())
+          .ok());
   EXPECT_THAT(Status().out,
               AllOf(HasSubstr("no failover is under way: clicks"), Not(HasSubstr("UNDER WAY"))));
 }

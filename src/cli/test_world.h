@@ -50,6 +50,9 @@ class BorrowedStorage final : public Storage {
   std::string Describe() const override { return tree_.Describe(); }
   Result<NodeInfo> Stat(const std::string& path) override { return tree_.Stat(path); }
   Result<std::vector<DirEntry>> List(const std::string& path) override { return tree_.List(path); }
+  Result<std::vector<std::string>> ListNames(const std::string& path) override {
+    return tree_.ListNames(path);
+  }
   Result<std::unique_ptr<FileReader>> Open(const std::string& path) override {
     return tree_.Open(path);
   }

@@ -61,14 +61,13 @@ constexpr Verdict kAllVerdicts[] = {Verdict::kLost, Verdict::kDoubled, Verdict::
 Outcome Look(VerifyObserver& observer, const std::vector<StreamSpec>& streams,
              const MinuteRange& range) {
   Outcome outcome;
-  for (const StreamSpec& stream : streams) {
-    const SeenStream seen = observer.Observe(stream, range.from);
+  for (const SeenStream& seen : observer.Look(streams, range.from)) {
     for (const SeenView& view : seen.views) {
-      ViewCount count{stream.name, view.cluster, view.view, 0, 0, view.unreadable};
-      for (const SeenFile& file : view.files) {
-        if (!range.Holds(file.minute)) continue;
+      ViewCount count{seen.stream, view.cluster, view.view, 0, 0, view.unreadable};
+      for (const auto& file : view.files) {
+        if (!range.Holds(file->minute)) continue;
         ++count.files;
-        count.messages += file.messages;
+        count.messages += file->messages;
       }
       outcome.counts.push_back(std::move(count));
     }
@@ -122,7 +121,10 @@ std::string_view Sentence(const Outcome& outcome, Exit exit) {
     case Exit::kFailed:
       return "NOT EQUAL: something is lost or doubled. Keep everything as it is; purge nothing.";
     case Exit::kUndecided:
-      return "CANNOT BE DECIDED: something cannot be read, or is still on its way.";
+      return outcome.Has(Verdict::kUnknown)
+                 ? "CANNOT BE DECIDED: something cannot be read."
+                 : "STILL ON ITS WAY: not everything has arrived in the time to wait; nothing is "
+                   "lost or doubled. While producers run that is so at any time: leave --wait out.";
     case Exit::kNothingToDo: return "There is nothing in this range.";
     case Exit::kUsage: break;
   }

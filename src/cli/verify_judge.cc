@@ -15,7 +15,7 @@ using Index = std::unordered_map<std::string_view, std::vector<const SeenFile*>>
 
 Index ByIdentity(const SeenView& view) {
   Index index;
-  for (const SeenFile& file : view.files) index[file.identity].push_back(&file);
+  for (const auto& file : view.files) index[file->identity].push_back(file.get());
   return index;
 }
 
@@ -70,7 +70,8 @@ class Judgement {
   }
 
   void Whole(const SeenView& view) {
-    for (const SeenFile& file : view.files) {
+    for (const auto& each : view.files) {
+      const SeenFile& file = *each;
       if (range_.Holds(file.minute) && !file.damage.empty()) {
         Add(Verdict::kLost, view, &file, "damaged: " + file.damage);
       }
@@ -107,16 +108,31 @@ class Judgement {
     return queue != seen_.queued.end() && queue->second.contains(path);
   }
 
+  // At a change of the primary, in a queue of one of before: the local service puts it into the
+  // right one. Null: in none.
+  const std::string* QueuedForAnother(const std::string& from, const std::string& path) const {
+    for (const auto& [queue, lines] : seen_.queued) {
+      if (queue.first == from && lines.contains(path)) return &queue.second;
+    }
+    return nullptr;
+  }
+
   void LocalIsMerged(const SeenView& local, const SeenView& merged) {
     if (!merged.unreadable.empty()) return;  // said once, of that view
     const Index& there = indexes_.at(&merged);
-    for (const SeenFile& file : local.files) {
+    for (const auto& each : local.files) {
+      const SeenFile& file = *each;
       if (!range_.Holds(file.minute) || there.contains(file.identity)) continue;
       const std::string path =
           paths::MinuteFile(View::kLocal, seen_.stream, file.minute, file.name);
       if (Queued(local.cluster, merged.cluster, path)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in the queue of {} for {}", local.cluster, merged.cluster), View::kLocal);
+      } else if (const std::string* other = QueuedForAnother(local.cluster, path)) {
+        Add(Verdict::kPending, merged, &file,
+            fmt::format("in the queue of {} for {}, to be put into that for {}", local.cluster,
+                        *other, merged.cluster),
+            View::kLocal);
       } else if (HoldsName(local.in_commit, file.name)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format("in a commit of {} that is not finished", local.cluster), View::kLocal);
@@ -138,7 +154,8 @@ class Judgement {
                return other->minute == file.minute && other->name == file.name;
              });
     };
-    for (const SeenFile& file : primary.files) {
+    for (const auto& each : primary.files) {
+      const SeenFile& file = *each;
       if (!range_.Holds(file.minute) || same_place(indexes_.at(&mirror), file)) continue;
       const std::string path =
           paths::MinuteFile(View::kMerged, seen_.stream, file.minute, file.name);
@@ -154,7 +171,8 @@ class Judgement {
             fmt::format("on the primary {}, and not at this path here", primary.cluster));
       }
     }
-    for (const SeenFile& file : mirror.files) {
+    for (const auto& each : mirror.files) {
+      const SeenFile& file = *each;
       // At another place there: said already, of this mirror.
       if (!range_.Holds(file.minute) || indexes_.at(&primary).contains(file.identity)) continue;
       if (const auto excuse = Excuse(primary, file)) {
@@ -167,7 +185,8 @@ class Judgement {
   }
 
   void MergedIsLocal(const SeenView& merged) {
-    for (const SeenFile& file : merged.files) {
+    for (const auto& each : merged.files) {
+      const SeenFile& file = *each;
       if (!range_.Holds(file.minute) || file.source.empty()) continue;
       const SeenView* local = seen_.Find(file.source, View::kLocal);
       if (local == nullptr || !local->unreadable.empty()) continue;

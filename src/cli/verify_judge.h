@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -47,7 +48,7 @@ struct SeenView {
   std::string cluster;
   View view = View::kLocal;
   std::string unreadable;  // why; then nothing else is known
-  std::vector<SeenFile> files;
+  std::vector<std::shared_ptr<const SeenFile>> files;
   std::optional<Minute> newest;     // read before the files
   Minute kept_from;                 // retention may have removed older minutes
   std::set<std::string> in_commit;  // names of files in commits that are not finished

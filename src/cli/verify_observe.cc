@@ -3,20 +3,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <sstream>
+#include <set>
+#include <utility>
 
 #include "audit/gzip.h"
 #include "base/crc32c.h"
 #include "cli/stream_view.h"
+#include "cli/verify_waiting.h"
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
-#include "commit/record.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kReadBytes = size_t{1} << 20;
-constexpr size_t kSmallFileMax = size_t{64} << 20;
 
 // "" when the bytes are what the header says, and can be uncompressed; else what is wrong.
 Result<std::string> LookAtBytes(FileReader& file, const std::string& path,
@@ -73,73 +73,184 @@ void VerifyObserver::OpenAll() {
   }
 }
 
+// Reads staging and queues when they are first asked for: after whatever was read before.
+class VerifyObserver::Step {
+ public:
+  explicit Step(std::map<std::string, Tree>& trees) : trees_(trees) {}
+
+  // REQUIRES: the cluster answers.
+  const StagedFiles& Staged(const std::string& cluster, View view, const std::string& stream) {
+    Tree& tree = trees_[cluster];
+    const Group group = GroupOf(stream, tree.groups);
+    const auto [found, is_new] = staged_.try_emplace({cluster, view, group});
+    if (is_new) found->second = ReadStaged(*tree.storage, view, group);
+    return found->second;
+  }
+  // Adds what the queue says of the stream.
+  void Queue(const std::string& holder, const std::string& destination, View view,
+             const std::set<std::string>& streams, SeenStream& seen) {
+    Tree& tree = trees_[holder];
+    if (!tree.away.empty()) return;
+    const std::string directory =
+        view == View::kLocal ? paths::Consumers(destination) : paths::Mirrors(destination);
+    const auto [found, is_new] = queues_.try_emplace({holder, directory});
+    if (is_new) found->second = ReadQueue(*tree.storage, directory, streams);
+    seen.queued[{holder, destination}].merge(found->second[seen.stream]);
+  }
+
+ private:
+  std::map<std::string, Tree>& trees_;
+  std::map<std::tuple<std::string, View, Group>, StagedFiles> staged_;
+  std::map<std::pair<std::string, std::string>, NamesOfStreams> queues_;  // by holder and path
+};
+
 SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {
-  OpenAll();
-  SeenStream seen{.stream = stream.name, .primary = stream.Primary()};
-  for (const SourceSpec& source : stream.sources) {
-    CountDelivered(source.cluster, seen);
-    seen.views.push_back(ObserveView(source.cluster, View::kLocal, stream.name, from));
-    ReadQueue(source.cluster, seen.primary, View::kLocal, seen);
-  }
-  seen.views.push_back(ObserveView(seen.primary, View::kMerged, stream.name, from));
-  for (const std::string& mirror : stream.Mirrors()) {
-    ReadQueue(seen.primary, mirror, View::kMerged, seen);
-    seen.views.push_back(ObserveView(mirror, View::kMerged, stream.name, from));
-  }
-  return seen;
+  return std::move(Look({stream}, from).front());
 }
 
-SeenView VerifyObserver::ObserveView(const std::string& cluster, View view,
-                                     const std::string& stream, Minute from) {
-  SeenView seen;
-  seen.cluster = cluster;
-  seen.view = view;
-  const auto retention = view == View::kLocal ? topology_.LocalRetention(cluster, stream)
-                                              : topology_.MergedRetention(cluster, stream);
-  seen.kept_from = Minute::Of(seams_.clock.Wall() - retention);
+std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& streams, Minute from) {
+  OpenAll();
+  std::vector<SeenStream> all;
+  std::set<std::string> names;
+  for (const StreamSpec& stream : streams) {
+    all.push_back({.stream = stream.name, .primary = stream.Primary()});
+    names.insert(stream.name);
+  }
+  const auto each = [&](auto read) {
+    Step step(trees_);
+    for (size_t i = 0; i < streams.size(); ++i) read(streams[i], step, all[i]);
+  };
+  each([&](const StreamSpec& stream, Step&, SeenStream& seen) {
+    for (const SourceSpec& source : stream.sources) CountDelivered(source.cluster, seen);
+  });
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    ReadLocals(stream, from, step, seen);
+  });
+  // Those of other clusters first: after a change of the primary lines move from there to its own.
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    for (const ClusterSpec& other : topology_.clusters) {
+      if (other.name == seen.primary) continue;
+      for (const SourceSpec& source : stream.sources) {
+        step.Queue(source.cluster, other.name, View::kLocal, names, seen);
+      }
+    }
+  });
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    for (const SourceSpec& source : stream.sources) {
+      step.Queue(source.cluster, seen.primary, View::kLocal, names, seen);
+    }
+  });
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    seen.views.push_back(ReadWhole({seen.primary, View::kMerged, stream.name}, from, step));
+  });
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    for (const std::string& mirror : stream.Mirrors()) {
+      step.Queue(seen.primary, mirror, View::kMerged, names, seen);
+    }
+  });
+  each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    for (const std::string& mirror : stream.Mirrors()) {
+      seen.views.push_back(ReadWhole({mirror, View::kMerged, stream.name}, from, step));
+    }
+  });
+  return all;
+}
+
+void VerifyObserver::CountDelivered(const std::string& cluster, SeenStream& seen) {
   Tree& tree = trees_[cluster];
+  if (!tree.away.empty()) return;
+  const auto collectors = ListIfThere(*tree.storage, paths::DataStream(seen.stream));
+  if (!collectors.ok()) return;
+  uint64_t count = 0;
+  for (const DirEntry& collector : *collectors) {
+    const auto files =
+        ListIfThere(*tree.storage, paths::DataCollector(seen.stream, collector.name));
+    if (!files.ok()) continue;
+    count += static_cast<uint64_t>(std::ranges::count_if(*files, [](const DirEntry& file) {
+      return file.info.kind == NodeKind::kFile && !IsIgnoredDataName(file.name);
+    }));
+  }
+  if (count > 0) seen.delivered[cluster] = count;
+}
+
+void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& step,
+                                SeenStream& seen) {
+  for (const SourceSpec& source : stream.sources) {
+    const std::string& cluster = source.cluster;
+    if (trees_[cluster].away.empty()) {
+      // Claimed by a worker, and in no commit yet.
+      const auto& claimed = step.Staged(cluster, View::kLocal, stream.name).claimed;
+      const auto found = claimed.find(stream.name);
+      if (found != claimed.end()) seen.delivered[cluster] += found->second;
+    }
+    seen.views.push_back(ReadWhole({cluster, View::kLocal, stream.name}, from, step));
+  }
+}
+
+SeenView VerifyObserver::ReadWhole(const Place& place, Minute from, Step& step) {
+  SeenView seen;
+  seen.cluster = place.cluster;
+  seen.view = place.view;
+  const auto retention = place.view == View::kLocal
+                             ? topology_.LocalRetention(place.cluster, place.stream)
+                             : topology_.MergedRetention(place.cluster, place.stream);
+  seen.kept_from = Minute::Of(seams_.clock.Wall() - retention);
+  Tree& tree = trees_[place.cluster];
   seen.unreadable = tree.away;
   if (!seen.unreadable.empty()) return seen;
-  Status read = ReadOpenCommits(tree, seen, stream);
-  if (read.ok()) read = ReadView(tree, seen, stream, from);
-  if (read.ok()) read = ReadSetAside(tree, seen, stream);
+  const StagedFiles& staged = step.Staged(place.cluster, place.view, place.stream);
+  const auto names = staged.in_commit.find(place.stream);
+  if (names != staged.in_commit.end()) seen.in_commit = names->second;
+  Status read = staged.read;
+  if (read.ok()) read = ReadView(tree, place, from, seen);
+  if (read.ok()) read = ReadSetAside(tree, place, seen);
   seen.unreadable = read.message();
   return seen;
 }
 
-Status VerifyObserver::ReadView(Tree& tree, SeenView& seen, const std::string& stream,
-                                Minute from) {
+Status VerifyObserver::ReadView(Tree& tree, const Place& place, Minute from, SeenView& seen) {
   DATABUS_ASSIGN_OR_RETURN(
       const std::vector<Minute> minutes,
-      ListMinutes(*tree.storage, paths::Stream(seen.view, stream), from, kLastMinute));
+      ListMinutes(*tree.storage, paths::Stream(place.view, place.stream), from, kLastMinute));
   if (!minutes.empty()) seen.newest = minutes.back();
+  Files& known = known_[place];
+  Files still;
   for (const Minute minute : minutes) {
-    auto files = ListMinuteFiles(*tree.storage, paths::MinuteDir(seen.view, stream, minute));
+    auto files = ListMinuteFiles(*tree.storage, paths::MinuteDir(place.view, place.stream, minute));
     if (files.code() == Code::kNotFound) continue;  // purged meanwhile
     if (!files.ok()) return files.status();
     for (const DirEntry& entry : *files) {
-      const std::string path = paths::MinuteFile(seen.view, stream, minute, entry.name);
-      auto facts = ReadFileFacts(tree, path, entry, stream);
-      if (facts.code() == Code::kNotFound) continue;  // purged meanwhile
-      if (!facts.ok()) return facts.status();
-      facts->minute = minute;
-      seen.files.push_back(std::move(facts).value());
+      const auto found = known.find({minute, entry.name, entry.info.length});
+      std::shared_ptr<const SeenFile> file = found == known.end() ? nullptr : found->second;
+      if (file == nullptr) {
+        auto read = ReadFile(tree, place, minute, entry);
+        if (read.code() == Code::kNotFound) continue;  // purged meanwhile
+        if (!read.ok()) return read.status();
+        file = std::make_shared<const SeenFile>(*std::move(read));
+        // At once: what could be read is not read again because something else could not.
+        known.emplace(FileKey(minute, file->name, entry.info.length), file);
+      }
+      still.emplace(FileKey(minute, file->name, entry.info.length), file);
+      seen.files.push_back(std::move(file));
     }
   }
+  // What is gone will not come back; what is older was not looked at.
+  std::erase_if(known, [&](const auto& file) {
+    return std::get<Minute>(file.first) >= from && !still.contains(file.first);
+  });
   return Status::Ok();
 }
 
-Result<SeenFile> VerifyObserver::ReadFileFacts(Tree& tree, const std::string& path,
-                                               const DirEntry& entry, const std::string& stream) {
-  const std::string key =
-      fmt::format("{}\n{}\n{}", tree.storage->Describe(), path, entry.info.length);
-  if (const auto known = known_.find(key); known != known_.end()) return known->second;
+Result<SeenFile> VerifyObserver::ReadFile(Tree& tree, const Place& place, Minute minute,
+                                          const DirEntry& entry) {
+  const std::string path = paths::MinuteFile(place.view, place.stream, minute, entry.name);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> file, tree.storage->Open(path));
   DATABUS_ASSIGN_OR_RETURN(const std::string first, file->Read(0, kSealedHeaderBytesMax));
   const auto header = DecodeSealedHeader(first);
   SeenFile facts;
+  facts.minute = minute;
   facts.name = entry.name;
-  const auto name = PublishedFileName::Parse(stream, entry.name);
+  const auto name = PublishedFileName::Parse(place.stream, entry.name);
   facts.sealed = name ? name->data.minute : kLastMinute;
   if (header.ok()) {
     const SealedHeader& sealed = header->header;
@@ -161,88 +272,14 @@ Result<SeenFile> VerifyObserver::ReadFileFacts(Tree& tree, const std::string& pa
   if (depth_ == Depth::kBytes && facts.damage.empty()) {
     DATABUS_ASSIGN_OR_RETURN(facts.damage, LookAtBytes(*file, path, header));
   }
-  known_[key] = facts;
   return facts;
 }
 
-Status VerifyObserver::ReadOpenCommits(Tree& tree, SeenView& seen, const std::string& stream) {
-  const std::string root = paths::Staging(seen.view, GroupOf(stream, tree.groups));
-  DATABUS_ASSIGN_OR_RETURN(const auto epochs, ListIfThere(*tree.storage, root));
-  for (const DirEntry& epoch : epochs) {
-    if (!paths::ParseStagingName(epoch.name)) continue;
-    const std::string directory = paths::Join(root, epoch.name);
-    DATABUS_ASSIGN_OR_RETURN(const auto files, ListIfThere(*tree.storage, directory));
-    for (const DirEntry& file : files) {
-      if (staged::Parse(file.name).kind != staged::Kind::kRecord) continue;
-      const std::string path = paths::Join(directory, file.name);
-      const auto text = tree.storage->ReadFile(path, kSmallFileMax);
-      if (text.code() == Code::kNotFound) continue;  // finished meanwhile
-      if (!text.ok()) return text.status();
-      DATABUS_ASSIGN_OR_RETURN(const Record record, Record::Decode(*text, path));
-      for (const RecordedMove& move : record.moves) {
-        if (move.kind == MoveKind::kFile) seen.in_commit.emplace(paths::BaseName(move.to));
-      }
-    }
-  }
-  return Status::Ok();
-}
-
-Status VerifyObserver::ReadSetAside(Tree& tree, SeenView& seen, const std::string& stream) {
+Status VerifyObserver::ReadSetAside(Tree& tree, const Place& place, SeenView& seen) {
   DATABUS_ASSIGN_OR_RETURN(const auto files,
-                           ListIfThere(*tree.storage, paths::Quarantine(seen.view, stream)));
+                           ListIfThere(*tree.storage, paths::Quarantine(place.view, place.stream)));
   for (const DirEntry& file : files) seen.set_aside.insert(file.name);
   return Status::Ok();
-}
-
-void VerifyObserver::ReadQueue(const std::string& holder, const std::string& destination, View view,
-                               SeenStream& seen) {
-  Tree& tree = trees_[holder];
-  if (!tree.away.empty()) return;
-  const std::string directory =
-      view == View::kLocal ? paths::Consumers(destination) : paths::Mirrors(destination);
-  const auto entries = ListIfThere(*tree.storage, directory);
-  if (!entries.ok()) return;  // nothing is excused by it
-  auto& queued = seen.queued[{holder, destination}];
-  for (const DirEntry& entry : *entries) {
-    const auto text = tree.storage->ReadFile(paths::Join(directory, entry.name), kSmallFileMax);
-    if (!text.ok()) continue;
-    std::istringstream lines(*text);
-    for (std::string line; std::getline(lines, line);) {
-      const auto path = paths::ParseQueueLine(line);
-      if (!path || path->stream != seen.stream || path->file.empty()) continue;
-      queued.insert(paths::MinuteFile(path->view, path->stream, path->minute, path->file));
-    }
-  }
-}
-
-void VerifyObserver::CountDelivered(const std::string& cluster, SeenStream& seen) {
-  Tree& tree = trees_[cluster];
-  if (!tree.away.empty()) return;
-  uint64_t count = 0;
-  const auto collectors = ListIfThere(*tree.storage, paths::DataStream(seen.stream));
-  if (!collectors.ok()) return;
-  for (const DirEntry& collector : *collectors) {
-    const auto files =
-        ListIfThere(*tree.storage, paths::DataCollector(seen.stream, collector.name));
-    if (!files.ok()) continue;
-    count += std::ranges::count_if(*files, [](const DirEntry& file) {
-      return file.info.kind == NodeKind::kFile && !IsIgnoredDataName(file.name);
-    });
-  }
-  // Claimed by a worker, and in no commit yet.
-  const std::string root = paths::Staging(View::kLocal, GroupOf(seen.stream, tree.groups));
-  const auto epochs = ListIfThere(*tree.storage, root);
-  if (!epochs.ok()) return;
-  for (const DirEntry& epoch : *epochs) {
-    const auto staged = ListIfThere(*tree.storage, paths::Join(root, epoch.name));
-    if (!staged.ok()) continue;
-    count += std::ranges::count_if(*staged, [&](const DirEntry& file) {
-      const staged::Name name = staged::Parse(file.name);
-      return name.kind == staged::Kind::kClaim &&
-             DataFileName::Parse(seen.stream, name.data_name).has_value();
-    });
-  }
-  if (count > 0) seen.delivered[cluster] = count;
 }
 
 std::string VerifyObserver::SourceOf(const std::string& id_or_name) const {

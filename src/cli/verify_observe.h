@@ -5,6 +5,9 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
+#include <tuple>
+#include <vector>
 
 #include "cli/installation.h"
 #include "cli/seams.h"
@@ -25,8 +28,11 @@ class VerifyObserver {
  public:
   VerifyObserver(const Topology& topology, Seams& seams, Depth depth);
 
-  // Reads in the direction of the flow, so that a file that moves on meanwhile is seen at least
-  // once.
+  // All of `streams`, in this order. Reads in the direction of the flow, step by step for all of
+  // them, so that a file that moves on meanwhile is seen at least once; and only once what they
+  // share, commits and queues (twice a queue that is of the primary of some streams, and not of
+  // others).
+  std::vector<SeenStream> Look(const std::vector<StreamSpec>& streams, Minute from);
   SeenStream Observe(const StreamSpec& stream, Minute from);
 
  private:
@@ -37,24 +43,33 @@ class VerifyObserver {
     Group groups = kGroupsDefault;
   };
 
+  // One view of one stream.
+  struct Place {
+    std::string cluster;
+    View view = View::kLocal;
+    std::string stream;
+    friend auto operator<=>(const Place&, const Place&) = default;
+  };
+  // What was read of one, by minute, name (of the file itself) and length.
+  using FileKey = std::tuple<Minute, std::string_view, uint64_t>;
+  using Files = std::map<FileKey, std::shared_ptr<const SeenFile>>;
+  // A step of the flow at one cluster, for all streams; and what they share there.
+  class Step;
+
   void OpenAll();
-  SeenView ObserveView(const std::string& cluster, View view, const std::string& stream,
-                       Minute from);
-  Status ReadView(Tree& tree, SeenView& seen, const std::string& stream, Minute from);
-  Status ReadOpenCommits(Tree& tree, SeenView& seen, const std::string& stream);
-  Status ReadSetAside(Tree& tree, SeenView& seen, const std::string& stream);
-  Result<SeenFile> ReadFileFacts(Tree& tree, const std::string& path, const DirEntry& entry,
-                                 const std::string& stream);
-  void ReadQueue(const std::string& holder, const std::string& destination, View view,
-                 SeenStream& seen);
   void CountDelivered(const std::string& cluster, SeenStream& seen);
+  void ReadLocals(const StreamSpec& stream, Minute from, Step& step, SeenStream& seen);
+  SeenView ReadWhole(const Place& place, Minute from, Step& step);
+  Status ReadView(Tree& tree, const Place& place, Minute from, SeenView& seen);
+  static Status ReadSetAside(Tree& tree, const Place& place, SeenView& seen);
+  Result<SeenFile> ReadFile(Tree& tree, const Place& place, Minute minute, const DirEntry& entry);
   std::string SourceOf(const std::string& id_or_name) const;
 
   const Topology& topology_;
   Seams& seams_;
   const Depth depth_;
   std::map<std::string, Tree> trees_;
-  std::map<std::string, SeenFile> known_;  // by root URL and path
+  std::map<Place, Files> known_;
 };
 
 }  // namespace databus

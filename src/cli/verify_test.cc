@@ -1,17 +1,26 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cli/failover/verification.h"
 #include "cli/test_world.h"
 #include "cli/verify_judge.h"
+#include "cli/verify_observe.h"
+#include "cluster/stored_topology.h"
 #include "commit/record.h"
+#include "control/epoch_store.h"
+#include "storage/fault/fault_storage.h"
 
 namespace databus {
 namespace {
 
+using testing::_;
 using testing::AllOf;
 using testing::Contains;
+using testing::Each;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Pair;
+using testing::SizeIs;
 
 // Within the retention of 48 hours before the world's 2031-05-06T12:00Z.
 const Minute kMinute = *Minute::ParseIso("2031-05-06T10:04Z");
@@ -71,6 +80,18 @@ TEST_F(VerifyTest, ALocalFileThatIsQueuedIsPending) {
   EXPECT_EQ(ran.code, 0);
   EXPECT_THAT(ran.out, HasSubstr("pending   1 file, 2 messages"));
   EXPECT_EQ(Verify({"--wait", "1ms"}).code, 4);
+}
+
+// Just after a change of the primary, until the local service has put the line into the right
+// queue.
+TEST_F(VerifyTest, ALocalFileInTheQueueOfAFormerPrimaryIsPending) {
+  Publish("dc2", View::kLocal, "dc2", 2);
+  const std::string line =
+      "file:///dc2/databus/" + TestWorld::PathIn(View::kLocal, kMinute, "dc2", 2) + "\n";
+  ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Consumers("dc2"), "3.1.1"), line).ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("in the queue of dc2 for dc2, to be put into that for dc1"));
 }
 
 TEST_F(VerifyTest, AFileInACommitThatIsNotFinishedIsPending) {
@@ -170,6 +191,119 @@ TEST_F(VerifyTest, AnUnknownStreamIsAUsageErrorAndAnEmptyRangeNothingToDo) {
   EXPECT_EQ(Verify({"--stream", "clocks"}).code, 2);
   EXPECT_EQ(Verify({"--from", "2031-05-06T11:30Z"}).code, 3);
   EXPECT_EQ(Verify({"--wait", "soon"}).code, 2);
+}
+
+// How often each file of a queue or of a commit is opened, for three streams.
+class VerifyCallsTest : public VerifyTest {
+ protected:
+  void SetUp() override {
+    VerifyTest::SetUp();
+    for (const char* stream : {"orders", "views"}) {
+      StreamSpec more = topology_.streams[0];
+      more.name = stream;
+      topology_.streams.push_back(more);
+    }
+    world_.files["databus.xml"] = FormatTopology(topology_);
+    seams_.open_storage = [this](const std::string& url, const std::string&) {
+      const std::string cluster = url.substr(url.rfind('d'));
+      return Result<std::unique_ptr<Storage>>(
+          std::make_unique<FaultStorage>(*world_.trees[cluster], plan_));
+    };
+    for (int i = 0; i < 5; ++i) {
+      PutEntry(paths::Join(paths::Consumers("dc1"), fmt::format("3.1.{}", i)));
+      PutEntry(paths::Join(paths::Mirrors("dc2"), fmt::format("3.1.{}", i)));
+    }
+    for (const View view : {View::kLocal, View::kMerged}) {
+      for (const StreamSpec& stream : topology_.streams) {
+        Record record;
+        record.number = 1;
+        const std::string staging =
+            paths::FencedStaging(view, GroupOf(stream.name, kGroupsDefault), 4);
+        const std::string path = paths::Join(staging, staged::RecordName(1, 0));
+        ASSERT_TRUE(world_.Put("dc1", path, record.Encode()).ok());
+      }
+    }
+  }
+  void PutEntry(const std::string& path) {
+    std::string text;
+    for (const StreamSpec& stream : topology_.streams) {
+      text += paths::MinuteFile(View::kMerged, stream.name, kMinute, "a.gz") + "\n";
+    }
+    ASSERT_TRUE(world_.Put("dc1", path, text).ok());
+  }
+  // By path, of those that contain `part`.
+  std::map<std::string, int> Opened(const std::string& part) {
+    std::map<std::string, int> opened;
+    for (const Call& call : plan_.trace()) {
+      if (call.verb != Verb::kOpen || call.path.find(part) == std::string::npos) continue;
+      ++opened[fmt::format("{} {}", call.store, call.path)];
+    }
+    return opened;
+  }
+
+  Topology topology_ = *ParseTopology(kTestTopology, "databus.xml");
+  FaultPlan plan_;
+  Seams seams_ = world_.MakeSeams();
+};
+
+TEST_F(VerifyCallsTest, QueuesAndCommitsAreReadOnceALookHoweverManyStreamsThereAre) {
+  std::istringstream in;
+  std::ostringstream out;
+  Io io{.in = in, .out = out, .err = out};
+  EXPECT_EQ(RunProgram({"verify", "--topology", "databus.xml"}, io, seams_), 0) << out.str();
+  EXPECT_THAT(Opened("system/consumers/dc1/"), AllOf(SizeIs(5), Each(Pair(_, 1))));
+  EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 1))));
+  // Of both views: dc1 is the primary of all streams, and so a mirror of none.
+  EXPECT_THAT(Opened("record-"), AllOf(SizeIs(6), Each(Pair(_, 1))));
+}
+
+TEST_F(VerifyCallsTest, WhatAPublishedFileHoldsIsReadOnceForAllLooks) {
+  VerifyObserver observer(topology_, seams_, Depth::kHeaders);
+  const auto first = observer.Look(topology_.streams, kFirstMinute);
+  EXPECT_THAT(Opened("2031/05/06/10/04"), AllOf(SizeIs(6), Each(Pair(_, 1))));
+  EXPECT_THAT(observer.Look(topology_.streams, kFirstMinute)[0].views[0].files, SizeIs(1));
+  EXPECT_THAT(Opened("2031/05/06/10/04"), AllOf(SizeIs(6), Each(Pair(_, 1))));
+  // One that has got another content by the same name is another file.
+  const std::string path = TestWorld::PathIn(View::kLocal, kMinute, "dc1", 1);
+  ASSERT_TRUE(world_.trees["dc1"]->Remove(path).ok());
+  EXPECT_THAT(observer.Look(topology_.streams, kFirstMinute)[0].views[0].files, IsEmpty());
+  ASSERT_TRUE(world_.Put("dc1", path, "foreign").ok());
+  const auto last = observer.Look(topology_.streams, kFirstMinute);
+  ASSERT_THAT(last[0].views[0].files, SizeIs(1));
+  EXPECT_THAT(last[0].views[0].files[0]->identity, HasSubstr(" 7"));
+}
+
+TEST_F(VerifyCallsTest, TheLastStepOfAFailoverReadsThemOnceToo) {
+  StoredTopology stored;
+  stored.topology = topology_;
+  stored.epoch = 1;
+  for (const auto& [cluster, tree] : world_.trees) {
+    ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(stored)).ok());
+  }
+  TopologyDesk desk({.random = SystemRandom(),
+                     .open =
+                         [&](const ClusterSpec& cluster) {
+                           return seams_.open_storage(cluster.url, cluster.root_dir);
+                         },
+                     .clusters = topology_.clusters});
+  desk.Look();
+  failover::Journal journal;
+  journal.started = kMinute.Start();
+  for (const StreamSpec& stream : topology_.streams) {
+    failover::StreamChange change{stream, stream};
+    change.before.destinations[0].role = Role::kMirror;
+    change.before.destinations[1].role = Role::kPrimary;
+    journal.change.streams.push_back(change);
+  }
+  FailoverVerification verification(desk, seams_);
+  const auto equal = verification.Check(journal);
+  ASSERT_TRUE(equal.ok()) << equal.status().ToString();
+  EXPECT_EQ(equal->report["equal"], true);
+  EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 1))));
+  // Something is lost: a second look is all that this costs.
+  Remove("dc2", View::kMerged, "dc1");
+  EXPECT_EQ(verification.Check(journal)->report["equal"], false);
+  EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 3))));
 }
 
 TEST(ConfirmTest, WhatIsSeenOnlyOnceIsPending) {

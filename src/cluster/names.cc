@@ -92,6 +92,13 @@ std::optional<DataFileName> DataFileName::Parse(std::string_view stream, std::st
   return name;
 }
 
+std::optional<DataFileName> DataFileName::ParseAny(std::string_view text) {
+  const size_t underscore = text.rfind('_');
+  constexpr size_t kTailBytes = 1 + kDashedMinuteBytes;  // "-<minute>"
+  if (underscore == std::string_view::npos || underscore <= kTailBytes) return std::nullopt;
+  return Parse(text.substr(0, underscore - kTailBytes), text);
+}
+
 std::string PublishedFileName::ToString() const { return collector + "-" + data.ToString(); }
 
 std::optional<PublishedFileName> PublishedFileName::Parse(std::string_view stream,

@@ -33,6 +33,8 @@ struct DataFileName {
   std::string ToString() const;
   // Nothing when `text` is not exactly such a name of `stream`.
   static std::optional<DataFileName> Parse(std::string_view stream, std::string_view text);
+  // The same of whatever stream, by the pattern from the right.
+  static std::optional<DataFileName> ParseAny(std::string_view text);
   friend bool operator==(const DataFileName&, const DataFileName&) = default;
 };
 

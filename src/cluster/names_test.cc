@@ -54,6 +54,16 @@ TEST(DataFileName, SequenceMayHaveAnyNumberOfDigits) {
             "s-2031-05-06-10-04_123456.gz");
 }
 
+TEST(DataFileName, ItsStreamIsKnownByThePatternFromTheRight) {
+  EXPECT_EQ(DataFileName::ParseAny("s-2031-05-06-10-04_1")->stream, "s");
+  EXPECT_EQ(DataFileName::ParseAny("s-2031-05-06-10-04_1-2031-05-06-10-04_2.gz")->stream,
+            "s-2031-05-06-10-04_1");
+  for (const std::string_view text :
+       {"", "_1", "2031-05-06-10-04_1", "-2031-05-06-10-04_1", "s-2031-05-06-10-04_x", "s_1"}) {
+    EXPECT_EQ(DataFileName::ParseAny(text), std::nullopt) << text;
+  }
+}
+
 TEST(DataFileName, AnythingElseIsNotOne) {
   for (const std::string_view text :
        {"", "s", "s-", "s_current", "t-2031-05-06-10-04_00001", "s2031-05-06-10-04_00001",

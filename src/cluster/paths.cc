@@ -15,6 +15,7 @@ namespace {
 
 constexpr std::string_view kFencedSuffix = ".fenced";
 constexpr std::string_view kJoinStagingPrefix = "queue.";
+constexpr std::string_view kOnceStagingPrefix = "once.";
 constexpr size_t kJoinTokenDigits = 16;
 
 // A number as std::to_string writes it: digits only, no leading zero. Two spellings of one number
@@ -168,7 +169,9 @@ std::optional<JoinedEntryName> JoinedEntryName::Parse(std::string_view name) {
   const std::string_view rest = name.substr(tilde + 1);
   const size_t dash = rest.find('-');
   if (dash == std::string_view::npos) return std::nullopt;
-  JoinedEntryName joined{std::string(name.substr(0, tilde)), 0, std::string(rest.substr(dash + 1))};
+  JoinedEntryName joined;
+  joined.last = name.substr(0, tilde);
+  joined.token = rest.substr(dash + 1);
   if (!ParseCanonical(rest.substr(0, dash), joined.group) ||
       joined.token.size() != kJoinTokenDigits ||
       joined.token.find_first_not_of("0123456789abcdef") != std::string::npos) {
@@ -182,6 +185,12 @@ std::string JoinStaging(std::string_view token) {
 }
 bool IsJoinStagingName(std::string_view name_in_tmp) {
   return name_in_tmp.starts_with(kJoinStagingPrefix);
+}
+std::string OnceStaging(std::string_view token) {
+  return fmt::format("{}/{}{}", Tmp(), kOnceStagingPrefix, token);
+}
+bool IsOnceStagingName(std::string_view name_in_tmp) {
+  return name_in_tmp.starts_with(kOnceStagingPrefix);
 }
 
 std::string Tmp() { return "system/tmp"; }
@@ -240,14 +249,28 @@ std::optional<uint64_t> ParseTopologyName(std::string_view name) {
   return *epoch;
 }
 std::string FailoverRoot() { return "system/failover"; }
-std::string FailoverJournal(std::string_view id) {
-  return fmt::format("{}/{}.json", FailoverRoot(), id);
+std::string FailoverJournal(const FailoverJournalName& name) {
+  return Join(FailoverRoot(), name.ToString());
 }
-std::optional<std::string> ParseFailoverName(std::string_view name) {
+
+std::string FailoverJournalName::ToString() const {
+  return fmt::format("{}.{}.json", id, revision);
+}
+
+std::optional<FailoverJournalName> FailoverJournalName::Parse(std::string_view name) {
   constexpr std::string_view kEnding = ".json";
-  if (!name.ends_with(kEnding) || name.size() == kEnding.size() || name.front() == '.') return {};
-  return std::string(name.substr(0, name.size() - kEnding.size()));
+  if (!name.ends_with(kEnding)) return std::nullopt;
+  name.remove_suffix(kEnding.size());
+  const size_t dot = name.rfind('.');
+  if (dot == std::string_view::npos) return std::nullopt;
+  FailoverJournalName parsed{std::string(name.substr(0, dot)), 0};
+  const bool named = IsFileName(parsed.id) && parsed.id.front() != '.';
+  if (!named || !ParseCanonical(name.substr(dot + 1), parsed.revision) || parsed.revision == 0) {
+    return std::nullopt;
+  }
+  return parsed;
 }
+
 std::string Leases() { return "system/leases"; }
 
 std::string ManifestRoot(View view, Group group) {

@@ -82,6 +82,8 @@ struct JoinedEntryName {
 };
 std::string JoinStaging(std::string_view token);       // system/tmp/queue.<token>
 bool IsJoinStagingName(std::string_view name_in_tmp);  // "queue.<token>"
+std::string OnceStaging(std::string_view token);       // system/tmp/once.<token>
+bool IsOnceStagingName(std::string_view name_in_tmp);  // "once.<token>"
 
 std::string Tmp();                                                  // system/tmp
 std::string Staging(View view, Group group);                        // system/tmp/<view>/<group>
@@ -111,10 +113,17 @@ std::string StatusFile(std::string_view process);                  // system/sta
 std::string TopologyRoot();                                        // system/topology
 std::string TopologyFile(uint64_t epoch);                          // system/topology/<epoch>.xml
 std::optional<uint64_t> ParseTopologyName(std::string_view name);  // "<epoch>.xml"
-std::string FailoverRoot();                                        // system/failover
-std::string FailoverJournal(std::string_view id);                  // system/failover/<id>.json
-std::optional<std::string> ParseFailoverName(std::string_view name);  // "<id>.json"
-std::string Leases();                                                 // system/leases
+// system/failover/<id>.<revision>.json: the journal of a failover, a file for each revision.
+std::string FailoverRoot();
+struct FailoverJournalName {
+  std::string id;
+  uint64_t revision = 0;  // the highest one rules
+  std::string ToString() const;
+  static std::optional<FailoverJournalName> Parse(std::string_view name);  // nothing: not one
+  friend bool operator==(const FailoverJournalName&, const FailoverJournalName&) = default;
+};
+std::string FailoverJournal(const FailoverJournalName& name);
+std::string Leases();  // system/leases
 // system/manifests/<view>/<group>/YYYY/MM/DD/HH/MM, or .../MM-<primary> for what a mirror closed as
 // a copy of `primary`'s minute. `primary` empty: closed by this cluster's own clock.
 std::string ManifestRoot(View view, Group group);

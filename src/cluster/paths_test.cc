@@ -180,6 +180,18 @@ TEST(TrashName, NamesOfTheOriginalAreNone) {
   }
 }
 
+TEST(FailoverJournalName, IsAnIdAndARevision) {
+  using paths::FailoverJournalName;
+  const FailoverJournalName name{"20310506T100405Z-planned-dc.1-dc2", 12};
+  EXPECT_EQ(name.ToString(), "20310506T100405Z-planned-dc.1-dc2.12.json");
+  EXPECT_EQ(FailoverJournalName::Parse(name.ToString()), name);
+  for (const char* other :
+       {"", ".json", "x.json", "x.0.json", "x.07.json", ".1.json", "..1.json", ".x.1.json", "x.1",
+        "x.1.json.tmp", "x.-1.json", "x.18446744073709551616.json"}) {
+    EXPECT_FALSE(FailoverJournalName::Parse(other)) << other;
+  }
+}
+
 TEST(StagingName, IsAnEpochOrAFencedEpoch) {
   const auto open = paths::ParseStagingName("12");
   ASSERT_TRUE(open);

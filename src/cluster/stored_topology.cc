@@ -208,10 +208,8 @@ class Decoder {
 
   Status ReadMerged(pugi::xml_node node) {
     const std::string_view name = node.attribute("stream").value();
-    const auto stream = std::ranges::find(stored_.topology.streams, name, &StreamSpec::name);
-    if (stream == stored_.topology.streams.end()) {
-      return Damaged(fmt::format("unknown stream {}", name));
-    }
+    StreamSpec* const stream = stored_.topology.FindStream(name);
+    if (stream == nullptr) return Damaged(fmt::format("unknown stream {}", name));
     const std::string_view publication = node.attribute("publication").value();
     if (publication == "frozen") {
       stream->publication = Publication::kFrozen;

@@ -5,6 +5,7 @@
 #include <charconv>
 #include <map>
 #include <span>
+#include <utility>
 
 #include <fmt/format.h>
 #include <pugixml.hpp>
@@ -75,6 +76,7 @@ class TopologyParser {
       problems_.Add(LineOf(root), "cluster", "nothing", "at least one");
     CheckReferences();
     DATABUS_RETURN_IF_ERROR(problems_.ToStatus());
+    topology_.places = StreamPlaces(topology_.streams);
     return std::move(topology_);
   }
 
@@ -428,14 +430,33 @@ std::optional<Role> StreamSpec::RoleOf(std::string_view cluster) const {
   return found->role;
 }
 
+StreamPlaces::StreamPlaces(const std::vector<StreamSpec>& streams) {
+  Places places;
+  for (size_t i = 0; i < streams.size(); ++i) places.emplace(streams[i].name, i);
+  places_ = std::make_shared<const Places>(std::move(places));
+}
+
+std::optional<size_t> StreamPlaces::Find(std::string_view name) const {
+  const auto found = places_->find(name);
+  if (found == places_->end()) return std::nullopt;
+  return found->second;
+}
+
 const ClusterSpec* Topology::FindCluster(std::string_view name) const {
   const auto found = std::ranges::find(clusters, name, &ClusterSpec::name);
   return found == clusters.end() ? nullptr : &*found;
 }
 
 const StreamSpec* Topology::FindStream(std::string_view name) const {
+  const auto place = places.Find(name);
+  if (place && *place < streams.size() && streams[*place].name == name) return &streams[*place];
   const auto found = std::ranges::find(streams, name, &StreamSpec::name);
   return found == streams.end() ? nullptr : &*found;
+}
+
+StreamSpec* Topology::FindStream(std::string_view name) {
+  const StreamSpec* const found = std::as_const(*this).FindStream(name);
+  return found == nullptr ? nullptr : &streams[static_cast<size_t>(found - streams.data())];
 }
 
 std::chrono::hours Topology::LocalRetention(std::string_view cluster,

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
+#include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -72,6 +75,18 @@ struct StreamSpec {
   std::optional<Role> RoleOf(std::string_view cluster) const;
 };
 
+// Where streams stand in a list, by name. A hint: the list may have changed since.
+class StreamPlaces {
+ public:
+  StreamPlaces() = default;  // of an empty list
+  explicit StreamPlaces(const std::vector<StreamSpec>& streams);
+  std::optional<size_t> Find(std::string_view name) const;
+
+ private:
+  using Places = std::map<std::string, size_t, std::less<>>;
+  std::shared_ptr<const Places> places_ = std::make_shared<const Places>();  // cheap to copy
+};
+
 struct Topology {
   std::string file;  // where it was read from, for messages
   std::vector<ClusterSpec> clusters;
@@ -79,9 +94,13 @@ struct Topology {
   std::string default_root_dir;  // without surrounding '/'
   std::chrono::hours default_retention{48};
   std::chrono::hours trash_retention{24};
+  // So that FindStream need not look through them all. As the topology was read; who changes
+  // `streams` need not care.
+  StreamPlaces places{};
 
   const ClusterSpec* FindCluster(std::string_view name) const;
   const StreamSpec* FindStream(std::string_view name) const;
+  StreamSpec* FindStream(std::string_view name);
   // How long `cluster` keeps the stream in streams_local (its source retention) and in streams (its
   // destination retention); the default for streams that are not configured.
   std::chrono::hours LocalRetention(std::string_view cluster, std::string_view stream) const;

@@ -90,6 +90,31 @@ TEST(Topology, FindsNothingForUnknownNames) {
   EXPECT_FALSE(topology->streams[0].HasSource("c2"));
 }
 
+TEST(Topology, KnowsWhereItsStreamsStandWithoutLooking) {
+  const auto topology = ParseTopology(Correct(), "t.xml");
+  ASSERT_TRUE(topology.ok()) << topology.status().ToString();
+  ASSERT_FALSE(topology->streams.empty());
+  for (size_t i = 0; i < topology->streams.size(); ++i) {
+    EXPECT_EQ(topology->places.Find(topology->streams[i].name), i);
+  }
+  EXPECT_EQ(topology->places.Find("x"), std::nullopt);
+}
+
+TEST(Topology, FindsStreamsWhereverTheyStandByNow) {
+  auto topology =
+      ParseTopology(Replaced(ReadExample("databus.xml"), "@ROOT@", "/srv"), "databus.xml");
+  ASSERT_TRUE(topology.ok());
+  std::swap(topology->streams[0], topology->streams[1]);
+  EXPECT_EQ(topology->FindStream("clicks"), &topology->streams[1]);
+  EXPECT_EQ(topology->FindStream("orders"), &topology->streams[0]);
+  topology->streams.push_back(topology->streams[0]);
+  topology->streams.back().name = "views";
+  EXPECT_EQ(topology->FindStream("views"), &topology->streams[2]);
+  topology->streams.erase(topology->streams.begin(), topology->streams.begin() + 2);
+  EXPECT_EQ(topology->FindStream("orders"), nullptr);
+  EXPECT_EQ(topology->FindStream("views"), &topology->streams[0]);
+}
+
 TEST(Topology, UrlsAndRootDirectoriesLoseSurplusSlashes) {
   const auto topology =
       ParseTopology(Damaged("<rootdir>/databus</rootdir>", "<rootdir>//a//b/ </rootdir>"), "t.xml");

@@ -159,16 +159,44 @@ class Applier {
     }
     if (demoted.empty()) return Status::Ok();
     for (size_t i = 0; i < record_.moves.size(); ++i) {
-      const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
-      const bool describes =
-          record_.moves[i].kind == MoveKind::kManifest && name && name->amendment;
-      if (describes && done_[i] == Done::kNo)
-        changes.push_back({i, "", "its minutes are not made"});
+      DATABUS_ASSIGN_OR_RETURN(const bool left, DescribeWithout(demoted, i));
+      if (!left) changes.push_back({i, "", "its minutes are not made"});
     }
     context_.rows.Hit(RecoveryRow::kRecordOfDemoted);
     record_.clean_ups.clear();
     DATABUS_RETURN_IF_ERROR(RedirectQueueLines(demoted));
     return AmendWith(changes);
+  }
+
+  // Takes the streams of `demoted` out of the amendment, if the move is one's: the files of the
+  // others come into their minutes and have to be described. False: none is left.
+  Result<bool> DescribeWithout(const std::map<std::string, std::string>& demoted, size_t i) {
+    RecordedMove& move = record_.moves[i];
+    const auto name = paths::ManifestName::Parse(paths::BaseName(move.to));
+    const bool describes = move.kind == MoveKind::kManifest && name && name->amendment;
+    if (!describes || done_[i] == Done::kYes) return true;
+    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
+    auto manifest = Manifest::Decode(text, Source(i));
+    if (!manifest.ok()) return false;
+    for (const auto& [path, to] : demoted) {
+      const std::string stream = paths::ParseMinutePath(path)->stream;
+      manifest->streams.erase(stream);
+      manifest->gone.erase(stream);
+    }
+    if (manifest->streams.empty() && manifest->gone.empty()) return false;
+    const std::string left = manifest->Encode();
+    if (left != text) DATABUS_RETURN_IF_ERROR(ReplaceText(i, left));
+    return true;
+  }
+
+  // Another text for a staged one; the record, amended, names it.
+  Status ReplaceText(size_t i, const std::string& text) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(text));
+    if (dir_ != context_.own.dir()) DATABUS_RETURN_IF_ERROR(Place(name, name));
+    record_.moves[i].staged = name;
+    record_.moves[i].length = text.size();
+    record_.moves[i].crc32c = Crc32c(text);
+    return Status::Ok();
   }
 
   // A move whose answer was lost is done; whether it survives a power cut is another matter. Until
@@ -439,7 +467,7 @@ class Applier {
   // P24: an entry never names a file that is not there.
   Status RedirectQueueLines(const std::map<std::string, std::string>& redirected) {
     for (size_t i = 0; i < record_.moves.size(); ++i) {
-      RecordedMove& entry = record_.moves[i];
+      const RecordedMove& entry = record_.moves[i];
       if (entry.kind != MoveKind::kQueueEntry || done_[i] == Done::kYes) continue;
       DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
       std::string changed;
@@ -455,11 +483,7 @@ class Applier {
         at = end + 1;
       }
       if (changed == text) continue;
-      DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(changed));
-      if (dir_ != context_.own.dir()) DATABUS_RETURN_IF_ERROR(Place(name, name));
-      entry.staged = name;
-      entry.length = changed.size();
-      entry.crc32c = Crc32c(changed);
+      DATABUS_RETURN_IF_ERROR(ReplaceText(i, changed));
     }
     return Status::Ok();
   }

@@ -39,11 +39,13 @@ std::string FirstDifference(const Ledger& ledger, const Manifest& manifest) {
       if (!same) return say(stream, name, "differs from the one at");
     }
   }
-  for (const auto& [stream, minutes] : ledger.streams) {
-    const auto closed = manifest.streams.find(stream);
-    for (const auto& [name, facts] : minutes.open_files) {
-      const bool promised = closed != manifest.streams.end() && closed->second.contains(name);
-      if (!promised) return say(stream, name, "is here and not in the minute closed at");
+  // Of a stream that it does not name the manifest says nothing (P15: parked, or it waits).
+  for (const auto& [stream, files] : manifest.streams) {
+    const auto known = ledger.streams.find(stream);
+    if (known == ledger.streams.end()) continue;
+    for (const auto& [name, facts] : known->second.open_files) {
+      if (!files.contains(name))
+        return say(stream, name, "is here and not in the minute closed at");
     }
   }
   return "";
@@ -170,6 +172,7 @@ Result<CommitReport> GroupWriter::Publish(CommitRequest request, Minute now) {
 Status GroupWriter::CloseBefore(Minute now) {
   Ledger& ledger = LedgerOf("");
   while (ledger.open && *ledger.open < now) {
+    DATABUS_RETURN_IF_ERROR(GoOn());
     DATABUS_RETURN_IF_ERROR(CloseOpenMinute(ledger));
   }
   return Status::Ok();
@@ -289,6 +292,7 @@ Status GroupWriter::CatchUp(Ledger& ledger, const std::set<std::string>& streams
       AddMissingMinutes(stream, *known->second.newest, last, dirs, queue_texts);
     }
     if (dirs.size() < kMinuteDirsPerRecordMax) return Status::Ok();
+    DATABUS_RETURN_IF_ERROR(GoOn());
     Draft draft;
     DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
     AddQueueEntries(queue_texts, draft);

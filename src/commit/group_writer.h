@@ -33,6 +33,8 @@
 
 namespace databus {
 
+class MinuteContent;
+
 // What the topology says about this cluster's part in a stream.
 class StreamRules {
  public:
@@ -106,16 +108,18 @@ struct DataFileRef {
   std::string name;
 };
 
-// What a change of primary makes of one minute of a stream (P32).
+// What a change of primary makes of one minute of a group's streams (P32).
 struct MinuteChange {
+  struct OfStream {
+    MinuteFiles out;          // of its directory: these go to system/divergent/
+    std::vector<NewFile> in;  // these come, none under the name of one that goes
+    MinuteFiles holds;        // what it holds then
+    // kGoes: the directory goes with its files; the primary has not got that minute (yet).
+    enum class Directory : uint8_t { kStays, kGoes } directory = Directory::kStays;
+  };
   std::string primary;  // as whose minute it is to stand; empty: as this cluster's own
-  std::string stream;
   Minute minute;
-  MinuteFiles out;          // of its directory: these go to system/divergent/
-  std::vector<NewFile> in;  // these come, none under the name of one that goes
-  MinuteFiles holds;        // what it holds then
-  // kGoes: the directory goes with its files; the primary has not got that minute (yet).
-  enum class Directory : uint8_t { kStays, kGoes } directory = Directory::kStays;
+  std::map<std::string, OfStream> streams;
 };
 
 class GroupWriter {
@@ -132,11 +136,17 @@ class GroupWriter {
     std::string root_url;  // the prefix of queue lines
     // The latest minute that can have been published by now; what is later is somebody else's.
     Minute latest = kLastMinute;
+    // Asked between the commits of a call that makes many, and by callers between calls. Not ok:
+    // the process stops, or is to obey another topology. Empty: always ok.
+    std::function<Status()> go_on{};
   };
 
   static Result<std::unique_ptr<GroupWriter>> Open(const Options& options);
 
   StagingArea& staging() { return staging_; }
+  // Whether there may be another commit. Whoever makes many asks before each.
+  //   kStopped  no; what is committed stands, the rest is for whoever comes next
+  Status GoOn() const { return options_.go_on ? options_.go_on() : Status::Ok(); }
 
   // Data files that an older holder had taken and not published. Each is published by the caller's
   // next commit. Empty at the second call.
@@ -164,13 +174,15 @@ class GroupWriter {
   // CopyLedger(primary), or that has none yet.
   Result<CommitReport> PublishCopies(const std::string& primary, Minute minute,
                                      CommitRequest request);
-  // Closes the open minute as a copy of `manifest`. kRefused, and the writer stays usable: what is
-  // here is not equal to it; the message names the first difference.
+  // Closes the open minute as a copy of `manifest`, for the streams that it names. kRefused, and
+  // the writer stays usable: what is here of them is not equal; the message names the first
+  // difference.
   Status CloseCopy(const Manifest& manifest);
 
-  // Makes one minute of a stream as it has to be, beside the order of minutes (P32). The ledgers
-  // are not told: Reload, after the last one.
-  Status ChangeMinute(MinuteChange change);
+  // Makes one minute as it has to be, beside the order of minutes (P32): whatever the number of
+  // streams, one record and one amendment. The ledgers are not told: Reload, after the last one.
+  // `here`: of this tree, view and group, since this writer was opened; it learns of the amendment.
+  Status ChangeMinute(MinuteChange change, MinuteContent& here);
   // Lets the copies of `manifest.primary`'s minutes go on after the manifest's, when ChangeMinute
   // has made all that they hold up to it. REQUIRES: none is closed here that late. Reload,
   // afterwards.
@@ -236,6 +248,11 @@ class GroupWriter {
   // into one more.
   Status CatchUp(Ledger& ledger, const std::set<std::string>& streams, Minute last);
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
+  // What a change of one stream's minute moves out and in. True: its directory may be missing.
+  bool AddChange(const std::string& stream, Minute minute, const MinuteChange::OfStream& change,
+                 Record& record);
+  // Out of the view, when all files are out of them. Those that are gone already are.
+  Status DropMinuteDirs(const MinuteDirs& dirs);
   // A small file that becomes visible as `to`.
   void AddText(MoveKind kind, std::string to, std::string text, Draft& draft);
   void AddQueueEntries(const std::map<std::string, std::string>& texts, Draft& draft);

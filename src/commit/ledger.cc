@@ -40,6 +40,19 @@ Result<std::optional<Minute>> NewestDescribed(MinuteContent& content, const std:
   return std::optional<Minute>();
 }
 
+// The minute before the stream's oldest one, if a manifest of ours says nothing of that. Nothing:
+// it is of the original system, from before there were manifests.
+Result<std::optional<Minute>> BeforeFirst(Storage& storage, Group group,
+                                          const std::string& stream) {
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
+                           OldestMinute(storage, paths::Stream(View::kMerged, stream)));
+  if (!oldest) return std::optional<Minute>();
+  const auto manifest = ReadManifest(storage, View::kMerged, group, *oldest, "");
+  if (manifest.unknown()) return manifest.status();
+  if (!manifest.ok() || manifest->streams.contains(stream)) return std::optional<Minute>();
+  return std::optional<Minute>(*oldest + -1);
+}
+
 struct StreamsToLoad {
   View view;
   Group group;
@@ -77,6 +90,13 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
     minutes.newest = newest;
     if (load.view == View::kMerged) {
       DATABUS_ASSIGN_OR_RETURN(minutes.history, NewestDescribed(content, stream, *newest, cut));
+    }
+    // Left out of its first minute already, as it had to wait (P28).
+    const bool closed_without = !minutes.history && load.view == View::kMerged &&
+                                ledger.primary.empty() && manifest != nullptr &&
+                                *newest <= manifest->minute;
+    if (closed_without) {
+      DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage, load.group, stream));
     }
     // It only stood still: nobody has published after the manifest.
     const bool stood_still =

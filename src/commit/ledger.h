@@ -21,7 +21,7 @@ struct StreamMinutes {
   // stream: it had another primary, or stood still by an operator's word. Earlier minutes are not
   // this ledger's business.
   std::optional<Minute> history{};
-  MinuteFiles open_files;  // what is in the ledger's open minute
+  MinuteFiles open_files{};  // what is in the ledger's open minute
 };
 
 struct Ledger {

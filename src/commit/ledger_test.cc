@@ -107,6 +107,32 @@ TEST_F(LedgerTest, WhatOnlyStoodStillGoesOnInItsOpenMinute) {
   EXPECT_THAT(ledger->streams.at("clicks").open_files, ElementsAre(Key("a.gz")));
 }
 
+// Its first minutes were closed without it, as it had to wait (P28), by a process that is gone.
+TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
+  const auto make = [&](const std::string& stream, Minute minute) {
+    EXPECT_TRUE(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kMerged),
+                                paths::MinuteDir(View::kMerged, stream, minute))
+                    .ok());
+  };
+  const auto close = [&](Minute minute) {
+    Manifest manifest{View::kMerged, 0, minute, "", {}};
+    manifest.streams["orders"];
+    const std::string path = paths::Manifest(View::kMerged, 0, minute, "");
+    EXPECT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
+    EXPECT_TRUE(world_.dc1.WriteFile(path, manifest.Encode()).ok());
+    make("orders", minute);
+  };
+  make("views", start_ + -40);  // of the original system, from before there were manifests
+  for (int i = 0; i < 4; ++i) close(start_ + i);
+  make("clicks", start_ + 1);
+  const auto ledger =
+      LoadLedger(world_.dc1, View::kMerged, 0, "", {"clicks", "orders", "views"}, kLastMinute);
+  ASSERT_TRUE(ledger.ok());
+  EXPECT_EQ(ledger->streams.at("clicks").history, start_);
+  EXPECT_EQ(ledger->streams.at("orders").history, std::nullopt);
+  EXPECT_EQ(ledger->streams.at("views").history, std::nullopt);
+}
+
 TEST_F(LedgerTest, ADamagedManifestStillClosesItsMinute) {
   MakeManifest(start_, "databus-manifest 1\nminu");
   MakeFile("clicks", start_, "a.gz", "x");

@@ -72,6 +72,7 @@ Status GroupWriter::CompleteHistory() {
   }
   MinuteContent content(options_.storage, options_.view, options_.group);
   while (!due.empty()) {
+    DATABUS_RETURN_IF_ERROR(GoOn());
     Draft draft;
     MinuteDirs dirs;
     std::map<std::string, std::string> queue_texts;
@@ -136,46 +137,75 @@ Status GroupWriter::MayMove(const paths::MinutePath& to) const {
   return options_.rules.MayPublish(to.stream);
 }
 
-Status GroupWriter::ChangeMinute(MinuteChange change) {
-  const bool goes = change.directory == MinuteChange::Directory::kGoes;
-  const std::string dir = paths::MinuteDir(options_.view, change.stream, change.minute);
-  Draft draft;
-  draft.record.primary = change.primary;
+bool GroupWriter::AddChange(const std::string& stream, Minute minute,
+                            const MinuteChange::OfStream& change, Record& record) {
+  const std::string dir = paths::MinuteDir(options_.view, stream, minute);
   for (const auto& [name, facts] : change.out) {
     const std::string staged = staged::FileName(staging_.NextNumber());
-    draft.record.takes.push_back({paths::Join(dir, name), staged});
-    draft.record.moves.push_back({MoveKind::kFile, staged,
-                                  DivergentPath(change.stream, change.minute, name), facts.length,
-                                  facts.crc32c});
+    record.takes.push_back({paths::Join(dir, name), staged});
+    record.moves.push_back(
+        {MoveKind::kFile, staged, DivergentPath(stream, minute, name), facts.length, facts.crc32c});
   }
   for (const NewFile& file : change.in) {
-    draft.record.moves.push_back({MoveKind::kFile, file.staged, paths::Join(dir, file.name),
-                                  file.facts.length, file.facts.crc32c});
+    record.moves.push_back({MoveKind::kFile, file.staged, paths::Join(dir, file.name),
+                            file.facts.length, file.facts.crc32c});
   }
-  if (!goes) {
-    DATABUS_RETURN_IF_ERROR(AddMinuteDirs({{change.stream, change.minute}}, draft.record));
-  }
+  // One that stays with a file that was there before is no new one.
+  return change.directory == MinuteChange::OfStream::Directory::kStays &&
+         change.holds.size() <= change.in.size();
+}
+
+Status GroupWriter::ChangeMinute(MinuteChange change, MinuteContent& here) {
+  Draft draft;
+  draft.record.primary = change.primary;
   Manifest manifest{options_.view, options_.group, change.minute, change.primary, {}};
-  if (goes) {
-    manifest.gone.insert(change.stream);
-  } else {
-    manifest.streams[change.stream] = std::move(change.holds);
+  MinuteDirs made;
+  MinuteDirs gone;
+  for (auto& [stream, of_stream] : change.streams) {
+    if (AddChange(stream, change.minute, of_stream, draft.record)) {
+      made.emplace_back(stream, change.minute);
+    }
+    if (of_stream.directory == MinuteChange::OfStream::Directory::kGoes) {
+      manifest.gone.insert(stream);
+      gone.emplace_back(stream, change.minute);
+    } else {
+      manifest.streams[stream] = std::move(of_stream.holds);
+    }
   }
-  MinuteContent content(options_.storage, options_.view, options_.group);
-  DATABUS_ASSIGN_OR_RETURN(const uint64_t number, content.NextAmendment(change.minute));
-  AddText(MoveKind::kManifest,
-          paths::ManifestAmendment(options_.view, options_.group, change.minute, number),
-          manifest.Encode(), draft);
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(made, draft.record));
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t number, here.NextAmendment(change.minute));
+  const std::string path =
+      paths::ManifestAmendment(options_.view, options_.group, change.minute, number);
+  AddText(MoveKind::kManifest, path, manifest.Encode(), draft);
   DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
-  if (!goes) return Status::Ok();
-  // Out through the own staging, as everything that leaves a view.
-  const std::string out = staging_.PathOf(staged::MinuteDirName(staging_.NextNumber()));
-  const Status moved = options_.storage.Rename(dir, out);
-  if (moved.code() == Code::kNotFound) return staging_.CheckOurs();
-  DATABUS_RETURN_IF_ERROR(moved.WithContext("removing " + dir));
-  const Status removed = options_.storage.Remove(out);
-  // Somebody put something in: the next take-over sets it aside.
-  return removed.code() == Code::kRefused ? Status::Ok() : removed;
+  here.Add(path);
+  return DropMinuteDirs(gone);
+}
+
+// Out through the own staging, as everything that leaves a view.
+Status GroupWriter::DropMinuteDirs(const MinuteDirs& dirs) {
+  std::vector<Move> moves;
+  for (const auto& [stream, minute] : dirs) {
+    moves.push_back({paths::MinuteDir(options_.view, stream, minute),
+                     staging_.PathOf(staged::MinuteDirName(staging_.NextNumber()))});
+  }
+  if (moves.empty()) return Status::Ok();
+  const std::vector<Status> answers = options_.storage.Renames(moves);
+  std::vector<std::string> out;
+  for (size_t i = 0; i < moves.size(); ++i) {
+    if (answers[i].code() == Code::kNotFound) {
+      DATABUS_RETURN_IF_ERROR(staging_.CheckOurs());
+      continue;
+    }
+    DATABUS_RETURN_IF_ERROR(answers[i].WithContext("removing " + moves[i].from));
+    out.push_back(moves[i].to);
+  }
+  if (out.empty()) return Status::Ok();
+  for (const Status& removed : options_.storage.Removes(out)) {
+    // kRefused: somebody put something in: the next take-over sets it aside.
+    if (!removed.ok() && removed.code() != Code::kRefused) return removed;
+  }
+  return Status::Ok();
 }
 
 Status GroupWriter::SkipCopies(const Manifest& manifest) {

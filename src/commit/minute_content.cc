@@ -53,6 +53,7 @@ Status MinuteContent::LoadHour(Minute minute) {
 
 Result<std::optional<Manifest>> MinuteContent::ReadNamed(const std::string& name) {
   const std::string path = paths::Join(hour_, name);
+  ++reads_;
   const auto text = storage_.ReadFile(path);
   if (text.code() == Code::kNotFound) return std::optional<Manifest>();  // purged meanwhile
   if (!text.ok()) return text.status();
@@ -110,7 +111,9 @@ Result<std::optional<MinuteFiles>> MinuteContent::Described(const std::string& s
 Result<MinuteFiles> MinuteContent::Read(const std::string& stream, Minute minute) {
   DATABUS_ASSIGN_OR_RETURN(std::optional<MinuteFiles> described, Described(stream, minute));
   if (described) return std::move(*described);
-  return ReadMinuteFiles(storage_, paths::MinuteDir(view_, stream, minute));
+  auto listed = ReadMinuteFiles(storage_, paths::MinuteDir(view_, stream, minute));
+  if (listed.ok()) reads_ += listed->size();
+  return listed;
 }
 
 Result<bool> MinuteContent::IsAmended(Minute minute) {
@@ -123,6 +126,12 @@ Result<bool> MinuteContent::IsDescribed(Minute minute) {
   DATABUS_RETURN_IF_ERROR(LoadHour(minute));
   const OfMinute found = Sort(names_, minute);
   return !found.amendments.empty() || !found.copies.empty() || !found.own.empty();
+}
+
+void MinuteContent::Add(const std::string& path) {
+  if (paths::Parent(path) != hour_) return;
+  names_.emplace_back(paths::BaseName(path));
+  minute_.reset();
 }
 
 Result<uint64_t> MinuteContent::NextAmendment(Minute minute) {

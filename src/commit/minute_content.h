@@ -5,6 +5,7 @@
 // closed by its own right is set aside before a copy takes its place (P32).
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -36,8 +37,12 @@ class MinuteContent {
   Result<bool> IsAmended(Minute minute);
   // Whether there is any manifest of it, damaged or not.
   Result<bool> IsDescribed(Minute minute);
+  // How many files it has read: manifests, and what lies in directories in their place.
+  uint64_t reads() const { return reads_; }
   // The number of the minute's next amendment.
   Result<uint64_t> NextAmendment(Minute minute);
+  // A manifest was placed there since.
+  void Add(const std::string& path);
 
  private:
   Status LoadHour(Minute minute);
@@ -51,6 +56,7 @@ class MinuteContent {
   std::optional<Minute> minute_;    // that streams_ is of
   Streams streams_;
   std::string damaged_;
+  uint64_t reads_ = 0;
 };
 
 }  // namespace databus

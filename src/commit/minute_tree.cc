@@ -128,6 +128,21 @@ Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& 
   return FirstInOrder(storage, root, Order::kDescending, latest);
 }
 
+Result<std::optional<Minute>> NewestMinuteOfHour(Storage& storage, const std::string& root,
+                                                 Minute minute) {
+  const std::string hour(paths::Parent(minute.ToPath()));
+  const auto first = Minute::ParsePath(paths::Join(hour, "00"));
+  const auto listed = storage.List(paths::Join(root, hour));
+  if (listed.code() == Code::kNotFound || !first) return std::optional<Minute>();
+  DATABUS_RETURN_IF_ERROR(listed.status());
+  std::optional<Minute> newest;
+  for (const DirEntry& entry : *listed) {
+    const auto found = MinuteInHour(*first, entry.name);
+    if (found && entry.info.kind == NodeKind::kDirectory) newest = found;
+  }
+  return newest;
+}
+
 Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& root) {
   return FirstInOrder(storage, root, Order::kAscending, kLastMinute);
 }

@@ -34,6 +34,9 @@ Result<std::vector<Minute>> ListMinutes(Storage& storage, const std::string& roo
 // Not later than `latest`.
 Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& root,
                                            Minute latest = kLastMinute);
+// Of the hour that `minute` is in, by one call.
+Result<std::optional<Minute>> NewestMinuteOfHour(Storage& storage, const std::string& root,
+                                                 Minute minute);
 Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& root);
 
 // The minute of an hour that `name` is ("00" to "59"), or nothing.

@@ -7,6 +7,8 @@
 
 #include "base/crc32c.h"
 #include "commit/cluster_id.h"
+#include "commit/manifest.h"
+#include "commit/minute_content.h"
 #include "commit/record.h"
 #include "commit/test_world.h"
 
@@ -335,6 +337,38 @@ void RecordOfADemotedPrimary(World& world) {
   EXPECT_TRUE(world.dc2.Stat(entry).ok()) << "a source is gone";
 }
 
+// Only one of the streams that its amendment describes: of the other one it stands.
+void RecordOfADemotedPrimaryOfOneStream(World& world) {
+  world.rules.own = {"views"};
+  const std::string dir = paths::EpochStaging(View::kMerged, 0, 5);
+  ASSERT_TRUE(EnsureDirsBelow(world.dc1, paths::Tmp(), dir).ok());
+  Record record;
+  record.number = 3;
+  Manifest manifest{View::kMerged, 0, StartMinute(), "", {}};
+  const auto stage = [&](const std::string& staged, const std::string& to, MoveKind kind,
+                         const std::string& bytes) {
+    record.moves.push_back({kind, staged, to, bytes.size(), Crc32c(bytes)});
+    ASSERT_TRUE(world.dc1.WriteFile(paths::Join(dir, staged), bytes).ok());
+  };
+  for (const std::string stream : {"clicks", "views"}) {
+    const std::string minute = paths::MinuteDir(View::kMerged, stream, StartMinute());
+    ASSERT_TRUE(EnsureDirsBelow(world.dc1, paths::ViewRoot(View::kMerged), minute).ok());
+    stage(staged::FileName(stream == "clicks" ? 1 : 2), paths::Join(minute, stream + ".gz"),
+          MoveKind::kFile, "bytes of " + stream);
+    manifest.streams[stream][stream + ".gz"].length = 1;
+  }
+  const std::string amendment = paths::ManifestAmendment(View::kMerged, 0, StartMinute(), 1);
+  stage(staged::FileName(4), amendment, MoveKind::kManifest, manifest.Encode());
+  ASSERT_TRUE(
+      world.dc1.WriteFile(paths::Join(dir, staged::RecordName(3, 0)), record.Encode()).ok());
+  Process process(world, Process::Remote::kReachable, View::kMerged);
+  ExpectOk(process.Open());
+  EXPECT_THAT(Files(world, paths::ViewRoot(View::kMerged)).size(), 1U);
+  MinuteContent content(world.dc1, View::kMerged, 0);
+  EXPECT_TRUE(content.Described("views", StartMinute())->has_value());
+  EXPECT_FALSE(content.Described("clicks", StartMinute())->has_value());
+}
+
 struct Situation {
   const char* name;
   RecoveryRow row;
@@ -354,6 +388,8 @@ constexpr Situation kSituations[] = {
     {"RecordOfANewerVersion", RecoveryRow::kRecordFound, &RecordOfANewerVersion},
     {"DamagedStagedFile", RecoveryRow::kRecordedFileDamaged, &DamagedStagedFile},
     {"RecordOfADemotedPrimary", RecoveryRow::kRecordOfDemoted, &RecordOfADemotedPrimary},
+    {"RecordOfADemotedPrimaryOfOneStream", RecoveryRow::kRecordOfDemoted,
+     &RecordOfADemotedPrimaryOfOneStream},
     {"AmendedRecord", RecoveryRow::kRecordSuperseded, &AmendedRecord},
     {"DamagedAmendment", RecoveryRow::kRecordDamaged, &DamagedAmendment},
     {"ForeignNamesInStaging", RecoveryRow::kUnknownName, &ForeignNamesInStaging},

@@ -52,8 +52,8 @@ std::string SealedBytes(const std::string& stream, const FileIdentity& identity)
   return EncodeSealedHeader(header) + payload;
 }
 
-std::optional<std::string> FixedRules::PrimaryOf(View view, const std::string& /*stream*/) const {
-  return view == View::kLocal ? "" : "dc2";
+std::optional<std::string> FixedRules::PrimaryOf(View view, const std::string& stream) const {
+  return view == View::kLocal || own.contains(stream) ? "" : "dc2";
 }
 
 std::vector<std::string> FixedRules::QueuesOf(View view, const std::string& /*stream*/) const {

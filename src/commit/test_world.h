@@ -25,9 +25,12 @@ Tree ReadTree(Storage& storage, const std::string& top);
 // The bytes of a sealed file with this identity.
 std::string SealedBytes(const std::string& stream, const FileIdentity& identity);
 
-// The local view is published by the own clock, `streams` is a copy of dc2's.
+// The local view is published by the own clock, `streams` is a copy of dc2's but for those of
+// `own`.
 class FixedRules final : public StreamRules {
  public:
+  std::set<std::string> own;
+
   std::optional<std::string> PrimaryOf(View view, const std::string& stream) const override;
   std::vector<std::string> QueuesOf(View view, const std::string& stream) const override;
   std::set<std::string> Primaries(View view) const override;

@@ -6,9 +6,21 @@
 #include <fmt/format.h>
 
 #include "cluster/paths.h"
-#include "commit/cluster_id.h"
+#include "control/create_once.h"
 
 namespace databus {
+namespace {
+
+// A number that was taken, and whose epoch is purged, is not free again.
+Result<bool> IsSpent(Storage& storage, const TopologyEpoch& epoch) {
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(storage));
+  if (!newest || *newest <= epoch.stored.epoch) return false;
+  const auto there = storage.Stat(paths::TopologyFile(epoch.stored.epoch));
+  if (there.ok() || there.code() == Code::kNotFound) return !there.ok();
+  return there.status();
+}
+
+}  // namespace
 
 TopologyEpoch TopologyEpoch::Of(StoredTopology stored) {
   TopologyEpoch epoch{std::move(stored), "", ""};
@@ -25,12 +37,11 @@ Result<TopologyEpoch> TopologyEpoch::Decode(std::string text, const std::string&
 }
 
 Result<std::optional<uint64_t>> NewestEpoch(Storage& storage) {
-  const auto entries = storage.List(paths::TopologyRoot());
+  const auto names = storage.ListNames(paths::TopologyRoot());
   std::optional<uint64_t> newest;
-  if (entries.code() == Code::kNotFound) return newest;
-  if (!entries.ok()) return entries.status();
-  for (const DirEntry& entry : *entries)
-    newest = std::max(newest, paths::ParseTopologyName(entry.name));
+  if (names.code() == Code::kNotFound) return newest;
+  if (!names.ok()) return names.status();
+  for (const std::string& name : *names) newest = std::max(newest, paths::ParseTopologyName(name));
   return newest;
 }
 
@@ -45,19 +56,16 @@ Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch) {
 
 Status StoreEpoch(Storage& storage, Random& random, const TopologyEpoch& epoch) {
   const std::string path = paths::TopologyFile(epoch.stored.epoch);
-  DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::TopologyRoot()));
-  const std::string staged = paths::Join(paths::Tmp(), "topology." + random.Hex(16));
-  Status stored = storage.WriteFile(staged, epoch.text);
-  if (stored.ok()) stored = storage.Rename(staged, path);
-  if (stored.ok()) return stored;
-  const Status swept = storage.Remove(staged);  // else a worker does, at its next start
-  const auto there = storage.ReadFile(path);
-  if (there.ok() && *there == epoch.text) return Status::Ok();
-  if (there.ok() && stored.code() == Code::kExists) {
-    return {Code::kExists, fmt::format("{}: {}: another epoch {} is stored there",
-                                       storage.Describe(), path, epoch.stored.epoch)};
+  DATABUS_ASSIGN_OR_RETURN(const bool spent, IsSpent(storage, epoch));
+  if (spent) {
+    return {Code::kExists, fmt::format("{}: an epoch later than {} is stored there, and that one "
+                                       "is purged",
+                                       storage.Describe(), epoch.stored.epoch)};
   }
-  return stored.WithContext(swept.unknown() ? "may be half done" : "not stored");
+  Status stored = CreateOnce(storage, random, {path, epoch.text});
+  if (stored.code() != Code::kExists) return stored;
+  return {Code::kExists, fmt::format("{}: {}: another epoch {} is stored there", storage.Describe(),
+                                     path, epoch.stored.epoch)};
 }
 
 }  // namespace databus

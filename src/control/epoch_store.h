@@ -25,12 +25,15 @@ struct TopologyEpoch {
   bool Follows(const TopologyEpoch& other) const { return stored.Follows(other.digest); }
 };
 
-// The newest epoch's number. Nothing: none is stored.
+// The newest epoch's number. Nothing: none is stored. Polled by every process: one listing of
+// names. Asking for the next number alone would not do: a cluster that was away for a while gets
+// the newest epoch and none of those between, and what a primary takes for read must not be one of
+// them (P28).
 Result<std::optional<uint64_t>> NewestEpoch(Storage& storage);
 // kNotFound: that one is not stored here.
 Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch);
-// Ok, too, when the very same text stands there already. kExists: another one does. The tree must
-// have its service directories.
+// Ok, too, when the very same text stands there already. kExists: another one does, or did before
+// it was purged. The tree must have its service directories.
 Status StoreEpoch(Storage& storage, Random& random, const TopologyEpoch& epoch);
 
 }  // namespace databus

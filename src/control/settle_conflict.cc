@@ -3,6 +3,20 @@
 #include <algorithm>
 
 namespace databus {
+namespace {
+
+// A replaced side had made another cluster the primary, with a cut; the chosen one never did, and
+// its primary has all that was equal then. From that cut on its mirrors are compared with it, and
+// what the other side alone has published is salvaged (P32, P34), as after any other swap.
+void CompareFromTheirCut(const Topology& theirs, Topology& next) {
+  for (StreamSpec& stream : next.streams) {
+    const StreamSpec* const there = theirs.FindStream(stream.name);
+    const bool differs = there != nullptr && there->Primary() != stream.Primary();
+    if (differs && !stream.cut) stream.cut = there->cut;
+  }
+}
+
+}  // namespace
 
 void SettleConflict(const std::vector<SharedEpoch>& sides, const TopologyEpoch& chosen,
                     StoredTopology& next) {
@@ -15,6 +29,7 @@ void SettleConflict(const std::vector<SharedEpoch>& sides, const TopologyEpoch& 
     replace(side->digest);
     for (const PastEpoch& past : side->stored.before) replace(past.digest);
     for (const std::string& digest : side->stored.replaces) replace(digest);
+    CompareFromTheirCut(side->stored.topology, next.topology);
   }
 }
 

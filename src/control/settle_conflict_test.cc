@@ -1,5 +1,6 @@
 #include "control/settle_conflict.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 namespace databus {
@@ -32,6 +33,43 @@ TEST(SettleConflict, TheSettlementIsTheNewestAndFollowsAllThatAnybodyCanObey) {
       EXPECT_TRUE(next.Follows(epoch.digest)) << epoch.stored.author;
     }
   }
+}
+
+Topology TwoClusters(const std::string& primary, const std::string& mirror) {
+  const std::string text = fmt::format(
+      R"(<databus>
+  <defaults><rootdir>/databus</rootdir></defaults>
+  <stream name="orders">
+    <destination><name>{}</name><primary>true</primary></destination>
+    <destination><name>{}</name></destination>
+  </stream>
+  <cluster name="dc1" hdfsurl="file:///a" jturl="local" jobqueuename="default"/>
+  <cluster name="dc2" hdfsurl="file:///b" jturl="local" jobqueuename="default"/>
+</databus>)",
+      primary, mirror);
+  return *ParseTopology(text, "databus.xml");
+}
+
+// Without it the mirrors would never be compared with the primary that stays what it was.
+TEST(SettleConflict, AStreamThatTheOtherSideHadMovedBeginsAnEraAtItsCut) {
+  const auto cut = Minute::ParseIso("2031-05-06T10:04Z");
+  StoredTopology stays;
+  stays.topology = TwoClusters("dc2", "dc1");
+  const auto here = std::make_shared<const TopologyEpoch>(TopologyEpoch::Of(stays));
+  StoredTopology moved = here->stored.Next("failover");
+  moved.topology = TwoClusters("dc1", "dc2");
+  moved.topology.streams[0].cut = cut;
+  const auto there = std::make_shared<const TopologyEpoch>(TopologyEpoch::Of(moved));
+  const SharedEpoch other = After(*here, "other");
+
+  StoredTopology next = other->stored.Next("choice");
+  SettleConflict({there, other}, *other, next);
+  EXPECT_EQ(next.topology.streams[0].Primary(), "dc2");
+  EXPECT_EQ(next.topology.streams[0].cut, cut);
+
+  next = there->stored.Next("choice");
+  SettleConflict({there, other}, *there, next);
+  EXPECT_EQ(next.topology.streams[0].cut, cut) << "that side's era goes on";
 }
 
 TEST(SettleConflict, ASideThatHadSettledAConflictItselfLeavesNothingBehind) {

@@ -95,23 +95,23 @@ Status TopologyWatch::Look(const std::string& cluster, Site& site) {
   return Status::Ok();
 }
 
-// Homes first: what fails there is not begun at all.
+// By name, as commands do it (TopologyDesk::Store), wherever this process is at home: of several
+// who begin at once the first create decides, and nobody else has stored anything by then.
 Status TopologyWatch::Begin(const TopologyEpoch& epoch) {
   auto begun = std::make_shared<const TopologyEpoch>(epoch);
-  const auto is_home = [&](const std::string& cluster) {
-    return std::ranges::count(homes_, cluster) != 0;
-  };
-  for (const bool homes : {true, false}) {
-    for (auto& [cluster, site] : sites_) {
-      if (is_home(cluster) != homes || site.storage == nullptr) continue;
-      if (!ReadClusterId(*site.storage).ok()) continue;
-      const Status stored = StoreEpoch(*site.storage, options_.random, epoch);
-      if (!stored.ok() && (homes || stored.code() == Code::kExists)) return stored;
-      if (!stored.ok()) continue;  // it takes it from the others when it is back
+  Status of_homes;
+  for (auto& [cluster, site] : sites_) {
+    if (site.storage == nullptr || !ReadClusterId(*site.storage).ok()) continue;
+    const Status stored = StoreEpoch(*site.storage, options_.random, epoch);
+    if (stored.code() == Code::kExists) return stored;
+    if (stored.ok()) {
       site.tip = begun;
       site.newest = epoch.stored.epoch;
+    } else if (std::ranges::count(homes_, cluster) != 0) {
+      of_homes = stored.WithContext(cluster);  // another takes it from the others when it is back
     }
   }
+  DATABUS_RETURN_IF_ERROR(of_homes);
   best_ = std::move(begun);
   Obey(Tips());
   return Status::Ok();

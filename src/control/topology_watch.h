@@ -52,9 +52,12 @@ class TopologyWatch {
   // Looks at every cluster. True: what is obeyed has changed; it is in the homes' trees by then.
   bool Poll();
 
-  // Obeys an epoch that this process has made, and stores it on every cluster that answers.
+  // Obeys an epoch that this process has made, and stores it on every cluster that answers, one
+  // after the other in the order of names: so of two who do this at once, and reach the same
+  // clusters, one stores nothing.
   //   kExists   another epoch of that number is stored somewhere: nothing is obeyed; poll again
-  //   others    a home could not store it; homes that are not initialised yet get it later
+  //   others    a home could not store it, others may have; nothing is obeyed; poll again. Homes
+  //             that are not initialised yet get it later
   Status Begin(const TopologyEpoch& epoch);
 
   // Null as long as there is none.

@@ -95,7 +95,8 @@ TEST_F(World, AClusterThatBecomesAHomeIsBroughtUpToDate) {
   EXPECT_EQ(ReadEpoch(dc2_, 1)->digest, first_.digest);
 }
 
-TEST_F(World, AnIdleProcessListsOncePerCluster) {
+// Every process does so every second, however many epochs there are: no stat for each.
+TEST_F(World, AnIdleProcessListsNamesOncePerCluster) {
   Store(dc1_, first_);
   Store(dc2_, first_);
   const auto process = Process({"dc1"});
@@ -103,6 +104,21 @@ TEST_F(World, AnIdleProcessListsOncePerCluster) {
   const uint64_t calls = dc1_plan_.calls() + dc2_plan_.calls();
   process->Poll();
   EXPECT_EQ(dc1_plan_.calls() + dc2_plan_.calls(), calls + 2);
+  EXPECT_EQ(dc1_plan_.trace().back().verb, Verb::kListNames);
+  EXPECT_EQ(dc2_plan_.trace().back().verb, Verb::kListNames);
+}
+
+// A cluster that was away gets the newest epoch and none of those between: nobody may take what it
+// held before for the newest one, not for a moment (P28).
+TEST_F(World, AJumpOfNumbersIsSeenAtTheNextPoll) {
+  Store(dc1_, first_);
+  const auto process = Process({"dc1"});
+  process->Poll();
+  TopologyEpoch last = first_;
+  for (int i = 0; i < 8; ++i) last = After(last, "apply");
+  Store(dc1_, last);
+  EXPECT_TRUE(process->Poll());
+  EXPECT_EQ(process->obeyed()->epoch.stored.epoch, 9U);
 }
 
 TEST_F(World, AClusterThatLagsBehindIsNoConflict) {
@@ -188,6 +204,31 @@ TEST_F(World, TheSameEpochMayBeStoredTwiceAndAnotherOneNot) {
   changed.author = "somebody else";
   EXPECT_EQ(StoreEpoch(dc1_, *random_, TopologyEpoch::Of(changed)).code(), Code::kExists);
   EXPECT_EQ(ReadEpoch(dc1_, 1)->digest, first_.digest);
+}
+
+// One process at home in each cluster, one in the middle of the other's storing.
+TEST_F(World, OfTwoWhoBeginAnEpochAtOnceOneStoresNothing) {
+  Store(dc1_, first_);
+  Store(dc2_, first_);
+  const auto one = Process({"dc2"});
+  const auto other = Process({"dc1"});
+  one->Poll();
+  other->Poll();
+  const TopologyEpoch of_one = After(first_, "one");
+  const TopologyEpoch of_other = After(first_, "other");
+  Status begun_by_other;
+  int stored = 0;
+  const auto between = [&](const Call& call) {
+    const bool stores = call.verb == Verb::kRename && call.to.find("/topology/") != call.to.npos;
+    if (!stores || ++stored != 2) return Fault{};
+    return Fault::Delayed([&] { begun_by_other = other->Begin(of_other); });
+  };
+  dc1_plan_.SetCallback(between);
+  dc2_plan_.SetCallback(between);
+  const Status begun_by_one = one->Begin(of_one);
+  EXPECT_NE(begun_by_one.ok(), begun_by_other.ok());
+  EXPECT_EQ((begun_by_one.ok() ? begun_by_other : begun_by_one).code(), Code::kExists);
+  EXPECT_EQ(ReadEpoch(dc1_, 2)->digest, ReadEpoch(dc2_, 2)->digest);
 }
 
 TEST_F(World, KilledAtAnyCallAnEpochIsStoredWholeOrNotAtAll) {

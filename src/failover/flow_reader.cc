@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "cluster/names.h"
+#include "cluster/queue_lines.h"
 #include "commit/record.h"
 
 namespace databus::failover {
@@ -18,15 +19,6 @@ Result<std::vector<DirEntry>> ListIfThere(Storage& storage, const std::string& p
   auto entries = storage.List(path);
   if (entries.code() == Code::kNotFound) return std::vector<DirEntry>();
   return entries;
-}
-
-// The stream of a data file's name, by the pattern from the right; empty: it has none.
-std::string StreamOf(const std::string& data_name) {
-  constexpr size_t kDate = std::string_view("-YYYY-MM-DD-HH-MM").size();
-  const size_t end = data_name.rfind('_');
-  if (end == std::string::npos || end <= kDate) return "";
-  std::string stream = data_name.substr(0, end - kDate);
-  return DataFileName::Parse(stream, data_name) ? stream : "";
 }
 
 std::set<std::string> StreamsOf(const Record& record) {
@@ -54,7 +46,8 @@ Status CountStaged(Storage& storage, View view, const std::string& directory,
   for (const DirEntry& file : *files) {
     const staged::Name name = staged::Parse(file.name);
     if (name.kind == staged::Kind::kClaim) {
-      Count(view, StreamOf(name.data_name), wanted, tree);
+      const auto data = DataFileName::ParseAny(name.data_name);
+      Count(view, data ? data->stream : "", wanted, tree);
     }
     if (name.kind != staged::Kind::kRecord) continue;
     const std::string path = paths::Join(directory, file.name);
@@ -104,11 +97,16 @@ Status FlowReader::ReadCommits(Storage& storage, View view, const StreamFilter& 
   for (const DirEntry& group : groups) {
     if (group.info.kind != NodeKind::kDirectory) continue;
     const std::string directory = paths::Join(root, group.name);
-    DATABUS_ASSIGN_OR_RETURN(const auto epochs, ListIfThere(storage, directory));
-    for (const DirEntry& epoch : epochs) {
-      if (!paths::ParseStagingName(epoch.name)) continue;
+    DATABUS_ASSIGN_OR_RETURN(const auto entries, ListIfThere(storage, directory));
+    // Oldest first, as claims go: one that is adopted meanwhile is seen twice rather than never.
+    std::multimap<uint64_t, std::string> epochs;
+    for (const DirEntry& entry : entries) {
+      const auto name = paths::ParseStagingName(entry.name);
+      if (name) epochs.emplace(name->epoch, entry.name);
+    }
+    for (const auto& [epoch, name] : epochs) {
       DATABUS_RETURN_IF_ERROR(
-          CountStaged(storage, view, paths::Join(directory, epoch.name), wanted, tree));
+          CountStaged(storage, view, paths::Join(directory, name), wanted, tree));
     }
   }
   return Status::Ok();
@@ -150,12 +148,8 @@ Result<const FlowReader::Lines*> FlowReader::ReadEntry(Storage& storage, const s
   const auto text = storage.ReadFile(path, kEntryBytesMax);
   if (text.code() == Code::kNotFound) return &(entries_[path] = {});  // taken while we looked
   if (!text.ok()) return text.status();
-  std::string_view rest = *text;
-  while (!rest.empty()) {
-    const size_t end = rest.find('\n');
-    const std::string_view line = rest.substr(0, end);
-    rest.remove_prefix(end == std::string_view::npos ? rest.size() : end + 1);
-    if (const auto path_of = paths::ParseQueueLine(line)) ++lines[path_of->stream];
+  for (const QueueLine& line : QueueLines(*text)) {
+    if (line.path) ++lines[line.path->stream];
   }
   return &(entries_[path] = std::move(lines));
 }

@@ -22,6 +22,7 @@ class Judge {
 
   Gate Run() {
     switch (journal_.step) {
+      case Step::kBegin: Begin(); break;
       case Step::kCatchUp: CatchUp(); break;
       case Step::kSpool: Spool(); break;
       case Step::kDrain: Drain(); break;
@@ -60,11 +61,6 @@ class Judge {
     return false;
   }
 
-  // Whether who obeys `epoch` (by digest) is where `stored` is, or later.
-  static bool Obeys(uint64_t epoch, const std::string& digest, const StepEpoch& stored) {
-    return epoch > stored.epoch || (epoch == stored.epoch && digest == stored.digest);
-  }
-
   void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {
     if (!Answers(cluster)) return;
     const SeenWorker& worker = seen_.WorkerOf(cluster);
@@ -86,9 +82,8 @@ class Judge {
       if (Without(collector.cluster, collector.name) || collector.life == Life::kStopped) continue;
       if (collector.life == Life::kSilent) {
         if (Absent(collector.cluster)) continue;
-        Wait(1,
-             "collector {} has said nothing since {}: start it, or go on without it (--without {})",
-             collector.Label(), ToIsoMs(collector.written), collector.Label());
+        Wait(1, "collector {} {}: start it, or go on without it (--without {})", collector.Label(),
+             collector.Silence(), collector.Label());
       } else if (!Obeys(collector.epoch, collector.digest, stored)) {
         Wait(1, "collector {} obeys topology epoch {}, not yet {}", collector.Label(),
              collector.epoch, stored.epoch);
@@ -107,6 +102,20 @@ class Judge {
     return journal_.step > Step::kSwap && cluster == Change().site && cluster == Change().from;
   }
 
+  // Those that must give way to this one have not yet looked; or their drivers are dead.
+  void Begin() {
+    if (!seen_.why_others_unknown.empty()) {
+      Wait(1, "nobody can tell whether another failover is open: {}", seen_.why_others_unknown);
+    }
+    for (const OpenFailover& other : seen_.others) {
+      Wait(
+          1,
+          "{} was begun at the same time, by {}, and has yet to give way; if that process is dead, "
+          "'databus failover abort {}' ends it",
+          other.id, other.driver, other.id);
+    }
+  }
+
   void Spool() {
     ForCollectors(*journal_.EpochOf(Step::kSpool), [&](const SeenCollector& collector) {
       const bool all = Leaves(collector.cluster);
@@ -118,6 +127,10 @@ class Judge {
         if (concerned(stream) && mode != "spool") {
           Wait(1, "collector {} still has mode {} for {}", collector.Label(), mode, stream);
         }
+      }
+      for (const std::string& stream : Change().Moving()) {
+        if (collector.modes.contains(stream)) continue;
+        Wait(1, "collector {} does not say which mode it has for {}", collector.Label(), stream);
       }
       uint64_t intents = all ? collector.open_intents : 0;
       for (const auto& [stream, backlog] : collector.backlog) {
@@ -218,7 +231,9 @@ class Judge {
       return;
     }
     if (!journal_.fenced) return;
-    const Milliseconds left = *journal_.fenced + kAloneAfter + kDrift - seen_.now;
+    const Milliseconds whole = kAloneAfter + kDrift;
+    const auto passed = std::chrono::duration_cast<Milliseconds>(seen_.boot - *journal_.fenced);
+    const Milliseconds left = whole - std::max(passed, Milliseconds(0));  // 0: of another machine
     if (left.count() <= 0) return;
     Wait(1, "a primary that is cut off may publish for another {}", ToHuman(left));
   }
@@ -229,15 +244,40 @@ class Judge {
     ForCollectors(stored, [](const SeenCollector&) {});
   }
 
+  // Each collector tells what it holds from before it took up the swap, and that it did: no clock
+  // is asked.
   void Despool() {
-    ForCollectors(*journal_.EpochOf(Step::kSwap), [&](const SeenCollector& collector) {
-      if (collector.lag.count() == 0) return;
-      const WallTime oldest = collector.written - collector.lag;
-      if (journal_.swapped && oldest >= *journal_.swapped) return;
-      Wait(std::max<uint64_t>(collector.spool_bytes, 1),
-           "collector {} still has messages from {} in its spool", collector.Label(),
-           ToIsoMs(oldest));
+    const StepEpoch& stored = *journal_.EpochOf(Step::kSwap);
+    ForCollectors(stored, [&](const SeenCollector& collector) {
+      const std::optional<uint64_t>& held = collector.bytes_before_epoch;
+      if (!held) {
+        Wait(1, "collector {} does not say what its spool holds from before the swap",
+             collector.Label());
+      } else if (*held > 0) {
+        Wait(*held, "collector {} still has {} bytes from before the swap in its spool",
+             collector.Label(), *held);
+      }
     });
+    for (const SeenCollector& collector : seen_.collectors) SwitchedOff(collector, stored);
+  }
+
+  // Those of the site may be switched off by now, but not with what they alone have.
+  void SwitchedOff(const SeenCollector& collector, const StepEpoch& stored) {
+    if (journal_.kind == Kind::kUnplanned || !Leaves(collector.cluster)) return;
+    if (Without(collector.cluster, collector.name) || collector.life == Life::kAlive) return;
+    const std::string label = collector.Label();
+    const bool stopped = collector.life == Life::kStopped;
+    if (collector.spool_bytes > 0) {
+      Wait(collector.spool_bytes,
+           "collector {} {}, with {} bytes in its spool: start it, or go on without it (--without "
+           "{})",
+           label, stopped ? "is stopped" : collector.Silence(), collector.spool_bytes, label);
+    } else if (!stopped && !Obeys(collector.epoch, collector.digest, stored)) {
+      Wait(1,
+           "collector {} {}, and did not obey the swap by then: start it, or go on without it "
+           "(--without {})",
+           label, collector.Silence(), label);
+    }
   }
 
   void CatchUp() {
@@ -303,6 +343,10 @@ Scope ScopeOf(const Journal& journal) {
 }
 
 Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(journal, seen).Run(); }
+
+bool Obeys(uint64_t epoch, const std::string& digest, const StepEpoch& stored) {
+  return epoch > stored.epoch || (epoch == stored.epoch && digest == stored.digest);
+}
 
 bool IsWithout(const std::vector<std::string>& without, const std::string& cluster,
                const std::string& collector) {

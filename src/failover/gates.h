@@ -28,6 +28,9 @@ Scope ScopeOf(const Journal& journal);
 // ScopeOf(journal). Steps without a gate (verify, undo, those that end it) are open.
 Gate GateOf(const Journal& journal, const Observation& seen);
 
+// Whether who obeys `epoch` (by digest) is where `stored` is, or later.
+bool Obeys(uint64_t epoch, const std::string& digest, const StepEpoch& stored);
+
 // Collectors (as "cluster/name") and clusters that nobody waits for.
 bool IsWithout(const std::vector<std::string>& without, const std::string& cluster,
                const std::string& collector = "");

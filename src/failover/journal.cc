@@ -19,7 +19,8 @@ constexpr std::array<std::pair<Kind, std::string_view>, 3> kKinds{{
     {Kind::kFailback, "failback"},
 }};
 
-constexpr std::array<std::pair<Step, std::string_view>, 12> kSteps{{
+constexpr std::array<std::pair<Step, std::string_view>, 13> kSteps{{
+    {Step::kBegin, "begin"},
     {Step::kCatchUp, "catch-up"},
     {Step::kSpool, "spool"},
     {Step::kDrain, "drain"},
@@ -48,6 +49,26 @@ std::optional<Value> ValueIn(const Names& names, std::string_view name) {
     if (known == name) return value;
   }
   return {};
+}
+
+// No journal nests deeper; what does would cost whoever prints it again its stack.
+constexpr int kDepthMax = 32;
+
+bool NestsTooDeep(std::string_view text) {
+  int depth = 0;
+  bool in_text = false;
+  for (size_t i = 0; i < text.size() && depth <= kDepthMax; ++i) {
+    const char c = text[i];
+    if (in_text) {
+      if (c == '\\') ++i;
+      in_text = c != '"';
+    } else {
+      in_text = c == '"';
+      depth += c == '{' || c == '[' ? 1 : 0;
+      depth -= c == '}' || c == ']' ? 1 : 0;
+    }
+  }
+  return depth > kDepthMax;
 }
 
 }  // namespace
@@ -94,10 +115,11 @@ std::string Journal::Encode() const {
 }
 
 Result<Journal> Journal::Decode(std::string_view text, const std::string& where) {
-  const Json file = Json::parse(text, nullptr, false);
   const auto damaged = [&](std::string_view why) {
     return Status(Code::kCorrupt, fmt::format("{}: is no journal of a failover: {}", where, why));
   };
+  if (NestsTooDeep(text)) return damaged("nested too deep");
+  const Json file = Json::parse(text, nullptr, false);
   if (!file.is_object() || !file.contains("version") || !file["version"].is_number_unsigned()) {
     return damaged("not an object with a version");
   }

@@ -1,10 +1,10 @@
 // The journal of a failover: what was decided, how far it is, and what was found on the way. It is
 // all that a run knows; who resumes it, anywhere, needs nothing else.
 //
-// `system/failover/<id>.json` on every cluster that answers:
+// `system/failover/<id>.<revision>.json` on every cluster that answers:
 //   {"version":1,"crc32c":"0123abcd","journal":{"id":...,"revision":7,...}}
-// Each change has the next revision and takes the place of the one before; the highest revision
-// that is found anywhere rules.
+// Each change is the next revision, a file of its own that is created and never overwritten: so of
+// two who decide at once, one does (failover/journal_store.h). The highest that is found rules.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,7 @@ enum class Kind : uint8_t {
 
 // The picture of how they follow one another is in failover/steps.h.
 enum class Step : uint8_t {
+  kBegin,
   kCatchUp,
   kSpool,
   kDrain,
@@ -47,7 +48,7 @@ enum class Step : uint8_t {
 };
 
 std::string_view KindName(Kind kind);  // planned, unplanned, failback
-std::string_view StepName(Step step);  // catch-up, spool, ...
+std::string_view StepName(Step step);  // begin, catch-up, spool, ...
 std::optional<Kind> ParseKind(std::string_view name);
 std::optional<Step> ParseStep(std::string_view name);
 
@@ -81,14 +82,18 @@ struct Journal {
   RoleChange change;
   uint64_t base_epoch = 0;  // what was planned from
   std::string base_digest;
-  std::vector<std::string> without;         // collectors that nobody waits for, "<cluster>/<name>"
-  std::vector<StepEpoch> epochs;            // in the order in which they were stored
-  Cuts cuts;                                // before the swap is stored
-  std::optional<WallTime> fenced;           // since when nobody can miss the epoch of `fence`
-  std::optional<WallTime> swapped;          // when it was
-  std::string undoes;                       // kFailback: the id of the failover
-  nlohmann::ordered_json loss = nullptr;    // kUnplanned: the statement that was accepted
-  nlohmann::ordered_json report = nullptr;  // what the verification found
+  std::vector<std::string> without;  // collectors that nobody waits for, "<cluster>/<name>"
+  std::vector<StepEpoch> epochs;     // in the order in which they were stored
+  Cuts cuts;                         // before the swap is stored
+  // Since when nobody can miss the epoch of `fence`; by the driver's clock, so that who takes over
+  // begins anew.
+  std::optional<BootTime> fenced;
+  std::optional<WallTime> swapped;        // when it was
+  std::string undoes;                     // kFailback: the id of the failover
+  nlohmann::ordered_json loss = nullptr;  // kUnplanned: the statement that was accepted
+  // What the verification found; of one that is aborted, what was undone. Its "sentence" is for
+  // people.
+  nlohmann::ordered_json report = nullptr;
   std::vector<JournalEvent> events;
 
   bool Ended() const { return step == Step::kDone || step == Step::kAborted; }

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "telemetry/iso_time.h"
 
 namespace databus::failover {
@@ -156,7 +158,9 @@ Journal FromJson(const Json& json) {
     auto& at = journal.cuts[Text(cut, "stream")];
     if (!minute.empty()) at = Known(Minute::ParseIso(minute), "minute");
   }
-  if (!Text(json, "fenced").empty()) journal.fenced = Time(json, "fenced");
+  if (const uint64_t ms = Number(json, "fenced_boot_ms"); ms > 0) {
+    journal.fenced = BootTime(Milliseconds(ms));
+  }
   if (!Text(json, "swapped").empty()) journal.swapped = Time(json, "swapped");
   journal.undoes = Text(json, "undoes");
   journal.loss = Member(json, "loss");
@@ -184,6 +188,17 @@ Json RoleChangeToJson(const RoleChange& change) {
           {"modes_before", ModesToJson(change.modes_before)},
           {"modes_after", ModesToJson(change.modes_after)}};
 }
+
+namespace {
+
+// 0: it is not.
+uint64_t FencedMs(const Journal& journal) {
+  if (!journal.fenced) return 0;
+  const auto since = std::chrono::ceil<Milliseconds>(journal.fenced->time_since_epoch());
+  return static_cast<uint64_t>(std::max<int64_t>(since.count(), 1));
+}
+
+}  // namespace
 
 Json JournalToJson(const Journal& journal) {
   Json epochs = Json::array();
@@ -214,7 +229,7 @@ Json JournalToJson(const Journal& journal) {
           {"without", journal.without},
           {"epochs", std::move(epochs)},
           {"cuts", std::move(cuts)},
-          {"fenced", journal.fenced ? ToIsoMs(*journal.fenced) : ""},
+          {"fenced_boot_ms", FencedMs(journal)},
           {"swapped", journal.swapped ? ToIsoMs(*journal.swapped) : ""},
           {"undoes", journal.undoes},
           {"loss", journal.loss},

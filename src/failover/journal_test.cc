@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
+#include "control/purge_history.h"
 #include "failover/journal_json.h"
 #include "failover/test_model.h"
 
@@ -67,6 +68,18 @@ TEST(JournalTest, EveryChangedByteIsNoticed) {
   }
 }
 
+// control/purge_history.h reads the little that it needs by itself.
+TEST(JournalTest, WhoPurgesKnowsWhichHaveEnded) {
+  Journal journal = Example();
+  for (int i = 0; i <= static_cast<int>(Step::kAborted); ++i) {
+    journal.step = static_cast<Step>(i);
+    EXPECT_EQ(IsEndedFailover(journal.Encode()), journal.Ended()) << StepName(journal.step);
+  }
+  std::string damaged = journal.Encode();
+  damaged[damaged.find("aborted")] = 'A';
+  EXPECT_FALSE(IsEndedFailover(damaged));
+}
+
 TEST(JournalTest, ANewerVersionIsRefusedByName) {
   std::string text = Example().Encode();
   text.replace(text.find("\"version\": 1"), 12, "\"version\": 2");
@@ -102,6 +115,15 @@ TEST(JournalTest, ValuesThatMakeNoSenseAreNamed) {
   for (const auto& [from, to] : kEdits) {
     EXPECT_EQ(Journal::Decode(Edited(from, to), "j").code(), Code::kCorrupt) << to;
   }
+}
+
+TEST(JournalTest, WhatIsNestedTooDeepCostsNoStack) {
+  const std::string deep(2'000'000, '[');
+  const std::string text = "{\"version\":1,\"crc32c\":\"00000000\",\"journal\":" + deep +
+                           std::string(deep.size(), ']') + "}";
+  const auto read = Journal::Decode(text, "j");
+  EXPECT_EQ(read.code(), Code::kCorrupt);
+  EXPECT_THAT(read.status().message(), HasSubstr("nested too deep"));
 }
 
 TEST(JournalTest, OnlyTheLastEventsAreKept) {

@@ -81,7 +81,7 @@ LossStatement StateLoss(const RoleChange& change, const std::string& digest,
     if (collector.cluster != change.from) continue;
     LossLine line{.what = What::kSpool, .collector = collector.Label()};
     line.spool_bytes = collector.spool_bytes;
-    line.last_heard = collector.written;
+    if (collector.why_unreadable.empty()) line.last_heard = collector.written;
     if (collector.lag.count() > 0) line.age = seen.now - (collector.written - collector.lag);
     statement.lines.push_back(line);
     named += collector.Label() + "\n";

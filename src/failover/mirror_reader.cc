@@ -1,97 +1,142 @@
 #include "failover/mirror_reader.h"
 
 #include <algorithm>
-#include <string>
+#include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
-#include "commit/cluster_id.h"
-#include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 
 namespace databus::failover {
 namespace {
 
-// Both sides of one stream.
-struct Sides {
-  MinuteContent primary;
-  MinuteContent mirror;
-  const std::string& stream;
-};
+using Depth = Scope::Mirrored::Depth;
 
-// Nothing: a side has not got that minute.
-Result<std::optional<MinuteFiles>> Files(MinuteContent& side, const std::string& stream,
-                                         Minute minute) {
-  auto files = side.Read(stream, minute);
-  if (files.code() == Code::kNotFound) return std::optional<MinuteFiles>();
-  if (!files.ok()) return files.status();
-  return std::optional<MinuteFiles>(*std::move(files));
+// The later of the two oldest minutes: what is earlier has been purged at one side (P35).
+Result<Minute> FirstOfBoth(const MinuteComparison::Trees& trees, const std::string& stream,
+                           Minute newest) {
+  const std::string root = paths::Stream(View::kMerged, stream);
+  DATABUS_ASSIGN_OR_RETURN(const auto here, OldestMinute(trees.here, root));
+  DATABUS_ASSIGN_OR_RETURN(const auto there, OldestMinute(trees.there, root));
+  return std::max(here.value_or(newest), there.value_or(newest));
 }
 
-bool SameBytes(const ManifestFile& one, const ManifestFile& other) {
-  return one.length == other.length && one.crc32c == other.crc32c;
-}
-
-// The first difference; empty: there is none.
-std::string Difference(const MinuteFiles& primary, const MinuteFiles& mirror) {
-  for (const auto& [name, file] : primary) {
-    const auto there = mirror.find(name);
-    if (there == mirror.end()) return name + " is missing at the mirror";
-    if (!SameBytes(file, there->second)) return name + " is not the same file at the mirror";
-  }
-  for (const auto& [name, file] : mirror) {
-    if (!primary.contains(name)) return name + " is at the mirror only";
+// Empty: there is no difference.
+std::string Describe(const MinuteVerdict& verdict) {
+  switch (verdict.kind) {
+    case MinuteVerdict::Kind::kEqual:
+    case MinuteVerdict::Kind::kNeither: return "";
+    case MinuteVerdict::Kind::kOnlyHere: return "the primary has not got this minute";
+    case MinuteVerdict::Kind::kOnlyThere: return "the mirror has not got this minute";
+    case MinuteVerdict::Kind::kFileMissing: return verdict.file + " is missing at the mirror";
+    case MinuteVerdict::Kind::kFileDiffers:
+      return verdict.file + " is not the same file at the mirror";
+    case MinuteVerdict::Kind::kFileSurplus: return verdict.file + " is at the mirror only";
   }
   return "";
 }
 
-Result<std::string> Compare(Sides& sides, Minute minute) {
-  DATABUS_ASSIGN_OR_RETURN(const auto mirror, Files(sides.mirror, sides.stream, minute));
-  DATABUS_ASSIGN_OR_RETURN(const auto primary, Files(sides.primary, sides.stream, minute));
-  if (!primary && !mirror) return std::string();
-  if (!primary) return std::string("the primary has not got this minute");
-  if (!mirror) return std::string("the mirror has not got this minute");
-  return Difference(*primary, *mirror);
+// Equality is not known before all of it was compared.
+void SayHowFar(Minute next, std::optional<Minute> equal_to, SeenMirror& seen) {
+  seen.why_unknown =
+      fmt::format("is being compared with the primary: compared up to {}, {} minutes are left",
+                  equal_to ? equal_to->ToIso() : "nothing", *seen.newest - next + 1);
 }
 
 }  // namespace
 
-Status MirrorReader::Read(Storage& primary, Storage& mirror, const Scope::Mirrored& wanted,
-                          SeenMirror& seen) {
-  const std::string root = paths::Stream(View::kMerged, wanted.stream);
-  // After the mirror: what that has by now the primary has had before.
-  DATABUS_ASSIGN_OR_RETURN(seen.primary_newest, NewestMinute(primary, root));
-  if (!seen.newest || !seen.primary_newest) return Status::Ok();
-  Minute first = *seen.newest;
-  if (wanted.depth == Scope::Mirrored::Depth::kAll) {
-    DATABUS_ASSIGN_OR_RETURN(const auto oldest_there, OldestMinute(mirror, root));
-    DATABUS_ASSIGN_OR_RETURN(const auto oldest, OldestMinute(primary, root));
-    first = std::max(oldest.value_or(first), oldest_there.value_or(first));
+Status MirrorReader::LookUpFirst(const MinuteComparison::Trees& trees, Walk& walk) {
+  Known& known = *walk.known;
+  DATABUS_ASSIGN_OR_RETURN(const Minute first,
+                           FirstOfBoth(trees, walk.wanted->stream, *walk.wanted->seen->newest));
+  if (known.first && first < *known.first) known.equal_to.reset();
+  known.first = first;
+  known.looked_up_at = *walk.wanted->seen->newest;
+  return Status::Ok();
+}
+
+Status MirrorReader::Begin(const MinuteComparison::Trees& trees, Walk& walk) {
+  SeenMirror& seen = *walk.wanted->seen;
+  const Minute newest = *seen.newest;
+  Known& known = *walk.known;
+  walk.next = newest;
+  if (walk.wanted->depth == Depth::kNewest) return Status::Ok();
+  // The newest minutes were set aside: what comes in their place is compared.
+  if (known.equal_to && *known.equal_to >= newest) known.equal_to.reset();
+  if (!known.first || known.looked_up_at != newest) {
+    DATABUS_RETURN_IF_ERROR(LookUpFirst(trees, walk));
   }
-  DATABUS_ASSIGN_OR_RETURN(const ClusterIdentity identity, ReadClusterId(primary));
-  const Group group = GroupOf(wanted.stream, identity.groups);
-  Sides sides{MinuteContent(primary, View::kMerged, group),
-              MinuteContent(mirror, View::kMerged, group), wanted.stream};
-  if (!equal_from_ || first < *equal_from_ || first > equal_to_) equal_from_.reset();
-  Minute next = first;
-  if (equal_from_) {
-    seen.compared = static_cast<uint64_t>(equal_to_ - first + 1);
-    next = equal_to_.Next();
-  }
-  for (; next <= *seen.newest; next = next.Next()) {
-    DATABUS_ASSIGN_OR_RETURN(std::string difference, Compare(sides, next));
-    if (!difference.empty()) {
-      seen.differs = next;
-      seen.difference = std::move(difference);
-      return Status::Ok();
-    }
-    ++seen.compared;
-    // The newest one may get more.
-    if (next == *seen.newest) break;
-    if (!equal_from_) equal_from_ = first;
-    equal_to_ = next;
+  walk.next = known.equal_to ? known.equal_to->Next() : *known.first;
+  if (known.equal_to && *known.equal_to >= *known.first) {
+    seen.compared = static_cast<uint64_t>(*known.equal_to - *known.first + 1);
   }
   return Status::Ok();
+}
+
+bool MirrorReader::Compare(const MinuteComparison::Trees& trees, MinuteComparison& comparison,
+                           Walk& walk) {
+  SeenMirror& seen = *walk.wanted->seen;
+  const auto verdict = comparison.Compare(walk.wanted->stream, walk.next);
+  if (!verdict.ok()) {
+    seen.why_unknown = verdict.status().message();
+    return false;
+  }
+  std::string difference = Describe(*verdict);
+  if (!difference.empty() && walk.wanted->depth == Depth::kAll) {
+    // Perhaps it has been purged at one side since that was looked up.
+    if (const Status looked = LookUpFirst(trees, walk); !looked.ok()) {
+      seen.why_unknown = looked.message();
+      return false;
+    }
+    if (*walk.known->first > walk.next) {
+      walk.next = *walk.known->first;
+      return walk.next <= *seen.newest;
+    }
+  }
+  if (!difference.empty()) {
+    seen.differs = walk.next;
+    seen.difference = std::move(difference);
+    return false;
+  }
+  ++seen.compared;
+  if (walk.next == *seen.newest) return false;  // it may get more: compared again by the next look
+  walk.known->equal_to = walk.next;
+  walk.next = walk.next.Next();
+  return true;
+}
+
+void MirrorReader::Read(const MinuteComparison::Trees& trees, Group group,
+                        const std::vector<Wanted>& wanted, uint64_t& budget) {
+  std::vector<Walk> walks;
+  for (const Wanted& each : wanted) {
+    if (!each.seen->newest || !each.seen->primary_newest) continue;
+    Walk walk{.wanted = &each, .known = &known_[each.stream], .next = {}};
+    const Status begun = Begin(trees, walk);
+    each.seen->why_unknown = begun.message();
+    // Nothing to compare where all of the mirror is older than the primary.
+    if (begun.ok() && walk.next <= *each.seen->newest) walks.push_back(walk);
+  }
+  MinuteComparison comparison(trees, group, MinuteComparison::Undescribed::kByContent);
+  while (!walks.empty()) {
+    // All streams of a minute before the next one: each manifest is read once.
+    const Minute minute = std::ranges::min_element(walks, {}, &Walk::next)->next;
+    const uint64_t before = comparison.reads();
+    bool counts = false;
+    for (Walk& walk : walks) {
+      if (walk.next != minute) continue;
+      const bool is_newest = minute == *walk.wanted->seen->newest;
+      if (budget == 0 && !is_newest) {
+        SayHowFar(minute, walk.known->equal_to, *walk.wanted->seen);
+        walk.done = true;
+        continue;
+      }
+      counts = counts || !is_newest;
+      walk.done = !Compare(trees, comparison, walk);
+    }
+    if (counts) budget -= std::min(budget, comparison.reads() - before);
+    std::erase_if(walks, [](const Walk& walk) { return walk.done; });
+  }
 }
 
 }  // namespace databus::failover

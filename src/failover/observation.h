@@ -35,6 +35,8 @@ struct SeenCollector {
   std::string cluster{};
   std::string name{};
   Life life = Life::kAlive;
+  // Not empty: there is a heartbeat, and nobody knows what it says; the rest is not known.
+  std::string why_unreadable{};
   WallTime written;
   uint64_t epoch = 0;  // the topology obeyed; 0: none
   std::string digest{};
@@ -43,12 +45,18 @@ struct SeenCollector {
   uint64_t open_intents = 0;  // of all streams
   Milliseconds lag{0};        // of the oldest message in its spool; 0: there is none
   uint64_t spool_bytes = 0;
+  // Of those, what came before `epoch` was taken up; nothing: it does not say.
+  std::optional<uint64_t> bytes_before_epoch{};
   std::optional<uint64_t> free_bytes{};
   std::string host{};  // and port: where producers and other collectors reach it
   uint16_t port = 0;
-  std::string allow{};  // the addresses that may send; empty: all
+  std::string allow{};    // the addresses that may send; empty: all
+  std::string program{};  // its version; empty: older than that it would say so
+  uint64_t steering = 0;  // cluster/steering.h
 
   std::string Label() const { return LabelOf(cluster, name); }
+  // Why it counts as silent.
+  std::string Silence() const;
 };
 
 // The holder of a cluster's lease.
@@ -60,7 +68,8 @@ struct SeenWorker {
   Milliseconds run_interval{0};                           // 0: not known
   std::map<std::string, std::optional<Minute>> frozen{};  // P30: acknowledged, with its last minute
   std::map<std::string, std::string> divergent{};         // P32: what is being put right
-  std::string alone{};                                    // P28: why it does not publish
+  std::string program{};                                  // and the next, as of a collector
+  uint64_t steering = 0;
 };
 
 // What of a stream is on its way at a cluster.
@@ -103,8 +112,17 @@ struct MirrorKey {
   friend auto operator<=>(const MirrorKey&, const MirrorKey&) = default;
 };
 
+// Another failover that has not ended.
+struct OpenFailover {
+  std::string id{};
+  std::string driver{};
+  // It has not looked yet whether it is alone, or has not written down that it is.
+  enum class Has : uint8_t { kBegun, kGoneOn } has = Has::kBegun;
+};
+
 struct Observation {
   WallTime now;
+  BootTime boot;  // of this machine: how long something takes is measured by it
   // The newest epoch of the stored topology anywhere; nothing: none is stored.
   std::optional<TopologyEpoch> newest{};
   std::map<std::string, std::string> tips{};  // its newest one's digest, by cluster that answers
@@ -113,6 +131,8 @@ struct Observation {
   std::vector<SeenCollector> collectors{};
   std::map<std::string, SeenWorker> workers{};  // by cluster
   std::map<MirrorKey, SeenMirror> mirrors{};
+  std::vector<OpenFailover> others{};
+  std::string why_others_unknown{};  // empty: they are all that there are
 
   // A tree that was not looked at does not answer.
   const SeenTree& TreeOf(const std::string& cluster) const;

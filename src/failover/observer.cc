@@ -1,24 +1,39 @@
 #include "failover/observer.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
 #include "cluster/paths.h"
-#include "commit/minute_tree.h"
+#include "commit/cluster_id.h"
 #include "failover/flow_reader.h"
 #include "failover/mirror_reader.h"
+#include "failover/newest_reader.h"
 #include "failover/process_reader.h"
+#include "telemetry/iso_time.h"
 
 namespace databus::failover {
+namespace {
+
+// So many files are read at most by one look, to compare what is older than the newest minutes: it
+// is to take no longer than a second or two, and to say how far it is.
+constexpr uint64_t kReadsMax = 2'000;
+
+}  // namespace
 
 struct Observer::Memory {
   FlowReader flow;
-  std::map<MirrorKey, MirrorReader> mirrors;  // of streams whose primary it is
+  NewestReader newest;
+  std::map<std::pair<std::string, Group>, MirrorReader> mirrors;  // of streams whose primary it is
+  std::string id;  // that has so many groups; empty: not read yet
+  Group groups = 0;
 };
 
-Observer::Observer(const TopologyDesk& desk, const Clock& clock) : desk_(desk), clock_(clock) {}
+Observer::Observer(const TopologyDesk& desk, const Clock& clock)
+    : desk_(desk), clock_(clock), watch_(std::make_unique<LifeWatch>()) {}
 Observer::~Observer() = default;
 
 Observer::Memory& Observer::Of(const std::string& cluster) {
@@ -51,8 +66,9 @@ void Observer::Topologies(Observation& seen) const {
 Observation Observer::Look(const Scope& scope) {
   Observation seen;
   seen.now = clock_.Wall();
+  seen.boot = clock_.Boot();
   Topologies(seen);
-  ProcessReader processes(seen.now);
+  ProcessReader processes({seen.now, seen.boot}, *watch_);
   for (auto& [cluster, tree] : seen.trees) {
     Storage* const storage = Find(cluster, tree.why_away);
     if (storage == nullptr) continue;
@@ -82,14 +98,37 @@ void Observer::Flow(const Scope& scope, Observation& seen) {
 }
 
 // How far the mirror is does not depend on a primary that is away: it decides the cut.
-void Observer::ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) const {
+void Observer::ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) {
   const auto newest =
-      NewestMinute(*desk_.Tree(wanted.mirror), paths::Stream(View::kMerged, wanted.stream));
+      Of(wanted.mirror).newest.Read(*desk_.Tree(wanted.mirror), wanted.stream, clock_.Wall());
   if (newest.ok()) mirror.newest = *newest;
   if (!newest.ok()) mirror.why_unknown = mirror.why_newest_unknown = newest.status().message();
 }
 
+// How many groups the streams have, which never changes at a cluster (P1).
+Result<Group> Observer::Groups(const std::string& cluster) {
+  Memory& memory = Of(cluster);
+  const auto at = std::ranges::find(desk_.picture().clusters, cluster, &TopologyAt::cluster);
+  if (memory.id.empty() || memory.id != at->id) {
+    DATABUS_ASSIGN_OR_RETURN(const ClusterIdentity identity, ReadClusterId(*desk_.Tree(cluster)));
+    memory.id = identity.id;
+    memory.groups = identity.groups;
+  }
+  return memory.groups;
+}
+
+// After the mirror: what that has by now the primary has had before.
+Result<Group> Observer::ReadPrimary(const Scope::Mirrored& wanted, SeenMirror& mirror) {
+  Storage& tree = *desk_.Tree(wanted.primary);
+  DATABUS_ASSIGN_OR_RETURN(mirror.primary_newest,
+                           Of(wanted.primary).newest.Read(tree, wanted.stream, clock_.Wall()));
+  DATABUS_ASSIGN_OR_RETURN(const Group groups, Groups(wanted.primary));
+  return GroupOf(wanted.stream, groups);
+}
+
 void Observer::Mirrors(const Scope& scope, Observation& seen) {
+  using Key = std::tuple<std::string, std::string, Group>;  // primary, mirror
+  std::map<Key, std::vector<MirrorReader::Wanted>> compared;
   for (const Scope::Mirrored& wanted : scope.mirrored) {
     SeenMirror& mirror = seen.mirrors[{wanted.stream, wanted.mirror}];
     for (const std::string& cluster : {wanted.primary, wanted.mirror}) {
@@ -99,15 +138,29 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
     }
     if (seen.TreeOf(wanted.mirror).Answers()) ReadNewest(wanted, mirror);
     if (!mirror.Known()) continue;
-    MirrorReader& reader = Of(wanted.primary).mirrors[{wanted.stream, wanted.mirror}];
-    const Status read =
-        reader.Read(*desk_.Tree(wanted.primary), *desk_.Tree(wanted.mirror), wanted, mirror);
-    mirror.why_unknown = read.message();
+    const auto group = ReadPrimary(wanted, mirror);
+    if (group.ok()) {
+      compared[{wanted.primary, wanted.mirror, *group}].push_back(
+          {wanted.stream, wanted.depth, &mirror});
+    } else {
+      mirror.why_unknown = group.status().message();
+    }
+  }
+  uint64_t budget = kReadsMax;
+  for (const auto& [key, streams] : compared) {
+    const auto& [primary, mirror, group] = key;
+    const MinuteComparison::Trees trees{*desk_.Tree(mirror), *desk_.Tree(primary)};
+    Of(primary).mirrors[{mirror, group}].Read(trees, group, streams, budget);
   }
 }
 
+std::string SeenCollector::Silence() const {
+  if (!why_unreadable.empty()) return "says what cannot be read: " + why_unreadable;
+  return "has said nothing since " + ToIsoMs(written);
+}
+
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
-  return paths::Join(cluster, collector);
+  return std::string(cluster).append(1, '/').append(collector);  // no path
 }
 
 const SeenTree& Observation::TreeOf(const std::string& cluster) const {

@@ -7,10 +7,14 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/status.h"
+#include "cluster/paths.h"
 #include "control/topology_desk.h"
 #include "failover/observation.h"
 
 namespace databus::failover {
+
+class LifeWatch;
 
 // One thread at a time.
 class Observer {
@@ -29,11 +33,14 @@ class Observer {
   void Topologies(Observation& seen) const;
   void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
-  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) const;
+  void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror);
+  Result<Group> ReadPrimary(const Scope::Mirrored& wanted, SeenMirror& mirror);
+  Result<Group> Groups(const std::string& cluster);
   Memory& Of(const std::string& cluster);
 
   const TopologyDesk& desk_;
   const Clock& clock_;
+  const std::unique_ptr<LifeWatch> watch_;
   std::map<std::string, std::unique_ptr<Memory>> memories_;
 };
 

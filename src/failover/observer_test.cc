@@ -86,6 +86,31 @@ TEST_F(ObserverTest, WhatIsUnderWayIsCountedAtEveryPlaceWhereItMayBe) {
   EXPECT_TRUE(Look(Flow()).trees["dc3"].flow["clicks"].to_merge.empty());
 }
 
+// A new holder adopts the claim of the one before, from an older directory into a newer one.
+TEST_F(ObserverTest, AClaimThatChangesHandsWhileItIsLookedAtIsCounted) {
+  const std::string claim = staged::ClaimName(1, "c1", DataName("clicks"));
+  const std::string before = paths::Join(paths::FencedStaging(View::kLocal, 3, 9), claim);
+  const std::string after = paths::Join(paths::EpochStaging(View::kLocal, 3, 10), claim);
+  world_.Put("dc2", before, "x");
+  world_.Put("dc2", paths::Join(paths::Parent(after), "0"), "");
+  bool looked_at_newer = false;
+  plan_.SetCallback([&](const Call& call) {
+    if (call.verb == Verb::kList && call.path == paths::Parent(after)) looked_at_newer = true;
+    if (call.verb == Verb::kList && call.path == paths::Parent(before) && looked_at_newer) {
+      EXPECT_TRUE(world_.trees["dc2"]->Rename(before, after).ok());
+    }
+    return Fault();
+  });
+  EXPECT_EQ(Look(Flow()).trees["dc2"].flow["clicks"].in_commit, 1U);
+  plan_.Clear();
+}
+
+TEST_F(ObserverTest, QueueLinesThatAnEditorEndedInItsOwnWayAreCounted) {
+  const std::string line = paths::MinuteFile(View::kLocal, "clicks", kTestMinute, "a.gz");
+  world_.Put("dc3", paths::Consumers("dc1") + "/0.1.1", line + "\r\n" + line + "  \n");
+  EXPECT_THAT(Look(Flow()).trees["dc3"].flow["clicks"].to_merge, ElementsAre(Pair("dc1", 2)));
+}
+
 TEST_F(ObserverTest, OfTheClusterThatGoesAllStreamsAreLookedAt) {
   world_.Put("dc1", paths::DataFile("orders", "c1", DataName("orders")), "x");
   EXPECT_EQ(Look(Flow()).trees["dc1"].flow["orders"].data_files["c1"], 1U);
@@ -133,12 +158,14 @@ TEST_F(ObserverTest, ProcessesAreKnownByTheirNewestHeartbeatInAnyTree) {
   beat.written = world_.clock.Wall() + std::chrono::seconds(1);
   beat.facts["cluster"] = "dc1";
   beat.facts["lag_ms"] = 77;
+  beat.facts["spool_bytes_before_epoch"] = 9;
   beat.facts["backlog"]["clicks"] = {{"open_intents", 3}};
   world_.Put("dc2", paths::StatusFile("collector-c1@dc1"), EncodeHeartbeat(beat));
   const Observation seen = Look({});
   ASSERT_EQ(seen.collectors.size(), 3U);
   EXPECT_EQ(seen.collectors[0].Label(), "dc1/c1");
   EXPECT_EQ(seen.collectors[0].lag.count(), 77);
+  EXPECT_EQ(seen.collectors[0].bytes_before_epoch, 9U);
   EXPECT_EQ(seen.collectors[0].backlog.at("clicks").open_intents, 3U);
   EXPECT_EQ(seen.WorkerOf("dc1").life, Life::kAlive);
   EXPECT_EQ(seen.WorkerOf("dc9").life, Life::kSilent);
@@ -155,6 +182,51 @@ TEST_F(ObserverTest, WhoSaysNothingIsSilentAndWhoSaidGoodbyeIsStopped) {
   EXPECT_EQ(seen.collectors[0].life, Life::kAlive);
   EXPECT_EQ(seen.collectors[1].life, Life::kSilent);
   EXPECT_EQ(seen.collectors[2].life, Life::kStopped);
+}
+
+// Its clock is an hour ahead; what it says does not change.
+TEST_F(ObserverTest, WhoIsWatchedIsSilentWhenItSaysNothingNewWhateverItsClockSays) {
+  Heartbeat beat = NewBeat("collector", "collector-ahead", "dc1");
+  beat.written = world_.clock.Wall() + std::chrono::hours(1);
+  world_.Put("dc1", paths::StatusFile("collector-ahead"), EncodeHeartbeat(beat));
+  EXPECT_EQ(Look({}).collectors[0].life, Life::kAlive);
+  EXPECT_EQ(Look({}).collectors[0].life, Life::kSilent);
+}
+
+TEST_F(ObserverTest, WhoIsWatchedLivesWhileItSaysSomethingNewThoughItsClockIsBehind) {
+  Heartbeat beat = NewBeat("collector", "collector-behind", "dc1");
+  const auto look = [&] {
+    beat.written += std::chrono::seconds(1);
+    EXPECT_TRUE(world_.trees["dc1"]
+                    ->Replace(paths::StatusFile("collector-behind"), EncodeHeartbeat(beat))
+                    .ok());
+    return Look({}).collectors[0].life;
+  };
+  beat.written = world_.clock.Wall() - std::chrono::hours(1);
+  EXPECT_EQ(look(), Life::kSilent);
+  EXPECT_EQ(look(), Life::kAlive);
+}
+
+TEST_F(ObserverTest, AHeartbeatOfAnotherVersionIsOfACollectorThatIsSilent) {
+  world_.Put("dc1", paths::StatusFile("collector-new"), "{\"version\": 99}");
+  world_.Put("dc2", paths::StatusFile("collector-far@dc3"), "damaged");
+  world_.Put("dc2", paths::StatusFile("collector-c1@dc1"), "damaged");
+  const Observation seen = Look({});
+  ASSERT_EQ(seen.collectors.size(), 5U);
+  EXPECT_EQ(seen.collectors[0].life, Life::kAlive) << "c1 is readable in its own tree";
+  EXPECT_EQ(seen.collectors[1].Label(), "dc1/new");
+  EXPECT_EQ(seen.collectors[1].life, Life::kSilent);
+  EXPECT_THAT(seen.collectors[1].Silence(), HasSubstr("says what cannot be read"));
+  EXPECT_EQ(seen.collectors[4].Label(), "dc3/far");
+}
+
+TEST_F(ObserverTest, AnAcknowledgementThatCannotBeReadIsNone) {
+  Heartbeat beat = NewBeat("worker", "worker-dc1", "dc1");
+  beat.written = world_.clock.Wall() + std::chrono::seconds(1);
+  beat.facts["frozen"] = {{"clicks", "next week"}, {"orders", ""}};
+  ASSERT_TRUE(
+      world_.trees["dc1"]->Replace(paths::StatusFile("worker-dc1"), EncodeHeartbeat(beat)).ok());
+  EXPECT_THAT(Look({}).WorkerOf("dc1").frozen, ElementsAre(Pair("orders", std::nullopt)));
 }
 
 TEST_F(ObserverTest, ACollectorThatNeverSaidAnythingIsForeign) {

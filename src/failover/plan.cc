@@ -30,6 +30,7 @@ std::string_view Sentence(Step step, const RoleChange& change) {
     case Step::kSwap: return "the roles change; collectors deliver again, or elsewhere";
     case Step::kDespool: return "the spools empty themselves";
     case Step::kVerify: return "all views are compared, by identity and by count";
+    case Step::kBegin:
     case Step::kUndo:
     case Step::kDone:
     case Step::kAborted: break;
@@ -65,6 +66,7 @@ Milliseconds ExpectedOf(Step step, const Observation& seen) {
     case Step::kMirror: return 2 * run;
     case Step::kDespool: return kObeyTime;
     case Step::kVerify: return kObeyTime + 3 * run;
+    case Step::kBegin:
     case Step::kUndo:
     case Step::kDone:
     case Step::kAborted: break;
@@ -76,7 +78,7 @@ void AddSteps(const Observation& seen, Plan& plan) {
   uint64_t epoch = plan.base_epoch;
   const bool fences = AnyWaits(plan.change, seen.newest->stored.topology);
   for (const Step step : StepsOf(plan.kind)) {
-    if (step == Step::kFence && !fences) continue;
+    if (step == Step::kBegin || (step == Step::kFence && !fences)) continue;
     PlannedStep planned{step, std::string(Sentence(step, plan.change)), {}, ExpectedOf(step, seen)};
     if (Stores(step)) planned.epoch = ++epoch;
     plan.steps.push_back(std::move(planned));

@@ -66,10 +66,19 @@ TEST(PlanTest, WhateverIsWrongIsRefusedByNameWithANextStep) {
        [](Observation& seen) { seen.workers["dc2"].life = Life::kSilent; }},
       {"the worker of dc1 obeys topology epoch 0", "version",
        [](Observation& seen) { seen.workers["dc1"].epoch = 0; }},
+      {"the worker of dc2 is of a version that cannot be taken", "start it with this program",
+       [](Observation& seen) { seen.workers["dc2"].steering = 0; }},
+      {"collector dc3/c1 is of a version that cannot be taken", "start it with this program",
+       [](Observation& seen) { CollectorOf(seen, "dc3").steering = 0; }},
       {"dc2 is putting right what it had published of clicks", "databus status",
        [](Observation& seen) { seen.workers["dc2"].divergent["clicks"] = "3 minutes"; }},
       {"collector dc3/c1 has said nothing since", "--without dc3/c1",
        [](Observation& seen) { CollectorOf(seen, "dc3").life = Life::kSilent; }},
+      {"collector dc1/c1 is stopped, with 7 bytes in its spool", "--without dc1/c1",
+       [](Observation& seen) {
+         CollectorOf(seen, "dc1").life = Life::kStopped;
+         CollectorOf(seen, "dc1").spool_bytes = 7;
+       }},
       {"collector dc3/c1 obeys topology epoch 0", "version",
        [](Observation& seen) { CollectorOf(seen, "dc3").epoch = 0; }},
       {"bytes free for its spool", "make room",
@@ -197,6 +206,22 @@ TEST(PlanTest, AMirrorWhoseNewestMinuteCannotBeReadIsNotTakenForOneWithoutMinute
   const Plan plan = MakePlan(kUnplanned, seen, {});
   ASSERT_FALSE(plan.MayRun());
   EXPECT_THAT(plan.refusals[0].what, HasSubstr("clicks at dc3 cannot be read: no answer"));
+}
+
+TEST(PlanTest, ProcessesOfDifferentVersionsThatAllCanAreAWarningByName) {
+  TestModel model;
+  Observation seen = model.See();
+  CollectorOf(seen, "dc3").program = "9.9.9";
+  Plan plan = MakePlan(kOver, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  ASSERT_EQ(plan.warnings.size(), 1U);
+  EXPECT_THAT(plan.warnings[0], HasSubstr("9.9.9 (1 of them, as collector dc3/c1)"));
+  CollectorOf(seen, "dc3").steering = kSteeringVersion + 1;
+  plan = MakePlan(kOver, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  EXPECT_THAT(plan.warnings, testing::Contains(HasSubstr("run the newer one")));
+  CollectorOf(seen, "dc1").steering = 0;  // of the cluster that is lost nothing is needed
+  EXPECT_TRUE(MakePlan(kUnplanned, seen, {}).MayRun());
 }
 
 TEST(PlanTest, WhatOnlyTakesLongerIsAWarning) {

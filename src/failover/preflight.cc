@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <map>
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cluster/steering.h"
 #include "failover/gates.h"
 #include "failover/steps.h"
 #include "net/cidr.h"
@@ -27,6 +29,7 @@ class Checks {
     for (const auto& [cluster, tree] : seen_.trees) Cluster(cluster, tree);
     Workers();
     for (const SeenCollector& collector : seen_.collectors) Collector(collector);
+    Versions();
     for (const auto& [cluster, tree] : seen_.trees) Foreign(cluster);
     Streams();
     for (const auto& [key, mirror] : seen_.mirrors) Mirror(key, mirror);
@@ -104,16 +107,12 @@ class Checks {
     switch (collector.life) {
       case Life::kStopped:
         if (collector.spool_bytes > 0) {
-          Warn(fmt::format(
-              "collector {} is stopped, with {} bytes in its spool: they arrive when it "
-              "is started again",
-              label, collector.spool_bytes));
+          Stopped(label, collector);
         }
         return;
       case Life::kSilent:
         if (Unplanned()) return;
-        Refuse(fmt::format("collector {} has said nothing since {}", label,
-                           ToIsoMs(collector.written)),
+        Refuse(fmt::format("collector {} {}", label, collector.Silence()),
                fmt::format("start it; or, if it is gone for good, go on without it: --without {}",
                            label));
         return;
@@ -125,6 +124,70 @@ class Checks {
              "give it a moment; if it stays so, look at its log: it may be of an older version");
     }
     if (!Unplanned()) Space(collector);
+  }
+
+  // Who lives and takes part; what has no number cannot be steered, or not through all of it.
+  void Versions() {
+    std::map<std::string, std::vector<std::string>> by_program;
+    for (const std::string& cluster : {plan_.change.from, plan_.change.to}) {
+      const SeenWorker& worker = seen_.WorkerOf(cluster);
+      if (Lost(cluster) || worker.life != Life::kAlive) continue;
+      Version({"the worker of " + cluster, worker.program, worker.steering}, by_program);
+    }
+    for (const SeenCollector& collector : seen_.collectors) {
+      if (Lost(collector.cluster) || collector.life != Life::kAlive ||
+          Without(collector.cluster, collector.name)) {
+        continue;
+      }
+      Version({"collector " + collector.Label(), collector.program, collector.steering},
+              by_program);
+    }
+    if (by_program.size() < 2) return;
+    std::string programs;
+    for (const auto& [program, who] : by_program) {
+      programs += fmt::format("{}{} ({} of them, as {})", programs.empty() ? "" : ", ", program,
+                              who.size(), who.front());
+    }
+    Warn("processes of different versions take part, all of which can: " + programs);
+  }
+
+  struct Who {
+    std::string name;
+    std::string program;
+    uint64_t steering;
+  };
+  void Version(const Who& who, std::map<std::string, std::vector<std::string>>& by_program) {
+    if (who.steering == 0) {
+      Refuse(fmt::format("{} is of a version that cannot be taken through a failover: it does not "
+                         "say what it can do",
+                         who.name),
+             fmt::format("start it with this program ({}) or a newer one", ProgramVersion()));
+      return;
+    }
+    by_program[who.program].push_back(who.name);
+    if (who.steering > kSteeringVersion) {
+      Warn(
+          fmt::format("{} is of version {}, which knows more than this program ({}): run the newer "
+                      "one",
+                      who.name, who.program, ProgramVersion()));
+    } else if (who.steering < kSteeringVersion) {
+      Refuse(fmt::format("{} is of version {}, which lacks what a failover needs", who.name,
+                         who.program),
+             fmt::format("start it with this program ({})", ProgramVersion()));
+    }
+  }
+
+  void Stopped(const std::string& label, const SeenCollector& collector) {
+    std::string what = fmt::format("collector {} is stopped, with {} bytes in its spool", label,
+                                   collector.spool_bytes);
+    const std::string& site = plan_.change.site;
+    if (Unplanned() || site != plan_.change.from || collector.cluster != site) {
+      return Warn(std::move(what) + ": they arrive when it is started again");
+    }
+    Refuse(std::move(what),
+           fmt::format("start it; or accept that they arrive when it is started again: --without "
+                       "{}",
+                       label));
   }
 
   // While it spools, a collector needs room for what comes in meanwhile.

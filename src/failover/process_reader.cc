@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "cluster/names.h"
 #include "cluster/paths.h"
 
 namespace databus::failover {
@@ -48,11 +49,16 @@ SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::strin
   seen.open_intents = Number(beat.facts, "open_intents");
   seen.lag = Milliseconds(Number(beat.facts, "lag_ms"));
   seen.spool_bytes = Number(beat.facts, "spool_bytes");
+  if (beat.facts.contains("spool_bytes_before_epoch")) {
+    seen.bytes_before_epoch = Number(beat.facts, "spool_bytes_before_epoch");
+  }
   if (beat.facts.contains("free_bytes")) seen.free_bytes = Number(beat.facts, "free_bytes");
   const auto address = Endpoint::Parse(Text(beat.facts, "address"));
   seen.host = address ? address->host : beat.host;
   seen.port = address ? address->port : 0;
   seen.allow = Text(beat.facts, "allow");
+  seen.program = Text(beat.facts, "program");
+  seen.steering = Number(beat.facts, "steering");
   return seen;
 }
 
@@ -62,20 +68,34 @@ SeenWorker WorkerOf(const Heartbeat& beat) {
                   .digest = Text(beat.facts, "topology_digest"),
                   .run_interval = Milliseconds(Number(beat.facts, "run_interval_ms"))};
   ForEachOf(beat.facts, "frozen", [&](const std::string& stream, const Json& last) {
-    if (last.is_string()) seen.frozen[stream] = Minute::ParseIso(last.get<std::string>());
+    const std::string minute = last.is_string() ? last.get<std::string>() : "unknown";
+    const auto parsed = Minute::ParseIso(minute);
+    // Empty: it never had one. What cannot be read is no acknowledgement.
+    if (parsed || minute.empty()) seen.frozen[stream] = parsed;
   });
   ForEachOf(beat.facts, "divergent", [&](const std::string& stream, const Json& what) {
     seen.divergent[stream] = what.is_string() ? what.get<std::string>() : what.dump();
   });
-  seen.alone = Text(beat.facts, "alone");
+  seen.program = Text(beat.facts, "program");
+  seen.steering = Number(beat.facts, "steering");
   return seen;
 }
 
 }  // namespace
 
-Life ProcessReader::LifeOf(const Heartbeat& beat) const {
+Life LifeWatch::LifeOf(const std::string& tree, const Heartbeat& beat, const Moment& now) {
   if (beat.state == "stopped") return Life::kStopped;
-  return now_ - beat.written > 3 * beat.interval + kGrace ? Life::kSilent : Life::kAlive;
+  const Milliseconds patience = 3 * beat.interval + kGrace;
+  const auto [known, first] = last_.try_emplace({tree, beat.process});
+  Last& last = known->second;
+  if (first || last.written != beat.written) {
+    last.spoke = !first;
+    last.written = beat.written;
+    last.since = now.boot;
+  }
+  if (now.boot - last.since > patience) return Life::kSilent;
+  if (last.spoke) return Life::kAlive;
+  return now.wall - beat.written > patience ? Life::kSilent : Life::kAlive;
 }
 
 Status ProcessReader::Read(const std::string& cluster, Storage& storage) {
@@ -89,22 +109,39 @@ Status ProcessReader::Read(const std::string& cluster, Storage& storage) {
     const auto text = storage.ReadFile(path, kHeartbeatBytesMax);
     if (text.code() == Code::kNotFound) continue;
     if (!text.ok()) return text.status();
-    // One that cannot be read is like one that is missing: its process is silent.
     const auto beat = DecodeHeartbeat(*text, path);
-    if (!beat.ok()) continue;
+    if (!beat.ok()) {
+      TakeUnreadable(cluster, entry.name, beat.status());
+      continue;
+    }
     Take(cluster, *beat);
     if (youngest && beat->written <= *youngest) continue;
     youngest = beat->written;
     // What is dated in our future was written by a clock that is ahead, the tree's own or not.
-    clock_ahead_ = std::max(entry.info.modified - beat->written, *youngest - now_);
+    clock_ahead_ = std::max(entry.info.modified - beat->written, *youngest - now_.wall);
   }
   return Status::Ok();
 }
 
+// Its process is silent, but for what it says elsewhere: it may be of a newer version.
+void ProcessReader::TakeUnreadable(const std::string& cluster, const std::string& file,
+                                   const Status& why) {
+  const auto name = CollectorProcessName::Parse(file.substr(0, file.rfind('.')));
+  if (!name) return;
+  const std::string& home = name->cluster.empty() ? cluster : name->cluster;
+  SeenCollector& known = collectors_[{home, name->collector}];
+  if (!known.name.empty()) return;
+  known.cluster = home;
+  known.name = name->collector;
+  known.life = Life::kSilent;
+  known.why_unreadable = why.message();
+}
+
 void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
+  const Life life = watch_.LifeOf(cluster, beat, now_);
   if (beat.kind == "worker" && beat.process == "worker-" + cluster) {
     SeenWorker seen = WorkerOf(beat);
-    seen.life = LifeOf(beat);
+    seen.life = life;
     workers_[cluster] = std::move(seen);
   }
   if (beat.kind != "collector") return;
@@ -120,7 +157,7 @@ void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
   SeenCollector& known = collectors_[{home, name}];
   if (!known.name.empty() && known.written >= beat.written) return;
   known = CollectorOf(beat, home, name);
-  known.life = LifeOf(beat);
+  known.life = life;
 }
 
 std::vector<SeenCollector> ProcessReader::Collectors() && {

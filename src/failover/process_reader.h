@@ -16,9 +16,31 @@
 
 namespace databus::failover {
 
+struct Moment {
+  WallTime wall;
+  BootTime boot;
+};
+
+// Tells who lives by whether heartbeats change while they are watched. Until that is known, by
+// their dates: clocks of two machines, which need not agree.
+class LifeWatch {
+ public:
+  // `tree`: the cluster in whose tree it lies.
+  Life LifeOf(const std::string& tree, const Heartbeat& beat, const Moment& now);
+
+ private:
+  struct Last {
+    WallTime written;
+    BootTime since{};    // when this one was first seen
+    bool spoke = false;  // it took the place of another one
+  };
+  std::map<std::pair<std::string, std::string>, Last> last_;
+};
+
+// One look.
 class ProcessReader {
  public:
-  explicit ProcessReader(WallTime now) : now_(now) {}
+  ProcessReader(const Moment& now, LifeWatch& watch) : now_(now), watch_(watch) {}
 
   // Not ok: the tree does not show its heartbeats; some may have been read.
   Status Read(const std::string& cluster, Storage& storage);
@@ -30,9 +52,10 @@ class ProcessReader {
 
  private:
   void Take(const std::string& cluster, const Heartbeat& beat);
-  Life LifeOf(const Heartbeat& beat) const;
+  void TakeUnreadable(const std::string& cluster, const std::string& file, const Status& why);
 
-  const WallTime now_;
+  const Moment now_;
+  LifeWatch& watch_;
   std::optional<Milliseconds> clock_ahead_;
   std::map<std::pair<std::string, std::string>, SeenCollector> collectors_;
   std::map<std::string, SeenWorker> workers_;

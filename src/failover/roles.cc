@@ -96,6 +96,9 @@ RoleChange TakeAway(const StoredTopology& base, const std::string& from, const s
   for (ModeRule& rule : change.modes_after) {
     if (rule.to == from) rule.to = to;
   }
+  // Whoever was sent to `from` and takes its place delivers again; to itself nobody can redirect.
+  std::erase_if(change.modes_after,
+                [&](const ModeRule& rule) { return rule.cluster == to && rule.to == to; });
   ModeRule redirect{from, "", DeliveryMode::kRedirect, "", receivers};
   if (receivers.empty()) redirect.to = to;
   change.modes_after.push_back(std::move(redirect));

@@ -81,6 +81,15 @@ TEST(RolesTest, AfterTheSwapTheSitesCollectorsAreRedirectedAndOthersAreAsBefore)
   EXPECT_EQ(ModeOf(after, "dc3", "clicks"), "redirect dc2") << "its receiver goes away";
 }
 
+// Without a failback in between: it has been sent to the other cluster, and receives now.
+TEST(RolesTest, WhoTakesOverDeliversWhateverWasRedirectedBefore) {
+  const StoredTopology over = SwappedAway(TestBase());
+  const RoleChange again = TakeAway(over, "dc2", "dc1", {});
+  const StoredTopology after = Swapped(over, again, {}, "again");
+  EXPECT_EQ(ModeOf(after, "dc1", "clicks"), "deliver");
+  EXPECT_EQ(ModeOf(after, "dc2", "clicks"), "redirect dc1");
+}
+
 TEST(RolesTest, ReceiversThatAreNamedTakeThePlaceOfTheLiveOnes) {
   const RoleChange change = TakeAway(TestBase(), "dc1", "dc2", {{"h1", 1463}});
   EXPECT_EQ(change.modes_after.back().to, "");

@@ -15,23 +15,47 @@ constexpr Milliseconds kPause{500};
 // As the run-books of old have it: longer queues are joined before a cluster catches up.
 constexpr uint64_t kLongQueue = 60;
 
-// Who must have the journal before anything is done: whoever decides later must find it.
-std::vector<std::string> Required(const Journal& journal) {
-  std::vector<std::string> clusters = {journal.change.to};
-  const bool needs_both = journal.kind != Kind::kUnplanned && !MaySwapped(journal);
-  if (needs_both) clusters.push_back(journal.change.from);
-  return clusters;
+// Nobody swaps without the old primary's knowledge, unless an operator says that it is lost: so who
+// finds the journal there, and no swap in it, may undo it.
+Quorum QuorumOf(const Journal& journal) {
+  if (journal.step == Step::kUndo || journal.step == Step::kAborted) return Quorum::kEither;
+  const bool alone =
+      journal.kind == Kind::kUnplanned || IsWithout(journal.without, journal.change.from);
+  return alone || journal.step > Step::kSwap ? Quorum::kTo : Quorum::kBoth;
 }
 
 }  // namespace
 
-Status Runner::Save(Journal& journal) {
-  ++journal.revision;
-  return store_.Write(journal, Required(journal));
+void SeeOthers(const FoundJournals& found, const std::string& own, Observation& seen) {
+  using Has = OpenFailover::Has;
+  for (const auto& [id, journal] : found.by_id) {
+    if (id == own || journal.Ended()) continue;
+    const bool begun = journal.step == Step::kBegin;
+    seen.others.push_back({id, journal.driver, begun ? Has::kBegun : Has::kGoneOn});
+  }
+  if (!found.unreadable.empty()) seen.why_others_unknown = found.unreadable.front();
 }
 
-Status Runner::CheckOurs(const Journal& journal) const {
-  const FoundJournals found = store_.ReadAll();
+void Runner::Tell(const Journal& journal) const {
+  if (options_.hooks.tell) options_.hooks.tell({journal, {}});
+}
+
+void Runner::Decide(Journal next) {
+  ++next.revision;
+  decided_ = std::move(next);
+}
+
+Result<bool> Runner::Settle(Journal& journal) {
+  const Status created = store_.Create(*decided_, QuorumOf(*decided_), options_.random);
+  if (created.code() == Code::kExists) return created;
+  if (!created.ok()) return Wait(journal, {{created.message()}, 1});
+  journal = *std::exchange(decided_, std::nullopt);
+  LogDebug("failover", "journaled",
+           {{"id", journal.id}, {"step", StepName(journal.step)}, {"revision", journal.revision}});
+  return true;
+}
+
+Status Runner::CheckOurs(const Journal& journal, const FoundJournals& found) {
   const auto known = found.by_id.find(journal.id);
   if (known == found.by_id.end() || known->second.token == journal.token) return Status::Ok();
   if (known->second.revision < journal.revision) return Status::Ok();
@@ -43,13 +67,17 @@ Status Runner::CheckOurs(const Journal& journal) const {
 Result<Journal> Runner::Drive(Journal journal, StopFlag& stop) {
   joined_ = false;
   options_.desk.Look();
-  if (journal.Ended()) {  // who ended it may have died before every cluster knew
-    const Status told = store_.Write(journal, {});
+  if (journal.Ended() && !journal.token.empty()) {  // who ended it may have died too early
+    const Status told = store_.Spread(journal, options_.random);
     return told.ok() ? Result<Journal>(std::move(journal)) : Result<Journal>(told);
   }
   journal.driver = options_.driver;
   journal.token = options_.random.Hex(16);
-  if (const Status saved = Save(journal); !saved.ok()) return saved;
+  journal.fenced.reset();
+  Decide(journal);
+  const Status begun = store_.Create(*decided_, QuorumOf(*decided_), options_.random);
+  if (!begun.ok()) return begun;
+  journal = *std::exchange(decided_, std::nullopt);
   while (!journal.Ended()) {
     auto changed = Round(journal);
     if (!changed.ok()) return changed.status();
@@ -59,6 +87,8 @@ Result<Journal> Runner::Drive(Journal journal, StopFlag& stop) {
                                                 StepName(journal.step), journal.id));
     }
   }
+  const Status told = store_.Spread(journal, options_.random);  // those that missed its end
+  if (!told.ok()) LogDebug("failover", "its end is not known everywhere", {{"why", told}});
   return journal;
 }
 
@@ -69,9 +99,12 @@ Result<bool> Runner::Wait(const Journal& journal, const Gate& gate) {
 
 Result<bool> Runner::Round(Journal& journal) {
   options_.desk.Look();
-  DATABUS_RETURN_IF_ERROR(CheckOurs(journal));
-  const Observation seen = observer_.Look(ScopeOf(journal));
-  Action action = NextAction(journal, seen);
+  const FoundJournals found = store_.ReadAll();
+  DATABUS_RETURN_IF_ERROR(CheckOurs(journal, found));
+  if (decided_) return Settle(journal);
+  Observation seen = observer_.Look(ScopeOf(journal));
+  SeeOthers(found, journal.id, seen);
+  const Action action = NextAction(journal, seen);
   switch (action.what) {
     case Action::What::kNothing: return true;
     case Action::What::kStop: return action.stop;
@@ -80,26 +113,29 @@ Result<bool> Runner::Round(Journal& journal) {
     case Action::What::kAdvance:
     case Action::What::kStore: break;
   }
-  // Again, as the look took its time: what somebody else has ended must not come back to life.
-  DATABUS_RETURN_IF_ERROR(CheckOurs(journal));
-  if (const Status saved = Save(action.journal); !saved.ok()) {
-    return Wait(journal, {{saved.message()}, 1});
+  return Act(journal, action);
+}
+
+Result<bool> Runner::Act(Journal& journal, const Action& action) {
+  if (action.journal.Encode() != journal.Encode()) {  // else an epoch is stored once more
+    Decide(action.journal);
+    const auto settled = Settle(journal);
+    if (!settled.ok() || !*settled) return settled;
   }
-  journal = std::move(action.journal);
-  LogInfo("failover", "journaled",
-          {{"id", journal.id}, {"step", StepName(journal.step)}, {"revision", journal.revision}});
-  if (!action.epoch) {
-    if (options_.hooks.tell) options_.hooks.tell({journal, {}});
-    return true;
-  }
-  const auto stored = options_.desk.Store(*action.epoch);
+  if (action.epoch) return StoreNext(journal, *action.epoch);
+  Tell(journal);
+  return true;
+}
+
+Result<bool> Runner::StoreNext(const Journal& journal, const TopologyEpoch& epoch) {
+  const auto stored = options_.desk.Store(epoch);
   if (stored.code() == Code::kExists) return stored.status();
   if (!stored.ok()) return Wait(journal, {{stored.status().message()}, 1});
   if (stored->not_on.empty()) return true;
   Gate gate;
   for (const auto& [cluster, why] : stored->not_on) {
-    gate.waits.push_back(fmt::format("topology epoch {} is not on {} yet: {}",
-                                     action.epoch->stored.epoch, cluster, why));
+    gate.waits.push_back(
+        fmt::format("topology epoch {} is not on {} yet: {}", epoch.stored.epoch, cluster, why));
   }
   gate.outstanding = gate.waits.size();
   return Wait(journal, gate);
@@ -111,11 +147,10 @@ Result<bool> Runner::Verify(Journal& journal) {
   if (!verification->pending.empty()) {
     return Wait(journal, {verification->pending, verification->pending.size()});
   }
-  Journal next = Verified(journal, std::move(verification->report), options_.clock.Wall());
-  if (const Status saved = Save(next); !saved.ok()) return Wait(journal, {{saved.message()}, 1});
-  journal = std::move(next);
-  if (options_.hooks.tell) options_.hooks.tell({journal, {}});
-  return true;
+  Decide(Verified(journal, std::move(verification->report), options_.clock.Wall()));
+  auto settled = Settle(journal);
+  if (settled.ok() && *settled) Tell(journal);
+  return settled;
 }
 
 void Runner::JoinLongQueues(const Journal& journal, const Observation& seen) {

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "failover/journal.h"
 #include "failover/journal_store.h"
 #include "failover/observer.h"
+#include "failover/steps.h"
 
 namespace databus::failover {
 
@@ -42,6 +44,9 @@ struct Hooks {
   std::function<void(const Progress& progress)> tell;
 };
 
+// What a look needs to know of the journals besides `own`.
+void SeeOthers(const FoundJournals& found, const std::string& own, Observation& seen);
+
 class Runner {
  public:
   struct Options {
@@ -57,7 +62,7 @@ class Runner {
         observer_(options_.desk, options_.clock) {}
 
   // Takes the journal over, in the name of this process, and drives it to its end. One that has
-  // ended is only made known to every cluster that answers.
+  // ended, and is somebody's (has a token), is only made known to every cluster that answers.
   //   kStopped      by `stop`; it can be resumed
   //   kExists       somebody else steers: another process has taken the journal over, or another
   //                 epoch of the topology was stored
@@ -65,18 +70,25 @@ class Runner {
   Result<Journal> Drive(Journal journal, StopFlag& stop);
 
  private:
-  Status Save(Journal& journal);
+  // The next revision is this one.
+  void Decide(Journal next);
+  // Writes what is decided, the same bytes until it is known that they stand. True: they do.
+  Result<bool> Settle(Journal& journal);
   // kExists: somebody has taken it over.
-  Status CheckOurs(const Journal& journal) const;
+  static Status CheckOurs(const Journal& journal, const FoundJournals& found);
   // One look and what follows from it. True: something changed, look again at once.
   Result<bool> Round(Journal& journal);
+  Result<bool> Act(Journal& journal, const Action& action);
+  Result<bool> StoreNext(const Journal& journal, const TopologyEpoch& epoch);
   Result<bool> Wait(const Journal& journal, const Gate& gate);
   Result<bool> Verify(Journal& journal);
+  void Tell(const Journal& journal) const;
   void JoinLongQueues(const Journal& journal, const Observation& seen);
 
   const Options options_;
   const JournalStore store_;
   Observer observer_;
+  std::optional<Journal> decided_;  // and perhaps not written yet
   bool joined_ = false;
 };
 

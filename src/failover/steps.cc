@@ -2,18 +2,23 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 namespace databus::failover {
 namespace {
 
-constexpr std::array kPlannedSteps = {Step::kSpool, Step::kDrain,   Step::kFreeze, Step::kMirror,
-                                      Step::kSwap,  Step::kDespool, Step::kVerify};
-constexpr std::array kFailbackSteps = {Step::kCatchUp, Step::kSpool, Step::kDrain,   Step::kFreeze,
-                                       Step::kMirror,  Step::kSwap,  Step::kDespool, Step::kVerify};
-constexpr std::array kUnplannedSteps = {Step::kFence, Step::kSwap, Step::kDespool, Step::kVerify};
+constexpr std::array kPlannedSteps = {Step::kBegin,  Step::kSpool, Step::kDrain,   Step::kFreeze,
+                                      Step::kMirror, Step::kSwap,  Step::kDespool, Step::kVerify};
+constexpr std::array kFailbackSteps = {Step::kBegin, Step::kCatchUp, Step::kSpool,
+                                       Step::kDrain, Step::kFreeze,  Step::kMirror,
+                                       Step::kSwap,  Step::kDespool, Step::kVerify};
+constexpr std::array kUnplannedSteps = {Step::kBegin, Step::kFence, Step::kSwap, Step::kDespool,
+                                        Step::kVerify};
 
 Step After(const Journal& journal) {
   const std::span<const Step> steps = StepsOf(journal.kind);
@@ -21,8 +26,8 @@ Step After(const Journal& journal) {
   return at == steps.end() || at + 1 == steps.end() ? Step::kDone : *(at + 1);
 }
 
-Journal At(Journal journal, Step step, WallTime now) {
-  journal.Note(now, fmt::format("{}: over", StepName(journal.step)));
+Journal At(Journal journal, Step step, WallTime now, std::string_view how = "over") {
+  journal.Note(now, fmt::format("{}: {}", StepName(journal.step), how));
   journal.step = step;
   journal.step_since = now;
   return journal;
@@ -37,6 +42,7 @@ TopologyEpoch EpochFor(const Journal& journal, const StoredTopology& parent) {
     case Step::kFence: return TopologyEpoch::Of(Frozen(parent, change, author));
     case Step::kSwap: return TopologyEpoch::Of(Swapped(parent, change, journal.cuts, author));
     case Step::kUndo: return TopologyEpoch::Of(Undone(parent, change, author));
+    case Step::kBegin:
     case Step::kCatchUp:
     case Step::kDrain:
     case Step::kMirror:
@@ -93,13 +99,31 @@ StepEpoch LastEpoch(const Journal& journal) {
   return {journal.step, journal.base_epoch, journal.base_digest};
 }
 
+// Whether the epoch came out of the one with this digest. One that only replaced it, when a
+// conflict was settled, did not.
+bool CameFrom(const TopologyEpoch& epoch, const std::string& digest) {
+  return epoch.digest == digest ||
+         std::ranges::count(epoch.stored.before, digest, &PastEpoch::digest) > 0;
+}
+
+// Whether another epoch stands where the swap's would be: then nobody can store that any more.
+bool SwapIsLost(const Journal& journal, const Observation& seen) {
+  const StepEpoch* const swap = journal.EpochOf(Step::kSwap);
+  return swap != nullptr && seen.conflicts.empty() && seen.newest->stored.epoch >= swap->epoch &&
+         !CameFrom(*seen.newest, swap->digest);
+}
+
+Action NotShown(const Journal& journal, uint64_t epoch) {
+  return Wait(journal,
+              {{fmt::format("no cluster that answers shows topology epoch {}", epoch)}, 1});
+}
+
 // Nothing, if the newest epoch is the one that this failover stored last, or was planned from.
 std::optional<Action> IfNotOurs(const Journal& journal, const Observation& seen) {
   const StepEpoch last = LastEpoch(journal);
   if (seen.newest->digest == last.digest) return {};
   if (seen.newest->stored.epoch >= last.epoch) return SomebodyElse(journal, *seen.newest);
-  return Wait(journal,
-              {{fmt::format("no cluster that answers shows topology epoch {}", last.epoch)}, 1});
+  return NotShown(journal, last.epoch);
 }
 
 // Whether each cluster that answers has the epoch itself, so that who can read only that one
@@ -119,35 +143,108 @@ std::optional<Action> StoreIfDue(const Journal& journal, const Observation& seen
     if (IsEverywhere(journal, seen, own->digest)) return {};
     return Store(journal, newest, seen.now);
   }
-  if (own != nullptr && newest.stored.Follows(own->digest)) {
-    if (MaySwapped(journal)) return {};  // others may go on from there
-    return SomebodyElse(journal, newest);
-  }
+  // Others may go on from a swap.
+  if (own != nullptr && journal.step == Step::kSwap && CameFrom(newest, own->digest)) return {};
   if (newest.digest != journal.ParentOf(journal.step)) return SomebodyElse(journal, newest);
   return Store(journal, EpochFor(journal, newest.stored), seen.now);
+}
+
+// What of the failover an epoch that is not its own may still have in force.
+std::string LeftInForce(const Journal& journal, const StoredTopology& stored) {
+  std::vector<std::string> frozen;
+  for (const std::string& name : journal.change.Moving()) {
+    const StreamSpec* const stream = stored.topology.FindStream(name);
+    if (stream != nullptr && stream->publication == Publication::kFrozen) frozen.push_back(name);
+  }
+  std::set<std::string> spooling;
+  for (const ModeRule& rule : stored.modes) {
+    const bool moves = rule.stream.empty() || journal.change.Find(rule.stream) != nullptr;
+    if (rule.mode == DeliveryMode::kSpool && moves) spooling.insert(rule.cluster);
+  }
+  std::string text;
+  if (!spooling.empty()) {
+    text += fmt::format(
+        " In force are still: collectors of {} spool ('databus topology mode "
+        "CLUSTER[/STREAM] deliver' lets them deliver).",
+        fmt::join(spooling, ", "));
+  }
+  if (!frozen.empty()) {
+    text += fmt::format(
+        " The merged stream of {} is frozen ('databus topology apply' of the file "
+        "that 'databus topology show --xml' prints lets it publish again).",
+        fmt::join(frozen, ", "));
+  }
+  return text;
+}
+
+Journal AbortedWithout(const Journal& journal, const Observation& seen, std::string why) {
+  Journal next = At(journal, Step::kAborted, seen.now, "given up");
+  next.report = {{"undone", false}, {"sentence", why}};
+  next.Note(seen.now, std::move(why));
+  return next;
+}
+
+// Nothing is stored over what somebody else has.
+Action LeaveAsItIs(const Journal& journal, const Observation& seen) {
+  const StoredTopology& stored = seen.newest->stored;
+  return Advance(AbortedWithout(
+      journal, seen,
+      fmt::format("Nothing is undone: {}, and stays; look at it with 'databus topology show', "
+                  "compare it with your file by 'databus topology diff'.{}",
+                  Somebody(*seen.newest), LeftInForce(journal, stored))));
 }
 
 Action Undo(const Journal& journal, const Observation& seen) {
   const TopologyEpoch& newest = *seen.newest;
   const StepEpoch* const own = journal.EpochOf(Step::kUndo);
-  const bool undone =
-      own != nullptr && (newest.digest == own->digest || newest.stored.Follows(own->digest));
+  const bool undone = own != nullptr && CameFrom(newest, own->digest);
   if (undone || journal.epochs.empty()) {
     if (undone && newest.digest == own->digest && !IsEverywhere(journal, seen, own->digest)) {
       return Store(journal, newest, seen.now);
     }
     return Advance(At(journal, Step::kAborted, seen.now));
   }
-  for (const std::string& stream : journal.change.Moving()) {
-    const StreamSpec* const spec = newest.stored.topology.FindStream(stream);
-    if (spec != nullptr && spec->Primary() == journal.change.to) {
-      return Stop(journal, Code::kExists,
-                  fmt::format("{}, and {} is the primary of {} already: it cannot be undone; "
-                              "'databus failback' leads back",
-                              Somebody(newest), journal.change.to, stream));
-    }
+  const StepEpoch* const swap = journal.EpochOf(Step::kSwap);
+  if (swap != nullptr && CameFrom(newest, swap->digest)) return LeaveAsItIs(journal, seen);
+  // Of what was journaled, the last may not be stored; the one before it is.
+  std::vector<StepEpoch> chain = {{Step::kBegin, journal.base_epoch, journal.base_digest}};
+  std::ranges::copy_if(journal.epochs, std::back_inserter(chain),
+                       [](const StepEpoch& stored) { return stored.step != Step::kUndo; });
+  const auto at = std::ranges::find(chain, newest.digest, &StepEpoch::digest);
+  const StepEpoch& stored_for_sure = chain[chain.size() - 2];
+  if (at != chain.end() && at->epoch >= stored_for_sure.epoch) {
+    return Store(journal, EpochFor(journal, newest.stored), seen.now);
   }
-  return Store(journal, EpochFor(journal, newest.stored), seen.now);
+  if (newest.stored.epoch < stored_for_sure.epoch) return NotShown(journal, stored_for_sure.epoch);
+  return LeaveAsItIs(journal, seen);
+}
+
+Action GiveWay(const Journal& journal, const Observation& seen, const OpenFailover& other) {
+  return Advance(AbortedWithout(
+      journal, seen,
+      fmt::format(
+          "It gave way to {}, which {} began at the same time; nothing was changed. 'status' "
+          "shows how far that is.",
+          other.id, other.driver)));
+}
+
+// Nothing is done yet, so it ends by itself: what was approved was another plan.
+std::optional<Action> EndIfStale(const Journal& journal, const Observation& seen) {
+  const TopologyEpoch& newest = *seen.newest;
+  if (newest.digest == journal.base_digest || newest.stored.epoch < journal.base_epoch) return {};
+  return Advance(AbortedWithout(
+      journal, seen,
+      fmt::format("The topology has changed since it was planned: {}; nothing was changed by this "
+                  "failover. Plan it again.",
+                  Somebody(newest))));
+}
+
+// Null: this one goes before all others.
+const OpenFailover* GoesFirst(const Journal& journal, const Observation& seen) {
+  const auto first = std::ranges::find_if(seen.others, [&](const OpenFailover& other) {
+    return other.has == OpenFailover::Has::kGoneOn || other.id < journal.id;
+  });
+  return first == seen.others.end() ? nullptr : &*first;
 }
 
 // The gate is open.
@@ -185,9 +282,7 @@ bool AnyWaits(const RoleChange& change, const Topology& topology) {
   });
 }
 
-bool MaySwapped(const Journal& journal) {
-  return journal.step == Step::kSwap || journal.EpochOf(Step::kSwap) != nullptr;
-}
+bool MaySwapped(const Journal& journal) { return journal.EpochOf(Step::kSwap) != nullptr; }
 
 Action NextAction(const Journal& journal, const Observation& seen) {
   if (journal.Ended()) {
@@ -196,14 +291,22 @@ Action NextAction(const Journal& journal, const Observation& seen) {
   if (!seen.newest) {
     return Wait(journal, {{"no cluster shows a stored topology"}, 1});
   }
-  const bool before_swap = journal.EpochOf(Step::kSwap) == nullptr;
-  if (before_swap && !seen.conflicts.empty()) {
+  const bool before_swap = !MaySwapped(journal);
+  const bool decides = before_swap || journal.step == Step::kSwap || journal.step == Step::kUndo;
+  if (decides && !seen.conflicts.empty()) {
     return Stop(journal, Code::kExists,
                 fmt::format("the clusters have stored topologies that contradict each other: {}. "
                             "Choose one ('databus topology choose')",
                             seen.conflicts.front()));
   }
   if (journal.step == Step::kUndo) return Undo(journal, seen);
+  if (SwapIsLost(journal, seen)) return SomebodyElse(journal, *seen.newest);
+  if (journal.step == Step::kBegin) {
+    if (const OpenFailover* const other = GoesFirst(journal, seen)) {
+      return GiveWay(journal, seen, *other);
+    }
+    if (auto ended = EndIfStale(journal, seen)) return *std::move(ended);
+  }
   const bool needless =
       journal.step == Step::kFence && !AnyWaits(journal.change, seen.newest->stored.topology);
   if (Stores(journal.step) && !needless) {
@@ -218,7 +321,7 @@ Action NextAction(const Journal& journal, const Observation& seen) {
   Gate gate = GateOf(journal, seen);
   if (gate.open() && journal.step == Step::kFence && !journal.fenced) {
     Journal fenced = journal;
-    fenced.fenced = seen.now;
+    fenced.fenced = seen.boot;
     return Advance(std::move(fenced));
   }
   return gate.open() ? Forward(journal, seen) : Wait(journal, std::move(gate));
@@ -230,20 +333,46 @@ Journal Verified(const Journal& journal, nlohmann::ordered_json report, WallTime
   return next;
 }
 
-Result<Journal> Abort(const Journal& journal, WallTime now) {
+Result<Journal> Abort(const Journal& journal, const Observation& seen,
+                      const std::vector<std::string>& without) {
+  const std::string& to = journal.change.to;
   if (journal.Ended()) {
     return Status(Code::kExists, fmt::format("{} has ended: {}; there is nothing to abort",
                                              journal.id, StepName(journal.step)));
   }
-  if (MaySwapped(journal)) {
+  if (!seen.newest) return Status(Code::kUnavailable, "no cluster shows a stored topology");
+  Journal next = journal;
+  for (const std::string& name : without) {
+    if (std::ranges::count(next.without, name) == 0) next.without.push_back(name);
+  }
+  if (journal.step == Step::kUndo) return next;
+  if (!MaySwapped(journal) || SwapIsLost(journal, seen)) {
+    return At(std::move(next), Step::kUndo, seen.now, "aborted");
+  }
+  const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
+  if (seen.TreeOf(to).Answers() || !IsWithout(without, to)) {
     return Status(
         Code::kRefused,
         fmt::format("{} has swapped the roles, or may have: it can only be finished "
-                    "('databus {} resume'); 'databus failback' leads back afterwards",
-                    journal.id, journal.kind == Kind::kFailback ? "failback" : "failover"));
+                    "('databus {} resume'); 'databus failback' leads back afterwards.{}",
+                    journal.id, command,
+                    seen.TreeOf(to).Answers()
+                        ? ""
+                        : fmt::format(" Cluster {0} does not answer; if it is lost, 'databus {1} "
+                                      "abort --without {0}' gives it up",
+                                      to, command)));
   }
-  if (journal.step == Step::kUndo) return journal;
-  return At(journal, Step::kUndo, now);
+  // Nobody else can end it, and another failover is needed.
+  if (CameFrom(*seen.newest, journal.EpochOf(Step::kSwap)->digest)) {
+    next.token.clear();  // this end is not written yet
+    return AbortedWithout(
+        next, seen,
+        fmt::format(
+            "It is given up, and nothing is undone: {0} is the primary of {1}, and is lost. "
+            "'databus failover run --unplanned --from {0}' moves its business.",
+            to, fmt::join(journal.change.Moving(), ", ")));
+  }
+  return At(std::move(next), Step::kUndo, seen.now, "aborted");
 }
 
 }  // namespace databus::failover

@@ -1,17 +1,25 @@
 // A failover as a machine: what to do next, from its journal and what was observed. Pure, so that
 // whoever resumes it, anywhere, decides the same; every action may be done twice.
 //
-//   planned     spool -> drain -> freeze -> mirror -> SWAP -> despool -> verify -> done
-//   failback    catch-up -> spool -> drain -> ... as planned
-//   unplanned   fence -> SWAP -> despool -> verify -> done
+//   planned     begin -> spool -> drain -> freeze -> mirror -> SWAP -> despool -> verify -> done
+//   failback    begin -> catch-up -> spool -> drain -> ... as planned
+//   unplanned   begin -> fence -> SWAP -> despool -> verify -> done
 //
 //   before the swap, on `abort`:   ... -> undo -> aborted
+//
+// Of several that are begun at once, one gets beyond `begin`: each writes its journal, then looks
+// for others. Whoever finds one that has gone on gives way, and of those that have not, all but the
+// one with the smallest id; that one waits until the others have. So none can go on because it had
+// looked before the other was there.
 //
 // Each arrow is a gate (failover/gates.h). spool, freeze, fence, swap and undo begin by storing an
 // epoch of the topology; fence only if there is a stream that waits when it is alone (P28): its
 // primary, which cannot be asked, must have stopped before it gets another. What an epoch will be
-// is journaled before it is stored: from the moment that the step is `swap` nobody can be sure that
-// it is not, and it cannot be aborted any more.
+// is journaled before it is stored: from the moment that the swap's is journaled nobody can be sure
+// that it is not stored, and it cannot be aborted any more, unless another epoch has its place.
+//
+// Somebody else's epoch ends every run that has not swapped: it goes no further, and an undo stores
+// nothing over it, since nobody knows what it was meant to do to what this failover had stored.
 #pragma once
 
 #include <optional>
@@ -31,7 +39,7 @@ std::span<const Step> StepsOf(Kind kind);
 bool Stores(Step step);
 // Of the streams that move, whether any waits when its primary is alone (P28).
 bool AnyWaits(const RoleChange& change, const Topology& topology);
-// Whether the swap may have happened.
+// Whether the swap may have happened: its epoch is journaled.
 bool MaySwapped(const Journal& journal);
 
 struct Action {
@@ -54,9 +62,12 @@ Action NextAction(const Journal& journal, const Observation& seen);
 // The journal after the verification.
 Journal Verified(const Journal& journal, nlohmann::ordered_json report, WallTime now);
 
-// The journal of one that is to be undone.
+// The journal of one that is to be undone, or, where there is nothing that could be, given up.
+// `without`: clusters that the operator knows to be lost. One that has swapped is given up only
+// when `to` is among them, and does not answer.
 //   kRefused  it has swapped, or may have; the message says what to do instead
 //   kExists   it has ended
-Result<Journal> Abort(const Journal& journal, WallTime now);
+Result<Journal> Abort(const Journal& journal, const Observation& seen,
+                      const std::vector<std::string>& without);
 
 }  // namespace databus::failover

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/minute.h"
+#include "cluster/steering.h"
 #include "failover/journal.h"
 #include "failover/observation.h"
 #include "failover/plan.h"
@@ -59,6 +60,7 @@ inline StoredTopology TestBase() {
 class TestModel {
  public:
   WallTime now = kTestNow;
+  BootTime boot{std::chrono::hours(1)};
   std::map<std::string, TopologyEpoch> tips;  // by cluster
 
   explicit TestModel(const StoredTopology& base = TestBase()) { Store(TopologyEpoch::Of(base)); }
@@ -77,10 +79,14 @@ class TestModel {
   // As it would be seen; a second later each time.
   Observation See() {
     now += std::chrono::seconds(1);
+    boot += std::chrono::seconds(1);
     Observation seen;
     seen.now = now;
+    seen.boot = boot;
     seen.newest = Newest();
     for (const auto& [cluster, tip] : tips) {
+      const bool fits = tip.digest == seen.newest->digest || seen.newest->Follows(tip);
+      if (!fits) seen.conflicts.push_back(cluster + " has another one");
       seen.tips[cluster] = tip.digest;
       seen.trees[cluster].why_away = "";
       seen.trees[cluster].why_flow_unknown = "";
@@ -103,12 +109,17 @@ class TestModel {
                       .written = now,
                       .epoch = newest.stored.epoch,
                       .digest = newest.digest,
-                      .run_interval = Milliseconds(1000)};
+                      .run_interval = Milliseconds(1000),
+                      .program = std::string(ProgramVersion()),
+                      .steering = kSteeringVersion};
     SeenCollector collector{.cluster = cluster,
                             .name = "c1",
                             .written = now,
                             .epoch = newest.stored.epoch,
-                            .digest = newest.digest};
+                            .digest = newest.digest,
+                            .bytes_before_epoch = 0,
+                            .program = std::string(ProgramVersion()),
+                            .steering = kSteeringVersion};
     for (const StreamSpec& stream : newest.stored.topology.streams) {
       if (stream.publication == Publication::kFrozen && stream.Primary() == cluster) {
         worker.frozen[stream.name] = kTestMinute;

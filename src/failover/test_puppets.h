@@ -35,6 +35,8 @@ inline Heartbeat NewBeat(const std::string& kind, const std::string& process,
   beat.host = "h";
   beat.interval = Milliseconds(2000);
   beat.state = "running";
+  beat.facts["program"] = ProgramVersion();
+  beat.facts["steering"] = kSteeringVersion;
   return beat;
 }
 
@@ -111,6 +113,7 @@ class Puppets {
     beat.facts["topology_epoch"] = newest.stored.epoch;
     beat.facts["topology_digest"] = newest.digest;
     beat.facts["lag_ms"] = 0;
+    beat.facts["spool_bytes_before_epoch"] = 0;
     for (const StreamSpec& stream : newest.stored.topology.streams) {
       const ModeRule* const rule = newest.stored.FindMode(cluster, stream.name);
       beat.facts["mode"][stream.name] =

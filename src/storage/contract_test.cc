@@ -10,6 +10,7 @@ namespace databus {
 namespace {
 
 using testing::ElementsAre;
+using testing::ElementsAreArray;
 using testing::IsEmpty;
 
 std::vector<Code> Codes(const std::vector<Status>& answers) {
@@ -107,6 +108,17 @@ TEST_P(StorageContract, ListIsInByteOrder) {
   EXPECT_THAT(Names(""), ElementsAre("10", "9", "A", "a", "a-b", "a.b", "b", "\x7f"));
 }
 
+TEST_P(StorageContract, ListNamesGivesTheNamesThatListGives) {
+  for (const char* name : {"b", "a-b", "a", "10", "9"}) MakeDir(name);
+  Write("a/f", "123");
+  Write("0", "123");
+  EXPECT_THAT(*storage_.ListNames(""), ElementsAreArray(Names("")));
+  EXPECT_THAT(*storage_.ListNames("a"), ElementsAre("f"));
+  EXPECT_EQ(storage_.ListNames("0").code(), Code::kRefused);
+  EXPECT_EQ(storage_.ListNames("c").code(), Code::kNotFound);
+  EXPECT_EQ(storage_.ListNames("0/c").code(), storage_.List("0/c").code());
+}
+
 TEST_P(StorageContract, ListTellsKindsAndLengthsAsStatDoes) {
   MakeDir("d");
   Write("f", "123");
@@ -195,6 +207,25 @@ TEST_P(StorageContract, LargeFileOfManyAppendsReadsBack) {
   ASSERT_TRUE((*writer)->Finish().ok());
   EXPECT_TRUE(Read("f") == all);
   EXPECT_EQ(storage_.Stat("f")->length, all.size());
+}
+
+// Who asks for much and gets less has read to the end (Storage::ReadFile).
+TEST_P(StorageContract, OneReadOfMuchGivesAllThatIsThere) {
+  constexpr size_t kLength = (size_t{9} << 20) + 1;
+  Write("f", std::string(kLength, 'x'));
+  const auto reader = storage_.Open("f");
+  ASSERT_TRUE(reader.ok());
+  EXPECT_EQ((*reader)->Read(0, kLength - 1)->size(), kLength - 1);
+  EXPECT_EQ((*reader)->Read(1, size_t{64} << 20)->size(), kLength - 1);
+}
+
+TEST_P(StorageContract, WholeFilesOfAnyNumberOfPartsReadBack) {
+  for (const size_t length : {(size_t{4} << 20) - 1, size_t{4} << 20, (size_t{8} << 20) + 1}) {
+    const std::string name = std::to_string(length);
+    Write(name, std::string(length, 'x'));
+    EXPECT_EQ(Read(name).size(), length);
+    EXPECT_EQ(storage_.ReadFile(name, length - 1).code(), Code::kInvalid);
+  }
 }
 
 TEST_P(StorageContract, AnyBytesAndNoBytesAreContent) {

@@ -11,10 +11,24 @@
 
 namespace databus {
 
-// The tree at `url` + "/" + `root_dir`. Supported: file:///dir, with `root_dir` below it. kInvalid,
-// saying what is supported, for anything else. Touches nothing: whether the tree is there shows at
-// the first call.
+// The tree at `url` + "/" + `root_dir`. Supported: file:///dir and hdfs://host:port (also with a
+// directory behind it), with `root_dir` below it. kInvalid, saying what is supported, for anything
+// else. Touches nothing: whether the tree is there shows at the first call.
 Result<std::unique_ptr<Storage>> OpenStorage(const std::string& url, const std::string& root_dir);
+
+// What the machine says about Hadoop.
+struct StorageEnvironment {
+  // Of core-site.xml and hdfs-site.xml (HADOOP_CONF_DIR): name services and their name nodes,
+  // replica counts, timeouts. "": there is none.
+  std::string hadoop_conf_dir{};
+  // Whom name nodes take this process for (HADOOP_USER_NAME). "": the user who runs it.
+  std::string hadoop_user_name{};
+};
+// The same with that, so that hdfs://nameservice is understood as well.
+Result<std::unique_ptr<Storage>> OpenStorageIn(const StorageEnvironment& environment,
+                                               const std::string& url, const std::string& root_dir);
+Status CreateRootIn(const StorageEnvironment& environment, const std::string& url,
+                    const std::string& root_dir);
 
 // How a process opens a cluster of its topology: OpenStorage, or what a test puts in its place.
 using OpenClusterStorage =

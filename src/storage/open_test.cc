@@ -27,15 +27,25 @@ TEST(OpenStorageTest, FileUrlIsADirectoryWithTheRootDirBelowIt) {
 }
 
 TEST(OpenStorageTest, OtherSchemesAreInvalidAndTheMessageNamesWhatIsSupported) {
-  for (const char* url : {"hdfs://nn:8020", "webhdfs://nn:50070", "swebhdfs://nn:50470",
-                          "s3://bucket", "/srv/dc1", "local", ""}) {
+  for (const char* url :
+       {"webhdfs://nn:50070", "swebhdfs://nn:50470", "s3://bucket", "/srv/dc1", "local", ""}) {
     const auto storage = OpenStorage(url, "databus");
     EXPECT_EQ(storage.code(), Code::kInvalid) << url;
     EXPECT_THAT(storage.status().message(), HasSubstr("file:///dir")) << url;
     EXPECT_EQ(CreateRoot(url, "databus").code(), Code::kInvalid) << url;
   }
-  EXPECT_THAT(OpenStorage("hdfs://nn", "databus").status().message(),
-              HasSubstr("hdfs:// is not supported yet"));
+  EXPECT_THAT(OpenStorage("webhdfs://nn", "databus").status().message(),
+              HasSubstr("webhdfs:// is not supported yet; use hdfs://"));
+}
+
+TEST(OpenStorageTest, HdfsUrlIsANameNodeWithTheRootDirBelowIt) {
+  EXPECT_EQ(Described("hdfs://nn:9000", "databus"), "hdfs://nn:9000/databus");
+  EXPECT_EQ(Described("hdfs://nn", "/databus/"), "hdfs://nn:8020/databus");
+  EXPECT_EQ(Described("hdfs://nn/a/b/", "c"), "hdfs://nn:8020/a/b/c");
+  for (const char* url : {"hdfs://", "hdfs:///a", "hdfs://nn:x", "hdfs://nn/a/../b"}) {
+    EXPECT_EQ(OpenStorage(url, "databus").code(), Code::kInvalid) << url;
+    EXPECT_EQ(CreateRoot(url, "databus").code(), Code::kInvalid) << url;
+  }
 }
 
 TEST(OpenStorageTest, UrlWithAHostOrWithoutADirectoryIsInvalid) {

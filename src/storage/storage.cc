@@ -1,6 +1,16 @@
 #include "storage/storage.h"
 
+#include <utility>
+
 namespace databus {
+
+Result<std::vector<std::string>> Storage::ListNames(const std::string& path) {
+  DATABUS_ASSIGN_OR_RETURN(std::vector<DirEntry> entries, List(path));
+  std::vector<std::string> names;
+  names.reserve(entries.size());
+  for (DirEntry& entry : entries) names.push_back(std::move(entry.name));
+  return names;
+}
 
 std::vector<Status> Storage::WriteFiles(std::span<const SmallFile> files) {
   std::vector<Status> answers;
@@ -24,16 +34,19 @@ Status Storage::WriteFile(const std::string& path, std::string_view content) {
 }
 
 Result<std::string> Storage::ReadFile(const std::string& path, size_t most) {
+  constexpr size_t kPartBytes = size_t{4} << 20;
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, Open(path));
   std::string content;
   while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(content.size(), size_t{4} << 20));
-    if (part.empty()) return content;
-    content += part;
+    DATABUS_ASSIGN_OR_RETURN(std::string part, reader->Read(content.size(), kPartBytes));
+    // Less than asked for is the end: almost every file is read by one call.
+    const bool is_end = part.size() < kPartBytes;
+    content = content.empty() ? std::move(part) : std::move(content) + part;
     if (content.size() > most) {
       return Status(Code::kInvalid,
                     Describe() + ": " + path + ": longer than " + std::to_string(most) + " bytes");
     }
+    if (is_end) return content;
   }
 }
 

@@ -68,7 +68,8 @@ class FileWriter {
 class FileReader {
  public:
   virtual ~FileReader() = default;
-  // Bytes [offset, offset + most) or less at the end of the file; empty at or past the end.
+  // Bytes [offset, offset + most), or less at the end of the file and nowhere else; empty at or
+  // past the end.
   virtual Result<std::string> Read(uint64_t offset, size_t most) = 0;
 };
 
@@ -86,6 +87,10 @@ class Storage {
   // call. kNotFound: no such directory. kRefused: not a directory.
   virtual Result<std::vector<DirEntry>> List(const std::string& path) = 0;
 
+  // Their names alone, as List: for what is asked often, where a list with what each entry is costs
+  // a call for each. The default takes them from List.
+  virtual Result<std::vector<std::string>> ListNames(const std::string& path);
+
   // kNotFound: no such file. kRefused: not a regular file.
   virtual Result<std::unique_ptr<FileReader>> Open(const std::string& path) = 0;
 
@@ -95,7 +100,9 @@ class Storage {
   // Batches: the calls of one batch are independent, run in any order, and answered one by one in
   // the order given. One batch costs one round of waiting (a sync per directory, a pipelined RPC).
 
-  // Makes empty directories. kExists: the name is taken (by anything). kNotFound: no parent.
+  // Makes empty directories. kExists: the name is taken (by anything). kNotFound: no parent. Of two
+  // that make one at the same moment both may be told ok, as HDFS cannot tell: what must have one
+  // winner is a rename.
   virtual std::vector<Status> MakeDirs(std::span<const std::string> paths) = 0;
 
   // Moves files or whole directories; a reader sees all of it or none, under one name.

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cluster/steering.h"
 #include "cluster/text_format.h"
 #include "commit/cluster_id.h"
 #include "storage/probe.h"
@@ -41,7 +42,7 @@ nlohmann::ordered_json HopsToJson(const RunStats& stats) {
 // The services of one cluster and the writers they share. One thread uses the local ones, another
 // the merged ones.
 struct ClusterWorker::Services {
-  Services(ClusterWorker& worker, Storage& storage, Group groups)
+  Services(ClusterWorker& worker, Storage& storage, Group groups, LearntOfCluster learnt)
       : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
         merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
         local({storage, worker.options_.clock, local_writers, worker.problems_, worker.stats_,
@@ -52,12 +53,15 @@ struct ClusterWorker::Services {
         merge({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
                worker.rules_, worker.options_.config.copy_threads,
-               worker.options_.config.retention_limit_percent}),
+               worker.options_.config.retention_limit_percent},
+              std::move(learnt.merge)),
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
                 worker.options_.config.copy_threads}),
         local_purge(PurgeOf(worker, local_writers)),
-        merged_purge(PurgeOf(worker, merged_writers)) {}
+        merged_purge(PurgeOf(worker, merged_writers)),
+        local_purged(learnt.local_purged),
+        merged_purged(learnt.merged_purged) {}
 
   static Writers::Options WritersOf(ClusterWorker& worker, Storage& storage, View view,
                                     Group groups) {
@@ -75,7 +79,8 @@ struct ClusterWorker::Services {
             view,
             groups,
             worker.options_.topology().FindCluster(worker.options_.cluster)->RootUrl(),
-            fmt::format("{} {}", worker.options_.cluster, ViewName(view))};
+            fmt::format("{} {}", worker.options_.cluster, ViewName(view)),
+            worker.options_.stop};
   }
 
   static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers) {
@@ -110,15 +115,24 @@ struct ClusterWorker::Services {
   std::optional<BootTime> merged_purged;
 };
 
-ClusterWorker::ClusterWorker(Options options)
+ClusterWorker::ClusterWorker(Options options, std::optional<LearntOfCluster> learnt)
     : options_(std::move(options)),
+      waits_when_alone_(std::ranges::any_of(options_.topology().streams,
+                                            [&](const StreamSpec& stream) {
+                                              return stream.when_alone == WhenAlone::kWait &&
+                                                     stream.Primary() == options_.cluster;
+                                            })),
       label_(fmt::format("worker-{}@{}:{}#{}", options_.cluster, options_.identity.host,
                          options_.identity.pid, options_.identity.machine)),
-      majority_(options_.topology(), options_.cluster, options_.obeyed.epoch.stored.alone,
-                options_.clusters, options_.clock),
+      majority_(options_.obeyed, options_.cluster, options_.clusters, options_.clock),
       rules_(options_.topology(), options_.cluster, majority_),
       problems_(options_.clock, "worker", ShowTopic::kYes),
-      guard_(options_.clock) {
+      guard_(options_.clock),
+      learnt_(std::move(learnt)) {
+  if (learnt_) {
+    last_beat_ = learnt_->last_beat;
+    resumes_ = Resumes::kYes;
+  }
   for (const std::string& conflict : options_.obeyed.conflicts) {
     problems_.Raise("topology", conflict,
                     "streams that the two disagree on publish no merged minutes until one is "
@@ -144,8 +158,12 @@ Status ClusterWorker::Prepare() {
       *storage, options_.clock, options_.random,
       TreeLease::Options{label_, options_.config.lease_timeout,
                          [this](const std::string& holder) { return HolderIsGone(holder); }});
-  services_ = std::make_unique<Services>(*this, *storage,
-                                         options_.clusters.IdentityOf(options_.cluster).groups);
+  const ClusterIdentity identity = options_.clusters.IdentityOf(options_.cluster);
+  const std::string url = options_.topology().FindCluster(options_.cluster)->RootUrl();
+  LearntOfCluster learnt;
+  if (learnt_ && learnt_->id == identity.id && learnt_->url == url) learnt = *std::move(learnt_);
+  learnt_.reset();
+  services_ = std::make_unique<Services>(*this, *storage, identity.groups, std::move(learnt));
   return status;
 }
 
@@ -172,14 +190,16 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
   return ProbeStorage(storage, options_.random);
 }
 
-// What takers of the lease, and those who join queue entries, left when they died between staging a
-// file and placing it. One that is still at it fails, and starts again.
+// What takers of the lease, and those who join queue entries or store epochs and journals, left
+// when they died between staging a file and placing it. One that is still at it fails, and starts
+// again.
 Status ClusterWorker::SweepTmp(Storage& storage) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(paths::Tmp()));
   std::vector<std::string> litter;
   for (const DirEntry& entry : entries) {
     if (entry.info.kind == NodeKind::kFile &&
-        (entry.name.starts_with("lease.") || paths::IsJoinStagingName(entry.name))) {
+        (entry.name.starts_with("lease.") || paths::IsJoinStagingName(entry.name) ||
+         paths::IsOnceStagingName(entry.name))) {
       litter.push_back(paths::Join(paths::Tmp(), entry.name));
     }
   }
@@ -320,8 +340,10 @@ void ClusterWorker::StreamsStep() {
     stats_.ForgetFrozen();
     stats_.ForgetDivergent();
     stats_.ForgetWaiting();
+    stats_.ForgetMissed();
     return;
   }
+  if (waits_when_alone_) majority_.Ask();
   services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
   services->mirror.RunOnce();
   if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();
@@ -359,6 +381,8 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
         IsKnown(holder) ? "the lease, held by " + holder : "the lease; its holder is not known yet";
   }
   beat.problems = problems_.List();
+  beat.facts["program"] = ProgramVersion();
+  beat.facts["steering"] = kSteeringVersion;
   beat.facts["lease_holder"] = holder;
   beat.facts["topology_epoch"] = options_.obeyed.epoch.stored.epoch;
   beat.facts["topology_digest"] = options_.obeyed.epoch.digest;
@@ -380,7 +404,11 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
 void ClusterWorker::BeatStep() {
   Storage* storage = options_.clusters.Find(options_.cluster);
   if (Running() == nullptr || storage == nullptr) return;
-  const Heartbeat beat = MakeHeartbeat(Lease()->Holder());
+  const std::string holder = Lease()->Holder();
+  // The life before this one has said who holds the lease; that stands until it is known again.
+  if (resumes_ == Resumes::kYes && !IsKnown(holder)) return;
+  resumes_ = Resumes::kNo;
+  const Heartbeat beat = MakeHeartbeat(holder);
   const std::string path = paths::StatusFile(beat.process);
   const Status written = storage->Replace(path, EncodeHeartbeat(beat));
   const std::string topic = options_.cluster + " heartbeat";
@@ -400,6 +428,17 @@ void ClusterWorker::RemoveStandbyBeat(Storage& storage) {
   if (last_beat_.find("-standby-") == std::string::npos) return;
   const Status removed = storage.Remove(last_beat_);
   if (!removed.ok()) LogInfo("worker", "old heartbeat not removed", {{"path", last_beat_}});
+}
+
+std::optional<LearntOfCluster> ClusterWorker::HandOver() {
+  MutexLock lock(mutex_);
+  if (services_ == nullptr) return std::move(learnt_);
+  return LearntOfCluster{options_.clusters.IdentityOf(options_.cluster).id,
+                         options_.topology().FindCluster(options_.cluster)->RootUrl(),
+                         services_->merge.TakeLearnt(),
+                         services_->local_purged,
+                         services_->merged_purged,
+                         last_beat_};
 }
 
 void ClusterWorker::Finish() {

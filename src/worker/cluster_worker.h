@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -40,6 +41,19 @@ struct WorkerIdentity {
   std::function<bool(int64_t pid)> process_is_gone{};
 };
 
+// What a worker knows of a cluster's tree when it is told to obey another topology. Whoever goes on
+// in the same process need not find it out again: so that a new epoch costs what it has changed,
+// and not what the tree holds.
+struct LearntOfCluster {
+  std::string id;   // of the cluster; of another tree all this says nothing
+  std::string url;  // of its root
+  MergeService::Learnt merge;
+  std::optional<BootTime> local_purged;
+  std::optional<BootTime> merged_purged;
+  std::string last_beat;  // the heartbeat's path
+};
+using Learnt = std::map<std::string, LearntOfCluster>;  // by cluster
+
 // The steps of one kind are called by one thread at a time: Local*, Streams*, Lease*, Beat*.
 class ClusterWorker {
  public:
@@ -53,10 +67,11 @@ class ClusterWorker {
     std::function<Status(const ClusterSpec&)> create_root;
     WorkerIdentity identity;
     AdoptTree adopt_tree = AdoptTree::kNo;
+    const StopFlag* stop = nullptr;  // looked at between commits
 
     const Topology& topology() const { return obeyed.topology; }
   };
-  explicit ClusterWorker(Options options);
+  explicit ClusterWorker(Options options, std::optional<LearntOfCluster> learnt = std::nullopt);
   ~ClusterWorker();
 
   // Makes sure that the tree is there and is this cluster's: initialises an empty one that nobody
@@ -70,8 +85,11 @@ class ClusterWorker {
   void StreamsStep();  // merge, mirror, purge
   void BeatStep();     // writes the heartbeat, compares the clocks
 
-  // Gives up the lease. After the last step.
+  // After the last step. Gives up the lease, and says in the heartbeat that it has stopped.
   void Finish();
+  // Instead of that: the same process goes on by another topology. The lease is left to it, and the
+  // heartbeat stands. Nothing: there is nothing to hand over.
+  std::optional<LearntOfCluster> HandOver();
 
   // Ok while this worker publishes or stands by; else what it waits for.
   Status Ready() const;
@@ -99,7 +117,8 @@ class ClusterWorker {
   void RemoveStandbyBeat(Storage& storage);
 
   const Options options_;
-  const std::string label_;  // unique to this process: "worker-dc1@host:4711#machine"
+  const bool waits_when_alone_;  // P28: some stream that is published here
+  const std::string label_;      // unique to this process: "worker-dc1@host:4711#machine"
   Majority majority_;
   TopologyRules rules_;
   ProblemBoard problems_;
@@ -111,8 +130,10 @@ class ClusterWorker {
   std::unique_ptr<TreeLease> lease_;
   std::unique_ptr<Services> services_;
   Status prepared_{Code::kUnavailable, "not prepared yet"};
-  std::string last_beat_;    // of the heartbeat's thread
-  std::string last_holder_;  // of the lease's thread
+  std::optional<LearntOfCluster> learnt_;                              // until Prepare
+  std::string last_beat_;                                              // of the heartbeat's thread
+  enum class Resumes : uint8_t { kNo, kYes } resumes_ = Resumes::kNo;  // of the same
+  std::string last_holder_;                                            // of the lease's thread
 };
 
 }  // namespace databus

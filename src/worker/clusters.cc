@@ -2,8 +2,7 @@
 
 namespace databus {
 
-Clusters::Clusters(const Topology& topology, const OpenClusterStorage& open, const Clock& clock)
-    : clock_(clock) {
+Clusters::Clusters(const Topology& topology, const OpenClusterStorage& open) {
   for (const ClusterSpec& spec : topology.clusters) {
     Entry& entry = entries_[spec.name];
     Result<std::unique_ptr<Storage>> storage = open(spec);
@@ -26,7 +25,6 @@ void Clusters::CheckOne(const std::string& cluster) {
 
 void Clusters::Ask(Entry& entry) {
   if (entry.storage == nullptr) return;
-  const BootTime asked = clock_.Boot();  // the answer may take long
   std::string remembered;
   {
     MutexLock lock(mutex_);
@@ -36,7 +34,6 @@ void Clusters::Ask(Entry& entry) {
   MutexLock lock(mutex_);
   entry.state = identity.status();
   if (!identity.ok()) return;
-  entry.answered_at = asked;
   entry.identity = *identity;
   entry.remembered = identity->id;
 }
@@ -59,12 +56,6 @@ std::string Clusters::WhyAway(const std::string& cluster) const {
   const auto entry = entries_.find(cluster);
   if (entry == entries_.end()) return "not in the topology";
   return entry->second.state.ok() ? "" : entry->second.state.message();
-}
-
-std::optional<BootTime> Clusters::AnsweredAt(const std::string& cluster) const {
-  MutexLock lock(mutex_);
-  const auto entry = entries_.find(cluster);
-  return entry == entries_.end() ? std::nullopt : entry->second.answered_at;
 }
 
 ClusterIdentity Clusters::IdentityOf(const std::string& cluster) const {

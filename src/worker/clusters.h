@@ -4,11 +4,9 @@
 
 #include <map>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/status.h"
 #include "base/sync.h"
 #include "cluster/topology.h"
@@ -20,7 +18,7 @@ namespace databus {
 // Thread-safe. The storages live as long as this does.
 class Clusters {
  public:
-  Clusters(const Topology& topology, const OpenClusterStorage& open, const Clock& clock);
+  Clusters(const Topology& topology, const OpenClusterStorage& open);
 
   // Asks every cluster, or one, for its id. One call per cluster; do it once a run.
   void Check();
@@ -32,8 +30,6 @@ class Clusters {
   Storage* Any(const std::string& cluster) const;
   // Why Find is null, or empty.
   std::string WhyAway(const std::string& cluster) const;
-  // When a cluster last answered as itself; nothing: not since this was made.
-  std::optional<BootTime> AnsweredAt(const std::string& cluster) const;
   // Id and groups as last seen; groups is 0 when the cluster never answered.
   ClusterIdentity IdentityOf(const std::string& cluster) const;
 
@@ -47,10 +43,8 @@ class Clusters {
     std::string remembered;
     ClusterIdentity identity{"", 0};
     Status state{Code::kUnavailable, "not asked yet"};
-    std::optional<BootTime> answered_at;  // when it was asked
   };
   void Ask(Entry& entry);
-  const Clock& clock_;
   mutable Mutex mutex_;  // guards entries_' values; never held across a storage call
   std::map<std::string, Entry> entries_;
 };

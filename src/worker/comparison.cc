@@ -1,14 +1,14 @@
 #include "worker/comparison.h"
 
 #include <algorithm>
-#include <map>
+#include <utility>
 
-#include "commit/ledger.h"
 #include "commit/minute_tree.h"
-#include "worker/fetch.h"
 
 namespace databus {
 namespace {
+
+using Kind = MinuteVerdict::Kind;
 
 Result<std::set<Minute>> MinutesOf(Storage& storage, const std::string& stream) {
   DATABUS_ASSIGN_OR_RETURN(
@@ -25,44 +25,8 @@ std::optional<Minute> Begin(const Compared& of, std::optional<Minute> cut) {
   return begin;
 }
 
-// Names and lengths of the files of a minute directory, without reading them.
-Result<std::map<std::string, uint64_t>> Lengths(Storage& storage, const std::string& dir) {
-  std::map<std::string, uint64_t> lengths;
-  const auto entries = storage.List(dir);
-  if (entries.code() == Code::kNotFound) return lengths;
-  DATABUS_RETURN_IF_ERROR(entries.status());
-  for (const DirEntry& entry : *entries) {
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
-      continue;
-    lengths[entry.name] = entry.info.length;
-  }
-  return lengths;
-}
-
-}  // namespace
-
-Result<Compared> Comparison::Compare(const std::string& stream, std::optional<Minute> cut) {
-  Compared of;
-  DATABUS_ASSIGN_OR_RETURN(of.there, MinutesOf(there_tree_, stream));
-  DATABUS_ASSIGN_OR_RETURN(of.here, MinutesOf(here_tree_, stream));
-  if (of.here.empty()) {
-    of.wrong = of.there;
-    return of;
-  }
-  const std::optional<Minute> begin = Begin(of, cut);
-  if (!begin) {
-    of.here.clear();
-    return of;
-  }
-  std::set<Minute> minutes(of.here.lower_bound(*begin), of.here.end());
-  minutes.insert(of.there.lower_bound(std::max(*begin, *of.here.begin())), of.there.end());
-  for (const Minute minute : minutes) {
-    bool equal = of.here.contains(minute) && of.there.contains(minute);
-    if (equal) {
-      DATABUS_ASSIGN_OR_RETURN(equal, IsEqual(stream, minute, of));
-    }
-    if (!equal) of.wrong.insert(minute);
-  }
+void Conclude(Compared& of) {
+  if (of.here.empty()) return;
   of.equal = of.wrong.empty() ? *of.here.rbegin() : *of.wrong.begin() + -1;
   const auto right = std::find_if(of.here.rbegin(), of.here.rend(),
                                   [&](Minute minute) { return !of.wrong.contains(minute); });
@@ -70,26 +34,122 @@ Result<Compared> Comparison::Compare(const std::string& stream, std::optional<Mi
     of.too_old = Compared::TooOld::kYes;
     of.equal = *of.there.begin() + -1;
   }
-  return of;
 }
 
-Result<bool> Comparison::IsEqual(const std::string& stream, Minute minute, const Compared& of) {
-  DATABUS_ASSIGN_OR_RETURN(const auto there, there_.Described(stream, minute));
-  // As the original's readers knew it: a minute is closed when the next one exists.
-  if (!there && minute == *of.there.rbegin()) return false;
-  DATABUS_ASSIGN_OR_RETURN(const auto here, here_.Described(stream, minute));
-  if (!there && !here) return IsListedEqual(stream, minute);
-  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles files_here, here_.Read(stream, minute));
-  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles files_there, there_.Read(stream, minute));
-  return Without(files_here, files_there).empty() && Without(files_there, files_here).empty();
+}  // namespace
+
+Result<std::optional<Comparison::ByStream>> Comparison::Compare(
+    const MinuteComparison::Trees& trees, Group group, const Cuts& streams, uint64_t& budget) {
+  const auto has_all = [&] {
+    return std::ranges::all_of(streams,
+                               [&](const auto& stream) { return walks_.contains(stream.first); });
+  };
+  bool of_this_call = false;
+  while (true) {
+    if (walks_.empty() || !has_all()) {
+      DATABUS_RETURN_IF_ERROR(ListAll(trees, streams));
+      of_this_call = true;
+    }
+    const auto done = GoOn(trees, group, budget);
+    if (!done.ok()) {
+      walks_.clear();  // what was listed may not be there any more
+      return done.status();
+    }
+    if (!*done) return std::optional<ByStream>();
+    if (of_this_call) break;
+    // The primary goes on meanwhile: listed once more, and what has come since compared.
+    walks_.clear();
+  }
+  ByStream all;
+  for (auto& [stream, walk] : walks_) {
+    databus::Conclude(walk.of);
+    all.emplace(stream, std::move(walk.of));
+  }
+  walks_.clear();
+  return std::optional<ByStream>(std::move(all));
 }
 
-// Minutes of the original system: reading all their bytes would take as long as fetching them.
-Result<bool> Comparison::IsListedEqual(const std::string& stream, Minute minute) {
-  const std::string dir = paths::MinuteDir(View::kMerged, stream, minute);
-  DATABUS_ASSIGN_OR_RETURN(const auto here, Lengths(here_tree_, dir));
-  DATABUS_ASSIGN_OR_RETURN(const auto there, Lengths(there_tree_, dir));
-  return here == there;
+Status Comparison::ListAll(const MinuteComparison::Trees& trees, const Cuts& streams) {
+  walks_.clear();
+  std::map<std::string, Walk> walks;
+  for (const auto& [stream, cut] : streams) {
+    DATABUS_ASSIGN_OR_RETURN(walks[stream], List(trees, stream, cut));
+  }
+  walks_ = std::move(walks);
+  return Status::Ok();
+}
+
+Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
+                                          const std::string& stream,
+                                          std::optional<Minute> cut) const {
+  Walk walk;
+  Compared& of = walk.of;
+  DATABUS_ASSIGN_OR_RETURN(of.there, MinutesOf(trees.there, stream));
+  DATABUS_ASSIGN_OR_RETURN(of.here, MinutesOf(trees.here, stream));
+  if (of.here.empty()) {
+    of.wrong = of.there;
+    return walk;
+  }
+  const std::optional<Minute> begin = Begin(of, cut);
+  if (!begin) {
+    of.here.clear();
+    return walk;
+  }
+  std::set<Minute> minutes(of.here.lower_bound(*begin), of.here.end());
+  minutes.insert(of.there.lower_bound(std::max(*begin, *of.here.begin())), of.there.end());
+  const auto judged = judged_.find(stream);
+  for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
+    const bool both = of.here.contains(*minute) && of.there.contains(*minute);
+    if (!both || (judged != judged_.end() && judged->second.wrong.contains(*minute))) {
+      of.wrong.insert(*minute);
+    } else if (judged == judged_.end() || !judged->second.equal.contains(*minute)) {
+      walk.left.push_back(*minute);
+    }
+  }
+  return walk;
+}
+
+Result<bool> Comparison::GoOn(const MinuteComparison::Trees& trees, Group group, uint64_t& budget) {
+  MinuteComparison comparison(trees, group, MinuteComparison::Undescribed::kByLength);
+  while (true) {
+    std::optional<Minute> minute;
+    for (const auto& [stream, walk] : walks_) {
+      if (!walk.left.empty()) minute = std::min(minute.value_or(kLastMinute), walk.left.back());
+    }
+    if (!minute) return true;
+    if (budget == 0) return false;
+    const uint64_t before = comparison.reads();
+    for (auto& [stream, walk] : walks_) {
+      if (walk.left.empty() || walk.left.back() != *minute) continue;
+      walk.left.pop_back();
+      DATABUS_RETURN_IF_ERROR(CompareMinute(comparison, stream, *minute, walk.of));
+    }
+    budget -= std::min(budget, comparison.reads() - before);
+    compared_to_ = *minute;
+  }
+}
+
+Status Comparison::CompareMinute(MinuteComparison& comparison, const std::string& stream,
+                                 Minute minute, Compared& of) {
+  const bool is_newest = minute == *of.there.rbegin();
+  if (is_newest) {
+    // As the original's readers knew it: a minute is closed when the next one exists.
+    DATABUS_ASSIGN_OR_RETURN(const bool described, comparison.IsDescribedThere(stream, minute));
+    if (!described) {
+      of.wrong.insert(minute);
+      return Status::Ok();
+    }
+  }
+  DATABUS_ASSIGN_OR_RETURN(const MinuteVerdict verdict, comparison.Compare(stream, minute));
+  if (verdict.kind == Kind::kNeither || verdict.kind == Kind::kOnlyHere ||
+      verdict.kind == Kind::kOnlyThere) {
+    return {Code::kUnavailable, stream + " of " + minute.ToIso() + " went while it was compared"};
+  }
+  const bool equal = verdict.kind == Kind::kEqual;
+  if (!equal) of.wrong.insert(minute);
+  // The newest one may be open, and is compared again.
+  if (!is_newest) (equal ? judged_[stream].equal : judged_[stream].wrong).insert(minute);
+  return Status::Ok();
 }
 
 }  // namespace databus

@@ -1,12 +1,16 @@
-// How one merged stream's minutes at a mirror differ from those at its primary (P32): by manifests,
-// whoever closed the minutes, and by listing where there are none. Nothing is changed here.
+// How the minutes of one group's merged streams at a mirror differ from those at their primary
+// (P32): by manifests, whoever closed the minutes, and by listing where there are none
+// (commit/minute_comparison.h). Nothing is changed here.
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <optional>
 #include <set>
 #include <string>
+#include <vector>
 
-#include "commit/minute_content.h"
+#include "commit/minute_comparison.h"
 
 namespace databus {
 
@@ -22,27 +26,44 @@ struct Compared {
   enum class TooOld : uint8_t { kNo, kYes } too_old = TooOld::kNo;
 };
 
-// One group at two clusters. Made for one comparison, not to be kept. One thread at a time.
+// Of one group, here and at one primary. Goes through the minutes of all streams at once, so that
+// it reads each manifest once; in as many calls as are needed. One thread at a time.
 class Comparison {
  public:
-  Comparison(Storage& here, Storage& there, Group group)
-      : here_(here, View::kMerged, group),
-        there_(there, View::kMerged, group),
-        here_tree_(here),
-        there_tree_(there) {}
-
-  // `cut`: the last minute that the primary before this one published; what is later here is no
+  // By stream: the last minute that the primary before this one published; what is later here is no
   // part of the stream if it is not there.
-  Result<Compared> Compare(const std::string& stream, std::optional<Minute> cut);
+  using Cuts = std::map<std::string, std::optional<Minute>>;
+  using ByStream = std::map<std::string, Compared>;
+
+  // Reads no more files than `budget`, and takes them off it. Nothing: that was not enough, the
+  // next call goes on. What is answered is true of what was there during this call, but for closed
+  // minutes that were compared before. More streams may be asked for by a later call.
+  Result<std::optional<ByStream>> Compare(const MinuteComparison::Trees& trees, Group group,
+                                          const Cuts& streams, uint64_t& budget);
+  // Up to which minute it has come; nothing: it has not begun.
+  std::optional<Minute> compared_to() const { return compared_to_; }
 
  private:
-  Result<bool> IsEqual(const std::string& stream, Minute minute, const Compared& of);
-  Result<bool> IsListedEqual(const std::string& stream, Minute minute);
+  // What is known of a stream's closed minutes from all calls.
+  struct Judged {
+    std::set<Minute> equal;
+    std::set<Minute> wrong;
+  };
+  struct Walk {
+    Compared of;
+    std::vector<Minute> left;  // to be compared; the earliest last
+  };
+  Result<Walk> List(const MinuteComparison::Trees& trees, const std::string& stream,
+                    std::optional<Minute> cut) const;
+  Status ListAll(const MinuteComparison::Trees& trees, const Cuts& streams);
+  // Whether it has come to the end.
+  Result<bool> GoOn(const MinuteComparison::Trees& trees, Group group, uint64_t& budget);
+  Status CompareMinute(MinuteComparison& comparison, const std::string& stream, Minute minute,
+                       Compared& of);
 
-  MinuteContent here_;
-  MinuteContent there_;
-  Storage& here_tree_;
-  Storage& there_tree_;
+  std::map<std::string, Judged> judged_;
+  std::map<std::string, Walk> walks_;  // empty: not listed
+  std::optional<Minute> compared_to_;
 };
 
 }  // namespace databus

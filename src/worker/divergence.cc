@@ -13,6 +13,8 @@ namespace {
 
 // How many minutes one run of one group changes at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
+// And how many files it reads at most to compare them.
+constexpr uint64_t kReadsPerRunMax = 2'000;
 
 // What the tree holds of a minute, described or not; nothing where there is no such directory.
 Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& stream,
@@ -24,35 +26,42 @@ Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& str
 
 }  // namespace
 
-Result<Divergence::Progress> Divergence::Run(GroupWriter& writer, const Streams& of) {
-  DATABUS_ASSIGN_OR_RETURN(const Due due, FindDue(writer, of));
+Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& of) {
   const auto key = std::pair(of.primary, of.group);
-  if (due.empty()) {
-    plans_.erase(key);
-    return Progress::kDone;
-  }
-  const auto known = plans_.find(key);
-  if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
+  while (true) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
+    Outcome outcome;
+    DATABUS_ASSIGN_OR_RETURN(Due due, FindDue(writer, of));
     for (const auto& [name, reason] : due) {
+      if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
       options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
-    DATABUS_ASSIGN_OR_RETURN(const bool begun, HasBegun(of, due));
-    if (!begun) return Progress::kUnderWay;
-    DATABUS_ASSIGN_OR_RETURN(Plan made, MakePlan(writer, of, due));
-    DATABUS_ASSIGN_OR_RETURN(const bool closed, IsClosedThere(of, made));
-    if (!closed) return Progress::kUnderWay;
-    plans_[key] = std::move(made);
+    DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
+    if (due.empty()) {
+      plans_.erase(key);
+      comparing_.erase(key);
+      return outcome;
+    }
+    outcome.progress = Progress::kUnderWay;
+    const auto known = plans_.find(key);
+    if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
+      DATABUS_ASSIGN_OR_RETURN(std::optional<Plan> made, Prepare(writer, of, due, outcome.waiting));
+      if (!made) return outcome;
+      comparing_.erase(key);
+      plans_[key] = *std::move(made);
+    }
+    Plan& plan = plans_[key];
+    Tell(of, plan);
+    Sides sides{{writer.staging().storage(), View::kMerged, of.group},
+                {of.source, View::kMerged, of.group}};
+    DATABUS_RETURN_IF_ERROR(SetAside(writer, of, sides, plan));
+    if (!plan.surplus.empty()) return outcome;
+    DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
+    DATABUS_RETURN_IF_ERROR(Fetch(writer, of, sides, plan));
+    if (!plan.missing.empty()) return outcome;
+    DATABUS_RETURN_IF_ERROR(Finish(writer, of, sides, plan));
+    plans_.erase(key);  // and what became due meanwhile is next
   }
-  Plan& plan = plans_[key];
-  Tell(of, plan);
-  DATABUS_RETURN_IF_ERROR(SetAside(writer, of, plan));
-  if (!plan.surplus.empty()) return Progress::kUnderWay;
-  DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
-  DATABUS_RETURN_IF_ERROR(Fetch(writer, of, plan));
-  if (!plan.missing.empty()) return Progress::kUnderWay;
-  DATABUS_RETURN_IF_ERROR(Finish(writer, of, plan));
-  plans_.erase(key);
-  return Progress::kDone;
 }
 
 // Without a cut there is a reason only where minutes are somebody else's: after roles were changed
@@ -77,59 +86,114 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
   return due;
 }
 
-Result<bool> Divergence::HasBegun(const Streams& of, const Due& due) {
-  if (Planted(Bug::kEraNotAwaited)) return true;
+Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& due) {
+  std::set<std::string> waiting;
+  if (due.empty() || Planted(Bug::kEraNotAwaited)) return waiting;
   DATABUS_ASSIGN_OR_RETURN(const Eras there, ReadEras(of.source, of.group));
-  bool all = true;
   for (const auto& [name, reason] : due) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto era = there.streams.find(name);
     if (!stream.cut || (era != there.streams.end() && era->second == EraOf(stream))) continue;
-    all = false;
+    waiting.insert(name);
     Notice(name,
            fmt::format("{} has not begun to publish {} after {}", of.primary, name,
                        stream.cut->ToIso()),
-           "then the minutes here are compared with those there");
+           "then the minutes here are compared with those there; the other streams go on");
   }
-  return all;
+  for (const std::string& name : waiting) due.erase(name);
+  return waiting;
 }
 
-Result<Divergence::Plan> Divergence::MakePlan(GroupWriter& writer, const Streams& of,
-                                              const Due& due) {
-  Plan plan;
-  plan.epoch = writer.staging().epoch();
-  const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
-  plan.last = closed;
-  Comparison comparison(writer.staging().storage(), of.source, of.group);
-  const auto compare = [&](const std::string& name) -> Status {
-    if (plan.streams.contains(name)) return Status::Ok();
-    const StreamSpec& stream = *options_.topology.FindStream(name);
-    DATABUS_ASSIGN_OR_RETURN(Compared compared, comparison.Compare(name, stream.cut));
-    plan.last = std::max(plan.last, compared.equal);
-    plan.streams[name] = std::move(compared);
-    return Status::Ok();
-  };
-  for (const auto& [name, reason] : due) DATABUS_RETURN_IF_ERROR(compare(name));
-  // If copies are to go on later than they stand, no stream may lack what lies between.
-  for (const std::string& name : of.names) {
-    if (plan.last > closed) DATABUS_RETURN_IF_ERROR(compare(name));
+Status Divergence::CheckThere(const Streams& of) {
+  options_.clusters.CheckOne(of.primary);
+  if (options_.clusters.Find(of.primary) != nullptr) return Status::Ok();
+  return {Code::kUnavailable, fmt::format("{} went away while minutes were compared with it: {}",
+                                          of.primary, options_.clusters.WhyAway(of.primary))};
+}
+
+Result<std::optional<Divergence::Plan>> Divergence::Prepare(GroupWriter& writer, const Streams& of,
+                                                            const Due& due,
+                                                            const std::set<std::string>& waiting) {
+  auto made = Compare(writer, of, due, waiting);
+  if (made.ok() && *made) {
+    const auto closed = IsClosedThere(of, **made);
+    if (!closed.ok()) made = closed.status();
+    if (closed.ok() && !*closed) made = std::optional<Plan>();
   }
+  const Status there = CheckThere(of);
+  if (!there.ok()) comparing_.erase({of.primary, of.group});
+  DATABUS_RETURN_IF_ERROR(there);
+  return made;
+}
+
+Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer, const Streams& of,
+                                                            const Due& due,
+                                                            const std::set<std::string>& waiting) {
+  Comparing& state = comparing_[{of.primary, of.group}];
+  const uint64_t epoch = writer.staging().epoch();
+  if (state.epoch != epoch) state = Comparing{.epoch = epoch};
+  const MinuteComparison::Trees trees{writer.staging().storage(), of.source};
+  uint64_t budget = kReadsPerRunMax;
+  const auto add = [&](const std::string& name) {
+    return state.streams.try_emplace(name, options_.topology.FindStream(name)->cut).second;
+  };
+  for (const auto& [name, reason] : due) add(name);
+  Plan plan;
+  plan.epoch = epoch;
+  const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(auto compared,
+                             state.comparison.Compare(trees, of.group, state.streams, budget));
+    if (!compared) {
+      TellProgress(of, due, state.comparison);
+      return std::optional<Plan>();
+    }
+    plan.streams.clear();
+    plan.last = closed;
+    for (const auto& [name, reason] : due)
+      plan.last = std::max(plan.last, compared->at(name).equal);
+    bool more = false;
+    std::set<std::string> of_plan;
+    for (const auto& [name, reason] : due) of_plan.insert(name);
+    // If copies are to go on later than they stand, no stream may lack what lies between.
+    for (const std::string& name : of.names) {
+      if (plan.last <= closed || waiting.contains(name)) continue;
+      of_plan.insert(name);
+      more = add(name) || more;
+    }
+    if (more) continue;
+    for (const std::string& name : of_plan) {
+      plan.last = std::max(plan.last, compared->at(name).equal);
+      plan.streams[name] = std::move(compared->at(name));
+    }
+    break;
+  }
+  FillPlan(due, plan);
+  return std::optional<Plan>(std::move(plan));
+}
+
+void Divergence::FillPlan(const Due& due, Plan& plan) {
   for (const auto& [name, compared] : plan.streams) {
     const auto reason = due.find(name);
     // Of the same era what is later is the minute that is being copied.
     const bool copied = reason == due.end() || reason->second == Reason::kDoubt;
     for (const Minute minute : compared.here) {
       if (copied && minute > plan.last) continue;
-      if (minute > plan.last || compared.wrong.contains(minute)) plan.surplus.emplace(minute, name);
+      if (minute > plan.last || compared.wrong.contains(minute)) plan.surplus[minute].insert(name);
     }
     for (const Minute minute : compared.wrong) {
       if (minute <= plan.last && compared.there.contains(minute)) {
-        plan.missing.emplace(minute, name);
+        plan.missing[minute].insert(name);
       }
     }
   }
   if (Planted(Bug::kDivergentKept)) plan.surplus.clear();
-  return plan;
+  for (const auto& [minute, names] : plan.surplus) {
+    for (const std::string& name : names) ++plan.left[name].surplus;
+  }
+  for (const auto& [minute, names] : plan.missing) {
+    for (const std::string& name : names) ++plan.left[name].missing;
+  }
 }
 
 Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
@@ -145,49 +209,61 @@ Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
   return false;
 }
 
-void Divergence::Tell(const Streams& of, const Plan& plan) {
-  for (const auto& [name, compared] : plan.streams) {
-    const auto count = [&stream = name](const std::set<Place>& places) {
-      return std::count_if(places.begin(), places.end(),
-                           [&](const Place& place) { return place.second == stream; });
-    };
-    const auto surplus = count(plan.surplus);
-    const auto missing = count(plan.missing);
-    if (surplus == 0 && missing == 0) continue;
-    Notice(name,
-           fmt::format("{}: not as at {}: minutes to set aside {}, to fetch {}; equal up to {}",
-                       name, of.primary, surplus, missing,
-                       compared.equal ? compared.equal->ToIso() : "nothing"),
-           fmt::format("what is set aside goes to {}; nothing to do", paths::DivergentRoot()));
+void Divergence::TellProgress(const Streams& of, const Due& due, const Comparison& comparison) {
+  const std::optional<Minute> minute = comparison.compared_to();
+  for (const auto& [name, reason] : due) {
+    options_.stats.SetDivergent(
+        name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
+                          minute ? minute->ToIso() : "nothing"));
   }
 }
 
-Status Divergence::SetAside(GroupWriter& writer, const Streams& of, Plan& plan) {
+void Divergence::Tell(const Streams& of, const Plan& plan) {
+  for (const auto& [name, left] : plan.left) {
+    if (left.surplus == 0 && left.missing == 0) continue;
+    const std::optional<Minute>& equal = plan.streams.at(name).equal;
+    Notice(
+        name,
+        fmt::format("{}: not as at {}: minutes to set aside {}, to fetch {}; equal up to {}", name,
+                    of.primary, left.surplus, left.missing, equal ? equal->ToIso() : "nothing"),
+        fmt::format("what is set aside goes to {}; nothing to do", paths::DivergentRoot()));
+  }
+}
+
+Status Divergence::SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
   for (int i = 0; i < kMinutesPerRunMax && !plan.surplus.empty(); ++i) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const auto newest = std::prev(plan.surplus.end());
-    DATABUS_RETURN_IF_ERROR(SetAsideMinute(writer, of, plan, *newest));
+    DATABUS_RETURN_IF_ERROR(SetAsideMinute(writer, of, sides, plan, *newest));
+    for (const std::string& name : newest->second) --plan.left[name].surplus;
     plan.surplus.erase(newest);
   }
   return Status::Ok();
 }
 
-Status Divergence::SetAsideMinute(GroupWriter& writer, const Streams& of, const Plan& plan,
-                                  const Place& place) {
-  const auto& [minute, name] = place;
-  MinuteContent here(writer.staging().storage(), View::kMerged, of.group);
-  MinuteChange change{of.primary, name, minute, {}, {}, {}};
-  DATABUS_ASSIGN_OR_RETURN(change.out, ReadOrNothing(here, name, minute));
-  if (minute > plan.last || !plan.streams.at(name).there.contains(minute)) {
-    change.directory = MinuteChange::Directory::kGoes;
-    return writer.ChangeMinute(std::move(change));
+Status Divergence::SetAsideMinute(GroupWriter& writer, const Streams& of, Sides& sides,
+                                  const Plan& plan, const Places::value_type& place) {
+  const auto& [minute, names] = place;
+  MinuteChange change{of.primary, minute, {}};
+  bool compared = false;
+  for (const std::string& name : names) {
+    MinuteChange::OfStream of_stream;
+    DATABUS_ASSIGN_OR_RETURN(of_stream.out, ReadOrNothing(sides.here, name, minute));
+    if (minute > plan.last || !plan.streams.at(name).there.contains(minute)) {
+      of_stream.directory = MinuteChange::OfStream::Directory::kGoes;
+    } else {
+      DATABUS_ASSIGN_OR_RETURN(const MinuteFiles right, ReadOrNothing(sides.there, name, minute));
+      compared = true;
+      of_stream.holds = of_stream.out;
+      of_stream.out = Without(of_stream.out, right);
+      if (of_stream.out.empty()) continue;
+      for (const auto& [file, facts] : of_stream.out) of_stream.holds.erase(file);
+    }
+    change.streams.emplace(name, std::move(of_stream));
   }
-  MinuteContent there(of.source, View::kMerged, of.group);
-  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles right, ReadOrNothing(there, name, minute));
-  change.holds = change.out;
-  change.out = Without(change.out, right);
-  if (change.out.empty()) return Status::Ok();
-  for (const auto& [file, facts] : change.out) change.holds.erase(file);
-  return writer.ChangeMinute(std::move(change));
+  if (compared) DATABUS_RETURN_IF_ERROR(CheckThere(of));
+  if (change.streams.empty()) return Status::Ok();
+  return writer.ChangeMinute(std::move(change), sides.here);
 }
 
 // P35: of the streams of which all that is here is older than anything at the primary.
@@ -206,42 +282,66 @@ Status Divergence::PurgeOlder(GroupWriter& writer, const Plan& plan) {
   return Status::Ok();
 }
 
-Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Plan& plan) {
+Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
   for (int i = 0; i < kMinutesPerRunMax && !plan.missing.empty(); ++i) {
-    DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, *plan.missing.begin()));
-    plan.missing.erase(plan.missing.begin());
+    const auto oldest = plan.missing.begin();
+    DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, sides, *oldest));
+    for (const std::string& name : oldest->second) --plan.left[name].missing;
+    plan.missing.erase(oldest);
   }
   return Status::Ok();
 }
 
-Status Divergence::FetchMinute(GroupWriter& writer, const Streams& of, const Place& place) {
-  const auto& [minute, name] = place;
-  MinuteContent here(writer.staging().storage(), View::kMerged, of.group);
-  MinuteContent there(of.source, View::kMerged, of.group);
-  MinuteChange change{of.primary, name, minute, {}, {}, {}};
-  auto right = there.Read(name, minute);
-  if (right.code() == Code::kNotFound) return Status::Ok();  // purged meanwhile
+// What was fetched before a file that cannot be is not fetched again.
+Status Divergence::FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
+                               const Places::value_type& place) {
+  const auto& [minute, names] = place;
+  MinuteChange change{of.primary, minute, {}};
+  Status failed;
+  for (const std::string& name : names) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
+    auto fetched = FetchStream(writer, of, sides, name, minute);
+    if (!fetched.ok()) {
+      failed = fetched.status();
+      break;
+    }
+    if (*fetched) change.streams.emplace(name, *std::move(*fetched));
+  }
+  if (failed.ok() && change.streams.size() < names.size()) DATABUS_RETURN_IF_ERROR(CheckThere(of));
+  if (change.streams.empty()) return failed;
+  for (const auto& [name, of_stream] : change.streams) {
+    for (const NewFile& file : of_stream.in) {
+      options_.stats.AddFile("mirror", name, file.facts.messages, file.facts.length,
+                             options_.clock.Wall());
+    }
+  }
+  DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), sides.here));
+  return failed;
+}
+
+Result<std::optional<MinuteChange::OfStream>> Divergence::FetchStream(
+    GroupWriter& writer, const Streams& of, Sides& sides, const std::string& name, Minute minute) {
+  MinuteChange::OfStream change;
+  auto right = sides.there.Read(name, minute);
+  if (right.code() == Code::kNotFound) return std::optional<MinuteChange::OfStream>();
   DATABUS_RETURN_IF_ERROR(right.status());
-  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles present, ReadOrNothing(here, name, minute));
+  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles present, ReadOrNothing(sides.here, name, minute));
   DATABUS_ASSIGN_OR_RETURN(change.in,
                            FetchFiles(writer, {of.source, name, minute, options_.copy_threads},
                                       Without(*right, present)));
-  for (const NewFile& file : change.in) {
-    options_.stats.AddFile("mirror", name, file.facts.messages, file.facts.length,
-                           options_.clock.Wall());
-  }
   change.holds = *std::move(right);
-  return writer.ChangeMinute(std::move(change));
+  return std::optional<MinuteChange::OfStream>(std::move(change));
 }
 
-Status Divergence::Finish(GroupWriter& writer, const Streams& of, const Plan& plan) {
+Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan) {
   if (plan.last > writer.CopyLedger(of.primary).closed) {
-    MinuteContent there(of.source, View::kMerged, of.group);
     Manifest manifest{View::kMerged, of.group, *plan.last, of.primary, {}};
     for (const auto& [name, compared] : plan.streams) {
       if (!compared.there.contains(*plan.last)) continue;
-      DATABUS_ASSIGN_OR_RETURN(manifest.streams[name], ReadOrNothing(there, name, *plan.last));
+      DATABUS_ASSIGN_OR_RETURN(manifest.streams[name],
+                               ReadOrNothing(sides.there, name, *plan.last));
     }
+    DATABUS_RETURN_IF_ERROR(CheckThere(of));
     DATABUS_RETURN_IF_ERROR(writer.SkipCopies(manifest));
   }
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));

@@ -18,6 +18,7 @@
 #include "cluster/topology.h"
 #include "commit/group_writer.h"
 #include "telemetry/problems.h"
+#include "worker/clusters.h"
 #include "worker/comparison.h"
 #include "worker/eras.h"
 #include "worker/run_stats.h"
@@ -30,6 +31,7 @@ class Divergence {
   struct Options {
     const Topology& topology;
     std::string cluster;
+    Clusters& clusters;
     EraBook& eras;
     const Clock& clock;
     ProblemBoard& problems;
@@ -46,48 +48,89 @@ class Divergence {
     const std::vector<std::string>& names;
   };
   enum class Progress : uint8_t { kDone, kUnderWay };
+  struct Outcome {
+    Progress progress = Progress::kDone;
+    // Streams that the primary has not begun to publish; they are left as they are.
+    std::set<std::string> waiting;
+  };
 
   // Does the next part of what is to be done, if anything. kDone: up to the newest minute that is
-  // closed here as a copy, the streams are as at the primary; ordinary mirroring may go on.
-  Result<Progress> Run(GroupWriter& writer, const Streams& of);
+  // closed here as a copy, the streams but those that wait are as at the primary; ordinary
+  // mirroring of them may go on.
+  //   kUnavailable  also when the primary's cluster went away in the middle: nothing is concluded
+  Result<Outcome> Run(GroupWriter& writer, const Streams& of);
 
   // The stream is compared once more, whatever is remembered: minutes are missing here that were
   // closed without it, or are gone at the primary.
   void Doubt(const std::string& stream) { doubted_.insert(stream); }
 
  private:
-  using Place = std::pair<Minute, std::string>;  // of a stream
+  using Places = std::map<Minute, std::set<std::string>>;  // streams
+  struct Left {
+    size_t surplus = 0;
+    size_t missing = 0;
+  };
   struct Plan {
     uint64_t epoch = 0;  // of the writer
     std::map<std::string, Compared> streams;
     // All will be as at the primary up to this minute; what is later here goes. Nothing: all goes.
     std::optional<Minute> last;
-    std::set<Place> surplus;  // minutes here that may hold too much
-    std::set<Place> missing;  // minutes up to `last` that lack something
+    Places surplus;                    // minutes here that may hold too much
+    Places missing;                    // minutes up to `last` that lack something
+    std::map<std::string, Left> left;  // minutes of both, by stream
+  };
+  // What a run has read of the two clusters.
+  struct Sides {
+    MinuteContent here;
+    MinuteContent there;
+  };
+  // Up to a plan.
+  struct Comparing {
+    uint64_t epoch = 0;  // of the writer
+    Comparison::Cuts streams{};
+    Comparison comparison{};
   };
   enum class Reason : uint8_t { kNewEra, kDoubt };
   using Due = std::map<std::string, Reason>;  // by stream
   Result<Due> FindDue(GroupWriter& writer, const Streams& of);
-  // Whether the primary has begun the eras of these streams; until then it may still change.
-  Result<bool> HasBegun(const Streams& of, const Due& due);
-  Result<Plan> MakePlan(GroupWriter& writer, const Streams& of, const Due& due);
+  // Takes out of `due` the streams whose era the primary has not begun; until then it may still
+  // change.
+  Result<std::set<std::string>> TakeWaiting(const Streams& of, Due& due);
+  // P1: nothing is absent from a cluster that went away in the middle, or another in its place.
+  Status CheckThere(const Streams& of);
+  // Compares `due`, and what has to be compared with them, without those that wait. Nothing: there
+  // is more to compare than one run may, or the primary has not closed all of it; the next goes on.
+  Result<std::optional<Plan>> Prepare(GroupWriter& writer, const Streams& of, const Due& due,
+                                      const std::set<std::string>& waiting);
+  Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
+                                      const std::set<std::string>& waiting);
+  static void FillPlan(const Due& due, Plan& plan);
+  void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);
-  // Up to so many minutes of the plan, which lose them.
-  Status SetAside(GroupWriter& writer, const Streams& of, Plan& plan);
-  Status SetAsideMinute(GroupWriter& writer, const Streams& of, const Plan& plan,
-                        const Place& place);
+  // Up to so many minutes of the plan, which loses them. A minute is one commit, whatever the
+  // number of its streams.
+  Status SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Status SetAsideMinute(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan,
+                        const Places::value_type& place);
   static Status PurgeOlder(GroupWriter& writer, const Plan& plan);
-  Status Fetch(GroupWriter& writer, const Streams& of, Plan& plan);
-  Status FetchMinute(GroupWriter& writer, const Streams& of, const Place& place);
-  Status Finish(GroupWriter& writer, const Streams& of, const Plan& plan);
+  Status Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Status FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
+                     const Places::value_type& place);
+  // What has to be done about the stream's minute; nothing: the primary has purged it meanwhile.
+  Result<std::optional<MinuteChange::OfStream>> FetchStream(GroupWriter& writer, const Streams& of,
+                                                            Sides& sides, const std::string& name,
+                                                            Minute minute);
+  Status Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan);
   void Notice(const std::string& stream, const std::string& what, const std::string& next);
   void ClearNotice(const std::string& stream);
 
   const Options options_;
   std::set<std::string> doubted_;
-  std::map<std::pair<std::string, Group>, Plan> plans_;  // by primary and group
+  using Key = std::pair<std::string, Group>;  // of the primary
+  std::map<Key, Comparing> comparing_;        // what is under way
+  std::map<Key, Plan> plans_;
 };
 
 }  // namespace databus

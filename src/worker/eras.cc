@@ -39,10 +39,10 @@ Status DecodeEra(const TextLine& line, Eras& eras, std::string_view where) {
 }
 
 Status DecodeSalvaged(const TextLine& line, Eras& eras, std::string_view where) {
-  const auto to = Minute::ParseIso(line[2]);
+  const auto to = Minute::ParseIso(line[3]);
   if (!to) return {Code::kCorrupt, fmt::format("{}: no minute", where)};
-  DATABUS_ASSIGN_OR_RETURN(const uint32_t of, ParseHex32(line[3]));
-  eras.sources[line[1]] = {of, *to};
+  DATABUS_ASSIGN_OR_RETURN(const uint32_t of, ParseHex32(line[4]));
+  eras.salvaged[{line[1], line[2]}] = {of, *to};
   return Status::Ok();
 }
 
@@ -55,8 +55,13 @@ std::string Eras::Encode() const {
   for (const auto& [stream, era] : streams) {
     text.Line({"era", stream, era.primary, era.cut ? era.cut->ToIso() : ""});
   }
-  for (const auto& [source, salvaged] : sources) {
-    text.Line({"salvaged", source, salvaged.to.ToIso(), Hex32(salvaged.of)});
+  for (const auto& [of, reached] : salvaged) {
+    text.Line({"salvaged", of.first, of.second, reached.to.ToIso(), Hex32(reached.of)});
+  }
+  for (const auto& [source, files] : missed) {
+    for (const auto& [path, file] : files) {
+      text.Line({"missed", source, path, file.stream, file.name});
+    }
   }
   return std::move(text).Finish();
 }
@@ -68,8 +73,10 @@ Result<Eras> Eras::Decode(std::string_view text, std::string_view where) {
   for (const TextLine& line : lines) {
     if (line[0] == "era" && line.size() == 4) {
       DATABUS_RETURN_IF_ERROR(DecodeEra(line, eras, where));
-    } else if (line[0] == "salvaged" && line.size() == 4) {
+    } else if (line[0] == "salvaged" && line.size() == 5) {
       DATABUS_RETURN_IF_ERROR(DecodeSalvaged(line, eras, where));
+    } else if (line[0] == "missed" && line.size() == 5) {
+      eras.missed[line[1]][line[2]] = {line[3], line[4]};
     } else {
       return Status(Code::kCorrupt, fmt::format("{}: unexpected line '{}'", where, line[0]));
     }

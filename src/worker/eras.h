@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/minute.h"
 #include "cluster/topology.h"
@@ -27,16 +28,26 @@ struct Era {
 // The one that the topology says.
 Era EraOf(const StreamSpec& stream);
 
-// How far the local streams of a source have been looked through for what is in no queue (P34).
+// How far a local stream of a source has been looked through for what is in no queue (P34).
 struct Salvaged {
-  uint32_t of = 0;  // a checksum over the eras in which they were
+  uint32_t of = 0;  // a checksum over the era in which it was
   Minute to;        // closed minutes up to this one
   friend bool operator==(const Salvaged&, const Salvaged&) = default;
 };
 
+// A file that was found there and could not be fetched. It is tried again in every pass, and does
+// not hold up the others.
+struct MissedFile {
+  std::string stream;
+  std::string name;
+  friend bool operator==(const MissedFile&, const MissedFile&) = default;
+};
+
 struct Eras {
+  using SourceStream = std::pair<std::string, std::string>;  // cluster, stream
   std::map<std::string, Era> streams;
-  std::map<std::string, Salvaged> sources;  // by cluster
+  std::map<SourceStream, Salvaged> salvaged;
+  std::map<std::string, std::map<std::string, MissedFile>> missed;  // by cluster and path there
 
   std::string Encode() const;
   static Result<Eras> Decode(std::string_view text, std::string_view where);

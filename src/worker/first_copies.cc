@@ -1,5 +1,10 @@
 #include "worker/first_copies.h"
 
+#include <algorithm>
+#include <map>
+#include <optional>
+#include <set>
+
 #include <fmt/format.h>
 
 #include "base/planted.h"
@@ -25,81 +30,125 @@ bool IsOfTheFile(const Status& status) {
          status.code() == Code::kRefused;
 }
 
+// One group's minutes at one mirror, and here.
 class MinuteCopier {
  public:
-  MinuteCopier(GroupWriter& writer, const FirstCopies& with, const std::string& stream,
-               const std::string& mirror, Storage& source)
+  MinuteCopier(GroupWriter& writer, const FirstCopies& with, const std::string& mirror,
+               Storage& source)
       : writer_(writer),
         with_(with),
-        stream_(stream),
         mirror_(mirror),
         source_(source),
         here_(writer.staging().storage(), View::kMerged, writer.staging().group()),
         there_(source, View::kMerged, writer.staging().group()) {}
 
-  // Whether the minute was changed.
-  Result<bool> Copy(Minute minute) {
-    MinuteChange change{"", stream_, minute, {}, {}, {}};
-    DATABUS_ASSIGN_OR_RETURN(const auto described, here_.Described(stream_, minute));
-    auto present = here_.Read(stream_, minute);
-    if (!present.ok() && present.code() != Code::kNotFound) return present.status();
-    if (present.ok()) change.holds = *std::move(present);
-    auto fetched = Fetch(minute, change.holds);
-    if (!fetched.ok() && !IsOfTheFile(fetched.status())) return fetched.status();
-    if (!fetched.ok()) {
-      with_.problems.Report(
-          fmt::format("{}: {} of {} cannot be copied from {}: {}", with_.cluster, stream_,
-                      minute.ToIso(), mirror_, fetched.status().ToString()),
-          "what it holds is published as late files, as far as the local streams have it");
+  // P1: nothing is absent from a cluster that went away in the middle.
+  Status CheckThere() {
+    with_.clusters.CheckOne(mirror_);
+    if (with_.clusters.Find(mirror_) != nullptr) return Status::Ok();
+    return {Code::kUnavailable, fmt::format("{} went away while it was copied from: {}", mirror_,
+                                            with_.clusters.WhyAway(mirror_))};
+  }
+
+  // Whether the minute was changed: one commit, whatever the number of streams.
+  Result<bool> Copy(Minute minute, const std::set<std::string>& streams) {
+    MinuteChange change{"", minute, {}};
+    for (const std::string& stream : streams) {
+      DATABUS_RETURN_IF_ERROR(writer_.GoOn());
+      DATABUS_ASSIGN_OR_RETURN(auto of_stream, CopyStream(stream, minute));
+      if (of_stream) change.streams.emplace(stream, *std::move(of_stream));
     }
-    if (fetched.ok()) change.in = *std::move(fetched);
-    if (change.in.empty() && described) return false;
-    for (const NewFile& file : change.in) {
-      change.holds[file.name] = file.facts;
-      with_.stats.AddFile("mirror", stream_, file.facts.messages, file.facts.length,
-                          with_.clock.Wall());
+    if (change.streams.empty()) return false;
+    for (const auto& [stream, of_stream] : change.streams) {
+      for (const NewFile& file : of_stream.in) {
+        with_.stats.AddFile("mirror", stream, file.facts.messages, file.facts.length,
+                            with_.clock.Wall());
+      }
     }
-    DATABUS_RETURN_IF_ERROR(writer_.ChangeMinute(std::move(change)));
+    DATABUS_RETURN_IF_ERROR(writer_.ChangeMinute(std::move(change), here_));
     return true;
   }
 
  private:
+  // Nothing: it is as it has to be.
+  Result<std::optional<MinuteChange::OfStream>> CopyStream(const std::string& stream,
+                                                           Minute minute) {
+    MinuteChange::OfStream change;
+    DATABUS_ASSIGN_OR_RETURN(const auto described, here_.Described(stream, minute));
+    auto present = here_.Read(stream, minute);
+    if (!present.ok() && present.code() != Code::kNotFound) return present.status();
+    if (present.ok()) change.holds = *std::move(present);
+    auto fetched = Fetch(stream, minute, change.holds);
+    if (!fetched.ok() && !IsOfTheFile(fetched.status())) return fetched.status();
+    if (!fetched.ok()) {
+      DATABUS_RETURN_IF_ERROR(CheckThere());
+      with_.problems.Report(
+          fmt::format("{}: {} of {} cannot be copied from {}: {}", with_.cluster, stream,
+                      minute.ToIso(), mirror_, fetched.status().ToString()),
+          "what it holds is published as late files, as far as the local streams have it");
+    }
+    if (fetched.ok()) change.in = *std::move(fetched);
+    if (change.in.empty() && described) return std::optional<MinuteChange::OfStream>();
+    for (const NewFile& file : change.in) change.holds[file.name] = file.facts;
+    return std::optional<MinuteChange::OfStream>(std::move(change));
+  }
+
   // Those whose names are free here.
-  Result<std::vector<NewFile>> Fetch(Minute minute, const MinuteFiles& here) {
-    DATABUS_ASSIGN_OR_RETURN(MinuteFiles files, there_.Read(stream_, minute));
+  Result<std::vector<NewFile>> Fetch(const std::string& stream, Minute minute,
+                                     const MinuteFiles& here) {
+    DATABUS_ASSIGN_OR_RETURN(MinuteFiles files, there_.Read(stream, minute));
     for (const auto& [name, facts] : here) files.erase(name);
-    return FetchFiles(writer_, {source_, stream_, minute, with_.copy_threads}, files);
+    return FetchFiles(writer_, {source_, stream, minute, with_.copy_threads}, files);
   }
 
   GroupWriter& writer_;
   const FirstCopies& with_;
-  const std::string& stream_;
   const std::string& mirror_;
   Storage& source_;
   MinuteContent here_;
   MinuteContent there_;
 };
 
+using StreamsOfMinutes = std::map<Minute, std::set<std::string>>;
+
+// The minutes up to the streams' cuts that the mirror has and that may not all be here.
+Result<StreamsOfMinutes> ListAtMirror(GroupWriter& writer, const std::string& mirror,
+                                      Storage& source,
+                                      const std::vector<const StreamSpec*>& streams) {
+  StreamsOfMinutes all;
+  for (const StreamSpec* stream : streams) {
+    const std::vector<std::string> mirrors = stream->Mirrors();
+    if (std::ranges::count(mirrors, mirror) == 0) continue;
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<Minute> minutes,
+                             ListMinutes(source, paths::Stream(View::kMerged, stream->name),
+                                         FirstOf(writer, stream->name), *stream->cut));
+    for (const Minute minute : minutes) all[minute].insert(stream->name);
+  }
+  return all;
+}
+
 }  // namespace
 
 Status CopyFromMirrors(GroupWriter& writer, const FirstCopies& with,
                        const std::vector<const StreamSpec*>& streams) {
   if (Planted(Bug::kMirrorsNotAsked)) return Status::Ok();
-  bool changed = false;
+  std::set<std::string> mirrors;
   for (const StreamSpec* stream : streams) {
-    const Minute first = FirstOf(writer, stream->name);
-    for (const std::string& mirror : stream->Mirrors()) {
-      Storage* source = with.clusters.Find(mirror);
-      if (source == nullptr) continue;
-      DATABUS_ASSIGN_OR_RETURN(
-          const std::vector<Minute> minutes,
-          ListMinutes(*source, paths::Stream(View::kMerged, stream->name), first, *stream->cut));
-      MinuteCopier copier(writer, with, stream->name, mirror, *source);
-      for (const Minute minute : minutes) {
-        DATABUS_ASSIGN_OR_RETURN(const bool copied, copier.Copy(minute));
-        changed = changed || copied;
-      }
+    for (const std::string& mirror : stream->Mirrors()) mirrors.insert(mirror);
+  }
+  bool changed = false;
+  for (const std::string& mirror : mirrors) {
+    Storage* source = with.clusters.Find(mirror);
+    if (source == nullptr) continue;
+    DATABUS_ASSIGN_OR_RETURN(const StreamsOfMinutes all,
+                             ListAtMirror(writer, mirror, *source, streams));
+    MinuteCopier copier(writer, with, mirror, *source);
+    for (const auto& [minute, of_minute] : all) {
+      DATABUS_ASSIGN_OR_RETURN(const bool copied, copier.Copy(minute, of_minute));
+      changed = changed || copied;
     }
+    // Also for what was not listed.
+    DATABUS_RETURN_IF_ERROR(copier.CheckThere());
   }
   return changed ? writer.Reload() : Status::Ok();
 }

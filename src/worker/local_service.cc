@@ -167,6 +167,7 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
   for (Claim& claim : TakeWaiting(writer)) claims.push_back(std::move(claim));
   size_t at = 0;
   do {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const size_t most = std::min(work.files.size() - at, kFilesPerCommitMax);
     DATABUS_ASSIGN_OR_RETURN(
         const std::vector<Claim> taken,

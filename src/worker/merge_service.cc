@@ -23,14 +23,20 @@ std::string PathOf(const paths::MinutePath& line) {
 
 }  // namespace
 
-MergeService::MergeService(Options options)
+MergeService::MergeService(Options options, Learnt learnt)
     : options_(std::move(options)),
+      indexes_(std::move(learnt.indexes)),
       salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
-                options_.eras, options_.problems, options_.writers.groups(),
-                options_.retention_limit_percent}) {
+                options_.eras, options_.problems, options_.stats, options_.writers.groups(),
+                options_.retention_limit_percent},
+               std::move(learnt.salvage)) {
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.Primary() != options_.cluster) continue;
     const Group group = GroupOf(stream.name, options_.writers.groups());
+    // What others published of it meanwhile, and was copied here, is in no index.
+    const auto before = learnt.own.find(stream.name);
+    if (before == learnt.own.end() || before->second != EraOf(stream)) indexes_.erase(group);
+    own_eras_[stream.name] = EraOf(stream);
     if (stream.publication == Publication::kFrozen) {
       frozen_[group].push_back(stream.name);
     } else {
@@ -47,6 +53,11 @@ MergeService::MergeService(Options options)
     queues_.try_emplace(cluster.name, paths::Consumers(options_.cluster),
                         options_.writers.groups());
   }
+}
+
+MergeService::Learnt MergeService::TakeLearnt() {
+  for (auto& [group, index] : indexes_) index.epoch = 0;  // whoever comes next looks what is new
+  return {std::move(indexes_), std::move(own_eras_), salvage_.TakeLearnt()};
 }
 
 void MergeService::FindWaiting() {
@@ -68,13 +79,6 @@ void MergeService::FindWaiting() {
           "confirm --alone");
     }
   }
-}
-
-bool MergeService::AnyWaits(Group group) const {
-  const auto own = own_.find(group);
-  return own != own_.end() &&
-         std::any_of(own->second.begin(), own->second.end(),
-                     [&](const StreamSpec* stream) { return waiting_.contains(stream->name); });
 }
 
 void MergeService::RunOnce(Minute now) {
@@ -270,6 +274,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
   while (true) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const std::vector<Wanted> wanted = Select(group);
     CommitRequest request;
     in_request_ = {};
@@ -326,54 +331,51 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
-  if (AnyWaits(group)) return Status::Ok();
+  // Only of streams whose era has begun: what mirrors have is copied before anything is merged anew.
+  // Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
-                             salvage_.Next(writer, *index, kFilesPerCommitMax));
+                             salvage_.Next(writer, *index, waiting_, kFilesPerCommitMax));
     CommitRequest request;
-    std::set<std::string> failed;
+    std::vector<Salvage::Missed> missed;
     in_request_ = {};
-    DATABUS_RETURN_IF_ERROR(FetchSalvage(writer, batch.files, request, failed));
+    DATABUS_RETURN_IF_ERROR(FetchSalvage(writer, batch, request, missed));
     if (!request.Empty()) {
       DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
     }
-    DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, failed));
+    DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, std::move(missed)));
     if (batch.ended.empty()) break;  // the other groups get their turn
   }
   return Status::Ok();
 }
 
-Status MergeService::FetchSalvage(GroupWriter& writer, const std::vector<Salvage::File>& files,
-                                  CommitRequest& request, std::set<std::string>& failed) {
+Status MergeService::FetchSalvage(GroupWriter& writer, const Salvage::Batch& batch,
+                                  CommitRequest& request, std::vector<Salvage::Missed>& missed) {
   StagingArea& staging = writer.staging();
   std::vector<CopyJob> jobs;
   std::vector<std::string> staged_names;
-  for (const Salvage::File& file : files) {
+  for (const Salvage::File& file : batch.files) {
     staged_names.push_back(staged::FileName(staging.NextNumber()));
     jobs.push_back(
-        {options_.clusters.Find(file.source), file.path, staging.PathOf(staged_names.back())});
+        {options_.clusters.Any(batch.source), file.path, staging.PathOf(staged_names.back())});
   }
   if (jobs.empty()) return Status::Ok();
   const std::vector<CopyOutcome> outcomes =
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
   for (size_t i = 0; i < outcomes.size(); ++i) {
+    const Salvage::File& file = batch.files[i];
     const Status& status = outcomes[i].status;
-    const std::string topic =
-        fmt::format("{} salvage {} {}", options_.cluster, files[i].source, files[i].stream);
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
-    if (status.code() == Code::kNotFound) continue;  // purged meanwhile
+    if (status.code() == Code::kNotFound) continue;  // purged meanwhile, if the source is there
     if (!status.ok()) {
-      options_.problems.Raise(topic, status.WithContext(files[i].path).ToString(),
-                              "looked through again in ten minutes");
-      failed.insert(files[i].source);
+      missed.push_back({file, status});
       continue;
     }
-    options_.problems.Clear(topic);
-    DATABUS_RETURN_IF_ERROR(Accept(
-        writer,
-        {files[i].source, files[i].stream, files[i].name, staged_names[i], outcomes[i].facts},
-        request));
+    DATABUS_RETURN_IF_ERROR(
+        Accept(writer, {batch.source, file.stream, file.name, staged_names[i], outcomes[i].facts},
+               request));
   }
   return Status::Ok();
 }
@@ -444,7 +446,7 @@ Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wante
     const paths::MinutePath& line = want.entry->lines[want.line];
     staged_names.push_back(staged::FileName(staging.NextNumber()));
     jobs.push_back(
-        {options_.clusters.Find(want.source), PathOf(line), staging.PathOf(staged_names.back())});
+        {options_.clusters.Any(want.source), PathOf(line), staging.PathOf(staged_names.back())});
     of_job.push_back(&want);
   }
   const std::vector<CopyOutcome> outcomes =

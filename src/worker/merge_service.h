@@ -36,20 +36,30 @@ class MergeService {
     int copy_threads = 4;
     int retention_limit_percent = 200;
   };
-  explicit MergeService(Options options);
+  // What is true still when another topology is obeyed, so that only what that has changed is found
+  // out again: what the groups' merged streams hold.
+  struct Learnt {
+    struct Index {
+      uint64_t epoch = 0;  // of the writer whose ledger it agrees with
+      enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
+      // Every file of minutes that were closed by then is in it; later ones may be, too.
+      std::optional<Minute> covered;
+      IdentityIndex index;
+    };
+    std::map<Group, Index> indexes;
+    std::map<std::string, Era> own;  // the streams that were published here, and since when
+    Salvage::Learnt salvage;
+  };
+  explicit MergeService(Options options, Learnt learnt = {});
+  // At the end.
+  Learnt TakeLearnt();
 
   // Merges what the queues of all sources that answer name, and closes the minutes before `now`. A
   // source that is away delays nothing but itself.
   void RunOnce(Minute now);
 
  private:
-  struct Index {
-    uint64_t epoch = 0;  // of the writer whose ledger it agrees with
-    enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
-    // Every file of minutes that were closed by then is in it; later ones may be, too.
-    std::optional<Minute> covered;
-    IdentityIndex index;
-  };
+  using Index = Learnt::Index;
   // A line of a queue that is to be fetched.
   struct Wanted {
     std::string source;
@@ -61,7 +71,6 @@ class MergeService {
   Status MergeGroup(GroupWriter& writer, Group group, Minute now);
   // P28: finds which own streams wait; says so.
   void FindWaiting();
-  bool AnyWaits(Group group) const;
   // P32: what comes before anything is published after a change of primary.
   Status BeginEras(GroupWriter& writer, Group group);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
@@ -82,9 +91,9 @@ class MergeService {
   };
   // Adds it to the request, unless it is here already.
   Status Accept(GroupWriter& writer, const Copied& copied, CommitRequest& request);
-  // Fetches what a salvage has found. `failed`: sources that did not give all of it.
-  Status FetchSalvage(GroupWriter& writer, const std::vector<Salvage::File>& files,
-                      CommitRequest& request, std::set<std::string>& failed);
+  // Fetches what a salvage has found. `missed`: what its source did not give.
+  Status FetchSalvage(GroupWriter& writer, const Salvage::Batch& batch, CommitRequest& request,
+                      std::vector<Salvage::Missed>& missed);
   void AcknowledgeFrozen(GroupWriter& writer, Group group);
   void AddCleanUps(Group group, CommitRequest& request);
   Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
@@ -101,6 +110,7 @@ class MergeService {
   std::map<Group, std::vector<const StreamSpec*>> own_;  // open streams
   std::set<std::string> waiting_;  // own streams that may not be published in this run
   std::map<Group, Index> indexes_;
+  std::map<std::string, Era> own_eras_;
   Salvage salvage_;
   IdentityIndex in_request_;  // of the commit under way
 };

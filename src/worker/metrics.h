@@ -10,6 +10,7 @@ namespace databus {
 
 inline constexpr std::string_view kByHop[] = {"cluster", "hop", "stream"};
 inline constexpr std::string_view kByQueue[] = {"cluster", "queue"};
+inline constexpr std::string_view kBySource[] = {"cluster", "source"};
 inline constexpr std::string_view kByWorkerCluster[] = {"cluster"};
 
 inline constexpr MetricSpec kPublishedFilesTotal{
@@ -33,6 +34,13 @@ inline constexpr MetricSpec kQueueEntries{
     .doc = "Entries waiting in a queue directory at the last run.",
     .kind = MetricKind::kGauge,
     .labels = kByQueue};
+inline constexpr MetricSpec kUnsalvagedFiles{
+    .name = "databus_worker_unsalvaged_files",
+    .doc =
+        "Files at a source that the merged streams lack since a failover, and that cannot be "
+        "fetched (P34).",
+    .kind = MetricKind::kGauge,
+    .labels = kBySource};
 inline constexpr MetricSpec kProblems{
     .name = "databus_worker_problems",
     .doc = "Problems that `databus status` lists for this cluster now.",
@@ -52,9 +60,15 @@ inline constexpr MetricSpec kFrozenStreams{
     .doc = "Streams whose merged minutes nobody publishes now: frozen, or in a conflict.",
     .kind = MetricKind::kGauge};
 
-inline constexpr std::array kWorkerMetrics = {
-    kPublishedFilesTotal, kPublishedMessagesTotal, kPublishedBytesTotal,
-    kDuplicateFilesTotal, kQueueEntries,           kProblems,
-    kTopologyEpoch,       kTopologyConflicts,      kFrozenStreams};
+inline constexpr std::array kWorkerMetrics = {kPublishedFilesTotal,
+                                              kPublishedMessagesTotal,
+                                              kPublishedBytesTotal,
+                                              kDuplicateFilesTotal,
+                                              kQueueEntries,
+                                              kUnsalvagedFiles,
+                                              kProblems,
+                                              kTopologyEpoch,
+                                              kTopologyConflicts,
+                                              kFrozenStreams};
 
 }  // namespace databus

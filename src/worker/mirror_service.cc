@@ -40,8 +40,8 @@ std::string MirrorService::BlockedTopic(const std::string& stream) const {
 
 MirrorService::MirrorService(Options options)
     : options_(std::move(options)),
-      divergence_({options_.topology, options_.cluster, options_.eras, options_.clock,
-                   options_.problems, options_.stats, options_.copy_threads}) {
+      divergence_({options_.topology, options_.cluster, options_.clusters, options_.eras,
+                   options_.clock, options_.problems, options_.stats, options_.copy_threads}) {
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.RoleOf(options_.cluster) != Role::kMirror) continue;
     const std::string& primary = stream.Primary();
@@ -79,34 +79,65 @@ void MirrorService::RunOnce() {
 
 Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
   const Divergence::Streams streams{flow.primary, flow.group, flow.source, flow.streams};
+  std::set<std::string> waiting;
   for (int i = 0; i < kMinutesPerRunMax; ++i) {
     DATABUS_ASSIGN_OR_RETURN(const auto compared, divergence_.Run(writer, streams));
-    if (compared == Divergence::Progress::kUnderWay) return Status::Ok();
-    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> minute, OpenMinute(writer, flow));
-    if (!minute) return Status::Ok();
-    DATABUS_ASSIGN_OR_RETURN(std::optional<Manifest> manifest, ClosedMinute(flow, *minute));
-    if (manifest) {
-      DATABUS_ASSIGN_OR_RETURN(const bool whole, IsWithoutHoles(writer, flow, *manifest));
-      if (!whole) continue;
-    }
-    DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
-    if (!manifest) break;
-    DATABUS_RETURN_IF_ERROR(SetAsideSurplus(writer, *manifest));
-    const Status closed = writer.CloseCopy(*manifest);
-    const std::string topic =
-        fmt::format("{} mirror of {} group {} minute", options_.cluster, flow.primary, flow.group);
-    if (closed.code() == Code::kRefused) {
-      options_.problems.Raise(topic, closed.message(), "its files are fetched again");
-      // Nothing is left to fetch: what the writer knows is not true, and the tree is read again.
-      const Ledger& ledger = writer.CopyLedger(flow.primary);
-      if (Missing(ledger, flow, *minute, &*manifest).empty()) return closed;
-      break;
-    }
-    DATABUS_RETURN_IF_ERROR(closed);
-    options_.problems.Clear(topic);
+    if (compared.progress == Divergence::Progress::kUnderWay) return Status::Ok();
+    waiting = compared.waiting;
+    Flow going = flow;
+    std::erase_if(going.streams, [&](const std::string& name) { return waiting.contains(name); });
+    if (going.streams.empty()) return Status::Ok();
+    DATABUS_ASSIGN_OR_RETURN(const bool more, MirrorMinute(writer, going));
+    if (!more) break;
   }
-  DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow));
+  DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow, waiting));
   return writer.RetryCleanUps();
+}
+
+Result<bool> MirrorService::MirrorMinute(GroupWriter& writer, const Flow& flow) {
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> minute, OpenMinute(writer, flow));
+  if (!minute) return false;
+  DATABUS_ASSIGN_OR_RETURN(std::optional<Manifest> manifest, ClosedMinute(flow, *minute));
+  if (manifest) {
+    DATABUS_ASSIGN_OR_RETURN(const bool whole, IsWithoutHoles(writer, flow, *manifest));
+    if (!whole) return true;
+  }
+  DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
+  if (!manifest) return false;
+  DATABUS_RETURN_IF_ERROR(SetAsideSurplus(writer, *manifest));
+  const Status closed = writer.CloseCopy(*manifest);
+  const std::string topic =
+      fmt::format("{} mirror of {} group {} minute", options_.cluster, flow.primary, flow.group);
+  if (closed.code() == Code::kRefused) {
+    options_.problems.Raise(topic, closed.message(), "its files are fetched again");
+    // Nothing is left to fetch: what the writer knows is not true, and the tree is read again.
+    const Ledger& ledger = writer.CopyLedger(flow.primary);
+    if (Missing(ledger, flow, *minute, &*manifest).empty()) return closed;
+    return false;
+  }
+  DATABUS_RETURN_IF_ERROR(closed);
+  options_.problems.Clear(topic);
+  NoteLeftOut(writer, flow, *manifest);
+  return true;
+}
+
+void MirrorService::NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  for (const std::string& stream : flow.streams) {
+    const auto known = ledger.streams.find(stream);
+    const bool has_minute =
+        known != ledger.streams.end() && known->second.newest >= manifest.minute;
+    if (has_minute && !manifest.streams.contains(stream)) left_out_.insert(stream);
+  }
+}
+
+Result<bool> MirrorService::WasLeftOut(GroupWriter& writer, const Flow& flow,
+                                       const std::string& stream, Minute newest) {
+  if (left_out_.contains(stream)) return true;
+  if (!not_left_out_.insert(stream).second) return false;
+  MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
+  DATABUS_ASSIGN_OR_RETURN(const auto described, here.Described(stream, newest));
+  return !described;
 }
 
 Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow,
@@ -116,16 +147,32 @@ Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow
   for (const auto& [stream, files] : manifest.streams) {
     const auto known = ledger.streams.find(stream);
     const auto newest = known == ledger.streams.end() ? std::nullopt : known->second.newest;
-    const bool hole = newest ? newest->Next() < manifest.minute : ledger.closed.has_value();
+    bool hole = newest ? newest->Next() < manifest.minute : ledger.closed.has_value();
+    if (!hole && newest && *newest < manifest.minute) {
+      DATABUS_ASSIGN_OR_RETURN(hole, WasLeftOut(writer, flow, stream, *newest));
+    }
     if (!hole) continue;
-    // Once: in a tree of the original system the primary has the hole, too.
-    const auto [doubted, fresh] = doubted_at_.try_emplace(stream, manifest.minute);
-    if (!fresh && doubted->second == manifest.minute) continue;
-    doubted->second = manifest.minute;
-    divergence_.Doubt(stream);
-    whole = false;
+    left_out_.erase(stream);
+    if (DoubtOnce(stream, manifest.minute)) whole = false;
   }
   return whole;
+}
+
+// What belongs to an open minute waits, too, until the minutes before it are here: those that the
+// primary closed without the stream, while that had to wait (P28), and has described since.
+bool MirrorService::HasHoleBefore(const Ledger& ledger, const std::string& stream, Minute minute) {
+  const auto known = ledger.streams.find(stream);
+  if (known == ledger.streams.end() || !known->second.newest) return false;
+  return known->second.newest->Next() < minute && DoubtOnce(stream, minute);
+}
+
+// Once: in a tree of the original system the primary has the hole, too.
+bool MirrorService::DoubtOnce(const std::string& stream, Minute minute) {
+  const auto [doubted, fresh] = doubted_at_.try_emplace(stream, minute);
+  if (!fresh && doubted->second == minute) return false;
+  doubted->second = minute;
+  divergence_.Doubt(stream);
+  return true;
 }
 
 Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {
@@ -229,11 +276,16 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
     }
     if (!later) return std::optional<Manifest>();
   }
+  // P1: nothing is absent from a cluster that went away in the middle.
+  options_.clusters.CheckOne(flow.primary);
+  if (options_.clusters.Find(flow.primary) == nullptr) {
+    return Status(Code::kUnavailable, options_.clusters.WhyAway(flow.primary));
+  }
   return std::optional<Manifest>(std::move(manifest));
 }
 
 MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const Flow& flow,
-                                                   Minute minute, const Manifest* manifest) const {
+                                                   Minute minute, const Manifest* manifest) {
   MissingFiles missing;
   if (manifest != nullptr && !Planted(Bug::kMirrorByQueueOnly)) {
     // The closed minute is the truth; a line that it does not know names nothing that will ever be.
@@ -244,12 +296,16 @@ MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const F
     }
     return missing;
   }
+  std::map<std::string, bool> holes;  // by stream: whether it has one before the minute
   for (const QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (const paths::MinutePath& line : entry->lines) {
       const bool due =
           line.view == View::kMerged && line.minute == minute && !line.file.empty() &&
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) != flow.streams.end();
-      if (due && !IsHere(ledger, line.stream, line.file)) {
+      if (!due || IsHere(ledger, line.stream, line.file)) continue;
+      const auto [hole, fresh] = holes.try_emplace(line.stream, false);
+      if (fresh) hole->second = HasHoleBefore(ledger, line.stream, minute);
+      if (!hole->second) {
         missing[line.stream].emplace(line.file, nullptr);
       }
     }
@@ -400,7 +456,8 @@ bool MirrorService::IsOwn(const std::string& stream) const {
   return spec != nullptr && spec->Primary() == options_.cluster;
 }
 
-Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
+Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow,
+                                 const std::set<std::string>& waiting) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   if (!ledger.open) return Status::Ok();
   CommitRequest request;
@@ -409,7 +466,7 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow) {
     for (size_t i = 0; i < entry->lines.size(); ++i) {
       const paths::MinutePath& line = entry->lines[i];
       if (GroupOf(line.stream, options_.writers.groups()) != flow.group) continue;
-      if (entry->settled.contains(i)) continue;
+      if (entry->settled.contains(i) || waiting.contains(line.stream)) continue;
       const bool stranger =
           line.view != View::kMerged ||
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();

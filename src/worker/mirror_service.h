@@ -52,11 +52,22 @@ class MirrorService {
     std::vector<std::string> streams;  // of this group and primary, mirrored here
   };
   Status MirrorGroup(GroupWriter& writer, const Flow& flow);
+  // One minute, which may be open still. False: there is nothing more to be done in this run.
+  Result<bool> MirrorMinute(GroupWriter& writer, const Flow& flow);
   // Has those streams of `manifest` compared that have a hole here before its minute: they were
-  // frozen, or are mirrored only since. True: there is nothing to be done about any.
+  // frozen, or are mirrored only since; or whose minute before was closed here without them. True:
+  // there is nothing to be done about any.
   Result<bool> IsWithoutHoles(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
+  // Whether the stream was left out when its newest minute here was closed, as it waited at its
+  // primary: then the primary has described that minute since, and may hold more.
+  Result<bool> WasLeftOut(GroupWriter& writer, const Flow& flow, const std::string& stream,
+                          Minute newest);
+  void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
+  // Whether minutes of the stream are missing before this one, and were not looked for yet.
+  bool HasHoleBefore(const Ledger& ledger, const std::string& stream, Minute minute);
+  bool DoubtOnce(const std::string& stream, Minute minute);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
   Result<std::optional<Minute>> OpenMinute(GroupWriter& writer, const Flow& flow);
   // What the primary's minute holds, once it is closed there. Nothing: it is open.
@@ -66,7 +77,7 @@ class MirrorService {
   // not with the bytes that the manifest says. By stream.
   using MissingFiles = std::map<std::string, WantedFiles>;
   MissingFiles Missing(const Ledger& ledger, const Flow& flow, Minute minute,
-                       const Manifest* manifest) const;
+                       const Manifest* manifest);
   // Leaves of `missing` what there is room for (worker/make_way.h).
   Status MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute, MissingFiles& missing);
   // The stream is left alone for a while; the others go on.
@@ -78,7 +89,7 @@ class MirrorService {
   Result<bool> IsMirrored(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line,
                           MinuteContent& here);
   bool IsOwn(const std::string& stream) const;
-  Status CleanQueue(GroupWriter& writer, const Flow& flow);
+  Status CleanQueue(GroupWriter& writer, const Flow& flow, const std::set<std::string>& waiting);
 
   const Options options_;
   // Minutes that were found open at the primary; whether they are ones of the original system is
@@ -90,6 +101,8 @@ class MirrorService {
   std::map<std::pair<std::string, Group>, SeenOpen> seen_open_;
   std::map<std::string, BootTime> blocked_;   // by stream: until when
   std::map<std::string, Minute> doubted_at_;  // by stream: the minute before which it had a hole
+  std::set<std::string> left_out_;            // streams whose newest minute was closed without them
+  std::set<std::string> not_left_out_;        // those of which that is known since the start
   // Minutes here that lack what a line of the queue names, and were compared again.
   std::set<std::pair<std::string, Minute>> doubted_lines_;
   Divergence divergence_;

@@ -9,6 +9,7 @@
 #include "cluster/text_format.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
+#include "control/purge_history.h"
 #include "telemetry/log.h"
 
 namespace databus {
@@ -53,6 +54,8 @@ void PurgeService::RunOnce() {
   for (const DirEntry& stream : *streams) {
     if (ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);
   }
+  if (options_.writers.view() == View::kMerged) PurgeDivergent();
+  if (options_.writers.view() == View::kMerged) PurgeOldHistory();
   PurgeManifests();
   if (options_.writers.view() == View::kLocal) PurgeTrash();
   holdings_.clear();
@@ -303,6 +306,28 @@ void PurgeService::PurgeManifests() {
       if (!RemoveTree(*own, paths::Join(root, hour)).ok()) return;
     }
   }
+}
+
+void PurgeService::PurgeOldHistory() {
+  Storage* own = options_.clusters.Find(options_.cluster);
+  if (own == nullptr) return;
+  std::vector<Storage*> trees = {own};
+  for (const ClusterSpec& cluster : options_.topology.clusters) {
+    Storage* tree = options_.clusters.Find(cluster.name);
+    if (tree != nullptr && tree != own) trees.push_back(tree);
+  }
+  const auto purged = PurgeHistory(*own, trees, options_.clock.Wall());
+  const std::string topic = fmt::format("{} purge history", options_.cluster);
+  if (!purged.ok()) {
+    options_.problems.Raise(topic, purged.status().ToString(), "tried again at the next purge");
+    return;
+  }
+  options_.problems.Clear(topic);
+  if (purged->epochs + purged->journals == 0) return;
+  LogInfo("worker", "old epochs and journals of failovers purged",
+          {{"cluster", options_.cluster},
+           {"epochs", purged->epochs},
+           {"journals", purged->journals}});
 }
 
 }  // namespace databus

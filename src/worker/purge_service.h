@@ -1,5 +1,5 @@
 // Retention (P26): removes old hours, but only when no configured downstream still needs them (G9),
-// old trash, and manifests that nobody can need any more.
+// old trash, divergent minutes that are merged, and manifests that nobody can need any more.
 #pragma once
 
 #include <map>
@@ -33,7 +33,8 @@ class PurgeService {
   };
   explicit PurgeService(Options options) : options_(std::move(options)) {}
 
-  // Removes what is due in the view of the writers; for the local view also trash.
+  // Removes what is due in the view of the writers; for the local view also trash, for the merged
+  // one what is divergent.
   void RunOnce();
 
  private:
@@ -57,10 +58,17 @@ class PurgeService {
   // Whether a mirror's minute is byte for byte as here.
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                           const MinuteFiles& files);
+  void PurgeDivergent();
+  Status PurgeDivergentStream(GroupWriter& writer, const std::string& era,
+                              const StreamSpec& stream);
+  Result<Need> PurgeDivergentMinute(Storage& own, const std::string& era, const StreamSpec& stream,
+                                    Minute minute);
   void PurgeTrash();
   // True when nothing is left of it.
   bool PurgeTrashHour(Storage& own, const std::string& path);
   void PurgeManifests();
+  // Epochs and journals of failovers.
+  void PurgeOldHistory();
 
   const Options options_;
   // What a cluster's manifests of a group hold, from the minute `from`; of one run.

@@ -3,25 +3,20 @@
 #include <algorithm>
 
 #include "base/planted.h"
+#include "cluster/queue_lines.h"
 
 namespace databus {
 QueueReader::Kept QueueReader::Parse(const std::string& path, const std::string& text) const {
   Kept kept;
   kept.entry.path = path;
   kept.age = QueueAgeOf(std::string(paths::BaseName(path)));
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line(text.data() + at, end - at);
-    at = end + 1;
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    if (line.empty()) continue;
-    const auto parsed = paths::ParseQueueLine(line);
-    if (!parsed) {
-      kept.entry.odd_lines.emplace_back(line);
+  for (const QueueLine& line : QueueLines(text)) {
+    if (!line.path) {
+      kept.entry.odd_lines.emplace_back(line.text);
       continue;
     }
-    kept.groups.insert(GroupOf(parsed->stream, groups_));
-    kept.entry.lines.push_back(*parsed);
+    kept.groups.insert(GroupOf(line.path->stream, groups_));
+    kept.entry.lines.push_back(*line.path);
   }
   if (kept.groups.empty()) kept.groups.insert(0);  // somebody must set it aside
   return kept;

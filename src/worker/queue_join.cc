@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "cluster/queue_lines.h"
+
 namespace databus {
 namespace {
 
@@ -34,18 +36,9 @@ bool IsEntryName(const std::string& name) { return name[0] != '.' && name[0] != 
 std::map<Group, std::vector<std::string>> LinesByGroup(const std::string& text, Group groups) {
   std::map<Group, std::vector<std::string>> lines;
   std::vector<std::string> odd;
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line(text.data() + at, end - at);
-    at = end + 1;
-    while (!line.empty() && (line.back() == '\r' || line.back() == ' ')) line.remove_suffix(1);
-    if (line.empty()) continue;
-    const auto parsed = paths::ParseQueueLine(line);
-    if (parsed) {
-      lines[GroupOf(parsed->stream, groups)].emplace_back(line);
-    } else {
-      odd.emplace_back(line);
-    }
+  for (const QueueLine& line : QueueLines(text)) {
+    auto& of_its_kind = line.path ? lines[GroupOf(line.path->stream, groups)] : odd;
+    of_its_kind.emplace_back(line.text);
   }
   if (!odd.empty()) {
     std::vector<std::string>& with = lines.empty() ? lines[0] : lines.begin()->second;

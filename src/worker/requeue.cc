@@ -26,28 +26,27 @@ Status Requeue::MoveLines(const std::string& consumer) {
   auto listed = options_.storage.List(paths::Consumers(consumer));
   if (listed.code() == Code::kNotFound) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(listed.status());
-  std::set<std::string>& right = right_[consumer];
+  std::set<std::string>& judged = judged_[consumer];
   std::set<std::string> present;
   for (const DirEntry& entry : *listed) {
     const bool readable = entry.info.kind == NodeKind::kFile && entry.name[0] != '.' &&
                           entry.name[0] != '_' && entry.info.length <= kQueueEntryBytesMax;
     if (!readable) continue;
     present.insert(entry.name);
-    if (right.contains(entry.name)) continue;
+    if (judged.contains(entry.name)) continue;
     const auto text = options_.storage.ReadFile(paths::Join(paths::Consumers(consumer), entry.name),
                                                 kQueueEntryBytesMax);
     if (text.unknown()) return text.status();
     if (!text.ok()) continue;  // its reader reports it
     DATABUS_RETURN_IF_ERROR(MoveEntry(consumer, entry.name, *text));
-    right.insert(entry.name);
+    judged.insert(entry.name);
   }
-  std::erase_if(right, [&](const std::string& name) { return !present.contains(name); });
+  std::erase_if(judged, [&](const std::string& name) { return !present.contains(name); });
   return Status::Ok();
 }
 
-std::string Requeue::ConsumerOf(std::string_view line, const std::string& consumer) const {
-  const auto place = paths::ParseQueueLine(line);
-  const StreamSpec* stream = place ? options_.topology.FindStream(place->stream) : nullptr;
+std::string Requeue::ConsumerOf(const QueueLine& line, const std::string& consumer) const {
+  const StreamSpec* stream = line.path ? options_.topology.FindStream(line.path->stream) : nullptr;
   return stream == nullptr ? consumer : stream->Primary();
 }
 
@@ -56,14 +55,9 @@ Status Requeue::MoveEntry(const std::string& consumer, const std::string& name,
   using Place = std::pair<std::string, Group>;  // consumer, group
   std::map<Place, std::string> lines;
   const Group groups = options_.writers.groups();
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    const std::string_view line(text.data() + at, end - at);
-    at = end + 1;
-    if (line.empty()) continue;
-    const auto place = paths::ParseQueueLine(line);
-    const Group group = place ? GroupOf(place->stream, groups) : 0;
-    lines[{ConsumerOf(line, consumer), group}].append(line).append("\n");
+  for (const QueueLine& line : QueueLines(text)) {
+    const Group group = line.path ? GroupOf(line.path->stream, groups) : 0;
+    lines[{ConsumerOf(line, consumer), group}].append(line.text).append("\n");
   }
   const bool stays = std::all_of(lines.begin(), lines.end(), [&](const auto& of_place) {
     return of_place.first.first == consumer;

@@ -6,6 +6,7 @@
 #include <set>
 #include <string>
 
+#include "cluster/queue_lines.h"
 #include "cluster/topology.h"
 #include "worker/queue_join.h"
 #include "worker/writers.h"
@@ -32,10 +33,10 @@ class Requeue {
   Status MoveLines(const std::string& consumer);
   Status MoveEntry(const std::string& consumer, const std::string& name, const std::string& text);
   // The queue that a line belongs into.
-  std::string ConsumerOf(std::string_view line, const std::string& consumer) const;
+  std::string ConsumerOf(const QueueLine& line, const std::string& consumer) const;
 
   const Options options_;
-  std::map<std::string, std::set<std::string>> right_;  // entries seen, by consumer
+  std::map<std::string, std::set<std::string>> judged_;  // entries that lie right, by consumer
 };
 
 }  // namespace databus

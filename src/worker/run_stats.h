@@ -5,6 +5,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/minute.h"
@@ -95,6 +96,22 @@ class RunStats {
     return waiting_;
   }
 
+  // P34: files of a source and a group that are to be merged here and cannot be fetched.
+  void SetMissed(const std::string& source, Group group, uint64_t files) {
+    MutexLock lock(mutex_);
+    missed_[{source, group}] = files;
+  }
+  void ForgetMissed() {
+    MutexLock lock(mutex_);
+    for (auto& [of, files] : missed_) files = 0;
+  }
+  std::map<std::string, uint64_t> Missed() const {  // by source
+    MutexLock lock(mutex_);
+    std::map<std::string, uint64_t> all;
+    for (const auto& [of, files] : missed_) all[of.first] += files;
+    return all;
+  }
+
   using Key = std::pair<std::string, std::string>;  // hop, stream
   std::map<Key, HopStats> Hops() const {
     MutexLock lock(mutex_);
@@ -112,6 +129,7 @@ class RunStats {
   std::map<std::string, std::optional<Minute>> frozen_;
   std::map<std::string, std::string> divergent_;
   std::map<std::string, std::string> waiting_;
+  std::map<std::pair<std::string, Group>, uint64_t> missed_;
 };
 
 }  // namespace databus

@@ -287,6 +287,7 @@ class AloneTest : public SwapTest {
     SwapTest::SetUp();
     site_.CutOff("dc1", "dc2");
   }
+  FaultPlan& Plan() { return site_.of("dc1").plan; }
   void DeliverBoth() {
     for (const std::string& stream : kMoving) site_.world.Deliver("dc1", stream, "c5");
   }
@@ -326,6 +327,47 @@ TEST_F(AloneTest, AProcessThatStartsAloneHasReadNobody) {
   site_.Step(3);
   EXPECT_EQ(Merged("clicks"), 0U);
   EXPECT_EQ(Merged("views"), 1U);
+}
+
+// That it answers as itself does not say whether it has heard of another primary.
+TEST_F(AloneTest, AClusterCountsOnlyWhenItsTopologyWasRead) {
+  Plan().Clear();
+  Plan().Add({.store_part = "dc2:",
+              .path_part = paths::TopologyRoot(),
+              .times = FaultRule::kAlways,
+              .fault = Fault::RequestLost()});
+  site_.world.clock.Advance(kAloneAfter);
+  DeliverBoth();
+  site_.Step(12);
+  EXPECT_EQ(Merged("clicks"), 0U);
+  EXPECT_EQ(Merged("views"), 1U);
+}
+
+// However lately it did not know of it.
+TEST_F(AloneTest, AClusterThatKnowsANewerTopologyDoesNotCount) {
+  Plan().Clear();
+  site_.Step(2);
+  ASSERT_THAT(site_.of("dc1").of().stats().Waiting(), IsEmpty());
+  StoredTopology next;
+  next.topology = site_.world.topology;
+  next = next.Next("failover");
+  ASSERT_TRUE(StoreEpoch(site_.world.at("dc2"), *site_.world.random, TopologyEpoch::Of(next)).ok());
+  DeliverBoth();
+  site_.Step(2);
+  EXPECT_EQ(Merged("clicks"), 0U);
+  EXPECT_EQ(Merged("views"), 1U);
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("dc2 (has stored topology epoch 2, 1 is obeyed"));
+}
+
+TEST_F(AloneTest, AClusterThatHasOurTopologyOrTheOneBeforeCounts) {
+  Plan().Clear();
+  ASSERT_TRUE(
+      StoreEpoch(site_.world.at("dc2"), *site_.world.random, Obeyed(site_.world.topology)->epoch)
+          .ok());
+  site_.world.clock.Advance(kAloneAfter);
+  DeliverBoth();
+  site_.Step(12);
+  EXPECT_EQ(Merged("clicks"), 1U);
 }
 
 TEST_F(AloneTest, AClusterThatIsConfirmedToBeAloneGoesOn) {

@@ -204,21 +204,30 @@ void Installation::CheckMirror(const StreamSpec& stream, const std::string& mirr
 
 WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string> clusters,
                              int64_t pid, Topology topology, AdoptTree adopt_tree,
-                             const std::string& alone) {
-  WorkerConfig config;
-  config.clusters = std::move(clusters);
-  config.run_interval = std::chrono::seconds(1);
-  config.copy_threads = 1;  // one order of calls
-  WorkerSeams seams{installation.clock, *installation.random,
-                    [&](const ClusterSpec& spec) -> Result<std::unique_ptr<Storage>> {
+                             const std::string& alone)
+    : installation_(installation), pid_(pid), adopt_tree_(adopt_tree), alone_(alone) {
+  config_.clusters = std::move(clusters);
+  config_.run_interval = std::chrono::seconds(1);
+  config_.copy_threads = 1;  // one order of calls
+  Begin(std::move(topology), {});
+}
+
+void WorkerProcess::Begin(Topology topology, Learnt learnt) {
+  WorkerSeams seams{installation_.clock, *installation_.random,
+                    [this](const ClusterSpec& spec) -> Result<std::unique_ptr<Storage>> {
                       return std::unique_ptr<Storage>(
-                          std::make_unique<FaultStorage>(installation.at(spec.name), plan));
+                          std::make_unique<FaultStorage>(installation_.at(spec.name), plan));
                     },
                     [](const ClusterSpec&) { return Status::Ok(); }};
-  auto worker =
-      Worker::Create(seams, config, Obeyed(std::move(topology), alone), {"host", pid}, adopt_tree);
+  auto worker = Worker::Create(seams, config_, Obeyed(std::move(topology), alone_), {"host", pid_},
+                               adopt_tree_, std::move(learnt));
   EXPECT_TRUE(worker.ok());
   worker_ = std::move(*worker);
+}
+
+void WorkerProcess::Obey(Topology topology) {
+  Learnt learnt = worker_->StopFor(config_.clusters);
+  Begin(std::move(topology), std::move(learnt));
 }
 
 void WorkerProcess::Step() {

@@ -82,9 +82,20 @@ class WorkerProcess {
   FaultPlan plan;
   // Prepares, takes the lease if it is free, and runs every step once.
   void Step();
+  // What is under way ends after the commit that it is at.
+  void Stop() { worker_->Stop(); }
+  // Another topology, which the process is told of while it runs.
+  void Obey(Topology topology);
   ClusterWorker& of(size_t i = 0) { return *worker_->clusters()[i]; }
 
  private:
+  void Begin(Topology topology, Learnt learnt);
+
+  Installation& installation_;
+  WorkerConfig config_;
+  const int64_t pid_;
+  const AdoptTree adopt_tree_;
+  const std::string alone_;
   std::unique_ptr<Worker> worker_;
 };
 

@@ -13,11 +13,12 @@ Worker::Worker(WorkerSeams seams, WorkerConfig config, std::shared_ptr<const Obe
     : seams_(std::move(seams)),
       config_(std::move(config)),
       obeyed_(std::move(obeyed)),
-      clusters_(std::make_unique<Clusters>(obeyed_->topology, seams_.open_storage, seams_.clock)) {}
+      clusters_(std::make_unique<Clusters>(obeyed_->topology, seams_.open_storage)) {}
 
 Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig config,
                                                std::shared_ptr<const ObeyedTopology> obeyed,
-                                               WorkerIdentity identity, AdoptTree adopt_tree) {
+                                               WorkerIdentity identity, AdoptTree adopt_tree,
+                                               Learnt learnt) {
   std::unique_ptr<Worker> worker(
       new Worker(std::move(seams), std::move(config), std::move(obeyed)));
   const Topology& topology = worker->obeyed_->topology;
@@ -34,9 +35,12 @@ Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig c
                       "{}",
                       worker->config_.file, name, topology.file));
     }
-    worker->workers_.push_back(std::make_unique<ClusterWorker>(ClusterWorker::Options{
-        *worker->obeyed_, worker->config_, name, *worker->clusters_, worker->seams_.clock,
-        worker->seams_.random, worker->seams_.create_root, identity, adopt_tree}));
+    const auto before = learnt.find(name);
+    worker->workers_.push_back(std::make_unique<ClusterWorker>(
+        ClusterWorker::Options{*worker->obeyed_, worker->config_, name, *worker->clusters_,
+                               worker->seams_.clock, worker->seams_.random,
+                               worker->seams_.create_root, identity, adopt_tree, &worker->stop_},
+        before == learnt.end() ? std::nullopt : std::optional(std::move(before->second))));
   }
   return worker;
 }
@@ -58,43 +62,65 @@ Status Worker::Start() {
 
 void Worker::StartThreads(ClusterWorker& worker) {
   const std::string& name = worker.cluster();
-  lease_threads_.emplace_back("lease " + name, [this, &worker] {
+  sign_threads_.emplace_back("lease " + name, [this, &worker] {
     do {
       worker.LeaseStep();
     } while (
-        !stop_lease_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
+        !stop_signs_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
   });
   threads_.emplace_back("local " + name, [this, &worker] {
-    Loop(config_.run_interval, [&worker] {
+    Loop(stop_, config_.run_interval, [&worker] {
       if (worker.Prepare().ok()) worker.LocalStep();
     });
   });
   threads_.emplace_back("streams " + name, [this, &worker] {
-    Loop(config_.run_interval, [&worker] { worker.StreamsStep(); });
+    Loop(stop_, config_.run_interval, [&worker] { worker.StreamsStep(); });
   });
-  threads_.emplace_back("beat " + name,
-                        [this, &worker] { Loop(kBeatInterval, [&worker] { worker.BeatStep(); }); });
+  sign_threads_.emplace_back("beat " + name, [this, &worker] {
+    Loop(stop_signs_, kBeatInterval, [&worker] { worker.BeatStep(); });
+  });
 }
 
 // At a steady pace; a step that takes longer than the interval is followed by the next one at once.
-void Worker::Loop(std::chrono::nanoseconds interval, const std::function<void()>& step) {
+void Worker::Loop(StopFlag& stop, std::chrono::nanoseconds interval,
+                  const std::function<void()>& step) {
   BootTime next = seams_.clock.Boot();
   do {
     step();
     next = std::max(next + interval, seams_.clock.Boot());
-  } while (!stop_.SleepUntil(seams_.clock, next));
+  } while (!stop.SleepUntil(seams_.clock, next));
 }
 
-void Worker::Stop() {
+void Worker::JoinThreads() {
   stop_.Stop();
   for (Thread& thread : threads_) thread.Join();
   threads_.clear();
-  stop_lease_.Stop();
-  for (Thread& thread : lease_threads_) thread.Join();
-  if (!lease_threads_.empty()) {
-    for (const auto& worker : workers_) worker->Finish();
+  stop_signs_.Stop();
+  for (Thread& thread : sign_threads_) thread.Join();
+}
+
+void Worker::Stop() {
+  JoinThreads();
+  if (!sign_threads_.empty()) Finish();
+  sign_threads_.clear();
+}
+
+void Worker::Finish() {
+  for (const auto& worker : workers_) worker->Finish();
+}
+
+Learnt Worker::StopFor(const std::vector<std::string>& next) {
+  JoinThreads();
+  sign_threads_.clear();
+  Learnt learnt;
+  for (const auto& worker : workers_) {
+    if (std::ranges::count(next, worker->cluster()) == 0) {
+      worker->Finish();
+    } else if (auto of_cluster = worker->HandOver()) {
+      learnt.emplace(worker->cluster(), *std::move(of_cluster));
+    }
   }
-  lease_threads_.clear();
+  return learnt;
 }
 
 Status Worker::Ready() const {
@@ -117,6 +143,9 @@ void Worker::Expose(Metrics& metrics) const {
     }
     for (const auto& [queue, entries] : worker->stats().Queues()) {
       metrics.Set(kQueueEntries, {cluster, queue}, static_cast<double>(entries));
+    }
+    for (const auto& [source, files] : worker->stats().Missed()) {
+      metrics.Set(kUnsalvagedFiles, {cluster, source}, static_cast<double>(files));
     }
     metrics.Set(kProblems, {cluster}, static_cast<double>(worker->ListProblems().size()));
   }

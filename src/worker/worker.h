@@ -23,18 +23,26 @@ struct WorkerSeams {
 
 class Worker {
  public:
-  // kInvalid: the configuration names a cluster that the topology does not have.
+  // `learnt`: by the worker of this process that obeyed the topology before.
+  //   kInvalid  the configuration names a cluster that the topology does not have
   static Result<std::unique_ptr<Worker>> Create(WorkerSeams seams, WorkerConfig config,
                                                 std::shared_ptr<const ObeyedTopology> obeyed,
-                                                WorkerIdentity identity, AdoptTree adopt_tree);
+                                                WorkerIdentity identity, AdoptTree adopt_tree,
+                                                Learnt learnt = {});
   // Stops, if Stop was not called.
   ~Worker();
 
   // Prepares every cluster once. kRefused or kInvalid, which an operator must see, are answered; a
   // cluster that does not answer is tried again by its thread.
   Status Start();
-  // Ends the steps under way, joins the threads, gives up the leases.
+  // Ends the steps under way, at the latest after the commit that each is at, joins the threads,
+  // and gives up the leases.
   void Stop();
+  // The same, but another worker of this process goes on at once, by another topology, for the
+  // clusters `next`: it gets their leases, and what was learnt of them.
+  Learnt StopFor(const std::vector<std::string>& next);
+  // Gives up what StopFor has left to others.
+  void Finish();
 
   // Ok when every cluster is prepared.
   Status Ready() const;
@@ -47,7 +55,8 @@ class Worker {
  private:
   Worker(WorkerSeams seams, WorkerConfig config, std::shared_ptr<const ObeyedTopology> obeyed);
   void StartThreads(ClusterWorker& worker);
-  void Loop(std::chrono::nanoseconds interval, const std::function<void()>& step);
+  void Loop(StopFlag& stop, std::chrono::nanoseconds interval, const std::function<void()>& step);
+  void JoinThreads();
 
   const WorkerSeams seams_;
   const WorkerConfig config_;
@@ -55,9 +64,9 @@ class Worker {
   std::unique_ptr<Clusters> clusters_;
   std::vector<std::unique_ptr<ClusterWorker>> workers_;
   StopFlag stop_;
-  StopFlag stop_lease_;  // after the others: the lease outlives the last commit
+  StopFlag stop_signs_;  // after the others: lease and heartbeat outlive the last commit
   std::vector<Thread> threads_;
-  std::vector<Thread> lease_threads_;
+  std::vector<Thread> sign_threads_;
 };
 
 }  // namespace databus

@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "commit/cluster_id.h"
 #include "commit/minute_tree.h"
+#include "control/purge_history.h"
 #include "telemetry/heartbeat.h"
 #include "worker/test_installation.h"
 
@@ -260,6 +262,22 @@ TEST(WorkerTest, AClockSteppedByADayStopsPublishingAndLosesNothing) {
     run.Step(6);
     EXPECT_THAT(run.world.Violations(Settled::kYes), IsEmpty());
   }
+}
+
+TEST(WorkerTest, OldEpochsAndJournalsOfFailoversArePurged) {
+  TwoWorkers two;
+  MemoryStorage& tree = two.world.at("dc1");
+  for (const std::string& dir : {paths::TopologyRoot(), paths::FailoverRoot()}) {
+    ASSERT_TRUE(EnsureDir(tree, dir).ok());
+  }
+  for (uint64_t epoch = 1; epoch <= kEpochsKept + 5; ++epoch) {
+    ASSERT_TRUE(tree.WriteFile(paths::TopologyFile(epoch), "").ok());
+  }
+  two.Step();
+  two.world.clock.Advance(kHistoryKept + std::chrono::hours(1));
+  two.Step(20);
+  EXPECT_EQ(tree.ListNames(paths::TopologyRoot())->size(), kEpochsKept);
+  EXPECT_TRUE(tree.Stat(paths::TopologyFile(kEpochsKept + 5)).ok());
 }
 
 TEST(WorkerTest, RetentionWaitsForADownstreamThatIsBehindAndRemovesWhenItHasAll) {

@@ -21,12 +21,19 @@ Result<GroupWriter*> Writers::Get(Group group) {
       options_.storage, options_.random, options_.rules,  options_.find_cluster, options_.rows,
       options_.view,    group,           options_.groups, options_.root_url};
   options.latest = Minute::Of(options_.clock.Wall()) + kClocksApartMinutesMax;
+  options.go_on = [this] { return GoOn(); };
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
   return (open_[group] = std::move(writer)).get();
 }
 
+Status Writers::GoOn() const {
+  if (options_.stop == nullptr || !options_.stop->Stopped()) return Status::Ok();
+  return {Code::kStopped, "told to stop"};
+}
+
 bool Writers::With(Group group, const std::string& what,
                    const std::function<Status(GroupWriter&)>& work) {
+  if (!GoOn().ok()) return false;
   if (!options_.leases.Held(options_.view, group)) {
     Drop();
     return false;
@@ -39,6 +46,7 @@ bool Writers::With(Group group, const std::string& what,
   }
   if (!status.ok()) {
     if (!Planted(Bug::kGoesOnAfterFailure)) open_.erase(group);
+    if (status.code() == Code::kStopped) return false;
     options_.problems.Raise(topic, status.ToString(), "tried again at the next run");
     return false;
   }

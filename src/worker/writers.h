@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "base/sync.h"
 #include "commit/group_writer.h"
 #include "lease/lease.h"
 #include "telemetry/problems.h"
@@ -30,7 +31,8 @@ class Writers {
     View view = View::kLocal;
     Group groups = kGroupsDefault;
     std::string root_url;
-    std::string label;  // for problems: "dc1 local"
+    std::string label;               // for problems: "dc1 local"
+    const StopFlag* stop = nullptr;  // looked at before each group's work and between its commits
   };
   explicit Writers(Options options) : options_(std::move(options)) {}
 
@@ -40,6 +42,8 @@ class Writers {
 
   // Runs `work` with the group's writer, if the lease is held and the writer opens. Whatever goes
   // wrong is raised as a problem of this group and stops no other. True when `work` ended well.
+  // When told to stop it does nothing, and what is under way ends at its next GroupWriter::GoOn,
+  // which is no problem.
   bool With(Group group, const std::string& what, const std::function<Status(GroupWriter&)>& work);
 
   // The groups that need attention even when there is nothing new: those opened, and those of
@@ -51,6 +55,7 @@ class Writers {
 
  private:
   Result<GroupWriter*> Get(Group group);
+  Status GoOn() const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
 

@@ -54,6 +54,17 @@ class TopologyE2eTest : public testing::Test {
                  .exit_code == 0;
     })) << site_.Read("command.log");
   }
+  // A file of the stream is in the cluster's local view.
+  bool IsPublished(const std::string& cluster, const std::string& stream) const {
+    const std::filesystem::path view =
+        std::filesystem::path(site_.PathOf(cluster)) / "databus/streams_local" / stream;
+    std::error_code error;
+    for (std::filesystem::recursive_directory_iterator at(view, error), end; at != end;
+         at.increment(error)) {
+      if (at->is_regular_file(error)) return true;
+    }
+    return false;
+  }
   bool Arrives(const std::string& stream, const std::string& cluster, const std::string& lines) {
     return Site::Eventually([&] {
       return site_
@@ -69,12 +80,15 @@ class TopologyE2eTest : public testing::Test {
 
 TEST_F(TopologyE2eTest, AStreamAndAClusterAreAddedWhileEverythingRuns) {
   const std::string port = site_.StartCollector("dc1", "c1");
+  Produce(port, "orders", "zero\n");  // nobody merges it yet
+  ASSERT_TRUE(Site::Eventually([&] { return IsPublished("dc1", "orders"); }));
   const std::string orders = Site::Stream("orders", {"dc1"}, "dc2", {"dc1"});
   const ChildEnd added = Apply(site_.Xml({clicks_, orders}, {"dc1", "dc2"}), 1);
   EXPECT_EQ(added.exit_code, 0) << site_.Read("command.log");
   EXPECT_THAT(added.output, HasSubstr("stream 'orders': added"));
+  EXPECT_TRUE(Arrives("orders", "dc2", "zero\n")) << site_.Read("worker-dc2.log");
   Produce(port, "orders", "one\ntwo\n");
-  EXPECT_TRUE(Arrives("orders", "dc2", "one\ntwo\n")) << site_.Read("worker-dc1.log");
+  EXPECT_TRUE(Arrives("orders", "dc2", "zero\none\ntwo\n")) << site_.Read("worker-dc1.log");
 
   const std::string wider = Site::Stream("orders", {"dc1"}, "dc2", {"dc1", "dc3"});
   EXPECT_EQ(Apply(site_.Xml({clicks_, wider}, {"dc1", "dc2", "dc3"}), 2).exit_code, 0);
@@ -82,7 +96,7 @@ TEST_F(TopologyE2eTest, AStreamAndAClusterAreAddedWhileEverythingRuns) {
   ASSERT_TRUE(Site::Eventually([&] { return EpochAt("dc3") == 3; }))
       << site_.Read("worker-dc3.log");
   Produce(port, "orders", "three\n");
-  EXPECT_TRUE(Arrives("orders", "dc3", "one\ntwo\nthree\n")) << site_.Read("worker-dc3.log");
+  EXPECT_TRUE(Arrives("orders", "dc3", "zero\none\ntwo\nthree\n")) << site_.Read("worker-dc3.log");
   EXPECT_TRUE(site_.AllRun());
   site_.StopAll();
 }
@@ -132,18 +146,19 @@ TEST_F(TopologyE2eTest, AConflictIsShownAndWhatItIsAboutIsPublishedAgainWhenOneS
   EXPECT_EQ(Topology({"mode", "dc2", "spool", "--yes"}).exit_code, 0);
   Move("dc1", "dc1-away");
   Move("away", "dc2");
-  site_.Write("edited.xml",
-              site_.Xml({Site::Stream("clicks", {"dc1"}, "dc2", {"dc1"})}, {"dc1", "dc2"}));
+  const std::string other = Site::Stream("orders", {"dc1"}, "dc2", {"dc1"});
+  site_.Write("edited.xml", site_.Xml({other}, {"dc1", "dc2"}));
   EXPECT_EQ(
       Topology({"apply", site_.PathOf("edited.xml"), "--base", "1", "--yes", "--force"}).exit_code,
       0);
   Move("dc1-away", "dc1");
   EXPECT_THAT(Topology({"show"}).output,
-              HasSubstr("no merged minutes until one is chosen: clicks"));
-  EXPECT_THAT(site_.Run({"status", "--topology", site_.PathOf("databus.xml")}).output,
-              AllOf(HasSubstr("CONFLICT of epoch 2"), HasSubstr("no merged minutes of: clicks")));
+              HasSubstr("no merged minutes until one is chosen: clicks, orders"));
+  EXPECT_THAT(
+      site_.Run({"status", "--topology", site_.PathOf("databus.xml")}).output,
+      AllOf(HasSubstr("CONFLICT of epoch 2"), HasSubstr("no merged minutes of: clicks, orders")));
   Produce(port, "clicks", "two\n");
-  EXPECT_EQ(Topology({"choose", "2/" + DigestAt("dc2", 2), "--yes"}).exit_code, 0);
+  EXPECT_EQ(Topology({"choose", "2/" + DigestAt("dc1", 2), "--yes"}).exit_code, 0);
   EXPECT_EQ(DigestAt("dc1", 3), DigestAt("dc2", 3));
   EXPECT_TRUE(Arrives("clicks", "dc2", "one\ntwo\n")) << site_.Read("worker-dc2.log");
   EXPECT_TRUE(Arrives("clicks", "dc1", "one\ntwo\n")) << site_.Read("worker-dc1.log");

@@ -6,6 +6,7 @@
 Other files in the corpus are findings, each named by what it shows; they stay as they are.
 """
 import gzip
+import json
 import pathlib
 import struct
 
@@ -103,6 +104,10 @@ def texts():
     seed("queue", "ours", f"{path}/c1-{name}\n")
     seed("queue", "original", f"file:///mnt/dc1//databus/{path}/c1-{name}\r\n"
          "hdfs://h:1/databus/streams/orders/2031/05/06/10/04\n\nodd line \n")
+    seed("eras", "all-kinds",
+         "databus-eras 1\nera clicks dc2 2031-05-06T10:04Z\nera orders dc1 %\n"
+         "salvaged dc3 clicks 2031-05-06T10:03Z 00000007\n"
+         f"missed dc3 {path}/c1-{name} clicks c1-{name}\n")
     seed("intent_note", "one", "9 123 168496141 7 1936087440000")
     seed("heartbeat", "worker", '{"version":1,"process":"worker-dc1","kind":"worker","host":"h1",'
          '"pid":812,"cluster":"dc1","written":"2031-05-06T10:04:05.678Z","interval_ms":5000,'
@@ -123,6 +128,21 @@ def texts():
 
 
 def addresses():
+    site = ("<configuration><property><name>%s</name><value>%s</value></property>"
+            "<property><name>dfs.nameservices</name><value>ns1</value></property>"
+            "<property><name>dfs.namenode.rpc-address.ns1</name><value>nn:9000</value></property>"
+            "</configuration>")
+    seed("hadoop_conf", "service", site % ("dfs.replication", "3"))
+    seed("hadoop_conf", "variable", site % ("dfs.blocksize", "${dfs.nameservices}m"))
+    seed("hdfs_answer", "none", bytes.fromhex("0608051000180900"))
+    seed("hdfs_answer", "error",
+         bytes.fromhex("1d080510012217") + b"java.io.FileNotFoundExc" + b"")
+    data = b"hello"
+    header = bytes.fromhex("090000000000000000110000000000000000180025") + struct.pack("<i", 5)
+    seed("hdfs_packet", "data", struct.pack(">ih", 13, len(header)) + header +
+         struct.pack(">I", crc32c(data)) + data)
+    seed("hdfs_packet", "ack", bytes.fromhex("09080110001800220100"))
+    seed("hdfs_packet", "block", bytes.fromhex("0e080022090a0408021080041000"))
     seed("cidr", "list", "10.0.0.0/8, 192.0.2.7,2001:db8::/32")
     seed("cidr", "mapped", "::ffff:192.0.2.0/120")
     seed("cidr", "address", "2001:db8::7")
@@ -138,6 +158,46 @@ def configs():
                 content = content.replace(mark, value)
             seed(target, name, content)
     seed("topology", "url", "file:///srv/dc1//")
+
+
+def journals():
+    def roles(primary, mirror):
+        return {"name": "clicks", "sources": [{"cluster": "dc1", "hours": 24}],
+                "destinations": [{"cluster": primary, "role": "primary", "hours": 48},
+                                 {"cluster": mirror, "role": "mirror", "hours": 48}]}
+
+    at = "2031-05-06T10:04:05.678Z"
+    rule = {"cluster": "dc1", "stream": "", "mode": "redirect", "to": "dc2",
+            "receivers": ["h1:1463", "[::1]:99"]}
+    journal = {
+        "id": "20310506T100405Z-unplanned-dc1-dc2", "revision": 7, "kind": "unplanned",
+        "step": "despool", "started": at, "step_since": at, "driver": "h1:77",
+        "token": "0123456789abcdef",
+        "change": {"from": "dc1", "to": "dc2", "site": "dc1", "alone": "dc2",
+                   "streams": [{"before": roles("dc1", "dc2"), "after": roles("dc2", "dc1")}],
+                   "modes_before": [], "modes_after": [rule]},
+        "base_epoch": 4, "base_digest": "aa", "without": ["dc3/c1"],
+        "epochs": [{"step": "fence", "epoch": 5, "digest": "bb"},
+                   {"step": "swap", "epoch": 6, "digest": "cc"}],
+        "cuts": [{"stream": "clicks", "minute": "2031-05-06T10:04Z"},
+                 {"stream": "orders", "minute": ""}],
+        "fenced_boot_ms": 77, "swapped": at, "undoes": "", "loss": {"loss_id": "1"}, "report": None,
+        "events": [{"at": at, "step": "begin", "text": "begun, plan 1"}]}
+    seed("failover_journal", "body", json.dumps(journal))
+    planned = dict(journal, kind="planned", step="begin", epochs=[], cuts=[], fenced_boot_ms=0,
+                   swapped="", loss=None)
+    seed("failover_journal", "begun", json.dumps(planned))
+    plain = (EXAMPLES / "databus.xml").read_text().replace("@ROOT@", "/srv")
+    plain = plain[plain.index("<databus>"):].rstrip()
+    seed("stored_topology", "epoch", '<databus-topology version="1" epoch="3" adopted="no" '
+         'author="a">\n<before epoch="2" digest="0123456789abcdef" plain="0123456789abcdef" '
+         'adopted="yes"/>\n<before epoch="1" digest="1123456789abcdef" plain="0123456789abcdef" '
+         'adopted="yes"/>\n<replaces digest="2123456789abcdef"/>\n'
+         '<cluster-id cluster="dc1" id="00112233445566778899aabbccddeeff"/>\n'
+         '<alone cluster="dc1"/>\n<collectors cluster="dc1" stream="clicks" mode="redirect" '
+         'to="dc2"><receiver>h1:1463</receiver></collectors>\n'
+         '<merged stream="clicks" publication="frozen" cut="2031-05-06T10:04Z"/>\n'
+         + plain + "\n</databus-topology>\n")
 
 
 # Bytes.
@@ -193,5 +253,5 @@ def spool():
     seed("spool", "erased", damage(1, 2, 10, b"x" * 60))
 
 
-for make in (thrift, texts, configs, addresses, gzips, spool):
+for make in (thrift, texts, configs, addresses, journals, gzips, spool):
     make()

@@ -103,6 +103,16 @@ const std::vector<Case> kQuick = {
     {Bug::kNoFullScan, {"G10"}, 30},
     {Bug::kPendingForgotten, {"G3", "G10"}, 135, {.size = Size::kOrdinary}},
     {Bug::kEarlierMinute, {"G4", "G5"}, 30, {.size = Size::kOrdinary}},
+    {Bug::kHandOverRenumbered, {"G3", "G10"}, 30, Telling("failback")},
+    {Bug::kUnknownHandOverSettled, {"G10"}, 30, Telling("failback")},
+    {Bug::kDeferredForgotten, {"G10"}, 30, Telling("failback")},
+    {Bug::kDeferredRangeFreed, {"G10"}, 30, Telling("failback")},
+    {Bug::kCutIgnored, {"P13", "G4", "G6"}, 30, Telling("failover")},
+    {Bug::kOldQueueForgotten, {"G10"}, 30, Telling("unplanned")},
+    {Bug::kFrozenPublished, {"G2", "G4", "G6"}, 45, Telling("failover")},
+    {Bug::kDivergentKept, {"G4", "G6", "G10"}, 30, Telling("return")},
+    {Bug::kEraNotAwaited, {"G4", "G6", "G10"}, 30, Telling("return")},
+    {Bug::kNothingSalvaged, {"G2", "G10"}, 30, Telling("unplanned")},
 };
 
 // Those that need more seeds than a test in passing should take.

@@ -36,12 +36,17 @@ Audit::Audit(const Installation& installation, Seams& seams)
     : installation_(installation), seams_(seams) {
   for (const HopView& view : HopViews(installation.site.topology)) {
     auto storage = OpenCluster(seams, installation.site.topology, view.cluster);
-    if (storage.ok()) trees_.push_back({.where = view, .storage = std::move(*storage)});
+    if (storage.ok()) {
+      trees_.push_back({.where = view, .storage = std::move(*storage)});
+    } else {
+      cannot_open_ = storage.status();
+    }
   }
 }
 
 // In the direction of the flow, so that what was seen downstream was seen upstream.
 Status Audit::Read() {
+  DATABUS_RETURN_IF_ERROR(cannot_open_);  // what is not looked at is not clean
   for (Tree& tree : trees_) {
     DATABUS_RETURN_IF_ERROR(
         ReadTree(tree, tree.minutes.empty() ? kFirstMinute : tree.minutes.rbegin()->first));

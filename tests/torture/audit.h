@@ -68,6 +68,7 @@ class Audit {
   std::vector<Tree> trees_;
   std::array<std::map<DemoSource, Numbers>, kAllHops.size()> numbers_;
   std::vector<std::string> places_{""};
+  Status cannot_open_ = Status::Ok();
   size_t files_ = 0;
 };
 

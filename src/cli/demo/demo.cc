@@ -22,6 +22,8 @@ struct Options {
   std::optional<int> seconds;
   uint32_t rate = 5000;
   std::string failover = "no";
+  uint32_t kills = 0;
+  std::optional<uint64_t> seed;
 
   DemoStory Story() const {
     if (failover == "planned") return DemoStory::kPlanned;
@@ -41,15 +43,24 @@ std::string DefaultDirectory() {
   return (fs::temp_directory_path(error) / "databus-demo").string();
 }
 
+constexpr std::chrono::seconds kArriveWithin{240};
+
 DemoOptions Plan(const Options& options) {
   const Milliseconds duration = options.Duration();
   return {.traffic = {.events_per_s = options.rate, .duration = duration},
           .strikes = {{.service = "dc1-c2", .at = duration * 3 / 10, .down = duration / 20},
                       {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}},
-          .story = options.Story()};
+          .story = options.Story(),
+          .drill = {.kills = options.kills, .seed = options.seed.value_or(0)},
+          .arrive_within = kArriveWithin};
 }
 
-Exit Demo(const Options& options, Io& io, Seams& seams) {
+Exit Demo(Options options, Io& io, Seams& seams) {
+  if (options.kills > 0 && options.Story() == DemoStory::kKills) {
+    io.err << "databus: --kills is for --failover planned or unplanned\n";
+    return Exit::kUsage;
+  }
+  if (!options.seed) options.seed = seams.random.Below(1'000'000'000);
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
   const auto input = DemoInput::Open(options.input);
@@ -64,6 +75,10 @@ Exit Demo(const Options& options, Io& io, Seams& seams) {
                 options.Duration().count(),
                 options.Story() == DemoStory::kKills ? "" : ", and until dc1 is back")
          << std::flush;
+  if (options.kills > 0) {
+    io.out << fmt::format("Kills: up to {} while a command runs, seed {}.\n", options.kills,
+                          *options.seed);
+  }
   DemoDisplay display(io, seams.clock);
   const DemoEvents events{
       .on_progress = [&](const auto& progress,
@@ -100,6 +115,13 @@ CommandBody Define(CLI::App& app) {
       ->type_name("N")
       ->check(CLI::Range(10u, 1'000'000u))
       ->capture_default_str();
+  app.add_option("--kills", options->kills,
+                 "While each of the two commands of --failover runs, kill -9 so many times: the "
+                 "command, which is resumed, workers and collectors")
+      ->type_name("N")
+      ->check(CLI::Range(0u, 1'000u));
+  app.add_option("--seed", options->seed, "Whom and when (default: another one each time, told)")
+      ->type_name("S");
   return [options](Io& io, Seams& seams) { return Demo(*options, io, seams); };
 }
 
@@ -114,7 +136,9 @@ const Command kDemo{
         "verifies, and looks for every number in every view. lag: from the acceptance of a file's\n"
         "last event until the file is visible. Exit 0 only if nothing is lost or doubled.\n"
         "--failover planned: then dc1 is failed over to dc2, all of its processes are killed, its\n"
-        "disk is away for a while, and it is failed back. unplanned: it dies first.",
+        "disk is away for a while, and it is failed back. unplanned: it dies first. --kills: "
+        "while\n"
+        "they run, the commands themselves, which are resumed then, workers and collectors die.",
     .define = &Define};
 
 }  // namespace databus

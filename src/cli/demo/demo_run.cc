@@ -103,7 +103,8 @@ TrafficOptions TrafficOf(const DemoOptions& options) {
   return traffic;
 }
 
-std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFigures& figures) {
+std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFigures& figures,
+                            Drill& drill) {
   const std::string& stream = stage.site.topology.streams.front().name;
   return ScenesOf(stage.options.story,
                   {.site = stage.site,
@@ -115,7 +116,8 @@ std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFig
                    // Of the stream that dc1 is the primary of: dc2 has its mirror.
                    .merged = [&watch = stage.watch,
                               stream] { return watch.Count(stream, Hop::kMirror).messages; },
-                   .figures = figures});
+                   .figures = figures,
+                   .drill = drill});
 }
 
 // Traffic, strikes and the story, until everything has arrived or its time is over.
@@ -125,7 +127,8 @@ Status Carry(const Stage& stage, DemoReport& report, StopFlag& stop) {
   Traffic traffic(stage.site, stage.input, TrafficOf(stage.options),
                   {stage.seams.network, clock, stage.seams.random});
   Striker striker(stage.options.strikes, stage.services, stage.events);
-  Story story(ScenesOf(stage, traffic, report.story));
+  Drill drill(stage.options.drill, {stage.services, clock, stage.events.on_event});
+  Story story(ScenesOf(stage, traffic, report.story, drill));
   enum class Phase : uint8_t { kSending, kArriving } phase = Phase::kSending;
   BootTime deadline;
   for (;;) {

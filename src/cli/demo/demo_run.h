@@ -11,6 +11,7 @@
 #include "base/status.h"
 #include "base/sync.h"
 #include "cli/bench/child.h"
+#include "cli/demo/drill.h"
 #include "cli/demo/failover_story.h"
 #include "cli/demo/hop_watch.h"
 #include "cli/demo/input.h"
@@ -35,6 +36,8 @@ struct DemoOptions {
   // What is played after the strikes; events are sent until it is over, and `traffic.duration` at
   // least.
   DemoStory story = DemoStory::kKills;
+  // While a command of the story runs.
+  DrillOptions drill{};
   // After the traffic, for all of it to become visible everywhere.
   Milliseconds arrive_within{90'000};
 };

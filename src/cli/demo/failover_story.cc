@@ -135,8 +135,31 @@ Tell WithoutLog(const Tell& tell) {
   };
 }
 
+// One that may be killed on the way, and is resumed then.
+Scene Drilled(const StoryWorld& world, const std::string& way, LateArgs args) {
+  CommandLine command = Command(world, std::move(args));
+  command.dies = [&drill = world.drill] { return drill.Strike(); };
+  command.again = {way, "resume", "--topology", world.site.topology_file};
+  const auto tell = [&drill = world.drill, told = WithoutLog(world.tell)](const std::string& line) {
+    drill.Hear(line);
+    told(line);
+  };
+  Scene scene = Play(std::move(command), tell);
+  scene.begin = [&drill = world.drill, begin = std::move(scene.begin)] {
+    drill.Begin();
+    return begin();
+  };
+  scene.is_over = [&drill = world.drill, is_over = std::move(scene.is_over)]() -> Result<bool> {
+    DATABUS_ASSIGN_OR_RETURN(const bool over, is_over());
+    if (over) DATABUS_RETURN_IF_ERROR(drill.End());
+    return over;
+  };
+  return scene;
+}
+
 // A command that changes something: what it took is noted, and when dc2 had something new.
-Scene Measured(const StoryWorld& world, const std::string& name, LateArgs args) {
+Scene Measured(const StoryWorld& world, const std::string& way, const std::string& name,
+               LateArgs args) {
   struct Before {
     BootTime at;
     uint64_t refusals = 0;
@@ -147,7 +170,7 @@ Scene Measured(const StoryWorld& world, const std::string& name, LateArgs args) 
   const auto since = [world, before] {
     return std::chrono::duration_cast<Milliseconds>(world.clock.Boot() - before->at);
   };
-  Scene scene = Play(Command(world, std::move(args)), WithoutLog(world.tell));
+  Scene scene = Drilled(world, way, std::move(args));
   scene.begin = [world, before, begin = std::move(scene.begin)] {
     *before = {world.clock.Boot(), world.refusals(), world.merged()};
     return begin();
@@ -169,7 +192,8 @@ LateArgs Now(Args args) {
 }
 
 Scene FailBack(const StoryWorld& world) {
-  return Measured(world, "failback", Now({"failback", "run", "--to", std::string(kFrom), "--yes"}));
+  return Measured(world, "failback", "failback",
+                  Now({"failback", "run", "--to", std::string(kFrom), "--yes"}));
 }
 
 // Of the loss statement only the command is told: it is long, and JSON.
@@ -201,7 +225,7 @@ std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
   switch (story) {
     case DemoStory::kKills: return {};
     case DemoStory::kPlanned:
-      return {Measured(world, "failover",
+      return {Measured(world, "failover", "failover",
                        Now({"failover", "run", "--from", std::string(kFrom), "--to",
                             std::string(kTo), "--yes"})),
               TakeAway(world),
@@ -212,7 +236,7 @@ std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
     case DemoStory::kUnplanned:
       return {TakeAway(world),
               StateLoss(world),
-              Measured(world, "failover --unplanned",
+              Measured(world, "failover", "failover --unplanned",
                        [&figures = world.figures] { return AcceptLoss(figures.loss_statement); }),
               Pause(world.clock, kWhile),
               BringBack(world),

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/demo/drill.h"
 #include "cli/demo/services.h"
 #include "cli/demo/site.h"
 #include "cli/demo/story.h"
@@ -41,6 +42,7 @@ struct StoryWorld {
   std::function<uint64_t()> refusals;  // of all producers so far
   std::function<uint64_t()> merged;    // messages in dc2's merged stream so far
   StoryFigures& figures;
+  Drill& drill;
 };
 
 // What `world` refers to must outlive the scenes.

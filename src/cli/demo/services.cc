@@ -10,8 +10,8 @@
 namespace databus {
 namespace {
 
-constexpr std::chrono::seconds kStartWithin{30};
-constexpr std::chrono::seconds kStopWithin{40};
+constexpr std::chrono::seconds kStartWithin{120};
+constexpr std::chrono::seconds kStopWithin{120};
 constexpr Milliseconds kLookEvery{50};
 
 }  // namespace
@@ -66,6 +66,12 @@ Status DemoServices::Kill(const std::string& name) {
   const auto end = found->second.Wait();
   running_.erase(found);
   return end.status();
+}
+
+std::vector<std::string> DemoServices::Running() const {
+  std::vector<std::string> names;
+  for (const auto& [name, child] : running_) names.push_back(name);
+  return names;
 }
 
 Status DemoServices::Check() const {

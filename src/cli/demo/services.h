@@ -21,11 +21,13 @@ class DemoServices {
   DemoServices(const DemoSite& site, std::string program, const Clock& clock);
 
   // Starts all, workers first, and waits until each worker's cluster and each collector's port is
-  // there. kUnavailable: not within 30 s, or a process ended; the message names its log.
+  // there. kUnavailable: not within 120 s, or a process ended; the message names its log.
   Status StartAll(Network& network, StopFlag& stop);
   Status Start(const std::string& name);
   // kill -9.
   Status Kill(const std::string& name);
+  // The names of those that run, as far as they were not seen to end.
+  std::vector<std::string> Running() const;
   // kUnavailable when a process has ended that nobody killed.
   Status Check() const;
   // TERM to all; not ok when one does not end by itself, or not with 0.

@@ -48,6 +48,9 @@ struct CommandLine {
   // Asked for when it begins: they may follow from what was said before.
   std::function<Result<std::vector<std::string>>()> args;
   std::string log{};  // for its standard error; empty: that is told, too
+  // Asked all the time while it runs. True: kill -9, and it is begun again with other arguments.
+  std::function<Result<bool>()> dies{};
+  std::vector<std::string> again{};
 };
 Scene Play(CommandLine command, Tell tell, std::string* said = nullptr);
 

@@ -86,6 +86,16 @@ TEST_F(StoryTest, ACommandFollowsFromWhatWasSaidBefore) {
   EXPECT_EQ(told_.back(), "  heard 17");
 }
 
+TEST_F(StoryTest, ACommandThatDiesIsBegunAgainWithOtherArguments) {
+  CommandLine command = Shell("echo begun; exec sleep 600");
+  int asked = 0;
+  command.dies = [&]() -> Result<bool> { return !told_.empty() && ++asked == 3; };
+  command.again = {"-c", "echo again; exit 3"};
+  Story story({Play(command, Told())});
+  EXPECT_TRUE(PlayOut(story).ok()) << "3: nothing was left to do";
+  EXPECT_EQ(told_.back(), "  again");
+}
+
 TEST_F(StoryTest, ACommandThatFailsEndsTheStory) {
   Story story({Play(Shell("exit 3"), Told()), {.title = "never"}});
   const Status played = PlayOut(story);

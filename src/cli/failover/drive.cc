@@ -7,7 +7,6 @@
 
 #include "cli/failover/render.h"
 #include "cli/failover/verification.h"
-#include "cli/signals.h"
 #include "commit/cluster_id.h"
 #include "failover/run.h"
 #include "worker/queue_join.h"
@@ -65,8 +64,9 @@ Exit Finished(const Journal& journal, const FailoverOptions& options, Io& io) {
   } else {
     io.out << RenderOutcome(journal);
   }
-  const bool unequal = journal.report.is_object() && !journal.report.value("equal", true);
-  return unequal ? Exit::kFailed : Exit::kDone;
+  if (!journal.report.is_object()) return Exit::kDone;
+  const bool fine = journal.report.value("equal", true) && journal.report.value("undone", true);
+  return fine ? Exit::kDone : Exit::kFailed;
 }
 
 }  // namespace
@@ -74,7 +74,8 @@ Exit Finished(const Journal& journal, const FailoverOptions& options, Io& io) {
 Exit DriveFailover(FailoverSession& session, const Journal& journal, const FailoverOptions& options,
                    Io& io, Seams& seams) {
   StopFlag stop;
-  const SignalWatch signals([&stop] { stop.Stop(); });
+  const auto listening =
+      io.listen_for_stop ? io.listen_for_stop([&stop] { stop.Stop(); }) : nullptr;
   FailoverVerification verification(session.desk(), seams);
   Result<Journal> driven = journal;
   {

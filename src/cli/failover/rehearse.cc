@@ -17,6 +17,7 @@
 #include "cli/failover/plan_exit.h"
 #include "cli/failover/rehearsal_traffic.h"
 #include "cli/failover/render.h"
+#include "cli/failover/scratch_stream.h"
 #include "cli/failover/session.h"
 #include "cli/installation.h"
 #include "cli/verify_observe.h"
@@ -28,8 +29,7 @@ namespace {
 using failover::Kind;
 using Json = nlohmann::ordered_json;
 
-constexpr const char* kStream = "databus.rehearsal";
-constexpr std::chrono::hours kRetention{1};
+constexpr const char* kStream = kScratchStream;
 constexpr std::chrono::minutes kPatience{5};
 
 struct Options {
@@ -57,7 +57,7 @@ class Rehearsal {
   Exit Run() {
     if (const Status added = AddStream(); !added.ok()) return Report(io_, added);
     const Exit exit = OverAndBack();
-    const Status removed = RemoveStream();
+    const Status removed = RemoveScratchStream(session_.desk());
     if (!removed.ok())
       io_.err << "databus: the scratch stream stays: " << removed.message() << "\n";
     if (exit != Exit::kDone) return exit;
@@ -79,16 +79,13 @@ class Rehearsal {
     return false;
   }
 
-  Status StoreNext(const std::string& author, const std::function<void(Topology&)>& change) {
-    DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, session_.desk().Look().Newest());
-    StoredTopology next = session_.desk().Next(*newest, author);
-    change(next.topology);
-    return session_.desk().Store(TopologyEpoch::Of(std::move(next))).status();
-  }
   Status AddStream() {
     DATABUS_ASSIGN_OR_RETURN(const auto journals, session_.Journals());
     if (const failover::Journal* const open = failover::FindOpen(journals)) {
-      return {Code::kRefused, open->id + " is open: finish it first"};
+      return {Code::kRefused,
+              fmt::format("{} is open, at step {}: 'databus {} resume' or 'abort' ends it first",
+                          open->id, StepName(open->step),
+                          open->kind == Kind::kFailback ? "failback" : "failover")};
     }
     for (const std::string& cluster : {From(), To()}) {
       DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, session_.desk().picture().Newest());
@@ -97,18 +94,10 @@ class Rehearsal {
                                           "'{}'",
                                           From(), To())};
     }
-    return StoreNext("rehearsal: stream added", [this](Topology& topology) {
-      std::erase_if(topology.streams, [](const StreamSpec& s) { return s.name == kStream; });
-      topology.streams.push_back({.name = kStream,
-                                  .sources = {{From(), kRetention}, {To(), kRetention}},
-                                  .destinations = {{From(), Role::kPrimary, kRetention},
-                                                   {To(), Role::kMirror, kRetention}}});
-    });
-  }
-  Status RemoveStream() {
-    return StoreNext("rehearsal: stream removed", [](Topology& topology) {
-      std::erase_if(topology.streams, [](const StreamSpec& s) { return s.name == kStream; });
-    });
+    DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, session_.desk().Look().Newest());
+    StoredTopology next = session_.desk().Next(*newest, "rehearsal: stream added");
+    AddScratchStream(next, From(), To());
+    return session_.desk().Store(TopologyEpoch::Of(std::move(next))).status();
   }
 
   // The first plan that may be run, once everybody obeys; or the last that may not.
@@ -127,7 +116,11 @@ class Rehearsal {
     io_.err << RenderPlan(*plan);
     if (const Exit exit = ExitOf(*plan); exit != Exit::kDone) return exit;
     const WallTime begun = seams_.clock.Wall();
-    Io aside{.in = io_.in, .out = io_.err, .err = io_.err, .terminal = io_.terminal};
+    Io aside{.in = io_.in,
+             .out = io_.err,
+             .err = io_.err,
+             .terminal = io_.terminal,
+             .listen_for_stop = io_.listen_for_stop};
     FailoverOptions quiet = options_.failover;
     quiet.json = false;
     const Exit exit = DriveFailover(session_, failover::Begin(*plan, begun), quiet, aside, seams_);
@@ -180,7 +173,7 @@ class Rehearsal {
     const SeenStream seen = observer.Observe(*stream, started_);
     uint64_t messages = 0;
     if (const SeenView* const view = seen.Find(cluster, View::kMerged)) {
-      for (const SeenFile& file : view->files) messages += file.messages;
+      for (const auto& file : view->files) messages += file->messages;
     }
     return messages;
   }

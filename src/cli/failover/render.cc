@@ -130,7 +130,11 @@ std::string RenderProgress(const Journal& journal, const Gate& gate, WallTime no
 }
 
 std::string RenderOutcome(const Journal& journal) {
+  const bool tells = journal.report.is_object() && journal.report.contains("sentence") &&
+                     journal.report["sentence"].is_string();
+  const std::string sentence = tells ? journal.report["sentence"].get<std::string>() : "";
   if (journal.step == failover::Step::kAborted) {
+    if (tells) return fmt::format("{} is aborted. {}\n", journal.id, sentence);
     return fmt::format(
         "{} is aborted: modes and publication are as they were before; collectors "
         "deliver what they have kept.\n",
@@ -143,9 +147,7 @@ std::string RenderOutcome(const Journal& journal) {
   }
   text += fmt::format(": {} is the primary of {}.\n", journal.change.to,
                       fmt::join(journal.change.Moving(), ", "));
-  if (journal.report.is_object() && journal.report.contains("sentence")) {
-    text += journal.report["sentence"].get<std::string>() + "\n";
-  }
+  if (tells) text += sentence + "\n";
   return text;
 }
 

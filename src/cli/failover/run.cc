@@ -56,7 +56,8 @@ CommandBody Define(CLI::App& app) {
   if (kWay == Way::kOver) {
     app.add_option("--accept-loss", options->accept_loss,
                    "Accept the loss statement with this id (--unplanned); --yes does not")
-        ->type_name("ID");
+        ->type_name("ID")
+        ->needs("--unplanned");
   }
   app.add_flag("--yes", options->yes, "Do not ask");
   app.add_flag("--dry-run", options->dry_run, "Show the plan, and change nothing");

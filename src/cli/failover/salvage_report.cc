@@ -18,6 +18,8 @@ using failover::LossLine;
 using State = SalvageLine::State;
 
 constexpr int64_t kLateMinutes = 60;
+// A local stream may be behind by so much, and collectors' clocks ahead.
+constexpr int64_t kSwapSlackMinutes = 3;
 
 std::string_view StateName(State state) {
   switch (state) {
@@ -85,9 +87,9 @@ class Account {
     }
     std::set<std::string> names;
     std::map<std::string, Minute> merged_in;  // by identity
-    for (const SeenFile& file : merged->files) {
-      names.insert(file.name);
-      merged_in.emplace(file.identity, file.minute);
+    for (const auto& file : merged->files) {
+      names.insert(file->name);
+      merged_in.emplace(file->identity, file->minute);
     }
     if (account.line.what == LossLine::What::kMinutes) {
       const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream.name);
@@ -102,18 +104,25 @@ class Account {
         account.why = fmt::format("the local stream of {} cannot be read", journal_.change.from);
         return;
       }
-      for (const SeenFile& file : local->files) {
-        const auto found = merged_in.find(file.identity);
+      for (const auto& file : local->files) {
+        if (IsLater(file->minute)) continue;
+        const auto found = merged_in.find(file->identity);
         if (found != merged_in.end() && found->second <= cut) continue;  // mirrored in time
-        Count(found != merged_in.end(), file.name, account);
+        Count(found != merged_in.end(), file->name, account);
       }
       const auto delivered = seen.delivered.find(journal_.change.from);
-      if (delivered != seen.delivered.end() && delivered->second > 0) {
+      const bool lives = topology_.FindStream(stream.name)->HasSource(journal_.change.from);
+      if (!lives && delivered != seen.delivered.end() && delivered->second > 0) {
         account.missing_files += delivered->second;
         account.why = "delivered there, and not published yet";
       }
     }
     account.state = account.missing_files == 0 ? State::kRecovered : State::kMissing;
+  }
+
+  // What came after the swap is no business of the statement.
+  bool IsLater(Minute minute) const {
+    return journal_.swapped && minute > Minute::Of(*journal_.swapped) + kSwapSlackMinutes;
   }
 
   void Count(bool is_merged, const std::string& name, SalvageLine& account) const {
@@ -133,11 +142,21 @@ class Account {
       account.why = "the collector has not been heard of since; its disk has it";
       return;
     }
-    const WallTime oldest = collector->written - collector->lag;
-    const bool empty =
-        collector->lag.count() == 0 || (journal_.swapped && oldest >= *journal_.swapped);
-    account.state = empty ? State::kRecovered : State::kMissing;
-    if (!empty) account.why = fmt::format("messages from {} on are in its spool", ToIsoMs(oldest));
+    const failover::StepEpoch* const swap = journal_.EpochOf(failover::Step::kSwap);
+    if (swap == nullptr || !failover::Obeys(collector->epoch, collector->digest, *swap)) {
+      account.why = "the collector does not obey the swap yet";
+      return;
+    }
+    std::optional<uint64_t> held = collector->bytes_before_epoch;
+    if (collector->life == failover::Life::kStopped) held = collector->spool_bytes;
+    if (!held) {
+      account.why = "the collector does not say what its spool holds from before the swap";
+      return;
+    }
+    account.state = *held == 0 ? State::kRecovered : State::kMissing;
+    if (*held > 0) {
+      account.why = fmt::format("{} bytes from before the swap are in its spool", *held);
+    }
   }
 
   const failover::Journal& journal_;

@@ -6,6 +6,8 @@
 #include <CLI/CLI.hpp>
 
 #include "cli/installation.h"
+#include "failover/gates.h"
+#include "failover/run.h"
 
 namespace databus {
 
@@ -88,17 +90,35 @@ Result<failover::Plan> FailoverSession::MakePlan(const failover::Request& reques
   return failover::MakePlan(request, observer_.Look(scope), journals);
 }
 
+failover::Observation FailoverSession::Look(const Journal& journal) {
+  desk_.Look();
+  failover::Observation seen = observer_.Look(failover::ScopeOf(journal));
+  failover::SeeOthers(store_.ReadAll(), journal.id, seen);
+  return seen;
+}
+
 Result<Journal> FailoverSession::FindJournal(Way way, const std::string& id) {
   DATABUS_ASSIGN_OR_RETURN(auto journals, Journals());
   const Journal* best = nullptr;
   for (const auto& [known, journal] : journals) {
     const bool back = journal.kind == Kind::kFailback;
-    if (id.empty() ? back != (way == Way::kBack) : known != id) continue;
+    // One that is open is meant, whatever it is called; of those that have ended, this kind.
+    const bool meant = !journal.Ended() || back == (way == Way::kBack);
+    if (id.empty() ? !meant : known != id) continue;
     const bool better = best == nullptr || (best->Ended() && !journal.Ended()) ||
                         (best->Ended() == journal.Ended() && journal.started > best->started);
     if (better) best = &journal;
   }
   if (best != nullptr) return *best;
+  std::vector<std::string> away;
+  for (const TopologyAt& at : desk_.picture().clusters) {
+    if (!at.away.empty())
+      away.push_back(fmt::format("{} does not answer: {}", at.cluster, at.away));
+  }
+  if (!away.empty()) {
+    return Status(Code::kUnavailable, fmt::format("nobody can tell whether there was a {}: {}",
+                                                  WayName(way), fmt::join(away, "; ")));
+  }
   return Status(Code::kNotFound, id.empty() ? fmt::format("there was no {} yet", WayName(way))
                                             : fmt::format("there is no journal '{}'", id));
 }

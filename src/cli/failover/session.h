@@ -26,7 +26,6 @@ struct FailoverOptions {
   std::string plan_id;      // only if the plan is still this one
   std::string accept_loss;  // the id of the loss statement
   std::string journal_id;   // the open one, or the last, when empty
-  bool unplanned = false;
   bool json = false;
   bool yes = false;
   bool dry_run = false;
@@ -50,6 +49,8 @@ class FailoverSession {
   Result<std::map<std::string, failover::Journal>> Journals();
   // Looks, and plans.
   Result<failover::Plan> MakePlan(const failover::Request& request);
+  // Looks at what the journal's present step waits for, other journals included.
+  failover::Observation Look(const failover::Journal& journal);
   // The journal with this id; or the open one of this way, or the last. kNotFound: there is none.
   Result<failover::Journal> FindJournal(Way way, const std::string& id);
 

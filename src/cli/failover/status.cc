@@ -29,7 +29,7 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     return Exit::kNothingToDo;
   }
   if (!journal.ok()) return Report(io, journal.status());
-  const failover::Observation seen = (*session)->observer().Look(failover::ScopeOf(*journal));
+  const failover::Observation seen = (*session)->Look(*journal);
   const failover::Gate gate = GateNow(*journal, seen);
   const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
   if (options.json) {

@@ -9,7 +9,7 @@
 #include "cli/ask.h"
 #include "cli/failover/commands.h"
 #include "cli/failover/drive.h"
-#include "cli/failover/render.h"
+#include "cli/failover/scratch_stream.h"
 #include "cli/failover/session.h"
 #include "cli/installation.h"
 #include "failover/steps.h"
@@ -24,6 +24,20 @@ Exit NothingOpen(Io& io, const std::string& message) {
   return Exit::kNothingToDo;
 }
 
+// The command that began a rehearsal is gone: so is the need for its stream.
+Exit DriveOn(FailoverSession& session, const Journal& journal, const FailoverOptions& options,
+             Io& io, Seams& seams) {
+  const Exit exit = DriveFailover(session, journal, options, io, seams);
+  if (!IsRehearsal(journal)) return exit;
+  const auto ended = session.FindJournal(Way::kOver, journal.id);
+  if (!ended.ok() || !ended->Ended()) return exit;
+  const Status removed = RemoveScratchStream(session.desk());
+  if (removed.ok()) return exit;
+  io.err << fmt::format("databus: the scratch stream of the rehearsal stays: {}\n",
+                        removed.message());
+  return Exit::kFailed;
+}
+
 Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const auto session = FailoverSession::Open(options.topology_file, seams);
   if (!session.ok()) return Report(io, session.status());
@@ -31,7 +45,7 @@ Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   if (journal.code() == Code::kNotFound) return NothingOpen(io, journal.status().message());
   if (!journal.ok()) return Report(io, journal.status());
   if (journal->Ended()) {
-    const Exit known = DriveFailover(**session, *journal, options, io, seams);
+    const Exit known = DriveOn(**session, *journal, options, io, seams);
     if (known != Exit::kDone) return known;
     return NothingOpen(io, fmt::format("{} has ended: {}", journal->id, StepName(journal->step)));
   }
@@ -40,26 +54,43 @@ Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     journal->without.push_back(name);
     journal->Note(seams.clock.Wall(), "goes on without " + name);
   }
-  return DriveFailover(**session, *journal, options, io, seams);
+  return DriveOn(**session, *journal, options, io, seams);
+}
+
+// The journal to be undone, as it is now. kExists: there is nothing to abort.
+Result<Journal> Undoable(FailoverSession& session, Way way, const FailoverOptions& options) {
+  DATABUS_ASSIGN_OR_RETURN(const Journal journal, session.FindJournal(way, options.journal_id));
+  const failover::Observation seen = session.Look(journal);
+  return failover::Abort(journal, seen, options.request.without);
+}
+
+bool IsNothingOpen(const Result<Journal>& journal) {
+  return journal.code() == Code::kNotFound || journal.code() == Code::kExists;
+}
+
+std::string Consequence(const Journal& journal) {
+  if (journal.Ended()) return "Aborting gives it up, and undoes nothing.";
+  return fmt::format("Aborting makes collectors deliver as before, and {} publish again.",
+                     journal.change.from);
 }
 
 Exit AbortIt(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const auto session = FailoverSession::Open(options.topology_file, seams);
   if (!session.ok()) return Report(io, session.status());
-  const auto journal = (*session)->FindJournal(way, options.journal_id);
-  if (journal.code() == Code::kNotFound) return NothingOpen(io, journal.status().message());
-  if (!journal.ok()) return Report(io, journal.status());
-  const auto aborted = failover::Abort(*journal, seams.clock.Wall());
-  if (aborted.code() == Code::kExists) return NothingOpen(io, aborted.status().message());
+  auto aborted = Undoable(**session, way, options);
+  if (IsNothingOpen(aborted)) return NothingOpen(io, aborted.status().message());
   if (!aborted.ok()) return Report(io, aborted.status());
-  io.err << fmt::format(
-      "{} is at step {}. Aborting makes collectors deliver as before, and {} publish again.\n",
-      journal->id, StepName(journal->step), journal->change.from);
-  if (!options.yes && Ask(io, "Abort it?") == Answer::kNo) {
-    io.err << "databus: nothing was changed\n";
-    return Exit::kNothingToDo;
+  if (!options.yes) {
+    io.err << fmt::format("{} is open. {}\n", aborted->id, Consequence(*aborted));
+    if (Ask(io, "Abort it?") == Answer::kNo) {
+      io.err << "databus: nothing was changed\n";
+      return Exit::kNothingToDo;
+    }
+    aborted = Undoable(**session, way, options);  // it may have gone on while we asked
+    if (IsNothingOpen(aborted)) return NothingOpen(io, aborted.status().message());
+    if (!aborted.ok()) return Report(io, aborted.status());
   }
-  return DriveFailover(**session, *aborted, options, io, seams);
+  return DriveOn(**session, *aborted, options, io, seams);
 }
 
 void AddCommonOptions(CLI::App& app, FailoverOptions& options) {
@@ -80,6 +111,9 @@ template <Way kWay>
 CommandBody DefineAbort(CLI::App& app) {
   auto options = std::make_shared<FailoverOptions>();
   AddCommonOptions(app, *options);
+  app.add_option("--without", options->request.without,
+                 "This cluster is lost: do not wait for it; may be repeated")
+      ->type_name("CLUSTER");
   app.add_flag("--yes", options->yes, "Do not ask");
   return [options](Io& io, Seams& seams) { return AbortIt(kWay, *options, io, seams); };
 }
@@ -89,7 +123,10 @@ constexpr std::string_view kResumeDetails =
     "Exit 0 done, 1 it cannot go on, 3 nothing is open.";
 constexpr std::string_view kAbortDetails =
     "Possible until the swap: modes and publication become what they were before it began, and\n"
-    "collectors deliver what they have kept. Exit 0 undone, 1 too late, 3 nothing is open.";
+    "collectors deliver what they have kept. Where somebody else has changed the topology since,\n"
+    "that stays, nothing is undone, and it is told what is left. If the cluster that takes over\n"
+    "is lost itself, --without CLUSTER gives the failover up at any step.\n"
+    "Exit 0 undone, 1 too late, or ended with nothing undone, 3 nothing is open.";
 
 }  // namespace
 

@@ -1,10 +1,15 @@
 #include "cli/failover/verification.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
+#include <utility>
 
+#include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
+#include "failover/loss.h"
+#include "worker/salvage.h"
 
 namespace databus {
 
@@ -17,8 +22,10 @@ namespace {
 // Collectors' clocks may be behind a little.
 constexpr int64_t kSlackMinutes = 2;
 
-// What an unplanned failover finds missing is being merged anew; so long it is waited for.
-constexpr std::chrono::minutes kMergedAnewWithin{2};
+// What an unplanned failover finds missing is merged anew when the new primary comes to it, which
+// is known. A minute that its cluster cannot close, since its worker is gone, is never come to:
+// after two whole passes what is missing is called so.
+constexpr std::chrono::minutes kLookedThroughWithin = 2 * kSalvagePassInterval;
 
 // From where on it is looked: a little before it began, or where the new primary began.
 Minute FirstMinute(const Journal& journal) {
@@ -29,6 +36,33 @@ Minute FirstMinute(const Journal& journal) {
     }
   }
   return first + (-kSlackMinutes);
+}
+
+Json ViewsOf(const SeenStream& seen) {
+  Json views = Json::array();
+  for (const SeenView& view : seen.views) {
+    uint64_t messages = 0;
+    for (const auto& file : view.files) messages += file->messages;
+    views.push_back({{"cluster", view.cluster},
+                     {"view", ViewName(view.view)},
+                     {"files", view.files.size()},
+                     {"messages", messages},
+                     {"unreadable", view.unreadable}});
+  }
+  return views;
+}
+
+// Where the files of the local views are: by path, the clusters that have one.
+std::map<std::string, std::vector<const SeenView*>> LocalPaths(const SeenStream& seen) {
+  std::map<std::string, std::vector<const SeenView*>> clusters;
+  for (const SeenView& view : seen.views) {
+    if (view.view != View::kLocal) continue;
+    for (const auto& file : view.files) {
+      clusters[paths::MinuteFile(View::kLocal, seen.stream, file->minute, file->name)].push_back(
+          &view);
+    }
+  }
+  return clusters;
 }
 
 struct Count {
@@ -43,6 +77,24 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
     counts[finding.verdict].messages += finding.messages;
   }
   return counts;
+}
+
+// What is said when nothing that was read is lost or doubled: that, and what could not be read.
+std::string SentenceOfEqual(const Journal& journal, uint64_t unread) {
+  const auto statement = failover::LossFromJson(journal.loss);
+  const bool open = statement.ok() && !statement->lines.empty();
+  std::string text = unread == 0 && !open && journal.without.empty()
+                         ? "Nothing is lost, nothing is doubled."
+                         : "Of what can be read nothing is lost, nothing is doubled.";
+  if (open) {
+    text += fmt::format(
+        " What loss statement {} names is known when {} is back: 'databus failover status'.",
+        statement->id, journal.change.from);
+  }
+  if (!journal.without.empty()) {
+    text += fmt::format(" Not waited for: {}.", fmt::join(journal.without, ", "));
+  }
+  return text;
 }
 
 }  // namespace
@@ -61,47 +113,51 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
   return streams;
 }
 
+// What no queue names is missed until the new primary has looked through the minute it is in.
+void FailoverVerification::AwaitMergedAnew(const Journal& journal, const Looked& looked,
+                                           Verification& outcome) const {
+  const auto newest = desk_.picture().Newest();
+  if (!newest.ok()) return;
+  SalvageProgress progress(desk_, (*newest)->stored.topology, journal.change.to);
+  const auto local = LocalPaths(looked.seen);
+  for (const Finding& finding : looked.findings) {
+    const bool missed = finding.verdict == Verdict::kLost && finding.view == View::kMerged &&
+                        finding.cluster == journal.change.to;
+    const auto holders = local.find(finding.path);
+    const auto parsed = paths::ParseMinutePath(finding.path);
+    if (!missed || holders == local.end() || !parsed) continue;
+    for (const SeenView* holder : holders->second) {
+      if (!progress.IsStillToBeLookedAt(holder->cluster, looked.seen.stream, parsed->minute))
+        continue;
+      outcome.pending.push_back(finding.path + " is to be merged anew");
+      break;
+    }
+  }
+}
+
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
   if (observer_ == nullptr) {
     topology_ = newest->stored.topology;
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
-  const MinuteRange range{FirstMinute(journal), kLastMinute};
+  if (!begun_) begun_ = seams_.clock.Boot();
+  const bool anew = journal.kind == failover::Kind::kUnplanned &&
+                    seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
-  for (const StreamSpec& stream : StreamsToVerify(journal, topology_)) {
-    const SeenStream seen = observer_->Observe(stream, range.from);
-    std::vector<Finding> findings = Judge(seen, range);
-    const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
-      return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
-    });
-    if (alarming)
-      findings = Confirm(findings, Judge(observer_->Observe(stream, range.from), range));
-    Json views = Json::array();
-    for (const SeenView& view : seen.views) {
-      uint64_t messages = 0;
-      for (const SeenFile& file : view.files) messages += file.messages;
-      views.push_back({{"cluster", view.cluster},
-                       {"view", ViewName(view.view)},
-                       {"files", view.files.size()},
-                       {"messages", messages},
-                       {"unreadable", view.unreadable}});
-    }
-    streams.push_back({{"stream", stream.name}, {"views", std::move(views)}});
-    all.insert(all.end(), findings.begin(), findings.end());
+  const MinuteRange range{FirstMinute(journal), kLastMinute};
+  for (const Looked& looked : Look(StreamsToVerify(journal, topology_), range)) {
+    streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
+    if (anew) AwaitMergedAnew(journal, looked, outcome);
+    all.insert(all.end(), looked.findings.begin(), looked.findings.end());
   }
-  const bool anew = journal.kind == failover::Kind::kUnplanned &&
-                    seams_.clock.Wall() - journal.step_since < kMergedAnewWithin;
   std::set<std::string> pending;
   for (const Finding& finding : all) {
     const bool merged_later = finding.view == View::kMerged && !finding.path.empty();
     if (!merged_later || finding.cluster != journal.change.to) continue;
     if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
-    if (finding.verdict == Verdict::kLost && anew) {
-      outcome.pending.push_back(finding.path + " is to be merged anew");
-    }
   }
   if (!awaited_) awaited_ = pending;
   for (const std::string& path : pending) {
@@ -118,7 +174,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   outcome.report = {
       {"equal", equal},
       {"sentence",
-       equal ? std::string("Nothing is lost, nothing is doubled.")
+       equal ? SentenceOfEqual(journal, count(Verdict::kUnknown).files)
              : fmt::format("NOT EQUAL: {} lost, {} doubled; look at 'databus verify', and purge "
                            "nothing.",
                            Plural(lost.files, "file"), Plural(doubled.files, "file"))},
@@ -127,6 +183,27 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
       {"unknown", count(Verdict::kUnknown).files},
       {"streams", std::move(streams)}};
   return outcome;
+}
+
+std::vector<FailoverVerification::Looked> FailoverVerification::Look(
+    const std::vector<StreamSpec>& streams, const MinuteRange& range) {
+  std::vector<Looked> all;
+  std::vector<StreamSpec> again;
+  for (SeenStream& seen : observer_->Look(streams, range.from)) {
+    std::vector<Finding> findings = Judge(seen, range);
+    const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
+      return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
+    });
+    if (alarming) again.push_back(*std::ranges::find(streams, seen.stream, &StreamSpec::name));
+    all.push_back({std::move(seen), std::move(findings)});
+  }
+  if (again.empty()) return all;
+  for (const SeenStream& seen : observer_->Look(again, range.from)) {
+    const auto first = std::ranges::find(all, seen.stream,
+                                         [](const Looked& looked) { return looked.seen.stream; });
+    first->findings = Confirm(first->findings, Judge(seen, range));
+  }
+  return all;
 }
 
 }  // namespace databus

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/seams.h"
+#include "cli/verify_judge.h"
 #include "cli/verify_observe.h"
 #include "control/topology_desk.h"
 #include "failover/run.h"
@@ -26,10 +27,20 @@ class FailoverVerification {
   Result<failover::Verification> Check(const failover::Journal& journal);
 
  private:
+  struct Looked {
+    SeenStream seen;
+    std::vector<Finding> findings;
+  };
+  // What is lost or doubled is believed when a second look says the same.
+  std::vector<Looked> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range);
+  void AwaitMergedAnew(const failover::Journal& journal, const Looked& looked,
+                       failover::Verification& outcome) const;
+
   const TopologyDesk& desk_;
   Seams& seams_;
   Topology topology_;  // with the sources of before and after
   std::unique_ptr<VerifyObserver> observer_;
+  std::optional<BootTime> begun_;                 // the first check
   std::optional<std::set<std::string>> awaited_;  // paths
 };
 

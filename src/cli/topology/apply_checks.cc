@@ -29,11 +29,11 @@ void JudgePrimaries(const Topology& from, TopologyChange& change) {
     change.objections.push_back(
         {fmt::format("{} would move from primary {} to {}: that is a failover", Some(streams),
                      way.first, way.second),
-         fmt::format("`databus failover run --from {0} --to {1}` moves them without a gap. With "
-                     "--force {1} begins at once, as after an edit by hand: what {0} has merged "
-                     "and {1} has not mirrored is set aside and merged again, late",
+         fmt::format("`databus failover run --from {0} --to {1}` moves them without a gap, and "
+                     "with --unplanned also while {0} is lost. A file cannot say after which "
+                     "minute {1} begins, so --force does not help",
                      way.first, way.second),
-         Weight::kUnlessForced});
+         Weight::kFinal});
   }
 }
 

@@ -9,6 +9,7 @@
 #include <ostream>
 
 #include "cli/ask.h"
+#include "cli/open_failover.h"
 #include "failover/journal_store.h"
 #include "failover/plan.h"
 
@@ -71,7 +72,9 @@ Exit StoreIt(const TopologyChange& change, TopologyDesk& desk, const ChangeOptio
              Io& io) {
   const TopologyEpoch next = TopologyEpoch::Of(change.next);
   Json json = ToJson(change, options);
-  const auto stored = desk.Store(next);
+  if (change.waits_for_failover) desk.Look();
+  const Status free = change.waits_for_failover ? CheckNoFailoverIsOpen(desk) : Status::Ok();
+  const auto stored = free.ok() ? desk.Store(next) : Result<TopologyDesk::Stored>(free);
   if (!stored.ok()) {
     json["failed"] = stored.status().message();
     return Finish(std::move(json), options, Report(io, stored.status()), io);
@@ -107,10 +110,12 @@ TopologyChange ChangeOf(const TopologyDesk& desk, const TopologyEpoch& base, std
           .next = desk.Next(base, std::move(author)),
           .changes = {},
           .consequences = {},
-          .objections = {}};
+          .objections = {},
+          .waits_for_failover = false};
 }
 
 void ObjectToOpenFailover(const TopologyDesk& desk, TopologyChange& change) {
+  change.waits_for_failover = true;
   const failover::FoundJournals journals = failover::JournalStore(desk).ReadAll();
   if (const failover::Journal* open = failover::FindOpen(journals.by_id)) {
     change.objections.push_back(

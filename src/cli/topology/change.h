@@ -27,6 +27,8 @@ struct TopologyChange {
   std::vector<std::string> changes;       // line by line; none: there is nothing to do
   std::vector<std::string> consequences;  // what else the operator should know
   std::vector<Objection> objections;
+  // Not while a failover is open; looked at again after the operator was asked.
+  bool waits_for_failover = false;
 };
 
 struct ChangeOptions {

@@ -2,7 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <nlohmann/json.hpp>
+#include <streambuf>
 
 #include "cli/test_world.h"
 #include "control/adopt_file.h"
@@ -162,16 +164,17 @@ TEST_F(TopologyTest, AStaleBaseIsRefusedWithWhatHasChangedSince) {
   EXPECT_EQ(At("dc1").stored.epoch, 2U);
 }
 
-TEST_F(TopologyTest, AnotherPrimaryIsAFailoverUnlessForced) {
+TEST_F(TopologyTest, AnotherPrimaryIsAFailoverForcedOrNot) {
   world_.files["moved.xml"] = Edited(
       Edited(kTestTopology, "<name>dc1</name><primary>true</primary>", "<name>dc1</name>"),
       "<destination><name>dc2</name>", "<destination><name>dc2</name><primary>true</primary>");
-  const Ran refused = Topology({"apply", "moved.xml", "--base", "1", "--yes"});
+  std::vector<std::string> apply = {"apply", "moved.xml", "--base", "1", "--yes"};
+  const Ran refused = Topology(apply);
   EXPECT_EQ(refused.code, 1);
   EXPECT_THAT(refused.out, HasSubstr("databus failover run --from dc1 --to dc2"));
+  apply.emplace_back("--force");
+  EXPECT_EQ(Topology(apply).code, 1);
   EXPECT_EQ(At("dc1").stored.epoch, 1U);
-  EXPECT_EQ(Topology({"apply", "moved.xml", "--base", "1", "--yes", "--force"}).code, 0);
-  EXPECT_EQ(At("dc1").stored.topology.streams[0].Primary(), "dc2");
 }
 
 TEST_F(TopologyTest, AStreamThatHasDataOnItsWayIsNotRemovedUnlessForced) {
@@ -200,7 +203,9 @@ TEST_F(TopologyTest, NothingIsChangedWhileAFailoverIsUnderWay) {
   journal.id = "20310506T100405Z-planned-dc1-dc2";
   journal.revision = 1;
   journal.step = failover::Step::kDrain;
-  ASSERT_TRUE(world_.Put("dc1", paths::FailoverJournal(journal.id), journal.Encode()).ok());
+  ASSERT_TRUE(
+      world_.Put("dc1", paths::FailoverJournal({journal.id, journal.revision}), journal.Encode())
+          .ok());
   const Ran apply = Topology({"apply", "edited.xml", "--base", "1", "--yes", "--json"});
   EXPECT_EQ(apply.code, 1);
   EXPECT_THAT(nlohmann::json::parse(apply.out)["objections"][0]["what"],
@@ -208,8 +213,54 @@ TEST_F(TopologyTest, NothingIsChangedWhileAFailoverIsUnderWay) {
   EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 1);
   journal.revision = 2;
   journal.step = failover::Step::kDone;
-  ASSERT_TRUE(world_.Put("dc2", paths::FailoverJournal(journal.id), journal.Encode()).ok());
+  ASSERT_TRUE(
+      world_.Put("dc2", paths::FailoverJournal({journal.id, journal.revision}), journal.Encode())
+          .ok());
   EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 0);
+}
+
+// Answers "y", and something happens before it does.
+class LateAnswer final : public std::streambuf {
+ public:
+  explicit LateAnswer(std::function<void()> before) : before_(std::move(before)) {}
+
+ private:
+  int_type underflow() override {
+    if (before_) std::exchange(before_, nullptr)();
+    setg(text_, text_, text_ + 2);
+    return traits_type::to_int_type(text_[0]);
+  }
+  std::function<void()> before_;
+  char text_[3] = "y\n";
+};
+
+TEST_F(TopologyTest, AFailoverThatBeginsWhileTheOperatorIsAskedIsNotRunOver) {
+  LateAnswer answer([this] {
+    failover::Journal journal;
+    journal.id = "20310506T100405Z-planned-dc1-dc2";
+    journal.revision = 1;
+    ASSERT_TRUE(world_.Put("dc2", paths::FailoverJournal({journal.id, 1}), journal.Encode()).ok());
+  });
+  std::istream in(&answer);
+  std::ostringstream out;
+  std::ostringstream err;
+  Io io{.in = in, .out = out, .err = err};
+  Seams seams = world_.MakeSeams();
+  EXPECT_EQ(RunProgram({"topology", "apply", "edited.xml", "--base", "1"}, io, seams), 1);
+  EXPECT_THAT(err.str(), AllOf(HasSubstr("is under way"), HasSubstr("databus failover abort")));
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
+}
+
+TEST_F(TopologyTest, AStreamThatAFailoverLeftFrozenIsPublishedAgainByApply) {
+  StoredTopology frozen = first_.stored.Next("failover");
+  frozen.topology.streams[0].publication = Publication::kFrozen;
+  Store("dc1", TopologyEpoch::Of(frozen));
+  Store("dc2", TopologyEpoch::Of(frozen));
+  world_.files["shown.xml"] = On({"show", "--xml"}).out;
+  const Ran applied = Topology({"apply", "shown.xml", "--base", "2", "--yes"});
+  EXPECT_EQ(applied.code, 0) << applied.out << applied.err;
+  EXPECT_THAT(applied.out, HasSubstr("left the merged stream of clicks frozen"));
+  EXPECT_EQ(At("dc1").stored.topology.streams[0].publication, Publication::kOpen);
 }
 
 TEST_F(TopologyTest, AModeIsSetAndTakenBack) {

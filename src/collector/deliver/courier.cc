@@ -116,6 +116,7 @@ std::optional<BootTime> Courier::Idle() {
   if (load_ == nullptr && wanted_until_ <= now) {
     peer_.reset();
     connection_.reset();
+    trouble_.clear();  // nobody's any more
     return now + kHold;
   }
   return std::nullopt;

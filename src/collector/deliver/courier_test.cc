@@ -221,6 +221,30 @@ TEST_F(CourierTest, ItselfIsNoReceiver) {
   EXPECT_FALSE(courier->Peer());
 }
 
+TEST_F(CourierTest, AReceiverThatNobodyWantsAnyMoreIsNoTrouble) {
+  Receiver receiver("00000000000000ff");  // itself: never taken
+  ManualClock clock{WallTime(std::chrono::hours(24 * 365 * 60))};
+  class OwnTime final : public Network {  // the network's deadlines are of real time
+   public:
+    Result<std::unique_ptr<FrameClient>> Connect(const ConnectOptions& options) override {
+      ConnectOptions patient = options;
+      patient.deadline = Never();
+      return TcpNetwork().Connect(patient);
+    }
+    Result<std::unique_ptr<FrameServer>> Listen(const ListenOptions& options) override {
+      return TcpNetwork().Listen(options);
+    }
+  } network;
+  Courier courier({network, clock, SystemRandom(), "00000000000000ff", [] {}}, receiver.address(),
+                  {});
+  courier.Want();
+  courier.Step();
+  ASSERT_NE(courier.trouble(), "");
+  clock.Advance(std::chrono::hours(1));
+  courier.Step();
+  EXPECT_EQ(courier.trouble(), "");
+}
+
 TEST_F(CourierTest, ItEndsAtOnceAlsoWhileItWaitsForAnAnswer) {
   Receiver receiver;
   receiver.Behave(1, Conduct::kSilent);

@@ -37,7 +37,8 @@ class Mover {
   void Take(const SpoolCut& cut, IntentState state);
 
   // Brings every intent as far as it goes now. Not ok: the cluster did not answer (or the spool
-  // could not record); try again later. kStopped as of Stager::Cut.
+  // could not record); try again later. kStopped: the spool
+  // cannot know what it recorded, and has to be opened again.
   Status Run(const ClusterIdentity& cluster);
 
   // What looked delivered is looked at again at the next Run: the cluster has failed meanwhile, and

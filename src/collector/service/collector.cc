@@ -89,6 +89,10 @@ FrameLimits LimitsOf(const CollectorConfig& config) {
           .connections_max = static_cast<uint32_t>(config.connections_max)};
 }
 
+std::string_view DigestOf(const Orders& orders) {
+  return orders.topology == nullptr ? std::string_view() : orders.topology->epoch.digest;
+}
+
 SpoolOptions SpoolOptionsOf(const CollectorConfig& config, const std::string& name) {
   SpoolOptions options;
   options.dir = config.spool_directory;
@@ -115,6 +119,7 @@ Status CollectorImpl::OpenSpool() {
   if (seams_.cluster != nullptr) steering_ = MakeSteering();
   routes_ = std::make_shared<const Routes>(snapshot, steering_ ? steering_->orders() : Orders{});
   told_ = routes_;
+  epoch_taken_ = spool_->End();
   deliverer_ = std::make_unique<Deliverer>(DeliverySeams{seams_.cluster, *spool_, seams_.clock,
                                                          seams_.random, problems_, &seams_.network},
                                            SettingsOf(routes_, self_.name));
@@ -238,6 +243,7 @@ void CollectorImpl::TakeRoutes() {
   ConfigSnapshot config = config_.Get();
   Orders orders = steering_ ? steering_->orders() : Orders{};
   const bool same_orders = orders == routes_->orders();
+  const bool same_epoch = DigestOf(orders) == DigestOf(routes_->orders());
   if (same_orders && config == routes_->config()) return;
   routes_ = std::make_shared<const Routes>(std::move(config), std::move(orders));
   deliverer_->Configure(SettingsOf(routes_, self_.name));
@@ -246,8 +252,10 @@ void CollectorImpl::TakeRoutes() {
     deliverer_->Hurry();  // what may go now goes at once
     beat_now_ = true;
   }
+  const SpoolEnd end = spool_->End();
   MutexLock lock(mutex_);
   told_ = routes_;
+  if (!same_epoch) epoch_taken_ = end;
 }
 
 void CollectorImpl::DeliverLoop() {

@@ -66,6 +66,7 @@ class CollectorImpl final : public Collector {
   void TellWays(const Routes& routes, nlohmann::ordered_json& facts) const;
   Endpoint Address() const;
   std::shared_ptr<const Routes> Told() const;
+  uint64_t HeldFromBefore() const;
 
   const CollectorSeams seams_;
   ConfigInForce config_;
@@ -92,6 +93,7 @@ class CollectorImpl final : public Collector {
   bool woken_ = false;
   bool end_ = false;
   std::shared_ptr<const Routes> told_;  // routes_, for the heartbeat
+  SpoolEnd epoch_taken_;           // the spool's end when its topology was taken up
   Thread delivering_;
 };
 

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "cluster/names.h"
+#include "cluster/steering.h"
 #include "collector/service/collector_impl.h"
 #include "collector/service/metrics.h"
 #include "net/batch_id.h"
@@ -15,6 +16,7 @@ namespace databus {
 
 // What the spool cannot mend by itself, and what it keeps from its producers or its readers.
 void CollectorImpl::WatchSpool() {
+  spool_->LookForRoom();
   const SpoolStats spool = spool_->Stats();
   const ConfigSnapshot config = config_.Get();
   const std::string& dir = config->spool_directory;
@@ -129,6 +131,8 @@ Heartbeat CollectorImpl::Describe() const {
   }
   beat.problems = problems_.List();
   auto& facts = beat.facts;
+  facts["program"] = ProgramVersion();
+  facts["steering"] = kSteeringVersion;
   facts["port"] = server_ ? server_->port() : config_.Get()->port;
   facts["address"] = Address().ToString();
   facts["incarnation"] = identity.incarnation;
@@ -164,6 +168,7 @@ void CollectorImpl::TellWays(const Routes& routes, nlohmann::ordered_json& facts
   if (obeyed != nullptr) {
     facts["topology_epoch"] = obeyed->epoch.stored.epoch;
     facts["topology_digest"] = obeyed->epoch.digest;
+    facts["spool_bytes_before_epoch"] = HeldFromBefore();
   }
   const DeliveryCounts& delivered = deliverer_->counts();
   const std::map<std::string, StreamBacklog> backlog = deliverer_->Backlog();
@@ -187,6 +192,17 @@ Endpoint CollectorImpl::Address() const {
 std::shared_ptr<const Routes> CollectorImpl::Told() const {
   MutexLock lock(mutex_);
   return told_;
+}
+
+// What the spool holds still of what came before the topology that is named was taken up. After
+// Told: never from before an older one.
+uint64_t CollectorImpl::HeldFromBefore() const {
+  SpoolEnd taken;
+  {
+    MutexLock lock(mutex_);
+    taken = epoch_taken_;
+  }
+  return spool_->BytesBefore(taken);
 }
 
 void CollectorImpl::Export(Metrics& metrics) const {

@@ -100,6 +100,32 @@ TEST_F(SteeredTest, AHeartbeatThatSaysSpoolAndNothingOpenIsTrue) {
   EXPECT_THAT(world_.Lines("dc1"), SizeIs(600));
 }
 
+// By which a despool is judged: no clock is asked.
+TEST_F(SteeredTest, AHeartbeatTellsWhatIsHeldFromBeforeTheTopologyThatItNames) {
+  const auto before = [this] { return Facts()["spool_bytes_before_epoch"].get<uint64_t>(); };
+  const auto all = [this] { return Facts()["spool_bytes"].get<uint64_t>(); };
+  world_.Steer({kSpoolAll}, kBoth);
+  world_.Run(2);
+  EXPECT_EQ(Log("one"), "ok");
+  world_.Run(2);
+  EXPECT_GT(all(), 0U);
+  EXPECT_EQ(before(), 0U) << "it came under this one";
+  world_.Steer({kSpoolAll}, kBoth);
+  world_.Run(2);
+  const uint64_t held = before();
+  EXPECT_EQ(held, all());
+  EXPECT_EQ(Log("two"), "ok");
+  world_.Run(2);
+  EXPECT_EQ(before(), held);
+  EXPECT_GT(all(), held);
+  world_.a.Start(world_.a.ToCluster());
+  EXPECT_EQ(before(), all()) << "nobody knows any more what came before and what after";
+  world_.Steer({}, kBoth);
+  world_.Run(8);
+  EXPECT_EQ(before(), 0U);
+  EXPECT_THAT(world_.Lines("dc1"), SizeIs(2));
+}
+
 TEST_F(SteeredTest, AStreamsRuleHoldsThatStreamBackAndTheOthersGoOn) {
   world_.Steer({{"dc1", "clicks", DeliveryMode::kSpool}}, kBoth);
   world_.Run(2);

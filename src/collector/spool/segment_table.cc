@@ -77,6 +77,12 @@ std::vector<UnsealedRange> SegmentTable::Unsealed() const {
   return unsealed;
 }
 
+SpoolEnd SegmentTable::End() const {
+  if (segments_.empty()) return {};
+  const auto& [number, segment] = *segments_.rbegin();
+  return {number, segment.end};
+}
+
 std::vector<uint64_t> SegmentTable::Removable(const SpoolState& state, uint64_t current) const {
   std::vector<uint64_t> removable;
   for (const auto& [number, segment] : segments_) {

@@ -30,6 +30,7 @@ class SegmentTable {
   // kInvalid unless all ranges are unsealed and do not overlap.
   Status CheckUnsealed(std::span<const SpoolRange> ranges) const;
   std::vector<UnsealedRange> Unsealed() const;
+  SpoolEnd End() const;
   // Segments but `current` of which all is freed or void.
   std::vector<uint64_t> Removable(const SpoolState& state, uint64_t current) const;
   size_t size() const { return segments_.size(); }

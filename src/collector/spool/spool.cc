@@ -17,6 +17,8 @@ constexpr std::chrono::hours kForgetAfter{7 * 24};
 // own.
 constexpr size_t kCopiedBytesMax = 4096;
 
+constexpr std::string_view kNoRoom = "the disk's reserve is reached";
+
 // What a group costs while it waits.
 uint64_t QueuedBytes(const std::vector<SpoolBatch>& batches) {
   uint64_t bytes = 0;
@@ -306,7 +308,19 @@ Status SpoolImpl::CheckRoom(uint64_t bytes) {
     CloseSegment();
     return CheckRoom(bytes);
   }
-  return {Code::kNoSpace, "the disk's reserve is reached"};
+  return {Code::kNoSpace, std::string(kNoRoom)};
+}
+
+void SpoolImpl::LookForRoom() {
+  {
+    MutexLock lock(mutex_);
+    if (stats_.refusing != kNoRoom) return;
+  }
+  const Result<uint64_t> free_bytes = disk_.FreeBytes(options_.dir);
+  MutexLock lock(mutex_);
+  if (!free_bytes.ok() || stats_.refusing != kNoRoom) return;
+  stats_.free_bytes = *free_bytes;
+  if (*free_bytes >= disk_reserve_bytes_) stats_.refusing.clear();
 }
 
 void SpoolImpl::CloseSegment() {
@@ -390,6 +404,33 @@ std::vector<BatchMark> SpoolImpl::Marks() const {
 std::optional<uint64_t> SpoolImpl::MarkOf(uint64_t sender) const {
   MutexLock lock(mutex_);
   return marks_.Find(sender);
+}
+
+SpoolEnd SpoolImpl::End() const {
+  MutexLock lock(mutex_);
+  return table_.End();
+}
+
+// What is cut meanwhile is counted twice, rather than not at all.
+uint64_t SpoolImpl::BytesBefore(const SpoolEnd& position) const {
+  uint64_t bytes = 0;
+  const auto add = [&](const SpoolRange& range) {
+    if (SpoolEnd{range.segment, range.begin} < position) bytes += range.end - range.begin;
+  };
+  std::vector<UnsealedRange> unsealed;
+  {
+    MutexLock lock(mutex_);
+    unsealed = table_.Unsealed();
+  }
+  for (UnsealedRange& piece : unsealed) {
+    SpoolRange& range = piece.range;
+    if (range.segment == position.segment) range.end = std::min(range.end, position.offset);
+    if (range.begin < range.end) add(range);
+  }
+  journal_->Look([&](const SpoolState& state) {
+    for (const auto& [id, cut] : state.cuts) std::ranges::for_each(cut.ranges, add);
+  });
+  return bytes;
 }
 
 SpoolStats SpoolImpl::Stats() const {

@@ -183,9 +183,16 @@ class Spool {
   virtual std::vector<BatchMark> Marks() const = 0;
   virtual std::optional<uint64_t> MarkOf(uint64_t sender) const = 0;
 
+  // Behind all that is durable. Any thread.
+  virtual SpoolEnd End() const = 0;
+  // Bytes of the ranges that begin before `position` and are not freed yet. Any thread.
+  virtual uint64_t BytesBefore(const SpoolEnd& position) const = 0;
+
   // As SpoolOptions::disk_reserve_bytes, for what is written from now on. Any thread.
   virtual void SetDiskReserve(uint64_t bytes) = 0;
 
+  // Looks whether there is room again, when the last producer was sent away for want of it.
+  virtual void LookForRoom() = 0;
   virtual SpoolStats Stats() const = 0;
 };
 

@@ -68,6 +68,9 @@ class SpoolImpl final : public Spool {
   std::vector<BatchMark> Marks() const override;
   std::optional<uint64_t> MarkOf(uint64_t sender) const override;
   void SetDiskReserve(uint64_t bytes) override { disk_reserve_bytes_ = bytes; }
+  SpoolEnd End() const override;
+  uint64_t BytesBefore(const SpoolEnd& position) const override;
+  void LookForRoom() override;
   SpoolStats Stats() const override;
 
  private:

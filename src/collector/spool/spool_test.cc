@@ -41,6 +41,31 @@ TEST(Spool, WhatIsKeptIsReadBackInOrderAlsoAfterARestart) {
   EXPECT_EQ(unsealed[2].age, SpoolAge::kLive);
 }
 
+TEST(Spool, WhatCameBeforeAPositionCountsUntilItIsFreedAndWhatCameAfterDoesNot) {
+  SpoolWorld world;
+  world.Open();
+  EXPECT_EQ(world.spool->BytesBefore(world.spool->End()), 0U);
+  EXPECT_EQ(world.Put("before"), SpoolAnswer::kKept);
+  const SpoolEnd end = world.spool->End();
+  const uint64_t held = world.spool->Stats().unsealed_bytes;
+  EXPECT_EQ(world.spool->BytesBefore(end), held);
+  EXPECT_EQ(world.Put("after"), SpoolAnswer::kKept);
+  EXPECT_EQ(world.spool->BytesBefore(end), held);
+  // One cut holds both: the bytes of a cut go together.
+  const SpoolRange whole = world.spool->UnsealedRanges()[0].range;
+  ASSERT_TRUE(world.spool->Read(whole, kAll, kIgnore).ok());
+  const auto cut = world.spool->AddCut({whole}, {.intents = {{.stream = "clicks"}}});
+  ASSERT_TRUE(cut.ok()) << cut.status().ToString();
+  EXPECT_GE(world.spool->BytesBefore(end), held);
+  const uint64_t ids[] = {cut->intents[0].id};
+  ASSERT_TRUE(world.spool->Settle(ids).ok());
+  EXPECT_EQ(world.spool->BytesBefore(end), 0U);
+  EXPECT_EQ(world.Put("later"), SpoolAnswer::kKept);
+  EXPECT_EQ(world.spool->BytesBefore(end), 0U);
+  world.Open();
+  EXPECT_EQ(world.spool->BytesBefore(world.spool->End()), world.spool->Stats().unsealed_bytes);
+}
+
 TEST(Spool, GroupsThatWaitTogetherShareOneSyncAndAreAnsweredInOrder) {
   SpoolWorld world;
   Spool& spool = world.Open();
@@ -205,7 +230,12 @@ TEST(Spool, AFullDiskIsTryLaterAndPassesWhenThereIsRoom) {
   EXPECT_EQ(world.Put(std::string(900'000, 'y'), BatchId{9, 1, 1}), SpoolAnswer::kTryLater);
   EXPECT_EQ(world.spool->Stats().refusing, "the disk's reserve is reached");
   DeliverAll(*world.spool);  // the reserve is enough for the journal
+  world.disk.SetCapacity(1u << 20);
+  world.spool->LookForRoom();
+  EXPECT_EQ(world.spool->Stats().refusing, "the disk's reserve is reached") << "there is none yet";
   world.disk.SetCapacity(4u << 20);
+  world.spool->LookForRoom();
+  EXPECT_EQ(world.spool->Stats().refusing, "") << "also when nobody sends";
   EXPECT_EQ(world.Put(std::string(900'000, 'y'), BatchId{9, 1, 1}), SpoolAnswer::kKept);
   EXPECT_EQ(world.spool->Stats().refusing, "");
 }

@@ -36,6 +36,14 @@ enum class SpoolAge : uint8_t {
   kBacklog,  // left by an earlier run
 };
 
+// Between two records: all that is durable lies before or behind it, and what is appended from then
+// on behind it.
+struct SpoolEnd {
+  uint64_t segment = 0;
+  uint64_t offset = 0;
+  friend auto operator<=>(const SpoolEnd&, const SpoolEnd&) = default;
+};
+
 struct UnsealedRange {
   SpoolRange range;
   // Not later than the acceptance of anything in the range.

@@ -84,7 +84,7 @@ class LocalDiskImpl final : public Disk {
       const bool there = error == ENOTDIR && ::lstat(path.c_str(), &info) == 0;
       return there ? Status(Code::kRefused, failed.message()) : failed;
     }
-    DATABUS_ASSIGN_OR_RETURN(std::vector<std::string> names, ListNames(fd, path));
+    DATABUS_ASSIGN_OR_RETURN(std::vector<std::string> names, NamesIn(fd, path));
     std::sort(names.begin(), names.end());
     return names;
   }

@@ -20,6 +20,7 @@ std::string_view VerbName(Verb verb) {
   switch (verb) {
     case Verb::kStat: return "stat";
     case Verb::kList: return "list";
+    case Verb::kListNames: return "list-names";
     case Verb::kOpen: return "open";
     case Verb::kRead: return "read";
     case Verb::kCreate: return "create";
@@ -42,6 +43,7 @@ bool Changes(Verb verb) {
   switch (verb) {
     case Verb::kStat:
     case Verb::kList:
+    case Verb::kListNames:
     case Verb::kOpen:
     case Verb::kRead:
     case Verb::kSize:

@@ -37,6 +37,7 @@ enum class Verb : uint8_t {
   // Storage and its readers and writers; the disk uses those that fit.
   kStat,
   kList,
+  kListNames,
   kOpen,
   kRead,
   kCreate,

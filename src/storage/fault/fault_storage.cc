@@ -70,6 +70,10 @@ Result<std::vector<DirEntry>> FaultStorage::List(const std::string& path) {
   return RunFaulty(plan_, CallOf(Verb::kList, path), [&] { return base_.List(path); });
 }
 
+Result<std::vector<std::string>> FaultStorage::ListNames(const std::string& path) {
+  return RunFaulty(plan_, CallOf(Verb::kListNames, path), [&] { return base_.ListNames(path); });
+}
+
 Result<std::unique_ptr<FileReader>> FaultStorage::Open(const std::string& path) {
   DATABUS_ASSIGN_OR_RETURN(
       std::unique_ptr<FileReader> reader,

@@ -21,6 +21,7 @@ class FaultStorage final : public Storage {
   std::string Describe() const override { return base_.Describe(); }
   Result<NodeInfo> Stat(const std::string& path) override;
   Result<std::vector<DirEntry>> List(const std::string& path) override;
+  Result<std::vector<std::string>> ListNames(const std::string& path) override;
   Result<std::unique_ptr<FileReader>> Open(const std::string& path) override;
   Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override;
   std::vector<Status> MakeDirs(std::span<const std::string> paths) override;

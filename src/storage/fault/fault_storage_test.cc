@@ -66,6 +66,15 @@ TEST_F(FaultStorageTest, FilesWrittenTogetherFailOneByOne) {
   EXPECT_THAT(Names(), ElementsAre("a", "b"));
 }
 
+TEST_F(FaultStorageTest, SmallFileIsReadByOneCall) {
+  ASSERT_TRUE(memory_.WriteFile("f", "x").ok());
+  ASSERT_TRUE(memory_.WriteFile("g", "").ok());
+  EXPECT_EQ(storage_.ReadFile("f").value(), "x");
+  EXPECT_EQ(storage_.ReadFile("g").value(), "");
+  EXPECT_THAT(Trace(), ElementsAre("1 open memory: f", "2 read memory: f", "3 open memory: g",
+                                   "4 read memory: g"));
+}
+
 TEST_F(FaultStorageTest, RefusedCallIsNotDone) {
   plan_.Add({.verb = Verb::kMakeDir, .fault = Fault::Refused(Code::kRefused)});
   EXPECT_EQ(storage_.MakeDir("a").code(), Code::kRefused);

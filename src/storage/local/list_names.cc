@@ -26,7 +26,7 @@ void AddNames(const char* buffer, size_t length, std::vector<std::string>& names
 
 }  // namespace
 
-Result<std::vector<std::string>> ListNames(const posix::Fd& directory, const std::string& path) {
+Result<std::vector<std::string>> NamesIn(const posix::Fd& directory, const std::string& path) {
   const auto fail = [&](std::string_view why) {
     return Status(Code::kUnavailable, "list " + path + ": " + std::string(why));
   };

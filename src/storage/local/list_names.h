@@ -14,6 +14,6 @@ namespace databus {
 // epoch would be a wrong answer, not a late one. So this asks for everything in one system call,
 // during which the kernel holds the directory's lock. Any failure is kUnavailable; `path` is for
 // the message.
-Result<std::vector<std::string>> ListNames(const posix::Fd& directory, const std::string& path);
+Result<std::vector<std::string>> NamesIn(const posix::Fd& directory, const std::string& path);
 
 }  // namespace databus

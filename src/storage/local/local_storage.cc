@@ -89,6 +89,7 @@ class LocalStorage final : public Storage {
   std::string Describe() const override { return "file://" + root_; }
   Result<NodeInfo> Stat(const std::string& path) override;
   Result<std::vector<DirEntry>> List(const std::string& path) override;
+  Result<std::vector<std::string>> ListNames(const std::string& path) override;
   Result<std::unique_ptr<FileReader>> Open(const std::string& path) override;
   Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override;
   std::vector<Status> MakeDirs(std::span<const std::string> paths) override;
@@ -113,6 +114,7 @@ class LocalStorage final : public Storage {
   Status MakeOne(const std::string& path);
   Status RenameOne(const Move& move);
   Status RemoveOne(const std::string& path);
+  Result<posix::Fd> OpenDirectory(const std::string& path) const;
   Result<std::optional<std::vector<DirEntry>>> TryList(const std::string& path) const;
   Result<std::string> WriteBeside(const std::string& path, std::string_view content);
   Result<posix::Fd> CreateOne(const std::string& path) const;
@@ -168,21 +170,33 @@ Result<NodeInfo> LocalStorage::Stat(const std::string& path) {
   return InfoOf(info);
 }
 
+Result<posix::Fd> LocalStorage::OpenDirectory(const std::string& path) const {
+  const std::string full = Full(path);
+  const int follow = path.empty() ? 0 : O_NOFOLLOW;
+  posix::Fd fd(::open(full.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow));
+  if (fd.ok()) return fd;
+  const int error = errno;
+  struct stat info{};
+  if (error == ENOTDIR && ::lstat(full.c_str(), &info) == 0) {
+    return Status(Code::kRefused, "list " + full + ": not a directory");
+  }
+  return Error(error, "list", path);
+}
+
+Result<std::vector<std::string>> LocalStorage::ListNames(const std::string& path) {
+  DATABUS_RETURN_IF_ERROR(CheckPath(path).WithContext(Describe()));
+  DATABUS_ASSIGN_OR_RETURN(const posix::Fd fd, OpenDirectory(path));
+  DATABUS_ASSIGN_OR_RETURN(std::vector<std::string> names, NamesIn(fd, Full(path)));
+  std::sort(names.begin(), names.end());
+  return names;
+}
+
 // Nothing when an entry vanished before it could be looked at: it may have another name by now, so
 // the list would be of no moment at all.
 Result<std::optional<std::vector<DirEntry>>> LocalStorage::TryList(const std::string& path) const {
   const std::string full = Full(path);
-  const int follow = path.empty() ? 0 : O_NOFOLLOW;
-  const posix::Fd fd(::open(full.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC | follow));
-  if (!fd.ok()) {
-    const int error = errno;
-    struct stat info{};
-    if (error == ENOTDIR && ::lstat(full.c_str(), &info) == 0) {
-      return Status(Code::kRefused, "list " + full + ": not a directory");
-    }
-    return Error(error, "list", path);
-  }
-  DATABUS_ASSIGN_OR_RETURN(std::vector<std::string> names, ListNames(fd, full));
+  DATABUS_ASSIGN_OR_RETURN(const posix::Fd fd, OpenDirectory(path));
+  DATABUS_ASSIGN_OR_RETURN(std::vector<std::string> names, NamesIn(fd, full));
   std::sort(names.begin(), names.end());
   std::vector<DirEntry> entries;
   entries.reserve(names.size());

@@ -1,0 +1,687 @@
+// The subcommands of `databus failover` and `databus failback`, over trees in memory, with puppets
+// in the place of workers and collectors: exit codes, texts, JSON, prompts, refusals.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "cli/failover/render.h"
+#include "cli/failover/salvage_report.h"
+#include "cli/failover/scratch_stream.h"
+#include "cli/failover/verification.h"
+#include "cli/test_world.h"
+#include "cluster/steering.h"
+#include "control/adopt_file.h"
+#include "failover/journal_store.h"
+#include "failover/run.h"
+#include "failover/steps.h"
+#include "telemetry/heartbeat.h"
+#include "worker/salvage.h"
+
+namespace databus {
+namespace {
+
+using failover::Step;
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
+using Json = nlohmann::ordered_json;
+
+const Minute kNow = *Minute::ParseIso("2031-05-06T12:00Z");
+
+// Looks for heartbeats are told to the test before.
+class ObservedStorage final : public Storage {
+ public:
+  ObservedStorage(Storage& tree, std::function<void()> before) : tree_(tree), before_(before) {}
+  std::string Describe() const override { return tree_.Describe(); }
+  Result<NodeInfo> Stat(const std::string& path) override { return tree_.Stat(path); }
+  Result<std::vector<DirEntry>> List(const std::string& path) override {
+    if (path == paths::StatusRoot()) before_();
+    return tree_.List(path);
+  }
+  Result<std::unique_ptr<FileReader>> Open(const std::string& path) override {
+    return tree_.Open(path);
+  }
+  Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override {
+    return tree_.Create(path);
+  }
+  std::vector<Status> MakeDirs(std::span<const std::string> paths) override {
+    return tree_.MakeDirs(paths);
+  }
+  std::vector<Status> Renames(std::span<const Move> moves) override { return tree_.Renames(moves); }
+  std::vector<Status> Removes(std::span<const std::string> paths) override {
+    return tree_.Removes(paths);
+  }
+  Status Replace(const std::string& path, std::string_view content) override {
+    return tree_.Replace(path, content);
+  }
+  Status SyncAll() override { return tree_.SyncAll(); }
+
+ private:
+  Storage& tree_;
+  std::function<void()> before_;
+};
+
+class FailoverCliTest : public testing::Test {
+ protected:
+  FailoverCliTest() {
+    const TopologyEpoch first =
+        JudgeFile(*ParseTopology(kTestTopology, "databus.xml"), nullptr, {})->epoch;
+    for (const auto& [cluster, tree] : world_.trees) {
+      EXPECT_TRUE(StoreEpoch(*tree, SystemRandom(), first).ok());
+      EXPECT_TRUE(world_.Publish(cluster, View::kMerged, kNow + (-1), "dc1", 1).ok());
+    }
+    EXPECT_TRUE(world_.Publish("dc1", View::kLocal, kNow + (-1), "dc1", 1).ok());
+    Obey();
+  }
+
+  Ran Run(std::vector<std::string> args, const std::string& input = "") {
+    args.insert(args.end(), {"--topology", "databus.xml"});
+    std::istringstream in(input);
+    std::ostringstream out;
+    std::ostringstream err;
+    Io io{.in = in, .out = out, .err = err};
+    io.listen_for_stop = [this](std::function<void()> stop) {
+      tell_to_stop = std::move(stop);
+      return std::shared_ptr<void>();
+    };
+    Seams seams = MakeSeams();
+    const int code = RunProgram(args, io, seams);
+    return {code, out.str(), err.str()};
+  }
+  Ran Over(std::vector<std::string> more = {}, const std::string& input = "") {
+    std::vector<std::string> args = {"failover", "run", "--from", "dc1", "--to", "dc2"};
+    args.insert(args.end(), more.begin(), more.end());
+    return Run(args, input);
+  }
+  Ran Plan(const std::string& from, const std::string& to, std::vector<std::string> more = {}) {
+    more.insert(more.begin(), {"failover", "plan", "--from", from, "--to", to});
+    return Run(more);
+  }
+  Seams MakeSeams() {
+    Seams seams = world_.MakeSeams();
+    seams.open_storage = [this](const std::string& url,
+                                const std::string&) -> Result<std::unique_ptr<Storage>> {
+      const std::string cluster = url.substr(url.rfind('d'));
+      const auto tree = world_.trees.find(cluster);
+      if (tree == world_.trees.end()) return Status(Code::kUnavailable, url + ": unmounted?");
+      return std::unique_ptr<Storage>(std::make_unique<ObservedStorage>(*tree->second, [this] {
+        Obey();
+        if (before_look) before_look();
+      }));
+    };
+    return seams;
+  }
+
+  // All processes obey the newest epoch of their own cluster, and say so.
+  void Obey() {
+    for (const auto& [cluster, tree] : world_.trees) {
+      const TopologyEpoch epoch = At(cluster);
+      if (!asleep.contains("worker-" + cluster)) Beat(*tree, "worker-" + cluster, epoch);
+      if (!asleep.contains(cluster + "/c1")) Beat(*tree, "collector-c1", epoch);
+    }
+  }
+  void Beat(Storage& tree, const std::string& process, const TopologyEpoch& epoch) {
+    const std::string cluster = tree.Describe().substr(tree.Describe().rfind('d'));
+    Heartbeat beat;
+    beat.process = process;
+    beat.kind = process.substr(0, process.find('-'));
+    beat.cluster = cluster;
+    beat.host = "h1";
+    beat.written = world_.clock.Wall() + clock_ahead;
+    beat.interval = Milliseconds(2000);
+    beat.state = "running";
+    auto& facts = beat.facts;
+    facts["program"] = ProgramVersion();
+    facts["steering"] = steering;
+    facts["topology_epoch"] = epoch.stored.epoch;
+    facts["topology_digest"] = epoch.digest;
+    facts["lag_ms"] = 0;
+    facts["spool_bytes_before_epoch"] = 0;
+    if (free_bytes > 0) facts["free_bytes"] = free_bytes;
+    for (const StreamSpec& stream : epoch.stored.topology.streams) {
+      if (stream.publication == Publication::kFrozen && stream.Primary() == cluster) {
+        facts["frozen"][stream.name] = stream.name == "clicks" ? (kNow + (-1)).ToIso() : "";
+      }
+      const ModeRule* const rule = epoch.stored.FindMode(cluster, stream.name);
+      facts["mode"][stream.name] =
+          DeliveryModeName(rule == nullptr ? DeliveryMode::kDeliver : rule->mode);
+    }
+    ASSERT_TRUE(tree.Replace(paths::StatusFile(process), EncodeHeartbeat(beat)).ok());
+  }
+
+  TopologyEpoch At(const std::string& cluster) {
+    Storage& tree = *world_.trees.at(cluster);
+    return *ReadEpoch(tree, **NewestEpoch(tree));
+  }
+  std::string Primary() { return At("dc2").stored.topology.FindStream("clicks")->Primary(); }
+  // As somebody else would, over what dc1 shows.
+  void StoreForeign() {
+    const TopologyEpoch theirs = TopologyEpoch::Of(At("dc1").stored.Next("an operator"));
+    for (const auto& [cluster, tree] : world_.trees) {
+      ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), theirs).ok());
+    }
+  }
+  // Until the drain, whose gate stays shut; there it is told to stop.
+  Ran RunUntilItIsStopped() {
+    asleep = {"dc1/c1"};
+    int looks = 0;
+    before_look = [&] {
+      if (At("dc1").stored.modes.empty() || ++looks != 5) return;
+      tell_to_stop();
+    };
+    Ran ran = Over({"--yes"});
+    before_look = {};
+    return ran;
+  }
+  Json StatusJson() { return Json::parse(Run({"failover", "status", "--json"}).out); }
+
+  TestWorld world_;
+  std::set<std::string> asleep;
+  std::function<void()> before_look;
+  std::function<void()> tell_to_stop;
+  Milliseconds clock_ahead{0};
+  uint64_t free_bytes = 0;
+  uint64_t steering = kSteeringVersion;
+};
+
+TEST_F(FailoverCliTest, ItGoesThroughAndComesBackAndEachCommandSaysSo) {
+  testing::internal::CaptureStderr();
+  const Ran over = Over({"--yes"});
+  const std::string log = testing::internal::GetCapturedStderr();
+  ASSERT_EQ(over.code, 0) << over.out << over.err;
+  EXPECT_THAT(log, Not(HasSubstr("journaled"))) << "the log does not speak into the phases";
+  EXPECT_THAT(over.out,
+              AllOf(HasSubstr("planned dc1 -> dc2, from topology epoch 1"), HasSubstr("dc1 -> dc2"),
+                    HasSubstr("is done after"), HasSubstr("dc2 is the primary of clicks."),
+                    HasSubstr("Nothing is lost, nothing is doubled.")));
+  for (const char* step : {"spool", "freeze", "swap", "verify"}) {
+    EXPECT_THAT(over.err, HasSubstr(step));
+  }
+  EXPECT_EQ(Primary(), "dc2");
+
+  const Ran status = Run({"failover", "status"});
+  EXPECT_EQ(status.code, 0);
+  EXPECT_THAT(status.out, AllOf(HasSubstr("streams: clicks"), HasSubstr("driven by h1:1"),
+                                HasSubstr("is done")));
+  const Json json = StatusJson();
+  EXPECT_EQ(json["version"], 1);
+  EXPECT_EQ(json["ended"], true);
+  EXPECT_EQ(json["may_abort"], false);
+  EXPECT_EQ(json["journal"]["step"], "done");
+  EXPECT_EQ(json["journal"]["report"]["equal"], true);
+  EXPECT_EQ(json["salvage"], Json::array());
+
+  const Ran resumed = Run({"failover", "resume"});
+  EXPECT_EQ(resumed.code, 3);
+  EXPECT_THAT(resumed.err, HasSubstr("has ended: done"));
+  const Ran aborted = Run({"failover", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 3);
+  EXPECT_THAT(aborted.err, HasSubstr("there is nothing to abort"));
+
+  const Ran back = Run({"failback", "run", "--to", "dc1", "--yes", "--json"});
+  ASSERT_EQ(back.code, 0) << back.err;
+  EXPECT_EQ(Json::parse(back.out)["journal"]["kind"], "failback");
+  EXPECT_EQ(Primary(), "dc1");
+  EXPECT_EQ(Run({"failback", "run", "--to", "dc1", "--yes"}).code, 3) << "nothing is left to undo";
+}
+
+TEST_F(FailoverCliTest, NothingIsDoneBeforeTheAnswerIsYes) {
+  for (const char* answer : {"n\n", "\n", "", "maybe\n"}) {
+    const Ran ran = Over({}, answer);
+    EXPECT_EQ(ran.code, 3) << answer;
+    EXPECT_THAT(ran.err,
+                AllOf(HasSubstr("Run this failover? [y/N]"), HasSubstr("nothing was changed")));
+  }
+  EXPECT_EQ(Over({"--dry-run"}).code, 0);
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
+  EXPECT_EQ(Run({"failover", "status"}).code, 3);
+  EXPECT_EQ(Over({}, "y\n").code, 0);
+  EXPECT_EQ(Primary(), "dc2");
+}
+
+TEST_F(FailoverCliTest, APlanIsRunAsItWasApprovedOrNotAtAll) {
+  const Json plan = Json::parse(Plan("dc1", "dc2", {"--json"}).out);
+  EXPECT_EQ(plan["version"], 1);
+  EXPECT_EQ(plan["may_run"], true);
+  EXPECT_EQ(plan["from"], "dc1");
+  EXPECT_EQ(plan["base_epoch"], 1);
+  EXPECT_EQ(plan["steps"][0]["step"], "spool");
+  EXPECT_EQ(plan["steps"][0]["epoch"], 2);
+  EXPECT_EQ(plan["refusals"], Json::array());
+  EXPECT_FALSE(plan.contains("loss_id"));
+  const std::string id = plan["plan_id"];
+  StoreForeign();
+  const Ran stale = Over({"--yes", "--plan", id});
+  EXPECT_EQ(stale.code, 1);
+  EXPECT_THAT(stale.err, AllOf(HasSubstr("plan " + id + " is stale"), HasSubstr("nothing was")));
+  EXPECT_EQ(Run({"failover", "status"}).code, 3);
+  const std::string now = Json::parse(Plan("dc1", "dc2", {"--json"}).out)["plan_id"];
+  EXPECT_EQ(Over({"--yes", "--plan", now}).code, 0);
+}
+
+// The topology changes while the operator reads the plan: what was approved is not run.
+TEST_F(FailoverCliTest, ATopologyThatChangedSinceItWasPlannedEndsItByItself) {
+  int looks = 0;
+  before_look = [&] {
+    if (++looks == 2) StoreForeign();  // the desk has looked for the plan already
+  };
+  const Ran ran = Over({"--yes"});
+  before_look = {};
+  EXPECT_EQ(ran.code, 1) << ran.out << ran.err;
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("The topology has changed since it was planned"),
+                             HasSubstr("an operator"), HasSubstr("Plan it again")));
+  EXPECT_EQ(StatusJson()["journal"]["step"], "aborted");
+  world_.clock.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(Over({"--yes"}).code, 0) << "nothing is left open";
+}
+
+TEST_F(FailoverCliTest, WrongNamesAreUsageErrorsThatSayWhatThereIs) {
+  struct {
+    std::vector<std::string> args;
+    const char* text;
+  } const kWrongs[] = {
+      {{"failover", "plan", "--from", "dc9", "--to", "dc2"},
+       "no cluster 'dc9'; there are dc1, dc2"},
+      {{"failover", "run", "--from", "dc1", "--to", "dc9", "--yes"}, "no cluster 'dc9'"},
+      {{"failover", "plan", "--from", "dc1", "--to", "dc1"}, "name the same cluster: dc1"},
+      {{"failover", "plan", "--from", "dc1", "--to", "dc2", "--without", "dc7/c1"}, "dc7"},
+      {{"failback", "run", "--to", "dc9", "--yes"}, "no cluster 'dc9'"},
+      {{"failover", "plan", "--from", "dc1", "--to", "dc2", "--redirect-to", "h"}, "HOST:PORT"},
+      {{"failover", "plan", "--from", "dc1"}, "--to"},
+  };
+  for (const auto& wrong : kWrongs) {
+    const Ran ran = Run(wrong.args);
+    EXPECT_EQ(ran.code, 2) << wrong.text;
+    EXPECT_THAT(ran.out + ran.err, HasSubstr(wrong.text));
+  }
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
+}
+
+TEST_F(FailoverCliTest, WhoIsThePrimaryOfNothingHasNothingToMove) {
+  const Ran ran = Plan("dc2", "dc1");
+  EXPECT_EQ(ran.code, 3);
+  EXPECT_THAT(ran.out, HasSubstr("nothing to do: dc2 is the primary of no stream"));
+  EXPECT_EQ(Run({"failback", "plan", "--to", "dc1"}).code, 3);
+}
+
+TEST_F(FailoverCliTest, AClusterThatDoesNotAnswerIsNamedWithTheWayOut) {
+  auto dc1 = std::move(world_.trees["dc1"]);
+  world_.trees.erase("dc1");
+  Ran ran = Plan("dc1", "dc2");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("refused: cluster dc1 does not answer"),
+                             HasSubstr("failover plan --unplanned")));
+  world_.trees["dc1"] = std::move(dc1);
+  auto dc2 = std::move(world_.trees["dc2"]);
+  world_.trees.erase("dc2");
+  ran = Plan("dc1", "dc2");
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("cluster dc2 does not answer"));
+  EXPECT_EQ(Over({"--yes"}).code, 1);
+  world_.trees.erase("dc1");
+  ran = Plan("dc1", "dc2");
+  EXPECT_EQ(ran.code, 1) << "nobody answers";
+  world_.trees["dc2"] = std::move(dc2);
+}
+
+TEST_F(FailoverCliTest, AMirrorOfNotEveryStreamIsToldWithTheCommandThatAddsIt) {
+  StoredTopology next = At("dc1").stored.Next("more");
+  next.topology.streams.push_back(
+      {.name = "orders",
+       .sources = {{"dc1", std::chrono::hours(1)}},
+       .destinations = {{"dc1", Role::kPrimary, std::chrono::hours(1)}}});
+  for (const auto& [cluster, tree] : world_.trees) {
+    ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(next)).ok());
+  }
+  const Ran ran = Over({"--yes"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("refused: dc2 is no mirror of orders"),
+                             HasSubstr("topology apply"), HasSubstr("--base 2")));
+}
+
+TEST_F(FailoverCliTest, WhatWouldStopItHalfWayIsRefusedBefore) {
+  free_bytes = 1000;
+  EXPECT_THAT(Over({"--yes"}).out, AllOf(HasSubstr("1000 bytes free for its spool"),
+                                         HasSubstr("make room on its disk")));
+  free_bytes = 0;
+  clock_ahead = std::chrono::minutes(5);
+  EXPECT_THAT(Over({"--yes"}).out, AllOf(HasSubstr("apart"), HasSubstr("NTP")));
+  clock_ahead = {};
+  steering = 0;
+  EXPECT_THAT(Over({"--yes"}).out, HasSubstr("cannot be taken through a failover"));
+  steering = kSteeringVersion;
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
+  EXPECT_EQ(Run({"failover", "status"}).code, 3) << "nothing was begun";
+}
+
+TEST_F(FailoverCliTest, StoppedItCanBeSeenResumedAndAbortedByAnybody) {
+  const Ran stopped = RunUntilItIsStopped();
+  EXPECT_EQ(stopped.code, 1);
+  EXPECT_THAT(stopped.err, AllOf(HasSubstr("stopped at step spool"), HasSubstr("can be resumed")));
+  const Ran status = Run({"failover", "status"});
+  EXPECT_EQ(status.code, 0);
+  EXPECT_THAT(status.out,
+              AllOf(HasSubstr("step spool since"), HasSubstr("waits: collector dc1/c1"),
+                    HasSubstr("'databus failover resume' goes on, 'databus failover abort'")));
+  const Json json = StatusJson();
+  EXPECT_EQ(json["ended"], false);
+  EXPECT_EQ(json["may_abort"], true);
+  EXPECT_EQ(json["waits"].size(), 1U);
+  EXPECT_EQ(json["outstanding"], 1);
+
+  const Ran second = Over({"--yes"});
+  EXPECT_EQ(second.code, 1);
+  EXPECT_THAT(second.out, AllOf(HasSubstr("is open, at step spool"), HasSubstr("resume")));
+
+  EXPECT_EQ(Run({"failover", "abort"}, "n\n").code, 3);
+  EXPECT_EQ(StatusJson()["journal"]["step"], "spool");
+  const Ran aborted = Run({"failover", "abort"}, "y\n");
+  EXPECT_EQ(aborted.code, 0) << aborted.err;
+  EXPECT_THAT(aborted.err, HasSubstr("Aborting makes collectors deliver as before, and dc1"));
+  EXPECT_THAT(aborted.out, HasSubstr("modes and publication are as they were before"));
+  EXPECT_TRUE(At("dc1").stored.modes.empty());
+}
+
+TEST_F(FailoverCliTest, ResumedWithoutASilentCollectorItGoesThrough) {
+  ASSERT_EQ(RunUntilItIsStopped().code, 1);
+  const Ran resumed = Run({"failover", "resume", "--without", "dc1/c1"});
+  EXPECT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_EQ(Primary(), "dc2");
+  EXPECT_THAT(Run({"failover", "status"}).out, HasSubstr("goes on without dc1/c1"));
+}
+
+TEST_F(FailoverCliTest, AnEpochOfSomebodyElseStopsItAndTheAbortSaysWhatIsLeft) {
+  ASSERT_EQ(RunUntilItIsStopped().code, 1);
+  StoreForeign();
+  const Ran resumed = Run({"failover", "resume"});
+  EXPECT_EQ(resumed.code, 1);
+  EXPECT_THAT(resumed.err, AllOf(HasSubstr("stored meanwhile by an operator"),
+                                 HasSubstr("then abort, which keeps it")));
+  const uint64_t epoch = At("dc1").stored.epoch;
+  const Ran aborted = Run({"failover", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 1);
+  EXPECT_THAT(aborted.out,
+              AllOf(HasSubstr("Nothing is undone"), HasSubstr("databus topology show"),
+                    HasSubstr("collectors of dc1, dc2 spool"), HasSubstr("topology mode")));
+  EXPECT_EQ(At("dc1").stored.epoch, epoch) << "nothing was stored";
+  EXPECT_EQ(StatusJson()["ended"], true);
+}
+
+TEST_F(FailoverCliTest, WhenTheTargetDiesInTheMiddleItIsAbortedWithoutIt) {
+  ASSERT_EQ(RunUntilItIsStopped().code, 1);
+  auto dc2 = std::move(world_.trees["dc2"]);
+  world_.trees.erase("dc2");
+  const Ran resumed = Run({"failover", "resume"});
+  EXPECT_EQ(resumed.code, 1);
+  EXPECT_THAT(resumed.err, HasSubstr("cluster dc2 does not answer"));
+  const Ran aborted = Run({"failover", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 0) << aborted.err;
+  EXPECT_TRUE(At("dc1").stored.modes.empty());
+  world_.trees["dc2"] = std::move(dc2);
+  EXPECT_EQ(StatusJson()["journal"]["step"], "aborted") << "an old revision at dc2 counts no more";
+  // As its worker does when it is back.
+  ASSERT_TRUE(StoreEpoch(*world_.trees["dc2"], SystemRandom(), At("dc1")).ok());
+  asleep.clear();
+  world_.clock.Advance(std::chrono::seconds(1));
+  EXPECT_EQ(Over({"--yes"}).code, 0);
+}
+
+TEST_F(FailoverCliTest, ALossIsAcceptedByItsIdAloneAndAccountedForLater) {
+  auto dc1 = std::move(world_.trees["dc1"]);
+  world_.trees.erase("dc1");
+  const Ran planned = Plan("dc1", "dc2", {"--unplanned"});
+  EXPECT_EQ(planned.code, 0) << planned.out;
+  EXPECT_THAT(planned.out,
+              AllOf(HasSubstr("At risk until the cluster returns"), HasSubstr("loss statement")));
+  const Json plan = Json::parse(Plan("dc1", "dc2", {"--unplanned", "--json"}).out);
+  const std::string id = plan["loss_id"];
+  const Ran refused = Over({"--unplanned", "--yes"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("--accept-loss " + id));
+  EXPECT_THAT(Over({"--unplanned", "--yes", "--accept-loss", "0"}).err,
+              HasSubstr("the loss statement is another one by now"));
+  EXPECT_EQ(At("dc2").stored.epoch, 1U);
+  const Ran over = Over({"--unplanned", "--yes", "--accept-loss", id});
+  ASSERT_EQ(over.code, 0) << over.out << over.err;
+  EXPECT_EQ(Primary(), "dc2");
+  EXPECT_THAT(over.out, AllOf(Not(HasSubstr("Nothing is lost")), HasSubstr("Of what can be read"),
+                              HasSubstr("loss statement " + id)));
+  const Ran away = Run({"failover", "status"});
+  EXPECT_THAT(away.out, AllOf(HasSubstr("of the loss statement:"), HasSubstr("unknown"),
+                              HasSubstr("cluster dc1 does not answer")));
+  world_.trees["dc1"] = std::move(dc1);
+  EXPECT_TRUE(StoreEpoch(*world_.trees["dc1"], SystemRandom(), At("dc2")).ok());
+  for (const Json& line : StatusJson()["salvage"]) {
+    EXPECT_EQ(line["state"], "recovered") << line;
+    EXPECT_TRUE(line.contains("recovered_files") && line.contains("missing_files")) << line;
+  }
+}
+
+// A cut network, and an operator on each side: both swap. What heals is a conflict, and whoever
+// settles it, nothing stays open.
+TEST_F(FailoverCliTest, OppositeDirectionsDuringAPartitionEndInAConflictThatIsChosen) {
+  auto dc1 = std::move(world_.trees["dc1"]);
+  world_.trees.erase("dc1");
+  const std::string loss =
+      Json::parse(Plan("dc1", "dc2", {"--unplanned", "--json"}).out)["loss_id"];
+  ASSERT_EQ(Over({"--unplanned", "--yes", "--accept-loss", loss}).code, 0);
+  auto dc2 = std::move(world_.trees["dc2"]);
+  world_.trees.erase("dc2");
+  world_.trees["dc1"] = std::move(dc1);
+  // dc1 is the primary of everything there is, on its side.
+  const Ran nothing = Run({"failover", "run", "--from", "dc2", "--to", "dc1", "--unplanned"});
+  EXPECT_EQ(nothing.code, 3) << nothing.out;
+  StoreForeign();  // so its operator changes something else
+  world_.trees["dc2"] = std::move(dc2);
+  const Ran refused = Plan("dc2", "dc1");
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.out, HasSubstr("databus topology choose"));
+  ASSERT_EQ(Run({"topology", "choose", "2/" + At("dc2").digest, "--yes"}).code, 0);
+  EXPECT_EQ(Primary(), "dc2");
+  const Ran back = Run({"failback", "run", "--to", "dc1", "--yes"});
+  EXPECT_EQ(back.code, 0) << back.out << back.err;
+}
+
+TEST_F(FailoverCliTest, WhatIsAwayIsNeverTakenForNone) {
+  world_.trees.erase("dc1");
+  const Ran ran = Run({"failover", "status"});
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr("nobody can tell whether there was a failover"),
+                             HasSubstr("dc1 does not answer")));
+}
+
+TEST_F(FailoverCliTest, TheOpenOneIsMeantWhateverItIsCalled) {
+  ASSERT_EQ(RunUntilItIsStopped().code, 1);
+  asleep.clear();
+  EXPECT_THAT(Run({"failback", "status"}).out, HasSubstr("planned"));
+  const Ran aborted = Run({"failback", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 0) << aborted.err;
+  const Ran status = Run({"failover", "status", "--json"});
+  EXPECT_THAT(status.out, AllOf(HasSubstr("spool: aborted"), Not(HasSubstr("spool: over"))));
+}
+
+TEST_F(FailoverCliTest, ALossIsAcceptedOfAnUnplannedOneOnly) {
+  const Ran ran = Over({"--yes", "--accept-loss", "0"});
+  EXPECT_EQ(ran.code, 2) << ran.err;
+  EXPECT_EQ(At("dc1").stored.epoch, 1U);
+}
+
+TEST_F(FailoverCliTest, AnUnreadableJournalIsNeverTakenForNone) {
+  ASSERT_TRUE(world_.Put("dc2", "system/failover/x.1.json", "damaged").ok());
+  for (const Ran& ran : {Over({"--yes"}), Run({"failover", "status"}), Run({"failover", "resume"}),
+                         Run({"failover", "abort", "--yes"})}) {
+    EXPECT_EQ(ran.code, 1);
+    EXPECT_THAT(ran.err, AllOf(HasSubstr("nobody can tell whether a failover is open"),
+                               HasSubstr("x.1.json")));
+  }
+}
+
+TEST_F(FailoverCliTest, WithoutAJournalThereIsNothingToDo) {
+  for (const char* way : {"failover", "failback"}) {
+    for (const char* command : {"status", "resume", "abort"}) {
+      const Ran ran = Run({way, command});
+      EXPECT_EQ(ran.code, 3) << way << " " << command;
+      EXPECT_THAT(ran.err, HasSubstr(fmt::format("there was no {} yet", way)));
+    }
+    EXPECT_THAT(Run({way, "status", "x"}).err, HasSubstr("there is no journal 'x'"));
+  }
+}
+
+// A rehearsal that was killed: whoever ends its failover removes its stream, too.
+TEST_F(FailoverCliTest, WhatAKilledRehearsalLeftGoesWithItsFailover) {
+  for (const char* end : {"abort", "resume"}) {
+    StoredTopology next = At("dc1").stored.Next("rehearsal: stream added");
+    AddScratchStream(next, "dc1", "dc2");
+    const TopologyEpoch added = TopologyEpoch::Of(next);
+    for (const auto& [cluster, tree] : world_.trees) {
+      ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), added).ok());
+    }
+    failover::Journal journal;
+    journal.change = failover::TakeAwayOnly(next, kScratchStream, "dc1", "dc2");
+    journal.started = world_.clock.Wall() + std::chrono::seconds(end[0]);
+    journal.id = JournalId(journal.started, journal.kind, journal.change);
+    journal.step = Step::kBegin;
+    journal.revision = 1;
+    journal.token = "killed";
+    journal.base_epoch = next.epoch;
+    journal.base_digest = added.digest;
+    EXPECT_TRUE(IsRehearsal(journal));
+    for (const char* cluster : {"dc1", "dc2"}) {
+      ASSERT_TRUE(
+          world_.Put(cluster, paths::FailoverJournal({journal.id, 1}), journal.Encode()).ok());
+    }
+    const Ran refused = Run({"rehearse", "--from", "dc1", "--to", "dc2", "--yes"});
+    EXPECT_EQ(refused.code, 1);
+    EXPECT_THAT(refused.err, HasSubstr("'databus failover resume' or 'abort' ends it first"));
+    std::vector<std::string> args = {"failover", end};
+    if (end[0] == 'a') args.emplace_back("--yes");
+    const Ran ended = Run(args);
+    EXPECT_EQ(ended.code, 0) << end << ended.err;
+    const StoredTopology& left = At("dc2").stored;
+    EXPECT_EQ(left.topology.FindStream(kScratchStream), nullptr) << end;
+    EXPECT_TRUE(left.modes.empty()) << end;
+    EXPECT_NE(left.topology.FindStream("clicks"), nullptr);
+  }
+}
+
+TEST_F(FailoverCliTest, TheNextRehearsalBeginsWithNothingOfTheLast) {
+  StoredTopology next = At("dc1").stored.Next("x");
+  AddScratchStream(next, "dc2", "dc1");
+  next.modes.push_back({"dc2", kScratchStream, DeliveryMode::kRedirect, "dc1"});
+  AddScratchStream(next, "dc1", "dc2");
+  EXPECT_TRUE(next.modes.empty());
+  EXPECT_EQ(next.topology.FindStream(kScratchStream)->Primary(), "dc1");
+  EXPECT_EQ(next.topology.streams.size(), 2U);
+}
+
+class VerificationTest : public FailoverCliTest {
+ protected:
+  VerificationTest() {
+    const StoredTopology base = At("dc2").stored;
+    journal_.kind = failover::Kind::kUnplanned;
+    journal_.change = failover::TakeAway(base, "dc1", "dc2", {});
+    journal_.step = Step::kVerify;
+    journal_.started = world_.clock.Wall();
+    journal_.step_since = world_.clock.Wall();
+    journal_.cuts = {{"clicks", kNow + (-1)}};
+    const StoredTopology next = failover::Swapped(base, journal_.change, journal_.cuts, "swap");
+    for (const auto& [cluster, tree] : world_.trees) {
+      EXPECT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(next)).ok());
+    }
+  }
+  failover::Verification Check() {
+    Seams seams = MakeSeams();
+    TopologyDesk desk(
+        {.random = SystemRandom(),
+         .open =
+             [&](const ClusterSpec& spec) { return seams.open_storage(spec.url, spec.root_dir); },
+         .clusters = ParseTopology(kTestTopology, "databus.xml")->clusters});
+    desk.Look();
+    FailoverVerification verification(desk, seams);
+    const auto checked = verification.Check(journal_);
+    EXPECT_TRUE(checked.ok()) << checked.status().message();
+    return *checked;
+  }
+  // What dc2's worker writes down of its search.
+  void LookedThrough(const std::string& source, Minute to, uint64_t number) {
+    const Topology topology = At("dc2").stored.topology;
+    const Group group = GroupOf("clicks", kGroupsDefault);
+    Eras eras;
+    eras.salvaged[{source, "clicks"}] = {SalvageDigest(*topology.FindStream("clicks")), to};
+    const paths::QueueEntryName name{group, 1, number};
+    ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
+  }
+
+  failover::Journal journal_;
+};
+
+TEST_F(VerificationTest, WhatIsMissingIsAwaitedUntilTheNewPrimaryHasLookedForIt) {
+  ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kNow, "dc2", 7).ok());
+  EXPECT_THAT(Check().pending, testing::ElementsAre(HasSubstr("is to be merged anew")));
+  LookedThrough("dc2", kNow + (-1), 1);
+  EXPECT_THAT(Check().pending, testing::SizeIs(1)) << "not that minute yet";
+  LookedThrough("dc1", kNow, 2);
+  EXPECT_THAT(Check().pending, testing::SizeIs(1)) << "not that cluster";
+  LookedThrough("dc2", kNow, 3);
+  const failover::Verification found = Check();
+  EXPECT_THAT(found.pending, testing::IsEmpty());
+  EXPECT_EQ(found.report["equal"], false);
+  EXPECT_THAT(std::string(found.report["sentence"]), HasSubstr("NOT EQUAL: 1 file lost"));
+}
+
+TEST_F(VerificationTest, WhatIsMergedIsEqualAndCountedByView) {
+  const failover::Verification found = Check();
+  EXPECT_THAT(found.pending, testing::IsEmpty());
+  EXPECT_EQ(found.report["equal"], true) << found.report;
+  EXPECT_EQ(found.report["lost"]["files"], 0);
+  EXPECT_EQ(found.report["streams"][0]["stream"], "clicks");
+}
+
+TEST(FailoverRenderTest, OneLineSaysTheStepAndTheFirstOfWhatIsWaitedFor) {
+  failover::Journal journal;
+  journal.step = Step::kDrain;
+  const WallTime now = journal.step_since + std::chrono::seconds(7);
+  EXPECT_EQ(RenderProgress(journal, {}, now).substr(0, 5), "drain");
+  EXPECT_THAT(RenderProgress(journal, {{"a", "b", "c"}, 3}, now),
+              AllOf(HasSubstr("7.0 s"), HasSubstr("a (and 2 more)")));
+}
+
+TEST(FailoverRenderTest, AnOpenJournalTellsTenWaitsAndWhatToDo) {
+  failover::Journal journal;
+  journal.id = "x";
+  journal.kind = failover::Kind::kFailback;
+  journal.step = Step::kDespool;
+  failover::Gate gate;
+  for (int i = 0; i < 12; ++i) gate.waits.push_back("w" + std::to_string(i));
+  const std::string before = RenderJournal(journal, gate, {});
+  EXPECT_THAT(before, AllOf(HasSubstr("waits: w9\n"), HasSubstr("and for 2 more"),
+                            HasSubstr("'databus failback abort' undoes it")));
+  journal.epochs.push_back({Step::kSwap, 4, "d"});
+  EXPECT_THAT(RenderJournal(journal, gate, {}), Not(HasSubstr("abort")));
+  EXPECT_EQ(StateToJson(journal, gate)["may_abort"], false);
+  EXPECT_EQ(StateToJson(journal, gate)["waits"].size(), 12U);
+}
+
+TEST(FailoverRenderTest, TheSalvageReportAccountsForEachLine) {
+  std::vector<SalvageLine> lines(2);
+  lines[0].line.stream = "clicks";
+  lines[0].state = SalvageLine::State::kRecovered;
+  lines[0].recovered_files = 2;
+  lines[1].line.stream = "orders";
+  lines[1].state = SalvageLine::State::kMissing;
+  lines[1].missing_files = 1;
+  lines[1].why = "not merged at dc2 yet";
+  EXPECT_THAT(RenderSalvage(lines),
+              AllOf(HasSubstr("recovered"), HasSubstr("2 files recovered"), HasSubstr("missing"),
+                    HasSubstr("not merged at dc2 yet")));
+  const Json json = SalvageToJson(lines);
+  EXPECT_EQ(json[0]["state"], "recovered");
+  EXPECT_EQ(json[1]["missing_files"], 1);
+  EXPECT_EQ(json[1]["why"], "not merged at dc2 yet");
+}
+
+}  // namespace
+}  // namespace databus

@@ -1,0 +1,34 @@
+// After an unplanned failover: how far the new primary has looked through the clusters' local
+// streams for what no queue names any more (P34), by what it has written down itself.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "base/minute.h"
+#include "cluster/topology.h"
+#include "control/topology_desk.h"
+#include "worker/eras.h"
+
+namespace databus {
+
+// As it is now. One thread at a time.
+class SalvageProgress {
+ public:
+  // `to`: the new primary.
+  SalvageProgress(const TopologyDesk& desk, const Topology& topology, std::string to)
+      : desk_(desk), topology_(topology), to_(std::move(to)) {}
+
+  // Whether a file of the stream in this minute of the source's local stream has still to be looked
+  // at: then it is merged if it is missing. What cannot be read has still to be.
+  bool IsStillToBeLookedAt(const std::string& source, const std::string& stream, Minute minute);
+
+ private:
+  const TopologyDesk& desk_;
+  const Topology& topology_;
+  const std::string to_;
+  Group groups_ = 0;  // 0: not read yet
+  std::map<Group, Eras> eras_;
+};
+
+}  // namespace databus

@@ -1,0 +1,32 @@
+// `databus verify`, the facts that streams share: what waits at a cluster outside its views, in
+// commits that are not finished and in queues. Read once, and for all streams of a look.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <set>
+#include <string>
+
+#include "base/status.h"
+#include "cluster/paths.h"
+#include "storage/storage.h"
+
+namespace databus {
+
+// By stream.
+using NamesOfStreams = std::map<std::string, std::set<std::string>>;
+
+// What the staging of one view and group holds.
+struct StagedFiles {
+  Status read;                                // not ok: there may be more
+  std::map<std::string, uint64_t> claimed{};  // data files that are in no commit yet, by stream
+  NamesOfStreams in_commit{};                 // names that files get
+};
+StagedFiles ReadStaged(Storage& tree, View view, Group group);
+
+// The paths that the entries of a queue name, of these streams. What cannot be read excuses
+// nothing, so that it is left out.
+NamesOfStreams ReadQueue(Storage& tree, const std::string& directory,
+                         const std::set<std::string>& streams);
+
+}  // namespace databus

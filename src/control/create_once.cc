@@ -1,0 +1,34 @@
+#include "control/create_once.h"
+
+#include <string>
+
+#include <fmt/format.h>
+
+#include "cluster/paths.h"
+#include "commit/cluster_id.h"
+
+namespace databus {
+
+// Without its staged file a rename that is still on its way does nothing: so that goes before we
+// look.
+Status CreateOnce(Storage& storage, Random& random, const SmallFile& file) {
+  DATABUS_RETURN_IF_ERROR(EnsureDir(storage, std::string(paths::Parent(file.path))));
+  const std::string staged = paths::OnceStaging(random.Hex(16));
+  Status created = storage.WriteFile(staged, file.content);
+  if (created.ok()) created = storage.Rename(staged, file.path);
+  if (created.ok()) return created;
+  const Status swept = storage.Remove(staged);  // else a worker does, at its next start
+  const auto there = storage.ReadFile(file.path);
+  if (there.ok() && *there == file.content) return Status::Ok();
+  if (there.ok()) {
+    return {Code::kExists,
+            fmt::format("{}: {} is there with another content", storage.Describe(), file.path)};
+  }
+  if (swept.unknown() || !(there.code() == Code::kNotFound)) {
+    return {Code::kUnavailable, fmt::format("{}: {} may be written: {}", storage.Describe(),
+                                            file.path, created.message())};
+  }
+  return created.WithContext("not stored");
+}
+
+}  // namespace databus

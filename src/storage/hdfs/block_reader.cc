@@ -1,0 +1,159 @@
+#include "storage/hdfs/block_reader.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "storage/hdfs/packets.h"
+#include "storage/hdfs/wire/data_node.pb.h"
+
+namespace databus::hdfs {
+namespace {
+
+constexpr uint32_t kSuccess = 0;
+constexpr uint32_t kTokenNotAccepted = 5;
+constexpr uint32_t kChecksumsAreRight = 6;
+constexpr uint32_t kChunkBytesMax = 1u << 20;
+
+// One read on one connection.
+class Reading {
+ public:
+  Reading(const ReadContext& context, const BlockRange& range, Socket& socket)
+      : context_(context), range_(range), socket_(socket) {}
+
+  Status Ask(const wire::LocatedBlock& block) {
+    wire::ReadBlockRequest request;
+    wire::OperationHeader& header = *request.mutable_header();
+    *header.mutable_base()->mutable_block() = block.block();
+    *header.mutable_base()->mutable_token() = block.token();
+    header.set_client_name(context_.client_name);
+    request.set_offset(range_.offset);
+    request.set_length(range_.length);
+    request.set_send_checksums(true);
+    request.mutable_caching();
+    std::string bytes;
+    AppendOperation(Operation::kReadBlock, request, bytes);
+    return socket_.Send(bytes, Deadline());
+  }
+
+  // Ok when bytes will follow.
+  Status TakeAnswer() {
+    wire::BlockAnswer answer;
+    DATABUS_RETURN_IF_ERROR(ReceiveMessage(socket_, answer, Deadline()));
+    if (answer.status() != kSuccess) {
+      return {Code::kUnavailable,
+              answer.status() == kTokenNotAccepted
+                  ? "the block's token is not accepted any more"
+                  : fmt::format("status {}: {}", answer.status(),
+                                answer.message().substr(0, answer.message().find('\n')))};
+    }
+    const wire::Checksum& checksum = answer.read_checksum().checksum();
+    if (checksum.type() != 1 && checksum.type() != 2) {
+      return {Code::kRefused, fmt::format("checksums of an unknown kind {}", checksum.type())};
+    }
+    kind_ = static_cast<ChecksumKind>(checksum.type());
+    chunk_bytes_ = checksum.bytes_per_checksum();
+    position_ = answer.read_checksum().chunk_offset();
+    if (chunk_bytes_ == 0 || chunk_bytes_ > kChunkBytesMax || position_ > range_.offset ||
+        range_.offset - position_ >= chunk_bytes_) {
+      return {Code::kUnavailable, "an impossible answer to a read"};
+    }
+    return Status::Ok();
+  }
+
+  Status TakeBytes(std::string& out) {
+    while (true) {
+      DATABUS_ASSIGN_OR_RETURN(const ReceivedPacket packet, ReceivePacket(socket_, Deadline()));
+      if (packet.data.empty()) {
+        const bool last = packet.header.last();
+        socket_.Take(packet.size);
+        if (last) break;
+        continue;
+      }
+      DATABUS_RETURN_IF_ERROR(TakePacket(packet, out));
+      socket_.Take(packet.size);
+    }
+    if (position_ < range_.offset + range_.length) {
+      return {Code::kUnavailable, "the read ended before all bytes were there"};
+    }
+    return Status::Ok();
+  }
+
+  // Lets the data node keep the connection.
+  Status Confirm() {
+    wire::ReadStatus status;
+    status.set_status(kChecksumsAreRight);
+    std::string bytes = status.SerializeAsString();
+    bytes.insert(bytes.begin(), static_cast<char>(bytes.size()));
+    return socket_.Send(bytes, Deadline());
+  }
+
+ private:
+  BootTime Deadline() const { return context_.clock.Boot() + context_.patience; }
+
+  Status TakePacket(const ReceivedPacket& packet, std::string& out) {
+    if (static_cast<uint64_t>(packet.header.offset()) != position_) {
+      return {Code::kUnavailable, "the read jumps"};
+    }
+    if (!SumsAreRight(packet.data, packet.sums, kind_, chunk_bytes_)) {
+      return {Code::kCorrupt, fmt::format("bytes {} to {} do not have their checksums", position_,
+                                          position_ + packet.data.size())};
+    }
+    // It begins and ends at the edges of chunks, which may lie outside of the range.
+    const uint64_t end = range_.offset + range_.length;
+    const uint64_t first = std::max(position_, range_.offset);
+    const uint64_t last = std::min(position_ + packet.data.size(), end);
+    if (first < last) out += packet.data.substr(first - position_, last - first);
+    position_ += packet.data.size();
+    return Status::Ok();
+  }
+
+  const ReadContext& context_;
+  const BlockRange range_;
+  Socket& socket_;
+  ChecksumKind kind_ = ChecksumKind::kCrc32c;
+  uint32_t chunk_bytes_ = 0;
+  uint64_t position_ = 0;  // in the block, of the next byte to come
+};
+
+// A read on `socket`, which is kept for others when it ends well. `begun` is set once the data node
+// has promised bytes.
+Status ReadOn(const ReadContext& context, const wire::LocatedBlock& block,
+              const wire::DatanodeInfo& node, const BlockRange& range, Socket socket, bool& begun,
+              std::string& out) {
+  Reading reading(context, range, socket);
+  DATABUS_RETURN_IF_ERROR(reading.Ask(block));
+  DATABUS_RETURN_IF_ERROR(reading.TakeAnswer());
+  begun = true;
+  DATABUS_RETURN_IF_ERROR(reading.TakeBytes(out));
+  if (reading.Confirm().ok()) context.data_nodes.GiveIdle(node, std::move(socket));
+  return Status::Ok();
+}
+
+Status Read(const ReadContext& context, const wire::LocatedBlock& block,
+            const wire::DatanodeInfo& node, const BlockRange& range, std::string& out) {
+  bool begun = false;
+  if (std::optional<Socket> idle = context.data_nodes.TakeIdle(node)) {
+    const Status status = ReadOn(context, block, node, range, *std::move(idle), begun, out);
+    // A kept connection may die under the request; then the replica deserves another.
+    if (status.ok() || begun) return status;
+  }
+  DATABUS_ASSIGN_OR_RETURN(Socket socket, context.data_nodes.Connect(node));
+  return ReadOn(context, block, node, range, std::move(socket), begun, out);
+}
+
+}  // namespace
+
+Status ReadReplica(const ReadContext& context, const wire::LocatedBlock& block,
+                   const wire::DatanodeInfo& node, const BlockRange& range, std::string& out) {
+  const size_t before = out.size();
+  const Status status = Read(context, block, node, range, out);
+  if (status.ok()) return status;
+  out.resize(before);
+  return status.WithContext(fmt::format("block {} at data node {}:{}", block.block().block_id(),
+                                        node.id().ip(), node.id().transfer_port()));
+}
+
+}  // namespace databus::hdfs

@@ -1,0 +1,32 @@
+// Reads bytes of one replica of a block, and checks them.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "storage/hdfs/data_nodes.h"
+
+namespace databus::hdfs {
+
+struct BlockRange {
+  uint64_t offset = 0;  // in the block
+  uint64_t length = 0;  // not 0; the range lies within the block
+};
+
+struct ReadContext {
+  DataNodes& data_nodes;
+  const Clock& clock;
+  std::string client_name;
+  Milliseconds patience;  // for the next bytes
+};
+
+// Appends exactly the bytes of the range to `out`, or nothing.
+//   kCorrupt      they do not have the checksums that the data node sent along
+//   kUnavailable  not to be had from this data node now
+//   kRefused      it has no checksums that we know
+Status ReadReplica(const ReadContext& context, const wire::LocatedBlock& block,
+                   const wire::DatanodeInfo& node, const BlockRange& range, std::string& out);
+
+}  // namespace databus::hdfs

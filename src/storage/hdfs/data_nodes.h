@@ -1,0 +1,65 @@
+// The data nodes of a cluster: how to reach one, connections that can be used again, and which have
+// failed lately.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "base/sync.h"
+#include "storage/hdfs/socket.h"
+#include "storage/hdfs/wire/block.pb.h"
+
+namespace databus::hdfs {
+
+// Thread-safe.
+class DataNodes {
+ public:
+  enum class Addressing : uint8_t { kByIp, kByName };
+  struct Options {
+    Addressing addressing = Addressing::kByIp;
+    // Addresses in place of the names or IPs by which the name node knows its data nodes.
+    std::map<std::string, std::string> hosts;
+    Milliseconds connect{10'000};
+  };
+  DataNodes(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
+
+  // kUnavailable, with what to do about it, when it cannot be reached.
+  Result<Socket> Connect(const wire::DatanodeInfo& node) const;
+
+  // A connection on which a read has ended well, if there is one. The data node closes it after
+  // four seconds, so it may be found closed.
+  std::optional<Socket> TakeIdle(const wire::DatanodeInfo& node);
+  void GiveIdle(const wire::DatanodeInfo& node, Socket socket);
+
+  // New blocks should not be put there for a while.
+  void Suspect(const wire::DatanodeInfo& node);
+  std::vector<wire::DatanodeInfo> Suspects();
+  // There is nobody else: the one that was suspected first may be tried again. A pipeline that says
+  // nothing does not tell which of its nodes is at fault, so the first one blamed may be the wrong
+  // one; it is the last one left that has proved it.
+  void ForgetOldestSuspect();
+
+ private:
+  struct Idle {
+    Socket socket;
+    BootTime since;
+  };
+  struct Suspected {
+    wire::DatanodeInfo node;
+    BootTime until;
+  };
+  Endpoint EndpointOf(const wire::DatanodeInfo& node) const;
+
+  const Options options_;
+  const Clock& clock_;
+  Mutex mutex_;                                    // guards what follows
+  std::map<std::string, std::vector<Idle>> idle_;  // by the node's identity
+  std::map<std::string, Suspected> suspects_;
+};
+
+}  // namespace databus::hdfs

@@ -1,0 +1,153 @@
+#include "storage/hdfs/file_reader.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/sync.h"
+#include "storage/hdfs/block_reader.h"
+
+namespace databus::hdfs {
+namespace {
+
+constexpr uint64_t kReadAtOpenMost = 256u << 10;
+// What is read at once when a file is read from front to back in small pieces.
+constexpr uint64_t kReadAhead = 4u << 20;
+constexpr int kLookUpsMax = 4;
+constexpr Milliseconds kFirstPause{50};
+
+class Reader final : public FileReader {
+ public:
+  Reader(const Cluster& cluster, std::string path, const wire::FileStatus& status,
+         std::string client_name)
+      : cluster_(cluster),
+        path_(std::move(path)),
+        file_id_(status.file_id()),
+        context_{cluster.data_nodes, cluster.clock, std::move(client_name),
+                 cluster.patience.transfer} {
+    SetBlocks(status.locations());
+    length_ = End();
+  }
+
+  Status ReadAll() { return Fetch(0, length_); }
+  uint64_t length() const { return length_; }
+
+  Result<std::string> Read(uint64_t offset, size_t most) override {
+    if (offset >= length_ || most == 0) return std::string();
+    const uint64_t wanted = std::min<uint64_t>(most, length_ - offset);
+    if (!Has(offset, wanted)) {
+      const uint64_t ahead = offset == next_ ? std::max(wanted, kReadAhead) : wanted;
+      DATABUS_RETURN_IF_ERROR(Fetch(offset, std::min(ahead, length_ - offset)));
+    }
+    next_ = offset + wanted;
+    if (bytes_.size() == wanted) return std::exchange(bytes_, std::string());
+    return bytes_.substr(offset - bytes_at_, wanted);
+  }
+
+ private:
+  bool Has(uint64_t offset, uint64_t length) const {
+    return offset >= bytes_at_ && offset + length <= bytes_at_ + bytes_.size();
+  }
+
+  void SetBlocks(const wire::LocatedBlocks& located) {
+    blocks_.assign(located.blocks().begin(), located.blocks().end());
+    file_length_ = located.file_length();
+  }
+
+  // Up to where the file has bytes without a gap. What a writer has not finished is not among them.
+  uint64_t End() const {
+    uint64_t end = 0;
+    for (const wire::LocatedBlock& block : blocks_) {
+      if (block.offset() != end) break;
+      end += block.block().num_bytes();
+    }
+    return std::min(end, file_length_);
+  }
+
+  Status Fetch(uint64_t offset, uint64_t length) {
+    bytes_.clear();
+    bytes_.reserve(length);
+    bytes_at_ = offset;
+    while (bytes_.size() < length) {
+      const Status status = FetchFromBlock(offset + bytes_.size(), length - bytes_.size());
+      if (status.ok()) continue;
+      bytes_.clear();
+      return status.WithContext(path_);
+    }
+    return Status::Ok();
+  }
+
+  const wire::LocatedBlock* BlockAt(uint64_t offset) const {
+    for (const wire::LocatedBlock& block : blocks_) {
+      if (offset >= block.offset() && offset - block.offset() < block.block().num_bytes()) {
+        return &block;
+      }
+    }
+    return nullptr;
+  }
+
+  // Appends bytes up to the end of a block, at least one.
+  Status FetchFromBlock(uint64_t offset, uint64_t most) {
+    Status status(Code::kUnavailable, "no data node has a block of it");
+    Milliseconds pause = kFirstPause;
+    for (int i = 0; i < kLookUpsMax; ++i, pause *= 2) {
+      if (i > 0) {
+        StopFlag never;
+        never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
+        DATABUS_RETURN_IF_ERROR(LookUp());
+      }
+      const wire::LocatedBlock* block = BlockAt(offset);
+      if (block == nullptr) return {Code::kUnavailable, "the file has become shorter"};
+      const BlockRange range{offset - block->offset(),
+                             std::min(most, block->offset() + block->block().num_bytes() - offset)};
+      bool all_damaged = block->locations_size() > 0;
+      for (const wire::DatanodeInfo& node : block->locations()) {
+        const Status read = ReadReplica(context_, *block, node, range, bytes_);
+        if (read.ok()) return read;
+        all_damaged = all_damaged && read.code() == Code::kCorrupt;
+        status = {Code::kUnavailable, read.message()};
+        if (read.code() == Code::kRefused) return read;
+      }
+      if (all_damaged) return {Code::kCorrupt, "every replica is damaged: " + status.message()};
+    }
+    return status;
+  }
+
+  Status LookUp() {
+    wire::GetBlockLocationsRequest request;
+    request.set_path(fmt::format("/.reserved/.inodes/{}", file_id_));
+    request.set_offset(0);
+    request.set_length(std::max<uint64_t>(length_, 1));
+    wire::GetBlockLocationsAnswer answer;
+    DATABUS_RETURN_IF_ERROR(cluster_.name_node.Run(
+        {.method = "getBlockLocations", .request = &request, .answer = &answer}));
+    SetBlocks(answer.locations());
+    return Status::Ok();
+  }
+
+  const Cluster cluster_;
+  const std::string path_;
+  const uint64_t file_id_;
+  const ReadContext context_;
+  std::vector<wire::LocatedBlock> blocks_;
+  uint64_t file_length_ = 0;  // as the name node has it
+  uint64_t length_ = 0;       // as of the opening
+  std::string bytes_;         // what was read last, from bytes_at_ on
+  uint64_t bytes_at_ = 0;
+  uint64_t next_ = 0;  // the end of the last Read
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FileReader>> ReaderOf(const Cluster& cluster, std::string path,
+                                             const wire::FileStatus& status,
+                                             std::string client_name) {
+  auto reader = std::make_unique<Reader>(cluster, std::move(path), status, std::move(client_name));
+  if (reader->length() <= kReadAtOpenMost) DATABUS_RETURN_IF_ERROR(reader->ReadAll());
+  return std::unique_ptr<FileReader>(std::move(reader));
+}
+
+}  // namespace databus::hdfs

@@ -1,0 +1,344 @@
+// Files being written and read, against name and data nodes that do what a test says. Real ones are
+// in tests/hdfs.
+
+#include <gmock/gmock.h>
+
+#include <map>
+
+#include "base/crc32c.h"
+#include "storage/contract.h"
+#include "storage/hdfs/file_reader.h"
+#include "storage/hdfs/file_writer.h"
+#include "storage/hdfs/packets.h"
+#include "storage/hdfs/test_peer.h"
+#include "storage/hdfs/wire/data_node.pb.h"
+
+namespace databus::hdfs {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+wire::LocatedBlock BlockAt(const Endpoint& endpoint, uint64_t length) {
+  wire::LocatedBlock block;
+  block.mutable_block()->set_pool_id("pool");
+  block.mutable_block()->set_block_id(7);
+  block.mutable_block()->set_generation_stamp(1001);
+  block.mutable_block()->set_num_bytes(length);
+  block.set_offset(0);
+  block.set_corrupt(false);
+  block.mutable_token()->set_identifier("");
+  block.mutable_token()->set_password("");
+  block.mutable_token()->set_kind("");
+  block.mutable_token()->set_service("");
+  wire::DatanodeId& id = *block.add_locations()->mutable_id();
+  id.set_ip(endpoint.host);
+  id.set_host_name(endpoint.host);
+  id.set_uuid(endpoint.ToString());
+  id.set_transfer_port(endpoint.port);
+  id.set_info_port(1);
+  id.set_ipc_port(2);
+  return block;
+}
+
+wire::BooleanAnswer Boolean(bool result) {
+  wire::BooleanAnswer answer;
+  answer.set_result(result);
+  return answer;
+}
+
+// A name node that hands out the blocks it was given, one after the other, and counts its calls.
+class ScriptedNameNode {
+ public:
+  ScriptedNameNode() : peer_({[this](PeerConnection& c) { Serve(c); }}) {}
+  ScriptedNameNode(const ScriptedNameNode&) = delete;
+  ~ScriptedNameNode() { peer_.Cut(); }
+
+  void Give(const wire::LocatedBlock& block) { blocks_.push_back(block); }
+  // What the next `complete` calls are answered, before it is true.
+  int incomplete = 0;
+  wire::LocatedBlocks locations;
+
+  const Endpoint& endpoint() const { return peer_.endpoint(); }
+  int calls(const std::string& method) {
+    MutexLock lock(mutex_);
+    return calls_[method];
+  }
+  void AwaitCall(const std::string& method) {
+    MutexLock lock(mutex_);
+    while (calls_[method] == 0) changed_.Wait(lock);
+  }
+  // The request of the last call of a kind.
+  template <typename Request>
+  Request Last(const std::string& method) {
+    MutexLock lock(mutex_);
+    std::string_view bytes = requests_[method];
+    Request request;
+    EXPECT_EQ(TakeDelimited(bytes, request, 1u << 20), Taken::kWhole);
+    return request;
+  }
+
+ private:
+  void Serve(PeerConnection& c) {
+    c.ReadGreeting();
+    while (true) {
+      const std::string frame = c.ReadFrame();
+      if (frame.empty()) return;
+      std::string_view bytes = frame;
+      wire::RpcRequestHeader header;
+      wire::RequestHeader request;
+      TakeDelimited(bytes, header, 1u << 20);
+      TakeDelimited(bytes, request, 1u << 20);
+      {
+        MutexLock lock(mutex_);
+        ++calls_[request.method()];
+        requests_[request.method()] = bytes;
+        changed_.NotifyAll();
+      }
+      Answer(c, header.call_id(), request.method());
+    }
+  }
+  void Answer(PeerConnection& c, int32_t id, const std::string& method) {
+    if (method == "addBlock") {
+      wire::AddBlockAnswer answer;
+      *answer.mutable_block() = blocks_.at(given_++);
+      c.Answer(id, answer);
+    } else if (method == "complete") {
+      c.Answer(id, Boolean(incomplete-- <= 0));
+    } else if (method == "getBlockLocations") {
+      wire::GetBlockLocationsAnswer answer;
+      *answer.mutable_locations() = locations;
+      c.Answer(id, answer);
+    } else {
+      c.Answer(id, wire::Empty());
+    }
+  }
+
+  std::vector<wire::LocatedBlock> blocks_;
+  size_t given_ = 0;
+  Mutex mutex_;  // guards what follows
+  CondVar changed_;
+  std::map<std::string, int> calls_;
+  std::map<std::string, std::string> requests_;
+  TestPeer peer_;  // ends before the rest
+};
+
+class FileTest : public testing::Test {
+ protected:
+  explicit FileTest(const Clock& clock = SystemClock()) : clock_(clock) {}
+  // With a name node that one client talks to.
+  Cluster ClusterOf(ScriptedNameNode& name_node) {
+    rpc_ = std::make_unique<RpcClient>(RpcClient::Options{{name_node.endpoint()}, "root", {}},
+                                       clock_, *random_);
+    return {*rpc_, data_nodes_, clock_, {}, upkeep_};
+  }
+  // Takes a whole block; true once it has had its end.
+  static void TakeBlock(PeerConnection& c, std::string& content) {
+    c.Read(3);
+    c.ReadMessage<wire::WriteBlockRequest>();
+    wire::BlockAnswer ready;
+    ready.set_status(0);
+    c.WriteMessage(ready);
+    while (TakePacket(c, content)) {
+    }
+    c.AwaitEnd();
+  }
+  // False at the end of the block, or of the connection.
+  static bool TakePacket(PeerConnection& c, std::string& content) {
+    const std::string lengths = c.Read(6);
+    if (lengths.size() < 6) return false;
+    wire::PacketHeader header;
+    EXPECT_TRUE(header.ParseFromString(c.Read(LoadBigEndian16(lengths.data() + 4))));
+    const std::string body = c.Read(LoadBigEndian32(lengths.data()) - 4);
+    content += body.substr(body.size() - static_cast<size_t>(header.data_length()));
+    if (header.sequence() == -1) content += "<heartbeat>";
+    wire::PipelineAck ack;
+    ack.set_sequence(header.sequence());
+    ack.add_replies(0);
+    c.WriteMessage(ack);
+    return !header.last();
+  }
+  // A good answer to a read of all of `content`.
+  static void ServeBlock(PeerConnection& c, const std::string& content) {
+    c.Read(3);
+    c.ReadMessage<wire::ReadBlockRequest>();
+    wire::BlockAnswer answer;
+    answer.set_status(0);
+    answer.mutable_read_checksum()->set_chunk_offset(0);
+    answer.mutable_read_checksum()->mutable_checksum()->set_type(2);
+    answer.mutable_read_checksum()->mutable_checksum()->set_bytes_per_checksum(kChunkBytes);
+    c.WriteMessage(answer);
+    std::string packets;
+    AppendDataPacket({0, 0}, content, packets);
+    AppendEndPacket({content.size(), 1}, packets);
+    c.Write(packets);
+    c.ReadMessage<wire::ReadStatus>();
+  }
+
+  const std::unique_ptr<Random> random_ = SeededRandom(1);
+  const Clock& clock_;
+  DataNodes data_nodes_{{}, clock_};
+  Upkeep upkeep_{clock_, 1ms};
+  std::unique_ptr<RpcClient> rpc_;
+};
+
+const OpenFile::Identity kFile{"/f", "writer", 42};
+const Endpoint kNobody{"127.0.0.1", 1};
+
+TEST_F(FileTest, IsCompleteOnlyWhenTheNameNodeSaysSo) {
+  std::string content;
+  TestPeer data_node({[&](PeerConnection& c) { TakeBlock(c, content); }});
+  ScriptedNameNode name_node;
+  name_node.Give(BlockAt(data_node.endpoint(), 0));
+  name_node.incomplete = 3;
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 1u << 20);
+  ASSERT_TRUE(writer->Append("content").ok());
+  const Status finished = writer->Finish();
+  EXPECT_TRUE(finished.ok()) << finished.ToString();
+  EXPECT_EQ(name_node.calls("complete"), 4);
+  const auto last = name_node.Last<wire::CompleteRequest>("complete");
+  EXPECT_EQ(last.last().num_bytes(), 7u);
+  EXPECT_EQ(last.file_id(), 42u);
+  EXPECT_EQ(content, "content");
+}
+
+TEST_F(FileTest, FullBlocksAreFollowedByOthersThatNameThem) {
+  std::string first;
+  std::string second;
+  TestPeer data_node({[&](PeerConnection& c) { TakeBlock(c, first); },
+                      [&](PeerConnection& c) { TakeBlock(c, second); }});
+  ScriptedNameNode name_node;
+  name_node.Give(BlockAt(data_node.endpoint(), 0));
+  name_node.Give(BlockAt(data_node.endpoint(), 0));
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 10);
+  ASSERT_TRUE(writer->Append("0123456").ok());
+  ASSERT_TRUE(writer->Append("789abcdef").ok());
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(first, "0123456789");
+  EXPECT_EQ(second, "abcdef");
+  EXPECT_EQ(name_node.Last<wire::AddBlockRequest>("addBlock").previous().num_bytes(), 10u);
+}
+
+TEST_F(FileTest, NothingWrittenIsNoBlock) {
+  ScriptedNameNode name_node;
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 10);
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(name_node.calls("addBlock"), 0);
+  EXPECT_FALSE(name_node.Last<wire::CompleteRequest>("complete").has_last());
+}
+
+struct StandingTime {
+  ManualClock manual_{WallTime()};
+};
+class IdleWriterTest : protected StandingTime, public FileTest {
+ protected:
+  IdleWriterTest() : FileTest(manual_) {}
+};
+
+TEST_F(IdleWriterTest, WriterThatIsLeftAloneKeepsItsPipelineAndItsLease) {
+  std::string content;
+  TestPeer data_node({[&](PeerConnection& c) { TakeBlock(c, content); }});
+  ScriptedNameNode name_node;
+  name_node.Give(BlockAt(data_node.endpoint(), 0));
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 1u << 20);
+  ASSERT_TRUE(writer->Append("before, ").ok());
+  manual_.Advance(30s);
+  name_node.AwaitCall("renewLease");
+  ASSERT_TRUE(writer->Append("after").ok());  // waits for the upkeep
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(content, "<heartbeat>before, after");
+  EXPECT_EQ(name_node.Last<wire::RenewLeaseRequest>("renewLease").client_name(), "writer");
+}
+
+TEST_F(FileTest, SmallBlockThatFailsIsWrittenAgainWithoutThatDataNode) {
+  std::string content;
+  TestPeer bad({[](PeerConnection& c) { c.Read(3); }});
+  TestPeer good({[&](PeerConnection& c) { TakeBlock(c, content); }});
+  ScriptedNameNode name_node;
+  name_node.Give(BlockAt(bad.endpoint(), 0));
+  name_node.Give(BlockAt(good.endpoint(), 0));
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 1u << 20);
+  ASSERT_TRUE(writer->Append("content").ok());
+  ASSERT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(content, "content");
+  EXPECT_EQ(name_node.calls("abandonBlock"), 1);
+  const auto request = name_node.Last<wire::AddBlockRequest>("addBlock");
+  ASSERT_EQ(request.excluded_size(), 1);
+  EXPECT_EQ(request.excluded(0).id().transfer_port(), bad.endpoint().port);
+  EXPECT_FALSE(request.has_previous());
+}
+
+// Too much to be kept: the file fails, and the next one goes elsewhere.
+TEST_F(FileTest, LargeBlockThatFailsFailsTheFileAndItsDataNodeIsAvoided) {
+  std::string content;
+  TestPeer bad({[&](PeerConnection& c) {
+    c.Read(3);
+    c.ReadMessage<wire::WriteBlockRequest>();
+    wire::BlockAnswer ready;
+    ready.set_status(0);
+    c.WriteMessage(ready);
+    while (content.size() < (3u << 20)) TakePacket(c, content);
+  }});
+  ScriptedNameNode name_node;
+  name_node.Give(BlockAt(bad.endpoint(), 0));
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 64u << 20);
+  const std::string part(1u << 20, 'x');
+  Status status;
+  for (int i = 0; i < 60 && status.ok(); ++i) status = writer->Append(part);
+  if (status.ok()) status = writer->Finish();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_EQ(writer->Finish().code(), Code::kUnavailable);
+  EXPECT_EQ(name_node.calls("complete"), 0);
+  ASSERT_EQ(data_nodes_.Suspects().size(), 1u);
+  EXPECT_EQ(data_nodes_.Suspects()[0].id().transfer_port(), bad.endpoint().port);
+}
+
+class FileReadTest : public FileTest {
+ protected:
+  static wire::FileStatus StatusOfFile(const wire::LocatedBlock& block) {
+    wire::FileStatus status;
+    status.set_file_id(42);
+    status.mutable_locations()->set_file_length(block.block().num_bytes());
+    status.mutable_locations()->set_under_construction(false);
+    *status.mutable_locations()->add_blocks() = block;
+    return status;
+  }
+  // The content, or the failure in words.
+  static std::string Read(const Cluster& cluster, const wire::FileStatus& status) {
+    const auto reader = ReaderOf(cluster, "f", status, "reader");
+    return reader.ok() ? (*reader)->Read(0, 1u << 20).value() : reader.status().ToString();
+  }
+};
+
+TEST_F(FileReadTest, ReplicaThatCannotBeHadIsPassedOver) {
+  TestPeer data_node({[](PeerConnection& c) { ServeBlock(c, "content"); }});
+  ScriptedNameNode name_node;
+  wire::LocatedBlock block = BlockAt(kNobody, 7);
+  *block.add_locations() = BlockAt(data_node.endpoint(), 7).locations(0);
+  EXPECT_EQ(Read(ClusterOf(name_node), StatusOfFile(block)), "content");
+}
+
+TEST_F(FileReadTest, PlacesAreAskedForAgainByTheFilesIdentityWhenNoneIsLeft) {
+  TestPeer data_node({[](PeerConnection& c) { ServeBlock(c, "content"); }});
+  ScriptedNameNode name_node;
+  *name_node.locations.add_blocks() = BlockAt(data_node.endpoint(), 7);
+  name_node.locations.set_file_length(7);
+  name_node.locations.set_under_construction(false);
+  EXPECT_EQ(Read(ClusterOf(name_node), StatusOfFile(BlockAt(kNobody, 7))), "content");
+  EXPECT_EQ(name_node.Last<wire::GetBlockLocationsRequest>("getBlockLocations").path(),
+            "/.reserved/.inodes/42");
+}
+
+TEST_F(FileReadTest, BlockThatNobodyHasIsUnknown) {
+  ScriptedNameNode name_node;
+  wire::LocatedBlock block = BlockAt(kNobody, 7);
+  *name_node.locations.add_blocks() = block;
+  name_node.locations.set_file_length(7);
+  name_node.locations.set_under_construction(false);
+  EXPECT_THAT(Read(ClusterOf(name_node), StatusOfFile(block)),
+              testing::AllOf(HasSubstr("127.0.0.1:1: connect"), HasSubstr("(unavailable)")));
+}
+
+}  // namespace
+}  // namespace databus::hdfs

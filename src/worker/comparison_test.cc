@@ -1,0 +1,127 @@
+#include "worker/comparison.h"
+
+#include <gmock/gmock.h>
+
+#include "commit/test_minutes.h"
+
+namespace databus {
+namespace {
+
+using testing::Contains;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::SizeIs;
+
+constexpr int kStreams = 10;
+constexpr int kMinutes = 20;
+constexpr uint64_t kMuch = 10'000;
+
+class ComparisonTest : public testing::Test {
+ protected:
+  ComparisonTest() {
+    trees_.Close(trees_.first, kMinutes);
+    for (const std::string& stream : trees_.streams) cuts_[stream] = std::nullopt;
+  }
+  std::optional<Comparison::ByStream> Compare(uint64_t budget) {
+    auto compared = comparison_.Compare({trees_.counted_here, trees_.counted_there},
+                                        TwoTrees::kGroup, cuts_, budget);
+    EXPECT_TRUE(compared.ok()) << compared.status().ToString();
+    return *std::move(compared);
+  }
+
+  TwoTrees trees_{kStreams};
+  const Minute last_ = trees_.first + (kMinutes - 1);
+  Comparison::Cuts cuts_;
+  Comparison comparison_;
+};
+
+TEST_F(ComparisonTest, EachManifestIsReadOnceHoweverManyStreamsTheGroupHas) {
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(*all, SizeIs(kStreams));
+  for (const auto& [stream, compared] : *all) {
+    EXPECT_THAT(compared.wrong, IsEmpty());
+    EXPECT_EQ(compared.equal, last_);
+    EXPECT_THAT(compared.there, SizeIs(kMinutes));
+  }
+  EXPECT_EQ(trees_.Count(Verb::kOpen), 2U * kMinutes);
+}
+
+TEST_F(ComparisonTest, OneCallReadsNoMoreThanItMayAndTheNextGoesOn) {
+  int calls = 0;
+  std::optional<Comparison::ByStream> all;
+  for (uint64_t opened = 0; !all; opened = trees_.Count(Verb::kOpen)) {
+    ASSERT_LE(++calls, 5);
+    all = Compare(10);
+    ASSERT_LE(trees_.Count(Verb::kOpen) - opened, 10U);
+    if (!all) EXPECT_EQ(comparison_.compared_to(), trees_.first + (5 * calls - 1));
+  }
+  EXPECT_EQ(all->at("s0").equal, last_);
+  // The newest minute may be open: it is compared again.
+  EXPECT_LE(trees_.Count(Verb::kOpen), 2U * kMinutes + 4);
+}
+
+TEST_F(ComparisonTest, WhatThePrimaryClosesMeanwhileIsTakenIn) {
+  EXPECT_FALSE(Compare(10).has_value());
+  trees_.CloseOne(trees_.there, "", last_ + 1, 1);
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s0").there, Contains(last_ + 1));
+  EXPECT_THAT(all->at("s0").wrong, ElementsAre(last_ + 1));
+  EXPECT_EQ(all->at("s0").equal, last_);
+}
+
+TEST_F(ComparisonTest, WhatIsNotEqualIsKnownThoughItWasComparedEarlier) {
+  const Minute minute = trees_.first + 2;
+  ASSERT_TRUE(trees_.here.Remove(paths::Manifest(View::kMerged, 3, minute, "dc1")).ok());
+  trees_.CloseOne(trees_.here, "dc1", minute, 2);
+  EXPECT_FALSE(Compare(10).has_value());
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s9").wrong, ElementsAre(minute));
+  EXPECT_EQ(all->at("s9").equal, minute + -1);
+}
+
+TEST_F(ComparisonTest, MoreStreamsMayBeAskedForLater) {
+  cuts_.erase("s5");
+  EXPECT_FALSE(Compare(10).has_value());
+  cuts_["s5"] = std::nullopt;
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_EQ(all->at("s5").equal, last_);
+  EXPECT_THAT(*all, SizeIs(kStreams));
+}
+
+// What was listed by an earlier call is no reason to call it missing now.
+TEST_F(ComparisonTest, WhatIsPurgedMeanwhileIsNotCompared) {
+  for (int i = 0; i < kMinutes; ++i) {  // as the original published: no manifests
+    ASSERT_TRUE(
+        trees_.here.Remove(paths::Manifest(View::kMerged, 3, trees_.first + i, "dc1")).ok());
+    ASSERT_TRUE(trees_.there.Remove(paths::Manifest(View::kMerged, 3, trees_.first + i, "")).ok());
+  }
+  EXPECT_FALSE(Compare(10).has_value());
+  for (int i = 0; i < 10; ++i) trees_.Purge(trees_.there, trees_.first + i);
+  uint64_t budget = kMuch;
+  const auto torn = comparison_.Compare({trees_.counted_here, trees_.counted_there},
+                                        TwoTrees::kGroup, cuts_, budget);
+  EXPECT_EQ(torn.code(), Code::kUnavailable);
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s0").there, SizeIs(kMinutes - 10));
+  // The newest one may be open.
+  EXPECT_THAT(all->at("s0").wrong, ElementsAre(last_));
+}
+
+TEST_F(ComparisonTest, AManifestThatCannotBeReadDecidesNothing) {
+  trees_.plan.Add({.verb = Verb::kOpen, .store_part = "there", .fault = Fault::RequestLost()});
+  uint64_t budget = kMuch;
+  const auto failed = comparison_.Compare({trees_.counted_here, trees_.counted_there},
+                                          TwoTrees::kGroup, cuts_, budget);
+  EXPECT_EQ(failed.code(), Code::kUnavailable);
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s0").wrong, IsEmpty());
+}
+
+}  // namespace
+}  // namespace databus

@@ -1,0 +1,54 @@
+// A real HDFS cluster for one test program: tools/hdfs-rig, which ends with the program.
+#pragma once
+
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "storage/hdfs/hdfs_storage.h"
+
+namespace databus {
+
+struct RigCluster {
+  std::string url;        // "hdfs://127.0.0.1:34567", "hdfs://ns1"
+  uint16_t rpc_port = 0;  // of the first name node
+  uint16_t web_port = 0;
+  std::string conf;             // Hadoop's configuration directory
+  std::vector<int> data_nodes;  // process ids
+
+  // A tree at `root`, spoken to through `port`; with little patience, so that a test of what does
+  // not work ends soon.
+  HdfsOptions Options(const std::string& root, uint16_t port) const;
+};
+
+class Rig {
+ public:
+  enum class Outcome { kReady, kUnavailable, kFailed };
+  // Starts one cluster with two data nodes, and `options` besides ("--ha"). kUnavailable: Hadoop
+  // cannot be had here.
+  Outcome Start(const std::string& options);
+  ~Rig();
+
+  const RigCluster& cluster() const { return cluster_; }
+  // Has the rig obey "kill 1 datanode1" and the like.
+  void Obey(const std::string& line);
+  // What Hadoop's own shell prints for these arguments.
+  std::string Shell(const std::string& arguments) const;
+
+ private:
+  // The next line of what the rig says; "" at its end.
+  std::string ReadLine();
+
+  int input_ = -1;  // closed to end it
+  FILE* output_ = nullptr;
+  int pid_ = -1;
+  std::string directory_;
+  RigCluster cluster_;
+};
+
+// The program's rig; started by its main(), with DATABUS_RIG_OPTIONS.
+Rig& TheRig();
+
+}  // namespace databus
