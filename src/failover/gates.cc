@@ -1,6 +1,7 @@
 #include "failover/gates.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include <fmt/format.h>
 
@@ -45,6 +46,13 @@ class Judge {
     gate_.waits.push_back(fmt::format(format, std::forward<Args>(args)...));
     gate_.outstanding += outstanding;
   }
+  // What keeps the rest from coming: told first, as it is what somebody has to do something about.
+  template <typename... Args>
+  void Obstacle(fmt::format_string<Args...> format, Args&&... args) {
+    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
+                       fmt::format(format, std::forward<Args>(args)...));
+    ++gate_.outstanding;
+  }
   bool Without(const std::string& cluster, const std::string& collector = "") const {
     return IsWithout(journal_.without, cluster, collector);
   }
@@ -57,7 +65,7 @@ class Judge {
   bool Answers(const std::string& cluster) {
     const SeenTree& tree = seen_.TreeOf(cluster);
     if (tree.Answers()) return true;
-    Wait(1, "cluster {} does not answer: {}", cluster, tree.why_away);
+    Obstacle("cluster {} does not answer: {}", cluster, tree.why_away);
     return false;
   }
 
@@ -65,7 +73,7 @@ class Judge {
     if (!Answers(cluster)) return;
     const SeenWorker& worker = seen_.WorkerOf(cluster);
     if (worker.life != Life::kAlive) {
-      Wait(1, "no worker of {} is alive: start one", cluster);
+      Obstacle("no worker of {} is alive: start one", cluster);
     } else if (!Obeys(worker.epoch, worker.digest, stored)) {
       Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", cluster, worker.epoch,
            stored.epoch);
@@ -82,8 +90,8 @@ class Judge {
       if (Without(collector.cluster, collector.name) || collector.life == Life::kStopped) continue;
       if (collector.life == Life::kSilent) {
         if (Absent(collector.cluster)) continue;
-        Wait(1, "collector {} {}: start it, or go on without it (--without {})", collector.Label(),
-             collector.Silence(), collector.Label());
+        Obstacle("collector {} {}: start it, or go on without it (--without {})", collector.Label(),
+                 collector.Silence(), collector.Label());
       } else if (!Obeys(collector.epoch, collector.digest, stored)) {
         Wait(1, "collector {} obeys topology epoch {}, not yet {}", collector.Label(),
              collector.epoch, stored.epoch);
@@ -284,7 +292,7 @@ class Judge {
     const std::string& site = Change().to;
     if (!Answers(site)) return;
     const SeenWorker& worker = seen_.WorkerOf(site);
-    if (worker.life != Life::kAlive) Wait(1, "no worker of {} is alive: start one", site);
+    if (worker.life != Life::kAlive) Obstacle("no worker of {} is alive: start one", site);
     if (seen_.newest && worker.epoch < seen_.newest->stored.epoch) {
       Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", site, worker.epoch,
            seen_.newest->stored.epoch);
@@ -316,6 +324,7 @@ class Judge {
   const Journal& journal_;
   const Observation& seen_;
   Gate gate_;
+  std::ptrdiff_t obstacles_ = 0;  // at the beginning of its waits
 };
 
 }  // namespace

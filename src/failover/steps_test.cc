@@ -575,6 +575,19 @@ TEST(StepsTest, WhateverIsMissingOrUnknownKeepsAGateShutAndIsNamed) {
   }
 }
 
+// The first wait is what a terminal shows.
+TEST(StepsTest, WhatKeepsTheRestFromComingIsToldFirst) {
+  Machine machine(Kind::kPlanned);
+  while (machine.journal.step != Step::kDrain) machine.Do(machine.Next());
+  Observation seen = machine.model.See();
+  seen.trees["dc1"].flow["clicks"].data_files["c1"] = 3;
+  seen.trees["dc3"].why_away = "no route";
+  const Action action = NextAction(machine.journal, seen);
+  ASSERT_EQ(action.gate.waits.size(), 2U);
+  EXPECT_THAT(action.gate.waits[0], HasSubstr("cluster dc3 does not answer: no route"));
+  EXPECT_THAT(action.gate.waits[1], HasSubstr("dc1 has 3 files of clicks"));
+}
+
 TEST(StepsTest, ACollectorThatTheOperatorGaveUpIsNotWaitedFor) {
   Machine machine(Kind::kPlanned);
   machine.journal.without = {"dc3/c1"};

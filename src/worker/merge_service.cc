@@ -94,13 +94,15 @@ void MergeService::RunOnce(Minute now) {
   if (Planted(Bug::kCloseOnlyWithTraffic)) groups.clear();
   for (const auto& [source, queue] : queues_) groups.merge(queue.Groups());
   for (const auto& [group, streams] : frozen_) groups.insert(group);
+  // What is salvaged may lie in no queue; its era is to begin all the same.
+  salvage_.BeginRun();
+  groups.merge(salvage_.DueGroups());
   for (const Group group : groups) {
     const bool ended_well = options_.writers.With(
         group, "merge", [&](GroupWriter& writer) { return MergeGroup(writer, group, now); });
     if (ended_well || Planted(Bug::kFailedLinesSettled)) continue;
     for (auto& [source, queue] : queues_) queue.Unsettle(group);
   }
-  salvage_.BeginRun();
   for (const Group group : salvage_.DueGroups()) {
     options_.writers.With(group, "salvage",
                           [&](GroupWriter& writer) { return SalvageGroup(writer, group, now); });
@@ -331,8 +333,8 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
-  // Only of streams whose era has begun: what mirrors have is copied before anything is merged anew.
-  // Not begun here: a mirror that went away in the middle of that would be passed over.
+  // Only of streams whose era has begun: what mirrors have is copied before anything is merged
+  // anew. Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
