@@ -75,8 +75,8 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
     const auto here = ledger.streams.find(name);
     const bool history = here != ledger.streams.end() && here->second.history;
     const auto era = eras->streams.find(name);
-    const bool is_new =
-        (stream.cut || history) && (era == eras->streams.end() || era->second != EraOf(stream));
+    const bool is_new = (!EraOf(stream).IsFirst() || history) &&
+                        (era == eras->streams.end() || era->second != EraOf(stream));
     if (is_new) {
       due.emplace(name, Reason::kNewEra);
     } else if (doubted_.contains(name)) {
@@ -93,11 +93,13 @@ Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& du
   for (const auto& [name, reason] : due) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto era = there.streams.find(name);
-    if (!stream.cut || (era != there.streams.end() && era->second == EraOf(stream))) continue;
+    const Era awaited = EraOf(stream);
+    const bool begun = era != there.streams.end() && era->second == awaited;
+    if (awaited.IsFirst() || begun) continue;
     waiting.insert(name);
     Notice(name,
-           fmt::format("{} has not begun to publish {} after {}", of.primary, name,
-                       stream.cut->ToIso()),
+           fmt::format("{} has not begun to publish {} {}", of.primary, name,
+                       stream.cut ? "after " + stream.cut->ToIso() : "as it was settled"),
            "then the minutes here are compared with those there; the other streams go on");
   }
   for (const std::string& name : waiting) due.erase(name);
