@@ -114,7 +114,7 @@ class Operator {
   }
 
   void Mend(const Said& said) {
-    if (said.Has("topology choose")) {
+    if (said.Has("'databus topology choose'") || said.Has("`databus topology choose`")) {
       Choose();
     } else if (said.Has("then abort")) {
       const std::string word = said.Has("-failback-") ? "failback" : "failover";
