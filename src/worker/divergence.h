@@ -63,6 +63,8 @@ class Divergence {
   // The stream is compared once more, whatever is remembered: minutes are missing here that were
   // closed without it, or are gone at the primary.
   void Doubt(const std::string& stream) { doubted_.insert(stream); }
+  // Whether it is still to be compared for that.
+  bool Doubts(const std::string& stream) const { return doubted_.contains(stream); }
 
  private:
   using Places = std::map<Minute, std::set<std::string>>;  // streams

@@ -17,7 +17,9 @@ constexpr std::chrono::seconds kSeenOpen{60};
 // How long a stream is left alone whose files cannot be put into place: each try costs a copy.
 constexpr std::chrono::seconds kBlocked{60};
 
+// Without a name, the minute's directory.
 std::string FilePath(const std::string& stream, Minute minute, const std::string& name) {
+  if (name.empty()) return paths::MinuteDir(View::kMerged, stream, minute);
   return paths::MinuteFile(View::kMerged, stream, minute, name);
 }
 
@@ -429,8 +431,9 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
 }
 
 // In the open minute a file counts when it is here; a closed one holds what its manifests say. One
-// that lacks the file is compared with the primary's once more; after that the primary has not got
-// it, either.
+// that lacks the file is compared with the primary's once more. What is not here after that is gone
+// there, too; or the primary has closed the minute without the stream, which has to wait (P28), and
+// describes it later.
 Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow& flow,
                                                  const paths::MinutePath& line,
                                                  MinuteContent& here) {
@@ -446,9 +449,14 @@ Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow
   if (files && (line.file.empty() || files->contains(line.file))) return Line::kDone;
   if (doubted_lines_.emplace(line.stream, line.minute).second) {
     divergence_.Doubt(line.stream);
-    return Line::kDue;
   }
-  return Line::kGone;
+  if (divergence_.Doubts(line.stream)) return Line::kDue;
+  const auto there = flow.source.Stat(FilePath(line.stream, line.minute, line.file));
+  if (there.ok()) return Line::kDue;
+  if (there.code() != Code::kNotFound) return there.status();
+  // P1: nothing is absent from a cluster that went away in the middle.
+  options_.clusters.CheckOne(flow.primary);
+  return options_.clusters.Find(flow.primary) == nullptr ? Line::kDue : Line::kGone;
 }
 
 bool MirrorService::IsOwn(const std::string& stream) const {
