@@ -106,6 +106,8 @@ class Divergence {
                                       const std::set<std::string>& waiting);
   Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
                                       const std::set<std::string>& waiting);
+  enum class IsNew : uint8_t { kNo, kYes };  // the era
+  Comparison::Bounds BoundsOf(const std::string& stream, IsNew is_new) const;
   static void FillPlan(const Due& due, Plan& plan);
   void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.
