@@ -7,8 +7,6 @@
 #include "base/crc32c.h"
 #include "base/planted.h"
 #include "cluster/names.h"
-#include "commit/minute_content.h"
-#include "commit/minute_tree.h"
 #include "worker/first_copies.h"
 
 namespace databus {
@@ -25,7 +23,8 @@ std::string PathOf(const paths::MinutePath& line) {
 
 MergeService::MergeService(Options options, Learnt learnt)
     : options_(std::move(options)),
-      indexes_(std::move(learnt.indexes)),
+      index_({options_.topology, options_.cluster, options_.writers.groups(), options_.problems},
+             std::move(learnt.index)),
       salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
                 options_.eras, options_.problems, options_.stats, options_.writers.groups(),
                 options_.retention_limit_percent},
@@ -35,7 +34,7 @@ MergeService::MergeService(Options options, Learnt learnt)
     const Group group = GroupOf(stream.name, options_.writers.groups());
     // What others published of it meanwhile, and was copied here, is in no index.
     const auto before = learnt.own.find(stream.name);
-    if (before == learnt.own.end() || before->second != EraOf(stream)) indexes_.erase(group);
+    if (before == learnt.own.end() || before->second != EraOf(stream)) index_.Forget(group);
     own_eras_[stream.name] = EraOf(stream);
     if (stream.publication == Publication::kFrozen) {
       frozen_[group].push_back(stream.name);
@@ -56,8 +55,7 @@ MergeService::MergeService(Options options, Learnt learnt)
 }
 
 MergeService::Learnt MergeService::TakeLearnt() {
-  for (auto& [group, index] : indexes_) index.epoch = 0;  // whoever comes next looks what is new
-  return {std::move(indexes_), std::move(own_eras_), salvage_.TakeLearnt()};
+  return {index_.TakeLearnt(), std::move(own_eras_), salvage_.TakeLearnt()};
 }
 
 void MergeService::FindWaiting() {
@@ -82,6 +80,7 @@ void MergeService::FindWaiting() {
 }
 
 void MergeService::RunOnce(Minute now) {
+  strangers_.clear();
   FindWaiting();
   RefreshQueues();
   for (auto& [source, queue] : queues_) {
@@ -103,6 +102,7 @@ void MergeService::RunOnce(Minute now) {
     if (ended_well || Planted(Bug::kFailedLinesSettled)) continue;
     for (auto& [source, queue] : queues_) queue.Unsettle(group);
   }
+  TellStrangers();
   for (const Group group : salvage_.DueGroups()) {
     options_.writers.With(group, "salvage",
                           [&](GroupWriter& writer) { return SalvageGroup(writer, group, now); });
@@ -137,135 +137,6 @@ void MergeService::RefreshQueues() {
   }
 }
 
-Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
-  Index& index = indexes_[group];
-  if (index.epoch == writer.staging().epoch()) return &index.index;
-  if (Planted(Bug::kIndexNotRebuilt)) return &index.index;
-  // Files never leave the index: what it holds is true in every epoch, and only what was closed
-  // since, by whomever, and what is open now may be missing.
-  DATABUS_RETURN_IF_ERROR(ExtendIndex(writer, group, index));
-  for (const auto& [stream, open] : writer.OwnLedger().streams) {
-    if (!Planted(Bug::kIndexWithoutOpen)) index.index.AddAll(stream, open.open_files);
-  }
-  index.epoch = writer.staging().epoch();
-  return &index.index;
-}
-
-Status MergeService::ExtendIndex(GroupWriter& writer, Group group, Index& index) {
-  if (index.built == Index::Built::kNo) {
-    DATABUS_RETURN_IF_ERROR(IndexMinutes(writer, group, index));
-    DATABUS_RETURN_IF_ERROR(IndexUndescribed(writer, index.index));
-    index.built = Index::Built::kYes;
-    return Status::Ok();
-  }
-  const Minute from = index.covered ? index.covered->Next() : kFirstMinute;
-  DATABUS_ASSIGN_OR_RETURN(
-      const std::vector<Minute> minutes,
-      ListManifests(writer.staging().storage(), View::kMerged, group, "", from, kLastMinute));
-  for (const Minute minute : minutes) {
-    DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index.index));
-  }
-  if (!minutes.empty()) index.covered = minutes.back();
-  return Status::Ok();
-}
-
-// Whoever closed them: what was mirrored before this cluster became the primary counts as well.
-Status MergeService::IndexMinutes(GroupWriter& writer, Group group, Index& index) {
-  Storage& storage = writer.staging().storage();
-  enum class Closed : uint8_t { kByOwn, kByOthers };
-  std::map<Minute, Closed> minutes;
-  DATABUS_RETURN_IF_ERROR(
-      WalkHours(storage, paths::ManifestRoot(View::kMerged, group), kFirstMinute, kLastMinute,
-                Order::kAscending, [&](Minute hour, const DirEntry& entry) {
-                  const auto name = paths::ManifestName::Parse(entry.name);
-                  const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
-                  if (!minute) return Walk::kContinue;
-                  const bool own = name->primary.empty() && !name->amendment;
-                  if (own) index.covered = minute;
-                  if (own) minutes.try_emplace(*minute, Closed::kByOwn);
-                  if (!own) minutes[*minute] = Closed::kByOthers;
-                  return Walk::kContinue;
-                }));
-  MinuteContent content(storage, View::kMerged, group);
-  for (const auto& [minute, closed] : minutes) {
-    if (closed == Closed::kByOwn) {
-      DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index.index));
-      continue;
-    }
-    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
-    for (const auto& [stream, files] : *streams) index.index.AddAll(stream, files);
-  }
-  return IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.begin()->first,
-                           index.index);
-}
-
-// The minutes that the primary before this one had not closed yet.
-Status MergeService::IndexUndescribed(GroupWriter& writer, IdentityIndex& index) {
-  for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
-    if (!minutes.history) continue;
-    for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
-      const auto files =
-          ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
-      if (files.ok()) {
-        index.AddAll(stream, *files);
-      } else if (files.code() != Code::kNotFound) {
-        return files.status();
-      }
-    }
-  }
-  return Status::Ok();
-}
-
-Status MergeService::IndexOwnMinute(GroupWriter& writer, Group group, Minute minute,
-                                    IdentityIndex& index) {
-  const auto manifest = ReadManifest(writer.staging().storage(), View::kMerged, group, minute, "");
-  if (manifest.ok()) {
-    for (const auto& [stream, files] : manifest->streams) index.AddAll(stream, files);
-  } else if (manifest.code() == Code::kCorrupt) {
-    DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index));
-    options_.problems.Report(manifest.status().ToString(),
-                             "the minute's files were read instead; remove the manifest");
-  } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile
-    return manifest.status();
-  }
-  return Status::Ok();
-}
-
-Status MergeService::IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index) {
-  for (const auto& [stream, known] : writer.OwnLedger().streams) {
-    const auto files = ReadMinuteFiles(writer.staging().storage(),
-                                       paths::MinuteDir(View::kMerged, stream, minute));
-    if (files.ok()) {
-      index.AddAll(stream, *files);
-    } else if (files.code() != Code::kNotFound) {
-      return files.status();
-    }
-  }
-  return Status::Ok();
-}
-
-// Minutes of the original system, from before there were manifests: its files are known by name.
-Status MergeService::IndexTheOriginals(GroupWriter& writer, Group group, Minute before,
-                                       IdentityIndex& index) {
-  Storage& storage = writer.staging().storage();
-  for (const StreamSpec& stream : options_.topology.streams) {
-    if (stream.Primary() != options_.cluster ||
-        GroupOf(stream.name, options_.writers.groups()) != group) {
-      continue;
-    }
-    DATABUS_ASSIGN_OR_RETURN(
-        const std::vector<Minute> minutes,
-        ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));
-    for (const Minute minute : minutes) {
-      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream.name, minute));
-      if (entries.code() == Code::kNotFound) continue;
-      if (!entries.ok()) return entries.status();
-      for (const DirEntry& entry : *entries) index.AddName(stream.name, entry.name);
-    }
-  }
-  return Status::Ok();
-}
-
 Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   // First, so that an entry is not merged again that only waits to be cleaned up.
   if (writer.PendingCleanUps() > 0) {
@@ -274,7 +145,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
-  DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
+  DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
   while (true) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const std::vector<Wanted> wanted = Select(group);
@@ -288,7 +159,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
-  indexes_[group].covered = writer.OwnLedger().closed;
+  index_.Covers(writer, group);
   AcknowledgeFrozen(writer, group);
   return Status::Ok();
 }
@@ -314,12 +185,16 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
     if (waiting_.contains(stream->name)) continue;
     const auto era = known->streams.find(stream->name);
     const bool is_known = era != known->streams.end();
-    if (is_known ? era->second == EraOf(*stream) : !stream->cut) continue;
-    begun[stream->name] = EraOf(*stream);
-    if (stream->cut) begin.push_back(stream);
+    const Era begins = EraOf(*stream);
+    if (is_known ? era->second == begins : begins.IsFirst()) continue;
+    begun[stream->name] = begins;
+    // What mirrors have beyond this cluster when a conflict was settled may be of the other side,
+    // which has merged by itself what was merged here: it comes by its identity (P34).
+    const bool is_settlement = begins.settled != (is_known ? era->second.settled : 0);
+    if (stream->cut && !is_settlement) begin.push_back(stream);
   }
   // What is copied from mirrors now is described by amendments, which only a whole walk reads.
-  if (!begin.empty()) indexes_.erase(group);
+  if (!begin.empty()) index_.Forget(group);
   DATABUS_RETURN_IF_ERROR(
       CopyFromMirrors(writer,
                       {options_.cluster, options_.clusters, options_.clock, options_.problems,
@@ -337,7 +212,7 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
   // anew. Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
-    DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
+    DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
                              salvage_.Next(writer, *index, waiting_, kFilesPerCommitMax));
     CommitRequest request;
@@ -348,7 +223,7 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
       DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
     }
     DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, std::move(missed)));
-    if (batch.ended.empty()) break;  // the other groups get their turn
+    if (batch.ended.empty() && batch.put_off.empty()) break;  // the other groups get their turn
   }
   return Status::Ok();
 }
@@ -422,20 +297,28 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
     return false;
   }
   const StreamSpec* stream = options_.topology.FindStream(line.stream);
-  const std::string topic =
-      fmt::format("{} merge from {} of {}", options_.cluster, source, line.stream);
   if (stream != nullptr && stream->Primary() == options_.cluster) {
-    options_.problems.Clear(topic);
     if (waiting_.contains(line.stream)) return false;
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
-  options_.problems.Raise(
-      topic,
-      fmt::format("{}: {} names files of {}, which {} does not merge at {}", source, entry.path,
-                  line.stream, options_.topology.file, options_.cluster),
-      "they wait until it does; give all workers the same databus.xml");
+  strangers_[source].try_emplace(
+      line.stream, fmt::format("{}: {} names files of {}, which {} does not merge at {}", source,
+                               entry.path, line.stream, options_.topology.file, options_.cluster));
   return false;
+}
+
+// As they were found in this run: none is left when their cluster has put them elsewhere, or this
+// one merges them.
+void MergeService::TellStrangers() {
+  for (const auto& [source, queue] : queues_) {
+    std::vector<std::string> whats;
+    for (const auto& [stream, what] : strangers_[source]) whats.push_back(what);
+    options_.problems.RaiseEach(
+        fmt::format("{} merge from {} of other streams", options_.cluster, source), whats,
+        "they wait; the worker of that cluster puts them into the right queue when it obeys the "
+        "same epoch");
+  }
 }
 
 Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted,
@@ -501,7 +384,7 @@ Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitReq
     return Status::Ok();
   }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
-                           IndexOf(writer, GroupOf(stream, options_.writers.groups())));
+                           index_.Of(writer, GroupOf(stream, options_.writers.groups())));
   const bool known =
       index->Contains(stream, name, facts.file) || !in_request_.Add(stream, name, facts.file);
   if (known && !Planted(Bug::kMergeWithoutIndex)) {
