@@ -162,9 +162,11 @@ Status MergeService::ExtendIndex(GroupWriter& writer, Group group, Index& index)
   DATABUS_ASSIGN_OR_RETURN(
       const std::vector<Minute> minutes,
       ListManifests(writer.staging().storage(), View::kMerged, group, "", from, kLastMinute));
+  Unnamed unnamed;
   for (const Minute minute : minutes) {
-    DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index.index));
+    DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index, unnamed));
   }
+  DATABUS_RETURN_IF_ERROR(IndexUnnamed(writer, unnamed, index.index));
   if (!minutes.empty()) index.covered = minutes.back();
   return Status::Ok();
 }
@@ -187,14 +189,17 @@ Status MergeService::IndexMinutes(GroupWriter& writer, Group group, Index& index
                   return Walk::kContinue;
                 }));
   MinuteContent content(storage, View::kMerged, group);
+  Unnamed unnamed;
   for (const auto& [minute, closed] : minutes) {
     if (closed == Closed::kByOwn) {
-      DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index.index));
+      DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index, unnamed));
       continue;
     }
     DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
     for (const auto& [stream, files] : *streams) index.index.AddAll(stream, files);
+    NoteUnnamed(group, minute, *streams, unnamed);
   }
+  DATABUS_RETURN_IF_ERROR(IndexUnnamed(writer, unnamed, index.index));
   return IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.begin()->first,
                            index.index);
 }
@@ -216,13 +221,78 @@ Status MergeService::IndexUndescribed(GroupWriter& writer, IdentityIndex& index)
   return Status::Ok();
 }
 
-Status MergeService::IndexOwnMinute(GroupWriter& writer, Group group, Minute minute,
-                                    IdentityIndex& index) {
+void MergeService::NoteUnnamed(Group group, Minute minute, const MinuteContent::Streams& named,
+                               Unnamed& unnamed) const {
+  for (const auto& [stream, era] : own_eras_) {
+    if (named.contains(stream) || GroupOf(stream, options_.writers.groups()) != group) continue;
+    unnamed[stream].insert(minute);
+  }
+}
+
+// A minute may have been closed without a stream that waited then (P28), by whoever was the primary,
+// and copied so. What lies there counts as well, and is described from now on.
+Status MergeService::IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed,
+                                  IdentityIndex& index) {
+  Storage& storage = writer.staging().storage();
+  MinuteContent content(storage, View::kMerged, writer.staging().group());
+  std::map<Minute, MinuteChange> changes;
+  for (const auto& [stream, minutes] : unnamed) {
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<Minute> present,
+                             ListMinutes(storage, paths::Stream(View::kMerged, stream),
+                                         *minutes.begin(), *minutes.rbegin()));
+    for (const Minute minute : present) {
+      if (!minutes.contains(minute)) continue;
+      DATABUS_ASSIGN_OR_RETURN(const auto described, content.Described(stream, minute));
+      auto files = content.Read(stream, minute);
+      if (files.code() == Code::kNotFound) continue;  // purged meanwhile
+      DATABUS_RETURN_IF_ERROR(files.status());
+      index.AddAll(stream, *files);
+      if (described) continue;
+      MinuteChange& change = changes.try_emplace(minute, MinuteChange{"", minute, {}}).first->second;
+      change.streams[stream].holds = *std::move(files);
+    }
+  }
+  return Describe(writer, std::move(changes), content);
+}
+
+// Those of streams that are published here by now; the others' minutes are described by then.
+Status MergeService::Describe(GroupWriter& writer, std::map<Minute, MinuteChange> changes,
+                              MinuteContent& content) {
+  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
+  const Ledger& ledger = writer.OwnLedger();
+  for (auto& [minute, change] : changes) {
+    if (!ledger.closed || minute > *ledger.closed) break;  // open
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
+    std::erase_if(change.streams, [&](const auto& of_stream) {
+      const std::string& name = of_stream.first;
+      const Era& own = own_eras_.at(name);
+      const auto era = eras->streams.find(name);
+      const bool begun = era == eras->streams.end() ? !own.cut : era->second == own;
+      const auto known = ledger.streams.find(name);
+      // The writer's own history is completed in its order.
+      const bool in_order = known != ledger.streams.end() && known->second.history &&
+                            *known->second.history < minute;
+      return !begun || in_order || waiting_.contains(name) || IsFrozen(name);
+    });
+    if (change.streams.empty()) continue;
+    DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), content));
+  }
+  return Status::Ok();
+}
+
+bool MergeService::IsFrozen(const std::string& stream) const {
+  const StreamSpec* const spec = options_.topology.FindStream(stream);
+  return spec != nullptr && spec->publication == Publication::kFrozen;
+}
+
+Status MergeService::IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, Index& index,
+                                    Unnamed& unnamed) {
   const auto manifest = ReadManifest(writer.staging().storage(), View::kMerged, group, minute, "");
   if (manifest.ok()) {
-    for (const auto& [stream, files] : manifest->streams) index.AddAll(stream, files);
+    for (const auto& [stream, files] : manifest->streams) index.index.AddAll(stream, files);
+    NoteUnnamed(group, minute, manifest->streams, unnamed);
   } else if (manifest.code() == Code::kCorrupt) {
-    DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index));
+    DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index.index));
     options_.problems.Report(manifest.status().ToString(),
                              "the minute's files were read instead; remove the manifest");
   } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile

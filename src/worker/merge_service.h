@@ -5,11 +5,13 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "audit/identity_index.h"
 #include "cluster/topology.h"
+#include "commit/minute_content.h"
 #include "worker/clusters.h"
 #include "worker/copier.h"
 #include "worker/eras.h"
@@ -99,7 +101,16 @@ class MergeService {
   Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
   Status ExtendIndex(GroupWriter& writer, Group group, Index& index);
   Status IndexMinutes(GroupWriter& writer, Group group, Index& index);
-  Status IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, IdentityIndex& index);
+  // Minutes by own streams of a group that their manifests do not name.
+  using Unnamed = std::map<std::string, std::set<Minute>>;
+  void NoteUnnamed(Group group, Minute minute, const MinuteContent::Streams& named,
+                   Unnamed& unnamed) const;
+  Status IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed, IdentityIndex& index);
+  Status Describe(GroupWriter& writer, std::map<Minute, MinuteChange> changes,
+                  MinuteContent& content);
+  bool IsFrozen(const std::string& stream) const;
+  Status IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, Index& index,
+                        Unnamed& unnamed);
   Status IndexUndescribed(GroupWriter& writer, IdentityIndex& index);
   Status IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index);
   Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
