@@ -130,6 +130,7 @@ void Checker::OnRename(const std::string& cluster, const std::string& from, cons
   CheckHourPurged(cluster, from, to);
   if (IsWithin(to, TopologyRoot())) history_.OnStored(ReadFile(cluster, to));
   if (IsWithin(to, ErasRoot())) history_.OnEras(cluster, ReadFile(cluster, to));
+  if (IsWithin(to, FailoverRoot())) OnJournal(ReadFile(cluster, to), to);
   const auto at = paths::ParseMinutePath(to);
   if (!at) return;
   CheckPublisher(cluster, *at, from);
@@ -154,9 +155,7 @@ void Checker::OnCreate(const std::string& cluster, const std::string& path) {
   }
 }
 
-void Checker::OnReplace(const std::string& /*cluster*/, const std::string& path,
-                        std::string_view text) {
-  if (!IsWithin(path, FailoverRoot())) return;
+void Checker::OnJournal(std::string_view text, const std::string& path) {
   history_.OnJournal(text);
   if (!history_.unequal().empty()) Fail("G2", "a failover has ended: " + history_.unequal(), path);
 }
@@ -502,7 +501,7 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
       if (there.messages.contains(key)) continue;
       if (IsQueued(cluster, line, path)) break;
       // A hint: what is there is compared with all that is here.
-      if (mirror && history_.MayDiverge(to, at->stream)) break;
+      if (mirror && (history_.MayDiverge(to, at->stream) || IsNobodysHint(cluster, to, *at))) break;
       return Fail("G7",
                   fmt::format("{}: a queue entry goes before {} is on {}", cluster, at->file, to),
                   path);
@@ -579,19 +578,20 @@ std::optional<std::string> Checker::OldEntry(const std::string& cluster, const s
     if (!entries.ok()) continue;
     for (const DirEntry& entry : *entries) {
       const std::string path = paths::Join(directory, entry.name);
-      if (entry.info.modified < before && !IsNobodys(cluster, path)) return path;
+      if (entry.info.modified < before) return path;
     }
   }
   return std::nullopt;
 }
 
-// A hint for a mirror that looks elsewhere now, left by a primary that was given up.
-bool Checker::IsNobodys(const std::string& cluster, const std::string& path) const {
-  if (!IsWithin(path, paths::Parent(paths::Mirrors("c")))) return false;
-  const std::string text = ReadFile(cluster, path);
-  const auto at = paths::ParseQueueLine(std::string_view(text).substr(0, text.find('\n')));
-  const StreamSpec* const stream = at ? history_.Find(at->stream) : nullptr;
-  return stream != nullptr && stream->Primary() != cluster;
+// A line for a mirror says where to look first at the primary (P16). One that lies at a cluster which
+// is not the primary, or for one that is no mirror, stands for nothing: what it names is as at the
+// primary, or is set aside and has to arrive again (G2).
+bool Checker::IsNobodysHint(const std::string& cluster, const std::string& reader,
+                            const paths::MinutePath& line) const {
+  const StreamSpec* const stream = history_.Find(line.stream);
+  return stream == nullptr || stream->Primary() != cluster ||
+         stream->RoleOf(reader) != Role::kMirror;
 }
 
 std::optional<std::string> Checker::Unfinished(WallTime healed) const {

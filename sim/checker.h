@@ -66,8 +66,6 @@ class Checker {
   void OnCreate(const std::string& cluster, const std::string& path);
   // Before it happens: what is removed can still be read.
   void OnRemove(const std::string& cluster, const std::string& path);
-  // Its content was replaced.
-  void OnReplace(const std::string& cluster, const std::string& path, std::string_view text);
   // A power cut has undone a rename (to is where it had been moved to).
   void OnUndone(const std::string& cluster, const std::string& from, const std::string& to);
 
@@ -104,6 +102,7 @@ class Checker {
   using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream
 
   void Fail(const std::string& promise, std::string what, const std::string& path);
+  void OnJournal(std::string_view text, const std::string& path);
   void OnMinuteAppears(const std::string& cluster, const paths::MinutePath& at,
                        const std::string& path);
   void OnFileAppears(const std::string& cluster, const paths::MinutePath& at,
@@ -124,7 +123,8 @@ class Checker {
                   const std::string& to);
   bool IsEqualUpTo(const std::string& cluster, const std::string& primary,
                    const paths::MinutePath& at);
-  bool IsNobodys(const std::string& cluster, const std::string& path) const;
+  bool IsNobodysHint(const std::string& cluster, const std::string& reader,
+                     const paths::MinutePath& line) const;
   bool HasFile(const std::string& cluster, const paths::MinutePath& at, uint64_t digest) const;
   bool AnotherHasFile(const std::string& but, const paths::MinutePath& at, uint64_t digest) const;
   // Whether a queue entry at the cluster other than `but` holds the line.

@@ -113,16 +113,23 @@ class Operator {
     return false;
   }
 
+  // What goes on with something may name what has to be done about it instead.
   void Mend(const Said& said) {
-    if (said.Has("topology choose")) {
+    for (const std::string word : {"failback", "failover"}) {
+      if (!said.Has(fmt::format("'databus {} resume'", word))) continue;
+      const Said resumed = Type({word, "resume"});
+      if (!resumed.IsOver()) EndOrChoose(resumed);
+      return;
+    }
+    EndOrChoose(said);
+  }
+
+  void EndOrChoose(const Said& said) {
+    if (said.Has("databus topology choose")) {
       Choose();
     } else if (said.Has("then abort")) {
       const std::string word = said.Has("-failback-") ? "failback" : "failover";
       Type({word, "abort", "--yes"});
-    } else if (said.Has("'databus failback resume'")) {
-      Type({"failback", "resume"});
-    } else if (said.Has("'databus failover resume'")) {
-      Type({"failover", "resume"});
     } else if (said.Has("can be resumed")) {  // after a long wait
       Choose();
     }

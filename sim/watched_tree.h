@@ -59,9 +59,7 @@ class WatchedTree final : public Storage {
     return answers;
   }
   Status Replace(const std::string& path, std::string_view content) override {
-    Status answer = tree_.Replace(path, content);
-    if (answer.ok()) checker_.OnReplace(cluster_, path, content);
-    return answer;
+    return tree_.Replace(path, content);
   }
   Status SyncAll() override { return tree_.SyncAll(); }
 

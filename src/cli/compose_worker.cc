@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <chrono>
@@ -51,15 +52,25 @@ class WorkerProcess {
                                },
                                file.clusters, ClustersOf(config_, file)},
         nullptr);
-    DATABUS_RETURN_IF_ERROR(BeginWith(file));
+    DATABUS_RETURN_IF_ERROR(BeginWith(file, stop));
     while (!stop.Stopped()) DATABUS_RETURN_IF_ERROR(LiveOnce(stop));
     return Status::Ok();
   }
 
  private:
   // P29
-  Status BeginWith(const Topology& file) {
+  Status BeginWith(const Topology& file, StopFlag& stop) {
     watch_->Poll();
+    if (watch_->WaitsForHome()) {
+      LogWarning("worker", "its clusters do not answer; what they obeyed last is not known yet",
+                 {{"clusters", fmt::format("{}", fmt::join(config_.clusters, ", "))}});
+    }
+    while (watch_->WaitsForHome()) {
+      if (stop.SleepUntil(seams_.clock, seams_.clock.Boot() + PollInterval(config_))) {
+        return Status::Ok();
+      }
+      watch_->Poll();
+    }
     const auto obeyed = watch_->obeyed();
     DATABUS_ASSIGN_OR_RETURN(
         const FileVerdict verdict,

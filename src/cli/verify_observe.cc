@@ -121,7 +121,7 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
     for (size_t i = 0; i < streams.size(); ++i) read(streams[i], step, all[i]);
   };
   each([&](const StreamSpec& stream, Step&, SeenStream& seen) {
-    for (const SourceSpec& source : stream.sources) CountDelivered(source.cluster, seen);
+    for (const std::string& source : ClustersWithLocal(stream)) CountDelivered(source, seen);
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     ReadLocals(stream, from, step, seen);
@@ -130,14 +130,14 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const ClusterSpec& other : topology_.clusters) {
       if (other.name == seen.primary) continue;
-      for (const SourceSpec& source : stream.sources) {
-        step.Queue(source.cluster, other.name, View::kLocal, names, seen);
+      for (const std::string& source : ClustersWithLocal(stream)) {
+        step.Queue(source, other.name, View::kLocal, names, seen);
       }
     }
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
-    for (const SourceSpec& source : stream.sources) {
-      step.Queue(source.cluster, seen.primary, View::kLocal, names, seen);
+    for (const std::string& source : ClustersWithLocal(stream)) {
+      step.Queue(source, seen.primary, View::kLocal, names, seen);
     }
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
@@ -175,16 +175,30 @@ void VerifyObserver::CountDelivered(const std::string& cluster, SeenStream& seen
 
 void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& step,
                                 SeenStream& seen) {
-  for (const SourceSpec& source : stream.sources) {
-    const std::string& cluster = source.cluster;
+  for (const std::string& cluster : ClustersWithLocal(stream)) {
     if (trees_[cluster].away.empty()) {
       // Claimed by a worker, and in no commit yet.
       const auto& claimed = step.Staged(cluster, View::kLocal, stream.name).claimed;
       const auto found = claimed.find(stream.name);
       if (found != claimed.end()) seen.delivered[cluster] += found->second;
     }
-    seen.views.push_back(ReadWhole({cluster, View::kLocal, stream.name}, from, step));
+    SeenView local = ReadWhole({cluster, View::kLocal, stream.name}, from, step);
+    const bool nothing = local.unreadable.empty() && local.files.empty();
+    if (stream.HasSource(cluster) || !nothing) seen.views.push_back(std::move(local));
   }
+}
+
+// The sources first. "No source" steers collectors only (P31): any cluster may have published the
+// stream. One that does not answer is doubted where the stream has ever been for certain.
+std::vector<std::string> VerifyObserver::ClustersWithLocal(const StreamSpec& stream) const {
+  std::vector<std::string> clusters;
+  for (const SourceSpec& source : stream.sources) clusters.push_back(source.cluster);
+  for (const ClusterSpec& cluster : topology_.clusters) {
+    const bool may_be_asked =
+        trees_.at(cluster.name).away.empty() || stream.RoleOf(cluster.name).has_value();
+    if (may_be_asked && !stream.HasSource(cluster.name)) clusters.push_back(cluster.name);
+  }
+  return clusters;
 }
 
 SeenView VerifyObserver::ReadWhole(const Place& place, Minute from, Step& step) {

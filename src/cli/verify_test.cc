@@ -149,6 +149,34 @@ TEST_F(VerifyTest, AMergedFileThatItsSourceLacksIsLostThere) {
   EXPECT_THAT(ran.out, HasSubstr("clicks dc2 local: streams/clicks"));
 }
 
+// A failover takes the source away, not what it has published.
+TEST_F(VerifyTest, ALocalFileOfAClusterThatIsNoSourceAnyMoreIsLostToo) {
+  std::string& text = world_.files["databus.xml"];
+  const std::string source = "<source><name>dc2</name></source>";
+  text.erase(text.find(source), source.size());
+  EXPECT_EQ(Verify().code, 0) << Verify().out;
+  Publish("dc2", View::kLocal, "dc2", 2);
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, HasSubstr("lost      1 file, 2 messages"));
+  EXPECT_THAT(ran.out, HasSubstr("in the local view of dc2, in no queue, and not merged"));
+  world_.trees.erase("dc2");
+  EXPECT_EQ(Verify().code, 4);
+}
+
+// It need not have published anything.
+TEST_F(VerifyTest, AClusterThatNeverWasASourceIsNotMissed) {
+  std::string& text = world_.files["databus.xml"];
+  const std::string source = "<source><name>dc2</name></source>";
+  text.erase(text.find(source), source.size());
+  Remove("dc2", View::kLocal, "dc2");
+  Remove("dc1", View::kMerged, "dc2");
+  Remove("dc2", View::kMerged, "dc2");
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, testing::Not(HasSubstr("dc2      local")));
+}
+
 TEST_F(VerifyTest, WhatRetentionTookIsPurgedAndNoError) {
   const Minute old = kMinute + -3 * 24 * 60;
   ASSERT_TRUE(world_.Publish("dc1", View::kMerged, old, "dc1", 7).ok());

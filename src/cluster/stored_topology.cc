@@ -87,11 +87,14 @@ void AddMode(pugi::xml_node root, const ModeRule& rule) {
 }
 
 void AddMerged(pugi::xml_node root, const StreamSpec& stream) {
-  if (stream.publication == Publication::kOpen && !stream.cut) return;
+  const bool is_plain =
+      stream.publication == Publication::kOpen && !stream.cut && stream.settled == 0;
+  if (is_plain) return;
   pugi::xml_node node = root.append_child("merged");
   AddAttribute(node, "stream", stream.name);
   if (stream.publication == Publication::kFrozen) AddAttribute(node, "publication", "frozen");
   if (stream.cut) AddAttribute(node, "cut", stream.cut->ToIso());
+  if (stream.settled != 0) AddAttribute(node, "settled", std::to_string(stream.settled));
 }
 
 class Decoder {
@@ -219,6 +222,11 @@ class Decoder {
     if (const pugi::xml_attribute cut = node.attribute("cut")) {
       stream->cut = Minute::ParseIso(cut.value());
       if (!stream->cut) return Damaged("a cut that is no minute");
+    }
+    if (const pugi::xml_attribute settled = node.attribute("settled")) {
+      const auto epoch = ParseNumber(settled.value());
+      if (!epoch.ok() || *epoch == 0) return Damaged("a settlement that is no epoch");
+      stream->settled = *epoch;
     }
     return Status::Ok();
   }

@@ -12,7 +12,8 @@
 //     <collectors cluster="dc1" stream="clicks" mode="redirect" to="dc2">
 //       <receiver>h1:1463</receiver>
 //     </collectors>
-//     <merged stream="clicks" publication="frozen" cut="2031-05-06T10:04Z"/>
+//     <merged stream="clicks" publication="frozen" cut="2031-05-06T10:04Z"
+//             settled="3"/>
 //     <databus>...</databus>
 //   </databus-topology>
 //   <!-- crc32c 01234567 -->

@@ -37,6 +37,7 @@ StoredTopology Everything() {
   stored.topology = FromFile();
   stored.topology.streams[0].publication = Publication::kFrozen;
   stored.topology.streams[0].cut = Minute::ParseIso("2031-05-06T10:04Z");
+  stored.topology.streams[0].settled = 9;
   return stored;
 }
 
@@ -68,6 +69,7 @@ TEST(StoredTopology, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(read->topology.streams[0].when_alone, WhenAlone::kWait);
   EXPECT_EQ(read->topology.streams[0].publication, Publication::kFrozen);
   EXPECT_EQ(read->topology.streams[0].cut, stored.topology.streams[0].cut);
+  EXPECT_EQ(read->topology.streams[0].settled, 9U);
 }
 
 TEST(StoredTopology, AFileAndItsPlainTextAreOneTopology) {

@@ -63,10 +63,13 @@ struct StreamSpec {
   std::vector<DestinationSpec> destinations;
   // An attribute of ours: <stream name="clicks" whenalone="wait">, or "continue".
   WhenAlone when_alone = WhenAlone::kContinue;
-  // What only a stored topology says (cluster/topology_epoch.h); databus.xml has neither.
+  // What only a stored topology says (cluster/topology_epoch.h); databus.xml has none of it.
   Publication publication = Publication::kOpen;
   // P13, P30: the last minute that the primary before this one published. Nothing: there was none.
   std::optional<Minute> cut{};
+  // P27: the epoch that settled a conflict of which the other side had another primary, or cut. All
+  // that any cluster has is compared anew since. 0: there was none.
+  uint64_t settled = 0;
 
   // Exactly one destination is primary (validated).
   const std::string& Primary() const;

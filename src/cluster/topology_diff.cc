@@ -37,6 +37,9 @@ Facts FactsOf(const StreamSpec& stream) {
   facts["when alone"] = stream.when_alone == WhenAlone::kWait ? "wait" : "continue";
   if (stream.publication == Publication::kFrozen) facts["merged stream"] = "frozen";
   if (stream.cut) facts["merged stream continues after"] = stream.cut->ToIso();
+  if (stream.settled != 0) {
+    facts["merged stream compared anew since"] = fmt::format("epoch {}", stream.settled);
+  }
   return facts;
 }
 

@@ -46,6 +46,7 @@ std::string Changes(const StoredTopology& stored, const Topology& file) {
   for (StreamSpec& stream : plain.streams) {
     stream.publication = Publication::kOpen;
     stream.cut.reset();
+    stream.settled = 0;
   }
   std::vector<std::string> lines = DescribeChanges(plain, file);
   const size_t more = lines.size() - std::min(lines.size(), kChangesShown);
@@ -67,6 +68,7 @@ void TakeFile(const Topology& file, StoredTopology& next) {
     }
     stream.publication = was->publication;
     stream.cut = was->cut;
+    stream.settled = was->settled;
   }
   if (file.FindCluster(next.alone) == nullptr) next.alone.clear();
   std::erase_if(next.modes, [&](const ModeRule& rule) {

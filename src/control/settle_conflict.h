@@ -11,7 +11,8 @@ namespace databus {
 // `next`: made after `chosen` (StoredTopology::Next), one of `sides`. Gives it a number above that
 // of every side, so that it is the newest on every cluster, and lets it follow every epoch that
 // anybody can obey: also those before the other sides, of which a cluster that is away may know.
-// Streams whose primary was another on a side that is replaced begin a new era where they had none.
+// Streams whose primary or cut was another on a side that is replaced begin a new era
+// (StreamSpec::settled), whatever era they are in by the chosen one.
 void SettleConflict(const std::vector<SharedEpoch>& sides, const TopologyEpoch& chosen,
                     StoredTopology& next);
 

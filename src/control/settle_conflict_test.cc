@@ -51,7 +51,7 @@ Topology TwoClusters(const std::string& primary, const std::string& mirror) {
 }
 
 // Without it the mirrors would never be compared with the primary that stays what it was.
-TEST(SettleConflict, AStreamThatTheOtherSideHadMovedBeginsAnEraAtItsCut) {
+TEST(SettleConflict, AStreamThatTheOtherSideHadMovedBeginsAnEraWhicheverIsChosen) {
   const auto cut = Minute::ParseIso("2031-05-06T10:04Z");
   StoredTopology stays;
   stays.topology = TwoClusters("dc2", "dc1");
@@ -65,11 +65,43 @@ TEST(SettleConflict, AStreamThatTheOtherSideHadMovedBeginsAnEraAtItsCut) {
   StoredTopology next = other->stored.Next("choice");
   SettleConflict({there, other}, *other, next);
   EXPECT_EQ(next.topology.streams[0].Primary(), "dc2");
-  EXPECT_EQ(next.topology.streams[0].cut, cut);
+  EXPECT_EQ(next.topology.streams[0].cut, std::nullopt) << "nobody published before dc2";
+  EXPECT_EQ(next.topology.streams[0].settled, next.epoch);
 
   next = there->stored.Next("choice");
   SettleConflict({there, other}, *there, next);
-  EXPECT_EQ(next.topology.streams[0].cut, cut) << "that side's era goes on";
+  EXPECT_EQ(next.topology.streams[0].cut, cut);
+  EXPECT_EQ(next.topology.streams[0].settled, next.epoch);
+}
+
+TEST(SettleConflict, AStreamOnWhichBothAgreeGoesOnAsItWas) {
+  StoredTopology stays;
+  stays.topology = TwoClusters("dc2", "dc1");
+  const TopologyEpoch first = TopologyEpoch::Of(stays);
+  const SharedEpoch here = After(first, "here");
+  const SharedEpoch there = After(first, "there");
+  StoredTopology next = here->stored.Next("choice");
+  SettleConflict({there, here}, *here, next);
+  EXPECT_EQ(next.topology.streams[0].settled, 0U);
+}
+
+// Both had taken it from a third cluster, or one of them earlier.
+TEST(SettleConflict, AnotherCutIsAnotherEraToo) {
+  const auto early = Minute::ParseIso("2031-05-06T10:04Z");
+  const auto late = Minute::ParseIso("2031-05-06T10:09Z");
+  StoredTopology base;
+  base.topology = TwoClusters("dc2", "dc1");
+  const TopologyEpoch first = TopologyEpoch::Of(base);
+  StoredTopology one = first.stored.Next("one");
+  one.topology.streams[0].cut = early;
+  StoredTopology other = first.stored.Next("other");
+  other.topology.streams[0].cut = late;
+  const auto here = std::make_shared<const TopologyEpoch>(TopologyEpoch::Of(one));
+  const auto there = std::make_shared<const TopologyEpoch>(TopologyEpoch::Of(other));
+  StoredTopology next = here->stored.Next("choice");
+  SettleConflict({there, here}, *here, next);
+  EXPECT_EQ(next.topology.streams[0].cut, early);
+  EXPECT_EQ(next.topology.streams[0].settled, next.epoch);
 }
 
 TEST(SettleConflict, ASideThatHadSettledAConflictItselfLeavesNothingBehind) {

@@ -41,8 +41,8 @@ bool TopologyWatch::Poll() {
   OpenSites();
   std::map<std::string, std::string> away;
   for (auto& [cluster, site] : sites_) {
-    const Status looked = Look(cluster, site);
-    if (!looked.ok()) away[cluster] = looked.message();
+    site.looked = Look(cluster, site);
+    if (!site.looked.ok()) away[cluster] = site.looked.message();
   }
   {
     MutexLock lock(mutex_);
@@ -62,7 +62,7 @@ void TopologyWatch::OpenSites() {
   for (const ClusterSpec& spec : clusters) {
     Site& site = sites_[spec.name];
     if (site.storage != nullptr && site.url == spec.RootUrl()) continue;
-    site = Site{nullptr, spec.RootUrl(), std::nullopt, nullptr};
+    site = Site{nullptr, spec.RootUrl(), std::nullopt, nullptr, {}};
     auto storage = options_.open(spec);
     if (storage.ok()) site.storage = *std::move(storage);
   }
@@ -132,12 +132,36 @@ void TopologyWatch::Choose(const std::vector<Tip>& tips) {
     const auto home = std::ranges::find_if(
         tips, [&](const Tip& tip) { return std::ranges::count(homes_, tip.first) != 0; });
     if (home != tips.end()) best_ = home->second;
-    if (best_ == nullptr && !tips.empty()) best_ = tips.back().second;
+    const bool others = best_ == nullptr && !tips.empty();
+    if (others && HomeIsKnown(*tips.back().second)) best_ = tips.back().second;
   }
+  if (best_ == nullptr) return;
   for (const auto& [cluster, tip] : tips) {
     if (tip->Follows(*best_)) best_ = tip;
   }
 }
+
+// Whether it is certain that no home holds an epoch that this process obeyed in its last life, which
+// the one of another cluster need not follow. A home that cannot be opened, or read, tells nothing,
+// and neither does another disk in its place (P1); a damaged epoch is obeyed by nobody.
+bool TopologyWatch::HomeIsKnown(const TopologyEpoch& other) const {
+  bool none = true;
+  for (const std::string& home : homes_) {
+    const auto site = sites_.find(home);
+    if (site == sites_.end()) continue;
+    none = false;
+    const Site& tree = site->second;
+    if (tree.storage == nullptr || (!tree.looked.ok() && tree.looked.code() != Code::kCorrupt)) {
+      continue;
+    }
+    const auto id = other.stored.cluster_ids.find(home);
+    if (id == other.stored.cluster_ids.end()) return true;
+    if (CheckClusterId(*tree.storage, id->second).ok()) return true;
+  }
+  return none;
+}
+
+bool TopologyWatch::WaitsForHome() const { return best_ == nullptr && !Tips().empty(); }
 
 void TopologyWatch::Obey(const std::vector<Tip>& tips) {
   if (best_ == nullptr) return;

@@ -52,6 +52,10 @@ class TopologyWatch {
   // Looks at every cluster. True: what is obeyed has changed; it is in the homes' trees by then.
   bool Poll();
 
+  // Whether there is an epoch, and none is obeyed yet as no home answers: there lies what this
+  // process obeyed in its last life, and the clusters that answer may be those of the other side.
+  bool WaitsForHome() const;
+
   // Obeys an epoch that this process has made, and stores it on every cluster that answers, one
   // after the other in the order of names: so of two who do this at once, and reach the same
   // clusters, one stores nothing.
@@ -71,12 +75,14 @@ class TopologyWatch {
     std::string url;
     std::optional<uint64_t> newest;  // at the last look that was answered
     std::shared_ptr<const TopologyEpoch> tip;
+    Status looked;  // at the last look
   };
   using Tip = std::pair<std::string, std::shared_ptr<const TopologyEpoch>>;  // of a cluster
   void OpenSites();
   Status Look(const std::string& cluster, Site& site);
   std::vector<Tip> Tips() const;
   void Choose(const std::vector<Tip>& tips);
+  bool HomeIsKnown(const TopologyEpoch& other) const;
   void KeepHomes();
   void Obey(const std::vector<Tip>& tips);
 

@@ -25,6 +25,7 @@ StreamSpec Roles(const StreamSpec& stream) {
   StreamSpec roles = stream;
   roles.publication = Publication::kOpen;
   roles.cut.reset();
+  roles.settled = 0;
   return roles;
 }
 

@@ -187,7 +187,18 @@ Status ClusterWorker::PrepareTree(Storage& storage) {
     DATABUS_RETURN_IF_ERROR(EnsureDir(storage, paths::Mirrors(other.name)));
   }
   DATABUS_RETURN_IF_ERROR(SweepTmp(storage));
-  return ProbeStorage(storage, options_.random);
+  DATABUS_RETURN_IF_ERROR(ProbeStorage(storage, options_.random));
+  return CompareClock(storage);
+}
+
+// P13: before anything is published in this life; from then on with each heartbeat.
+Status ClusterWorker::CompareClock(Storage& storage) {
+  const std::string path = paths::OnceStaging(options_.random.Hex(16));
+  const WallTime before = options_.clock.Wall();
+  DATABUS_RETURN_IF_ERROR(storage.WriteFile(path, "clock\n"));
+  DATABUS_ASSIGN_OR_RETURN(const NodeInfo info, storage.Stat(path));
+  guard_.Compare(before, info.modified);
+  return storage.Remove(path);
 }
 
 // What takers of the lease, and those who join queue entries or store epochs and journals, left

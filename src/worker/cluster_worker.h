@@ -102,6 +102,7 @@ class ClusterWorker {
   struct Services;
   Status PrepareTree(Storage& storage);
   static Status SweepTmp(Storage& storage);
+  Status CompareClock(Storage& storage);
   Status InitializeEmpty(Storage& storage);
   void RememberFromHeartbeats();
   void RememberFrom(Storage& storage);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "commit/minute_tree.h"
 
 namespace databus {
 namespace {
@@ -25,8 +24,24 @@ std::optional<Minute> Begin(const Compared& of, std::optional<Minute> cut) {
   return begin;
 }
 
-void Conclude(Compared& of) {
+bool BeginsAnHour(Minute minute) { return (minute - kFirstMinute) % 60 == 0; }
+
+// Purges take whole hours, of what is old. What begins otherwise lacks what came before.
+bool BeginsLate(const Compared& of, Minute kept_from) {
+  const Minute first = *of.here.begin();
+  const auto kept = of.there.lower_bound(kept_from);
+  if (kept == of.there.end() || *kept >= first) return false;
+  return !BeginsAnHour(first) || of.wrong.contains(first);
+}
+
+void Conclude(Compared& of, Minute kept_from) {
   if (of.here.empty()) return;
+  if (BeginsLate(of, kept_from)) {
+    of.begins_late = Compared::BeginsLate::kYes;
+    of.wrong = of.there;
+    of.wrong.insert(of.here.begin(), of.here.end());
+    return;
+  }
   of.equal = of.wrong.empty() ? *of.here.rbegin() : *of.wrong.begin() + -1;
   const auto right = std::find_if(of.here.rbegin(), of.here.rend(),
                                   [&](Minute minute) { return !of.wrong.contains(minute); });
@@ -62,7 +77,7 @@ Result<std::optional<Comparison::ByStream>> Comparison::Compare(
   }
   ByStream all;
   for (auto& [stream, walk] : walks_) {
-    databus::Conclude(walk.of);
+    databus::Conclude(walk.of, streams.at(stream).kept_from);
     all.emplace(stream, std::move(walk.of));
   }
   walks_.clear();
@@ -72,8 +87,8 @@ Result<std::optional<Comparison::ByStream>> Comparison::Compare(
 Status Comparison::ListAll(const MinuteComparison::Trees& trees, const Cuts& streams) {
   walks_.clear();
   std::map<std::string, Walk> walks;
-  for (const auto& [stream, cut] : streams) {
-    DATABUS_ASSIGN_OR_RETURN(walks[stream], List(trees, stream, cut));
+  for (const auto& [stream, bounds] : streams) {
+    DATABUS_ASSIGN_OR_RETURN(walks[stream], List(trees, stream, bounds.cut));
   }
   walks_ = std::move(walks);
   return Status::Ok();

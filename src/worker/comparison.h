@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "commit/minute_comparison.h"
+#include "commit/minute_tree.h"
 
 namespace databus {
 
@@ -23,19 +24,28 @@ struct Compared {
   // Equal ones that manifests describe there and not here: closed here without the stream, as it
   // waited at its primary (P28).
   std::set<Minute> undescribed;
-  // All minutes up to this one are equal, or earlier than that range. Nothing: `here` is empty.
+  // All minutes up to this one are equal, or earlier than that range. Nothing: `here` is empty, or
+  // begins late.
   std::optional<Minute> equal;
   // All that is right here is older than anything there: there would be a hole between.
   enum class TooOld : uint8_t { kNo, kYes } too_old = TooOld::kNo;
+  // It begins here later than there, and not since it was purged: this cluster published it before
+  // it had been a mirror of what is older. All is wrong then, as what is older comes first.
+  enum class BeginsLate : uint8_t { kNo, kYes } begins_late = BeginsLate::kNo;
 };
 
 // Of one group, here and at one primary. Goes through the minutes of all streams at once, so that
 // it reads each manifest once; in as many calls as are needed. One thread at a time.
 class Comparison {
  public:
-  // By stream: the last minute that the primary before this one published; what is later here is no
-  // part of the stream if it is not there.
-  using Cuts = std::map<std::string, std::optional<Minute>>;
+  struct Bounds {
+    // The last minute that the primary before this one published; what is later here is no part of
+    // the stream if it is not there.
+    std::optional<Minute> cut;
+    // What is from then on is too young to be purged here.
+    Minute kept_from = kLastMinute;
+  };
+  using Cuts = std::map<std::string, Bounds>;  // by stream
   using ByStream = std::map<std::string, Compared>;
 
   // Reads no more files than `budget`, and takes them off it. Nothing: that was not enough, the

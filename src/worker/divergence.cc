@@ -13,6 +13,8 @@ namespace {
 
 // How many minutes one run of one group changes at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
+// By how much what a purge takes is older than what it may.
+constexpr std::chrono::hours kPurgeMargin{1};
 // And how many files it reads at most to compare them.
 constexpr uint64_t kReadsPerRunMax = 2'000;
 
@@ -75,8 +77,8 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
     const auto here = ledger.streams.find(name);
     const bool history = here != ledger.streams.end() && here->second.history;
     const auto era = eras->streams.find(name);
-    const bool is_new =
-        (stream.cut || history) && (era == eras->streams.end() || era->second != EraOf(stream));
+    const bool is_new = (!EraOf(stream).IsFirst() || history) &&
+                        (era == eras->streams.end() || era->second != EraOf(stream));
     if (is_new) {
       due.emplace(name, Reason::kNewEra);
     } else if (doubted_.contains(name)) {
@@ -93,11 +95,13 @@ Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& du
   for (const auto& [name, reason] : due) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto era = there.streams.find(name);
-    if (!stream.cut || (era != there.streams.end() && era->second == EraOf(stream))) continue;
+    const Era awaited = EraOf(stream);
+    const bool begun = era != there.streams.end() && era->second == awaited;
+    if (awaited.IsFirst() || begun) continue;
     waiting.insert(name);
     Notice(name,
-           fmt::format("{} has not begun to publish {} after {}", of.primary, name,
-                       stream.cut->ToIso()),
+           fmt::format("{} has not begun to publish {} {}", of.primary, name,
+                       stream.cut ? "after " + stream.cut->ToIso() : "as it was settled"),
            "then the minutes here are compared with those there; the other streams go on");
   }
   for (const std::string& name : waiting) due.erase(name);
@@ -135,7 +139,10 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
   const MinuteComparison::Trees trees{writer.staging().storage(), of.source};
   uint64_t budget = kReadsPerRunMax;
   const auto add = [&](const std::string& name) {
-    return state.streams.try_emplace(name, options_.topology.FindStream(name)->cut).second;
+    const auto reason = due.find(name);
+    const bool is_new = reason != due.end() && reason->second == Reason::kNewEra;
+    return state.streams.try_emplace(name, BoundsOf(name, is_new ? IsNew::kYes : IsNew::kNo))
+        .second;
   };
   for (const auto& [name, reason] : due) add(name);
   Plan plan;
@@ -170,6 +177,14 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
   }
   FillPlan(due, plan);
   return std::optional<Plan>(std::move(plan));
+}
+
+Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new) const {
+  Comparison::Bounds bounds{.cut = options_.topology.FindStream(stream)->cut};
+  if (is_new == IsNew::kNo) return bounds;
+  const auto kept = options_.topology.MergedRetention(options_.cluster, stream) - kPurgeMargin;
+  bounds.kept_from = std::max(kFirstMinute, Minute::Of(options_.clock.Wall() - kept));
+  return bounds;
 }
 
 void Divergence::FillPlan(const Due& due, Plan& plan) {
@@ -253,7 +268,9 @@ Status Divergence::SetAsideMinute(GroupWriter& writer, const Streams& of, Sides&
   for (const std::string& name : names) {
     MinuteChange::OfStream of_stream;
     DATABUS_ASSIGN_OR_RETURN(of_stream.out, ReadOrNothing(sides.here, name, minute));
-    if (minute > plan.last || !plan.streams.at(name).there.contains(minute)) {
+    const Compared& compared_stream = plan.streams.at(name);
+    if (minute > plan.last || !compared_stream.there.contains(minute) ||
+        compared_stream.begins_late == Compared::BeginsLate::kYes) {
       of_stream.directory = MinuteChange::OfStream::Directory::kGoes;
     } else {
       DATABUS_ASSIGN_OR_RETURN(const MinuteFiles right, ReadOrNothing(sides.there, name, minute));

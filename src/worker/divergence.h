@@ -63,6 +63,8 @@ class Divergence {
   // The stream is compared once more, whatever is remembered: minutes are missing here that were
   // closed without it, or are gone at the primary.
   void Doubt(const std::string& stream) { doubted_.insert(stream); }
+  // Whether it is still to be compared for that.
+  bool Doubts(const std::string& stream) const { return doubted_.contains(stream); }
 
  private:
   using Places = std::map<Minute, std::set<std::string>>;  // streams
@@ -104,6 +106,8 @@ class Divergence {
                                       const std::set<std::string>& waiting);
   Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
                                       const std::set<std::string>& waiting);
+  enum class IsNew : uint8_t { kNo, kYes };  // the era
+  Comparison::Bounds BoundsOf(const std::string& stream, IsNew is_new) const;
   static void FillPlan(const Due& due, Plan& plan);
   void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.

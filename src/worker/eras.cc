@@ -30,6 +30,9 @@ Result<std::map<std::pair<uint64_t, uint64_t>, std::string>> List(Storage& stora
 
 Status DecodeEra(const TextLine& line, Eras& eras, std::string_view where) {
   Era era{line[2], std::nullopt};
+  if (line.size() == 5) {
+    DATABUS_ASSIGN_OR_RETURN(era.settled, ParseNumber(line[4]));
+  }
   if (!line[3].empty()) {
     era.cut = Minute::ParseIso(line[3]);
     if (!era.cut) return {Code::kCorrupt, fmt::format("{}: a cut that is no minute", where)};
@@ -48,12 +51,17 @@ Status DecodeSalvaged(const TextLine& line, Eras& eras, std::string_view where) 
 
 }  // namespace
 
-Era EraOf(const StreamSpec& stream) { return {stream.Primary(), stream.cut}; }
+Era EraOf(const StreamSpec& stream) { return {stream.Primary(), stream.cut, stream.settled}; }
 
 std::string Eras::Encode() const {
   TextWriter text(kKind, kVersion);
   for (const auto& [stream, era] : streams) {
-    text.Line({"era", stream, era.primary, era.cut ? era.cut->ToIso() : ""});
+    const std::string cut = era.cut ? era.cut->ToIso() : "";
+    if (era.settled == 0) {
+      text.Line({"era", stream, era.primary, cut});
+    } else {
+      text.Line({"era", stream, era.primary, cut, std::to_string(era.settled)});
+    }
   }
   for (const auto& [of, reached] : salvaged) {
     text.Line({"salvaged", of.first, of.second, reached.to.ToIso(), Hex32(reached.of)});
@@ -71,7 +79,7 @@ Result<Eras> Eras::Decode(std::string_view text, std::string_view where) {
                            ParseText(kKind, kVersion, text, where));
   Eras eras;
   for (const TextLine& line : lines) {
-    if (line[0] == "era" && line.size() == 4) {
+    if (line[0] == "era" && (line.size() == 4 || line.size() == 5)) {
       DATABUS_RETURN_IF_ERROR(DecodeEra(line, eras, where));
     } else if (line[0] == "salvaged" && line.size() == 5) {
       DATABUS_RETURN_IF_ERROR(DecodeSalvaged(line, eras, where));

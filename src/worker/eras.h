@@ -23,6 +23,9 @@ namespace databus {
 struct Era {
   std::string primary;
   std::optional<Minute> cut;
+  uint64_t settled = 0;  // by which epoch a conflict about the stream was; 0: none
+  // Nothing that the topology tells of came before it.
+  bool IsFirst() const { return !cut && settled == 0; }
   friend bool operator==(const Era&, const Era&) = default;
 };
 // The one that the topology says.

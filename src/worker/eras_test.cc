@@ -11,6 +11,7 @@ Eras Some() {
   Eras eras;
   eras.streams["clicks"] = {"dc1", Minute::ParseIso("2031-05-06T10:04Z")};
   eras.streams["views"] = {"dc2", std::nullopt};
+  eras.streams["orders"] = {"dc2", std::nullopt, 7};
   eras.salvaged[{"dc1", "clicks"}] = {0xabcd, *Minute::ParseIso("2031-05-06T10:58Z")};
   eras.missed["dc1"]["streams_local/clicks/a b"] = {"clicks", "a b"};
   return eras;

@@ -82,6 +82,7 @@ void MergeService::FindWaiting() {
 }
 
 void MergeService::RunOnce(Minute now) {
+  strangers_.clear();
   FindWaiting();
   RefreshQueues();
   for (auto& [source, queue] : queues_) {
@@ -103,6 +104,7 @@ void MergeService::RunOnce(Minute now) {
     if (ended_well || Planted(Bug::kFailedLinesSettled)) continue;
     for (auto& [source, queue] : queues_) queue.Unsettle(group);
   }
+  TellStrangers();
   for (const Group group : salvage_.DueGroups()) {
     options_.writers.With(group, "salvage",
                           [&](GroupWriter& writer) { return SalvageGroup(writer, group, now); });
@@ -267,7 +269,7 @@ Status MergeService::Describe(GroupWriter& writer, std::map<Minute, MinuteChange
       const std::string& name = of_stream.first;
       const Era& own = own_eras_.at(name);
       const auto era = eras->streams.find(name);
-      const bool begun = era == eras->streams.end() ? !own.cut : era->second == own;
+      const bool begun = era == eras->streams.end() ? own.IsFirst() : era->second == own;
       const auto known = ledger.streams.find(name);
       // The writer's own history is completed in its order.
       const bool in_order = known != ledger.streams.end() && known->second.history &&
@@ -384,9 +386,13 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
     if (waiting_.contains(stream->name)) continue;
     const auto era = known->streams.find(stream->name);
     const bool is_known = era != known->streams.end();
-    if (is_known ? era->second == EraOf(*stream) : !stream->cut) continue;
-    begun[stream->name] = EraOf(*stream);
-    if (stream->cut) begin.push_back(stream);
+    const Era begins = EraOf(*stream);
+    if (is_known ? era->second == begins : begins.IsFirst()) continue;
+    begun[stream->name] = begins;
+    // What mirrors have beyond this cluster when a conflict was settled may be of the other side,
+    // which has merged by itself what was merged here: it comes by its identity (P34).
+    const bool is_settlement = begins.settled != (is_known ? era->second.settled : 0);
+    if (stream->cut && !is_settlement) begin.push_back(stream);
   }
   // What is copied from mirrors now is described by amendments, which only a whole walk reads.
   if (!begin.empty()) indexes_.erase(group);
@@ -418,7 +424,7 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
       DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
     }
     DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, std::move(missed)));
-    if (batch.ended.empty()) break;  // the other groups get their turn
+    if (batch.ended.empty() && batch.put_off.empty()) break;  // the other groups get their turn
   }
   return Status::Ok();
 }
@@ -492,20 +498,28 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
     return false;
   }
   const StreamSpec* stream = options_.topology.FindStream(line.stream);
-  const std::string topic =
-      fmt::format("{} merge from {} of {}", options_.cluster, source, line.stream);
   if (stream != nullptr && stream->Primary() == options_.cluster) {
-    options_.problems.Clear(topic);
     if (waiting_.contains(line.stream)) return false;
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
-  options_.problems.Raise(
-      topic,
-      fmt::format("{}: {} names files of {}, which {} does not merge at {}", source, entry.path,
-                  line.stream, options_.topology.file, options_.cluster),
-      "they wait until it does; give all workers the same databus.xml");
+  strangers_[source].try_emplace(
+      line.stream, fmt::format("{}: {} names files of {}, which {} does not merge at {}", source,
+                               entry.path, line.stream, options_.topology.file, options_.cluster));
   return false;
+}
+
+// As they were found in this run: none is left when their cluster has put them elsewhere, or this
+// one merges them.
+void MergeService::TellStrangers() {
+  for (const auto& [source, queue] : queues_) {
+    std::vector<std::string> whats;
+    for (const auto& [stream, what] : strangers_[source]) whats.push_back(what);
+    options_.problems.RaiseEach(
+        fmt::format("{} merge from {} of other streams", options_.cluster, source), whats,
+        "they wait; the worker of that cluster puts them into the right queue when it obeys the "
+        "same epoch");
+  }
 }
 
 Status MergeService::Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted,

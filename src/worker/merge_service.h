@@ -80,6 +80,7 @@ class MergeService {
   Status PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request, Minute now);
   std::vector<Wanted> Select(Group group);
   bool IsDue(const std::string& source, QueueEntry& entry, size_t i);
+  void TellStrangers();
   Status Fetch(GroupWriter& writer, const std::vector<Wanted>& wanted, CommitRequest& request);
   Status Judge(GroupWriter& writer, const Wanted& wanted, const std::string& staged,
                const CopyOutcome& outcome, CommitRequest& request);
@@ -120,6 +121,8 @@ class MergeService {
   std::map<std::string, QueueReader> queues_;            // by source cluster
   std::map<Group, std::vector<const StreamSpec*>> own_;  // open streams
   std::set<std::string> waiting_;  // own streams that may not be published in this run
+  // Streams that queues name and that are not merged here, and what is to be said, by source.
+  std::map<std::string, std::map<std::string, std::string>> strangers_;
   std::map<Group, Index> indexes_;
   std::map<std::string, Era> own_eras_;
   Salvage salvage_;

@@ -6,6 +6,7 @@
 
 #include "base/planted.h"
 #include "commit/minute_tree.h"
+#include "telemetry/log.h"
 
 namespace databus {
 namespace {
@@ -16,7 +17,9 @@ constexpr std::chrono::seconds kSeenOpen{60};
 // How long a stream is left alone whose files cannot be put into place: each try costs a copy.
 constexpr std::chrono::seconds kBlocked{60};
 
+// Without a name, the minute's directory.
 std::string FilePath(const std::string& stream, Minute minute, const std::string& name) {
+  if (name.empty()) return paths::MinuteDir(View::kMerged, stream, minute);
   return paths::MinuteFile(View::kMerged, stream, minute, name);
 }
 
@@ -428,27 +431,32 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
 }
 
 // In the open minute a file counts when it is here; a closed one holds what its manifests say. One
-// that lacks the file is compared with the primary's once more; after that the primary has not got
-// it, either.
-Result<bool> MirrorService::IsMirrored(GroupWriter& writer, const Flow& flow,
-                                       const paths::MinutePath& line, MinuteContent& here) {
+// that lacks the file is compared with the primary's once more. What is not here after that is gone
+// there, too; or the primary has closed the minute without the stream, which has to wait (P28), and
+// describes it later.
+Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow& flow,
+                                                 const paths::MinutePath& line,
+                                                 MinuteContent& here) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
-  if (line.minute > *ledger.open) return false;
-  if (line.minute == *ledger.open) return IsHere(ledger, line.stream, line.file);
+  if (line.minute > *ledger.open) return Line::kDue;
+  if (line.minute == *ledger.open) {
+    return IsHere(ledger, line.stream, line.file) ? Line::kDone : Line::kDue;
+  }
   DATABUS_ASSIGN_OR_RETURN(const bool described, here.IsDescribed(line.minute));
-  if (!described)
-    return true;  // from before the oldest that is kept, or equal without being closed
+  // From before the oldest that is kept, or equal without being closed.
+  if (!described) return Line::kDone;
   DATABUS_ASSIGN_OR_RETURN(const auto files, here.Described(line.stream, line.minute));
-  if (files && (line.file.empty() || files->contains(line.file))) return true;
+  if (files && (line.file.empty() || files->contains(line.file))) return Line::kDone;
   if (doubted_lines_.emplace(line.stream, line.minute).second) {
     divergence_.Doubt(line.stream);
-    return false;
   }
-  options_.problems.Report(
-      fmt::format("{}: the queue at {} names {}, which {} has not got any more", options_.cluster,
-                  flow.primary, FilePath(line.stream, line.minute, line.file), flow.primary),
-      "the line is dropped; the minute is as at its primary");
-  return true;
+  if (divergence_.Doubts(line.stream)) return Line::kDue;
+  const auto there = flow.source.Stat(FilePath(line.stream, line.minute, line.file));
+  if (there.ok()) return Line::kDue;
+  if (there.code() != Code::kNotFound) return there.status();
+  // P1: nothing is absent from a cluster that went away in the middle.
+  options_.clusters.CheckOne(flow.primary);
+  return options_.clusters.Find(flow.primary) == nullptr ? Line::kDue : Line::kGone;
 }
 
 bool MirrorService::IsOwn(const std::string& stream) const {
@@ -462,6 +470,8 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow,
   if (!ledger.open) return Status::Ok();
   CommitRequest request;
   MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
+  std::vector<std::string> gone;
+  std::map<std::string, std::string> strangers;  // what is to be said, by stream
   for (QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (size_t i = 0; i < entry->lines.size(); ++i) {
       const paths::MinutePath& line = entry->lines[i];
@@ -470,26 +480,47 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow,
       const bool stranger =
           line.view != View::kMerged ||
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();
-      bool done = IsOwn(line.stream);  // from before this cluster was the primary
+      // From before this cluster was the primary.
+      Line is = IsOwn(line.stream) ? Line::kDone : Line::kDue;
       if (!stranger) {
-        DATABUS_ASSIGN_OR_RETURN(done, IsMirrored(writer, flow, line, here));
+        DATABUS_ASSIGN_OR_RETURN(is, Judge(writer, flow, line, here));
       }
-      if (done) entry->settled.insert(i);
-      if (done || !stranger) continue;
+      if (is != Line::kDue) entry->settled.insert(i);
+      if (is == Line::kGone) gone.push_back(FilePath(line.stream, line.minute, line.file));
+      if (is != Line::kDue || !stranger) continue;
       // Topologies change one worker after the other: it may be mirrored here soon.
-      options_.problems.Raise(
-          fmt::format("{} mirror of {} {}", options_.cluster, flow.primary, line.stream),
+      strangers.try_emplace(
+          line.stream,
           fmt::format("{}: {} names files of {}, which {} does not mirror at {}", flow.primary,
-                      entry->path, line.stream, options_.topology.file, options_.cluster),
-          "they wait until it does; give all workers the same databus.xml");
+                      entry->path, line.stream, options_.topology.file, options_.cluster));
     }
     entry->odd_lines.clear();
     if (!entry->Settled() || entry->cleaned == QueueEntry::Cleaned::kYes) continue;
     entry->cleaned = QueueEntry::Cleaned::kYes;
     request.clean_ups.push_back({flow.primary, entry->path, ""});
   }
+  Tell(flow, gone, strangers);
   if (request.Empty()) return Status::Ok();
   return writer.PublishCopies(flow.primary, *ledger.open, std::move(request)).status();
+}
+
+// What is gone is no trouble of anybody's: the minute is as at its primary. The log has it.
+void MirrorService::Tell(const Flow& flow, const std::vector<std::string>& gone,
+                         const std::map<std::string, std::string>& strangers) {
+  if (!gone.empty()) {
+    LogInfo("worker", "queue lines dropped: their primary has not got the files any more",
+            {{"cluster", options_.cluster},
+             {"primary", flow.primary},
+             {"group", flow.group},
+             {"lines", gone.size()},
+             {"first", gone.front()}});
+  }
+  std::vector<std::string> whats;
+  for (const auto& [stream, what] : strangers) whats.push_back(what);
+  options_.problems.RaiseEach(
+      fmt::format("{} mirror of {} group {} other streams", options_.cluster, flow.primary,
+                  flow.group),
+      whats, "they wait; the worker of that cluster drops them when it obeys the same epoch");
 }
 
 }  // namespace databus

@@ -86,10 +86,14 @@ class MirrorService {
   // Copies and publishes them.
   Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
   Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
-  Result<bool> IsMirrored(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line,
-                          MinuteContent& here);
+  // A line of the queue: its file is still to be copied, is here, or is gone at the primary.
+  enum class Line : uint8_t { kDue, kDone, kGone };
+  Result<Line> Judge(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line,
+                     MinuteContent& here);
   bool IsOwn(const std::string& stream) const;
   Status CleanQueue(GroupWriter& writer, const Flow& flow, const std::set<std::string>& waiting);
+  void Tell(const Flow& flow, const std::vector<std::string>& gone,
+            const std::map<std::string, std::string>& strangers);
 
   const Options options_;
   // Minutes that were found open at the primary; whether they are ones of the original system is

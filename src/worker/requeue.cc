@@ -5,28 +5,40 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
+#include "telemetry/log.h"
+#include "worker/eras.h"
 
 namespace databus {
 
 void Requeue::RunOnce() {
   if (Planted(Bug::kOldQueueForgotten)) return;
-  for (const ClusterSpec& consumer : options_.topology.clusters) {
-    const std::string topic = fmt::format("{} queue for {}", options_.cluster, consumer.name);
-    const Status moved = MoveLines(consumer.name);
-    if (moved.ok()) {
-      options_.problems.Clear(topic);
-    } else {
-      options_.problems.Raise(topic, moved.ToString(),
-                              "lines of streams that another cluster merges now wait; tried again");
-    }
+  for (const ClusterSpec& reader : options_.topology.clusters) {
+    PutRight({View::kLocal, reader.name, paths::Consumers(reader.name)});
+    PutRight({View::kMerged, reader.name, paths::Mirrors(reader.name)});
   }
 }
 
-Status Requeue::MoveLines(const std::string& consumer) {
-  auto listed = options_.storage.List(paths::Consumers(consumer));
+void Requeue::PutRight(const Queue& queue) {
+  dropped_ = 0;
+  const std::string topic = fmt::format("{} {}", options_.cluster, queue.path);
+  const Status moved = MoveLines(queue);
+  if (moved.ok()) {
+    options_.problems.Clear(topic);
+  } else {
+    options_.problems.Raise(
+        topic, moved.ToString(),
+        "lines of streams that another cluster merges or publishes now wait; tried again");
+  }
+  if (dropped_ == 0) return;
+  LogInfo("worker", "queue lines dropped: another cluster publishes their streams now",
+          {{"cluster", options_.cluster}, {"queue", queue.path}, {"lines", dropped_}});
+}
+
+Status Requeue::MoveLines(const Queue& queue) {
+  auto listed = options_.storage.List(queue.path);
   if (listed.code() == Code::kNotFound) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(listed.status());
-  std::set<std::string>& judged = judged_[consumer];
+  std::set<std::string>& judged = judged_[queue.path];
   std::set<std::string> present;
   for (const DirEntry& entry : *listed) {
     const bool readable = entry.info.kind == NodeKind::kFile && entry.name[0] != '.' &&
@@ -34,41 +46,57 @@ Status Requeue::MoveLines(const std::string& consumer) {
     if (!readable) continue;
     present.insert(entry.name);
     if (judged.contains(entry.name)) continue;
-    const auto text = options_.storage.ReadFile(paths::Join(paths::Consumers(consumer), entry.name),
-                                                kQueueEntryBytesMax);
+    const auto text =
+        options_.storage.ReadFile(paths::Join(queue.path, entry.name), kQueueEntryBytesMax);
     if (text.unknown()) return text.status();
     if (!text.ok()) continue;  // its reader reports it
-    DATABUS_RETURN_IF_ERROR(MoveEntry(consumer, entry.name, *text));
+    DATABUS_RETURN_IF_ERROR(MoveEntry(queue, entry.name, *text));
     judged.insert(entry.name);
   }
   std::erase_if(judged, [&](const std::string& name) { return !present.contains(name); });
   return Status::Ok();
 }
 
-std::string Requeue::ConsumerOf(const QueueLine& line, const std::string& consumer) const {
-  const StreamSpec* stream = line.path ? options_.topology.FindStream(line.path->stream) : nullptr;
-  return stream == nullptr ? consumer : stream->Primary();
+std::optional<std::string> Requeue::PlaceOf(const Queue& queue, const QueueLine& line) const {
+  if (!line.path) return queue.path;  // its reader reports it
+  if (queue.view == View::kMerged) {
+    return IsNeedless(queue, *line.path) ? std::nullopt : std::optional(queue.path);
+  }
+  const StreamSpec* stream = options_.topology.FindStream(line.path->stream);
+  return stream == nullptr ? queue.path : paths::Consumers(stream->Primary());
 }
 
-Status Requeue::MoveEntry(const std::string& consumer, const std::string& name,
-                          const std::string& text) {
-  using Place = std::pair<std::string, Group>;  // consumer, group
+// Of a stream that had no change of primary, or none that the topology tells of, mirrors may go by
+// the queue alone. One that is not configured is compared as a whole if it ever is again.
+bool Requeue::IsNeedless(const Queue& queue, const paths::MinutePath& line) const {
+  const StreamSpec* stream = options_.topology.FindStream(line.stream);
+  if (stream == nullptr) return true;
+  if (stream->Primary() != options_.cluster) return !EraOf(*stream).IsFirst();
+  return stream->RoleOf(queue.reader) != Role::kMirror;
+}
+
+Status Requeue::MoveEntry(const Queue& queue, const std::string& name, const std::string& text) {
+  using Place = std::pair<std::string, Group>;  // queue, group
   std::map<Place, std::string> lines;
+  size_t dropped = 0;
   const Group groups = options_.writers.groups();
   for (const QueueLine& line : QueueLines(text)) {
     const Group group = line.path ? GroupOf(line.path->stream, groups) : 0;
-    lines[{ConsumerOf(line, consumer), group}].append(line.text).append("\n");
+    if (const auto place = PlaceOf(queue, line)) {
+      lines[{*place, group}].append(line.text).append("\n");
+    } else {
+      ++dropped;
+    }
   }
   const bool stays = std::all_of(lines.begin(), lines.end(), [&](const auto& of_place) {
-    return of_place.first.first == consumer;
+    return of_place.first.first == queue.path;
   });
-  if (stays) return Status::Ok();
+  if (stays && dropped == 0) return Status::Ok();
   std::vector<SmallFile> files;
   std::vector<Move> moves;
   for (const auto& [place, text_of_place] : lines) {
     const auto& [to, group] = place;
-    JoinedEntry entry = MakeJoinedEntry(paths::Consumers(to), name, group, text_of_place,
-                                        options_.writers.random());
+    JoinedEntry entry = MakeJoinedEntry(to, name, group, text_of_place, options_.writers.random());
     files.push_back(std::move(entry.staged));
     moves.push_back(std::move(entry.placed));
   }
@@ -76,8 +104,10 @@ Status Requeue::MoveEntry(const std::string& consumer, const std::string& name,
     DATABUS_RETURN_IF_ERROR(written);
   }
   for (const Status& moved : options_.storage.Renames(moves)) DATABUS_RETURN_IF_ERROR(moved);
-  const Status removed = options_.storage.Remove(paths::Join(paths::Consumers(consumer), name));
-  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+  const Status removed = options_.storage.Remove(paths::Join(queue.path, name));
+  if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
+  dropped_ += dropped;
+  return Status::Ok();
 }
 
 }  // namespace databus

@@ -14,6 +14,8 @@
 namespace databus {
 namespace {
 
+// A source that is cut off for a moment is no news to anybody else, and a failover waits for it.
+constexpr std::chrono::seconds kPutOff{30};
 // How many manifests, and how many directories of divergent minutes, one batch reads at most.
 constexpr size_t kManifestsPerBatchMax = 2000;
 constexpr size_t kDivergentPerBatchMax = 200;
@@ -22,13 +24,21 @@ constexpr int kMarginMinutes = 60;
 // How many files of a source and a group may be missed before that is the source's trouble.
 constexpr size_t kMissedMax = 1000;
 
+std::string EraText(const StreamSpec& stream) {
+  const Era era = EraOf(stream);
+  std::string text = stream.name;
+  if (era.cut) text += " " + era.cut->ToIso();
+  if (era.settled != 0) text += fmt::format(" {}", era.settled);
+  return text + "\n";
+}
+
 }  // namespace
 
 Salvage::Salvage(Options options, Learnt learnt)
     : options_(std::move(options)), learnt_(std::move(learnt)) {
   if (Planted(Bug::kNothingSalvaged)) return;
   for (const StreamSpec& stream : options_.topology.streams) {
-    const bool published = stream.Primary() == options_.cluster && stream.cut &&
+    const bool published = stream.Primary() == options_.cluster && !EraOf(stream).IsFirst() &&
                            stream.publication == Publication::kOpen;
     if (published) streams_[GroupOf(stream.name, options_.groups)].push_back(&stream);
   }
@@ -55,11 +65,39 @@ void Salvage::BeginRun() {
     const bool is_first = learnt_.of.try_emplace(group, DigestOf(group)).second;
     if (!due && !is_first) continue;
     Pass& pass = passes_[group];
-    const OpenMinutes open = is_first || came_back || pass.open == OpenMinutes::kRead
+    const auto put_off = put_off_.find(group);
+    const bool owed = put_off != put_off_.end() && put_off->second.open == OpenMinutes::kRead;
+    const OpenMinutes open = is_first || came_back || owed || pass.open == OpenMinutes::kRead
                                  ? OpenMinutes::kRead
                                  : OpenMinutes::kLeave;
     pass = {.left = answering, .open = open, .retried = {}, .divergent = {}};
+    put_off_.erase(group);
   }
+  ResumePutOff(answering);
+}
+
+// One that does not answer now gets a pass when it has come back.
+void Salvage::ResumePutOff(const std::set<std::string>& answering) {
+  std::erase_if(put_off_, [&](const auto& of) {
+    const auto& [group, put_off] = of;
+    if (options_.clock.Boot() < put_off.until) return false;
+    for (const std::string& source : put_off.sources) {
+      if (!answering.contains(source)) continue;
+      Pass& pass = passes_[group];
+      pass.left.insert(source);
+      pass.retried.erase(source);
+      pass.divergent.erase(source);
+      if (put_off.open == OpenMinutes::kRead) pass.open = OpenMinutes::kRead;
+    }
+    return true;
+  });
+}
+
+// A pass that is under way begins anew.
+Salvage::Learnt Salvage::TakeLearnt() {
+  for (const auto& [group, pass] : passes_) learnt_.of.erase(group);
+  for (const auto& [group, put_off] : put_off_) learnt_.of.erase(group);
+  return std::move(learnt_);
 }
 
 std::set<Group> Salvage::DueGroups() const {
@@ -68,14 +106,12 @@ std::set<Group> Salvage::DueGroups() const {
   return groups;
 }
 
-uint32_t SalvageDigest(const StreamSpec& stream) {
-  return Crc32c(fmt::format("{} {}\n", stream.name, stream.cut->ToIso()));
-}
+uint32_t SalvageDigest(const StreamSpec& stream) { return Crc32c(EraText(stream)); }
 
 uint32_t Salvage::DigestOf(Group group) const {
   std::string text;
   for (const StreamSpec* stream : streams_.at(group)) {
-    text += fmt::format("{} {}\n", stream->name, stream->cut->ToIso());
+    text += EraText(*stream);
   }
   return Crc32c(text);
 }
@@ -117,7 +153,7 @@ Result<Salvage::Batch> Salvage::Next(GroupWriter& writer, const IdentityIndex& i
   for (const std::string& source : pass.left) {
     Storage* storage = options_.clusters.Find(source);
     if (storage == nullptr || streams.empty()) {
-      batch.ended.insert(source);
+      batch.put_off.insert(source);
       continue;
     }
     const std::string topic = fmt::format("{} salvage from {}", options_.cluster, source);
@@ -128,8 +164,8 @@ Result<Salvage::Batch> Salvage::Next(GroupWriter& writer, const IdentityIndex& i
     if (looked.ok()) {
       options_.problems.Clear(topic);
     } else {
-      options_.problems.Raise(topic, looked.ToString(), "looked through again in ten minutes");
-      batch.ended.insert(source);
+      options_.problems.Raise(topic, looked.ToString(), "looked through again in half a minute");
+      batch.put_off.insert(source);
     }
     break;  // one at a time: what one has, the next may have, too
   }
@@ -308,11 +344,12 @@ Status Salvage::Settle(GroupWriter& writer, const Batch& batch, std::vector<Miss
   const Group group = writer.staging().group();
   Pass& pass = passes_.at(group);
   for (const std::string& source : batch.ended) pass.left.erase(source);
+  std::set<std::string> put_off = batch.put_off;
   if (!batch.source.empty()) {
     missed.insert(missed.end(), batch.missed.begin(), batch.missed.end());
-    DATABUS_ASSIGN_OR_RETURN(const bool remembered, Remember(writer, batch, missed));
+    DATABUS_ASSIGN_OR_RETURN(const Remembered remembered, Remember(writer, batch, missed));
     const auto seen = std::pair(batch.source, group);
-    if (remembered) {
+    if (remembered == Remembered::kAll) {
       pass.retried.insert(batch.source);
       learnt_.divergent_seen[seen].insert(batch.divergent_paths.begin(),
                                           batch.divergent_paths.end());
@@ -322,24 +359,37 @@ Status Salvage::Settle(GroupWriter& writer, const Batch& batch, std::vector<Miss
     } else {
       pass.left.erase(batch.source);
       learnt_.divergent_seen.erase(seen);
+      if (remembered == Remembered::kAway) put_off.insert(batch.source);
     }
+    // At the first time it may be the way, and not the file.
+    const bool perhaps_the_way = std::ranges::any_of(missed, [&](const Missed& miss) {
+      return miss.why.unknown() && std::ranges::count(batch.retried, miss.file.path) == 0;
+    });
+    if (perhaps_the_way) put_off.insert(batch.source);
+  }
+  for (const std::string& source : put_off) {
+    pass.left.erase(source);
+    PutOff& later = put_off_[group];
+    later.until = options_.clock.Boot() + kPutOff;
+    later.sources.insert(source);
+    if (pass.open == OpenMinutes::kRead) later.open = OpenMinutes::kRead;
   }
   if (pass.left.empty()) passes_.erase(group);
   return Status::Ok();
 }
 
-Result<bool> Salvage::Remember(GroupWriter& writer, const Batch& batch,
-                               const std::vector<Missed>& missed) {
+Result<Salvage::Remembered> Salvage::Remember(GroupWriter& writer, const Batch& batch,
+                                              const std::vector<Missed>& missed) {
   // P1: nothing is absent from a cluster that went away in the middle, and no trouble a file's own.
   options_.clusters.CheckOne(batch.source);
-  if (options_.clusters.Find(batch.source) == nullptr) return false;
+  if (options_.clusters.Find(batch.source) == nullptr) return Remembered::kAway;
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));
   Eras eras = *known;
   std::map<std::string, MissedFile>& left = eras.missed[batch.source];
   for (const std::string& path : batch.retried) left.erase(path);
   for (const Missed& miss : missed) left[miss.file.path] = {miss.file.stream, miss.file.name};
   Tell(writer.staging().group(), batch.source, left, missed);
-  if (left.size() > kMissedMax) return false;
+  if (left.size() > kMissedMax) return Remembered::kNothing;
   if (left.empty()) eras.missed.erase(batch.source);
   for (const std::string& name : batch.reached ? batch.streams : std::vector<std::string>()) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
@@ -348,7 +398,7 @@ Result<bool> Salvage::Remember(GroupWriter& writer, const Batch& batch,
     reached = {SalvageDigest(stream), *batch.reached};
   }
   DATABUS_RETURN_IF_ERROR(options_.eras.Set(writer, std::move(eras)));
-  return true;
+  return Remembered::kAll;
 }
 
 void Salvage::Tell(Group group, const std::string& source,

@@ -59,7 +59,8 @@ class Salvage {
   };
   explicit Salvage(Options options, Learnt learnt = {});
 
-  // Begins passes where they are due: at first, when a cluster has come back, every ten minutes.
+  // Begins passes where they are due: at first, when a cluster has come back, every ten minutes; of
+  // a source that could not be looked through to the end, half a minute later.
   void BeginRun();
   // The groups that have a pass under way.
   std::set<Group> DueGroups() const;
@@ -84,7 +85,8 @@ class Salvage {
     std::vector<std::string> retried;  // paths of those among `files` that were missed before
     size_t divergent_dirs = 0;         // looked through
     std::vector<std::string> divergent_paths;
-    std::set<std::string> ended;  // sources of which nothing is left in this pass
+    std::set<std::string> ended;    // sources of which nothing is left in this pass
+    std::set<std::string> put_off;  // those that are tried again soon
   };
   // The next part of the group's pass, without the streams that wait: about `files_max` files at
   // most. A source that does not answer has ended.
@@ -94,7 +96,7 @@ class Salvage {
   // the tree how far it came, and what was missed.
   Status Settle(GroupWriter& writer, const Batch& batch, std::vector<Missed> missed);
 
-  Learnt TakeLearnt() { return std::move(learnt_); }
+  Learnt TakeLearnt();
 
  private:
   enum class OpenMinutes : uint8_t { kLeave, kRead };
@@ -105,6 +107,13 @@ class Salvage {
     std::set<std::string> retried;                     // sources
     std::map<std::string, std::deque<Dir>> divergent;  // by source: what is left of them
   };
+  struct PutOff {
+    BootTime until;
+    std::set<std::string> sources;
+    OpenMinutes open = OpenMinutes::kLeave;
+  };
+  // Passes through what was put off, for as long as it has to be.
+  void ResumePutOff(const std::set<std::string>& answering);
   struct Look {
     Group group;
     const std::string& source;
@@ -132,14 +141,17 @@ class Salvage {
   // Of a file of which only the path is known. Nothing when it is known, gone, or missed.
   Result<std::optional<FileFacts>> ReadOrMiss(const Look& look, const File& file,
                                               Batch& batch) const;
-  // False: the source went away, or too much of it is missed; nothing is remembered.
-  Result<bool> Remember(GroupWriter& writer, const Batch& batch, const std::vector<Missed>& missed);
+  // kNothing, kAway: too much of the source is missed, or it went away; nothing is remembered.
+  enum class Remembered : uint8_t { kAll, kNothing, kAway };
+  Result<Remembered> Remember(GroupWriter& writer, const Batch& batch,
+                              const std::vector<Missed>& missed);
   void Tell(Group group, const std::string& source, const std::map<std::string, MissedFile>& left,
             const std::vector<Missed>& missed);
 
   const Options options_;
   std::map<Group, std::vector<const StreamSpec*>> streams_;  // those that were another cluster's
   std::map<Group, Pass> passes_;
+  std::map<Group, PutOff> put_off_;
   Learnt learnt_;
 };
 

@@ -100,6 +100,35 @@ TEST_F(SalvageTest, AFileThatCannotBeFetchedHoldsUpNoOtherAndIsTriedAgain) {
   EXPECT_THAT(ErasAt("dc2", "clicks").missed, IsEmpty());
 }
 
+// Nobody else notices: it has answered before and after.
+TEST_F(SalvageTest, ASourceThatIsSilentForAMomentIsLookedThroughSoonAfterIt) {
+  site_.Start("dc2");
+  site_.of("dc2").plan.Add({.store_part = "dc1:",
+                            .path_part = paths::ManifestRoot(View::kLocal, GroupOf("clicks", 2)),
+                            .times = FaultRule::kAlways,
+                            .fault = Fault::RequestLost()});
+  site_.Step(20);
+  EXPECT_EQ(Merged("clicks"), 0U);
+  site_.of("dc2").plan.Clear();
+  site_.Step(40);
+  EXPECT_EQ(Merged("clicks"), 3U);
+  EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("salvage")));
+}
+
+// What was owed then is not forgotten with the epoch.
+TEST_F(SalvageTest, APassThatANewEpochEndsBeginsAnew) {
+  site_.Start("dc2");
+  site_.of("dc2").plan.Add({.store_part = "dc1:",
+                            .path_part = paths::ManifestRoot(View::kLocal, GroupOf("clicks", 2)),
+                            .times = FaultRule::kAlways,
+                            .fault = Fault::RequestLost()});
+  site_.Step(20);
+  site_.of("dc2").plan.Clear();
+  site_.of("dc2").Obey(site_.world.topology);
+  site_.Step(5);
+  EXPECT_EQ(Merged("clicks"), 3U);
+}
+
 // Minutes that no manifest describes are read file by file.
 TEST_F(SalvageTest, AFileOfAnOpenMinuteThatCannotBeReadHoldsUpNoOther) {
   site_.Start("dc2");

@@ -78,6 +78,10 @@ TEST_F(SwapTest, ALineOfAFileThatIsGoneLeavesTheOpenMinuteAlone) {
   site_.Step(6);
   EXPECT_THAT(site_.Divergent("dc2"), IsEmpty());
   EXPECT_EQ(site_.world.at("dc2").List(dir)->size(), 1U);
+  EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("gone.gz"))) << "nobody need do anything";
+  const auto left =
+      site_.world.at("dc1").Stat(paths::Join(paths::Mirrors("dc2"), entry.ToString()));
+  EXPECT_EQ(left.code(), Code::kNotFound);
 }
 
 TEST_F(SwapTest, NothingIsPublishedIntoAMinuteUpToTheCut) {

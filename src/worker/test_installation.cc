@@ -83,9 +83,9 @@ Topology Moved(Topology topology, const std::string& from, const std::string& to
   return topology;
 }
 
-Installation::Installation()
+Installation::Installation(Topology of)
     : clock(Minute::ParseIso("2031-05-06T10:58Z")->Start() + std::chrono::seconds(20)),
-      topology(TestTopology()),
+      topology(std::move(of)),
       random(SeededRandom(7)) {
   for (const ClusterSpec& cluster : topology.clusters) {
     trees_[cluster.name] = std::make_unique<MemoryStorage>(clock, cluster.name + ":");

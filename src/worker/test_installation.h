@@ -38,7 +38,7 @@ struct SeenFile {
 
 class Installation {
  public:
-  Installation();
+  explicit Installation(Topology of = TestTopology());
 
   // A sealed file of `messages` lines appears in data/ of a cluster, announced or not.
   enum class Announced : uint8_t { kNo, kYes };

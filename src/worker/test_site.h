@@ -15,6 +15,8 @@ namespace databus {
 
 class Site {
  public:
+  explicit Site(Topology topology = TestTopology()) : world(std::move(topology)) {}
+
   void Start(const std::string& cluster) {
     processes_[cluster] = std::make_unique<WorkerProcess>(
         world, std::vector<std::string>{cluster}, ++pid_, world.topology, AdoptTree::kNo, alone);

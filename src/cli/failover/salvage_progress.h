@@ -5,7 +5,7 @@
 #include <map>
 #include <string>
 
-#include "base/minute.h"
+#include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "control/topology_desk.h"
 #include "worker/eras.h"
@@ -19,9 +19,9 @@ class SalvageProgress {
   SalvageProgress(const TopologyDesk& desk, const Topology& topology, std::string to)
       : desk_(desk), topology_(topology), to_(std::move(to)) {}
 
-  // Whether a file of the stream in this minute of the source's local stream has still to be looked
-  // at: then it is merged if it is missing. What cannot be read has still to be.
-  bool IsStillToBeLookedAt(const std::string& source, const std::string& stream, Minute minute);
+  // Whether a file of the source's local stream that is missing has still to be looked at, or could
+  // not be fetched and is tried again. What cannot be read has still to be looked at.
+  bool IsStillToBeMerged(const std::string& source, const paths::MinutePath& file);
 
  private:
   const TopologyDesk& desk_;

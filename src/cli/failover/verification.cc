@@ -127,8 +127,7 @@ void FailoverVerification::AwaitMergedAnew(const Journal& journal, const Looked&
     const auto parsed = paths::ParseMinutePath(finding.path);
     if (!missed || holders == local.end() || !parsed) continue;
     for (const SeenView* holder : holders->second) {
-      if (!progress.IsStillToBeLookedAt(holder->cluster, looked.seen.stream, parsed->minute))
-        continue;
+      if (!progress.IsStillToBeMerged(holder->cluster, *parsed)) continue;
       outcome.pending.push_back(finding.path + " is to be merged anew");
       break;
     }
