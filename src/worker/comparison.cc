@@ -118,6 +118,8 @@ Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
       of.wrong.insert(*minute);
     } else if (judged == judged_.end() || !judged->second.equal.contains(*minute)) {
       walk.left.push_back(*minute);
+    } else if (judged->second.undescribed.contains(*minute)) {
+      of.undescribed.insert(*minute);
     }
   }
   return walk;
@@ -161,8 +163,15 @@ Status Comparison::CompareMinute(MinuteComparison& comparison, const std::string
   }
   const bool equal = verdict.kind == Kind::kEqual;
   if (!equal) of.wrong.insert(minute);
+  DATABUS_ASSIGN_OR_RETURN(const bool here, comparison.IsDescribedHere(stream, minute));
+  DATABUS_ASSIGN_OR_RETURN(const bool there, comparison.IsDescribedThere(stream, minute));
+  const bool undescribed = equal && there && !here;
+  if (undescribed) of.undescribed.insert(minute);
   // The newest one may be open, and is compared again.
-  if (!is_newest) (equal ? judged_[stream].equal : judged_[stream].wrong).insert(minute);
+  if (is_newest) return Status::Ok();
+  Judged& judged = judged_[stream];
+  (equal ? judged.equal : judged.wrong).insert(minute);
+  if (undescribed) judged.undescribed.insert(minute);
   return Status::Ok();
 }
 

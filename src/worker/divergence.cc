@@ -202,6 +202,10 @@ void Divergence::FillPlan(const Due& due, Plan& plan) {
         plan.missing[minute].insert(name);
       }
     }
+    // Nothing is fetched, but they are described.
+    for (const Minute minute : compared.undescribed) {
+      if (minute <= plan.last) plan.missing[minute].insert(name);
+    }
   }
   if (Planted(Bug::kDivergentKept)) plan.surplus.clear();
   for (const auto& [minute, names] : plan.surplus) {
