@@ -91,6 +91,11 @@ Result<bool> MinuteComparison::IsDescribedThere(const std::string& stream, Minut
   return there->contains(stream);
 }
 
+Result<bool> MinuteComparison::IsDescribedHere(const std::string& stream, Minute minute) {
+  DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* here, here_.Described(minute));
+  return here->contains(stream);
+}
+
 Result<MinuteVerdict> MinuteComparison::CompareLengths(const std::string& stream, Minute minute) {
   const std::string dir = paths::MinuteDir(View::kMerged, stream, minute);
   listed_ += 2;

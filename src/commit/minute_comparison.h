@@ -49,8 +49,9 @@ class MinuteComparison {
 
   // kUnavailable, kCorrupt: it cannot be known now.
   Result<MinuteVerdict> Compare(const std::string& stream, Minute minute);
-  // Whether a manifest there names the stream.
+  // Whether a manifest there, or here, names the stream.
   Result<bool> IsDescribedThere(const std::string& stream, Minute minute);
+  Result<bool> IsDescribedHere(const std::string& stream, Minute minute);
   // How many manifests and other files it has read, and directories listed in their place.
   uint64_t reads() const { return here_.reads() + there_.reads() + listed_; }
 
