@@ -97,6 +97,9 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
                                 *newest <= manifest->minute;
     if (closed_without) {
       DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage, load.group, stream));
+      // A mirror until now, in its first minute: that was open at the primary before, and what it
+      // holds is not all that the original system would have left.
+      if (!minutes.history && cut && *newest <= *cut) minutes.history = *newest + -1;
     }
     // It only stood still: nobody has published after the manifest.
     const bool stood_still =

@@ -39,6 +39,7 @@ void Conclude(Compared& of, Minute kept_from) {
     of.begins_late = Compared::BeginsLate::kYes;
     of.wrong = of.there;
     of.wrong.insert(of.here.begin(), of.here.end());
+    of.undescribed.clear();
     return;
   }
   of.equal = of.wrong.empty() ? *of.here.rbegin() : *of.wrong.begin() + -1;
@@ -112,14 +113,13 @@ Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
   std::set<Minute> minutes(of.here.lower_bound(*begin), of.here.end());
   minutes.insert(of.there.lower_bound(std::max(*begin, *of.here.begin())), of.there.end());
   const auto judged = judged_.find(stream);
+  if (judged != judged_.end()) of.undescribed = judged->second.undescribed;
   for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
     const bool both = of.here.contains(*minute) && of.there.contains(*minute);
     if (!both || (judged != judged_.end() && judged->second.wrong.contains(*minute))) {
       of.wrong.insert(*minute);
     } else if (judged == judged_.end() || !judged->second.equal.contains(*minute)) {
       walk.left.push_back(*minute);
-    } else if (judged->second.undescribed.contains(*minute)) {
-      of.undescribed.insert(*minute);
     }
   }
   return walk;
@@ -163,15 +163,16 @@ Status Comparison::CompareMinute(MinuteComparison& comparison, const std::string
   }
   const bool equal = verdict.kind == Kind::kEqual;
   if (!equal) of.wrong.insert(minute);
-  DATABUS_ASSIGN_OR_RETURN(const bool here, comparison.IsDescribedHere(stream, minute));
-  DATABUS_ASSIGN_OR_RETURN(const bool there, comparison.IsDescribedThere(stream, minute));
-  const bool undescribed = equal && there && !here;
-  if (undescribed) of.undescribed.insert(minute);
+  if (equal) {
+    DATABUS_ASSIGN_OR_RETURN(const bool there, comparison.IsDescribedThere(stream, minute));
+    DATABUS_ASSIGN_OR_RETURN(const bool here, comparison.IsDescribedHere(stream, minute));
+    if (there && !here) of.undescribed.insert(minute);
+  }
   // The newest one may be open, and is compared again.
   if (is_newest) return Status::Ok();
   Judged& judged = judged_[stream];
   (equal ? judged.equal : judged.wrong).insert(minute);
-  if (undescribed) judged.undescribed.insert(minute);
+  if (of.undescribed.contains(minute)) judged.undescribed.insert(minute);
   return Status::Ok();
 }
 

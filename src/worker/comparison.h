@@ -21,8 +21,8 @@ struct Compared {
   // Minutes of the range that both retain (P35) and of what is later than it: of either side, and
   // not equal. One that the primary has not closed yet is equal to nothing.
   std::set<Minute> wrong;
-  // Equal ones that manifests describe there and not here: closed here without the stream, as it
-  // waited at its primary (P28).
+  // Equal ones that a manifest describes there, and none here: they were closed here without the
+  // stream, or not at all.
   std::set<Minute> undescribed;
   // All minutes up to this one are equal, or earlier than that range. Nothing: `here` is empty, or
   // begins late.
@@ -61,7 +61,7 @@ class Comparison {
   struct Judged {
     std::set<Minute> equal;
     std::set<Minute> wrong;
-    std::set<Minute> undescribed;  // of the equal ones
+    std::set<Minute> undescribed;
   };
   struct Walk {
     Compared of;

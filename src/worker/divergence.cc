@@ -62,6 +62,8 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
     DATABUS_RETURN_IF_ERROR(Fetch(writer, of, sides, plan));
     if (!plan.missing.empty()) return outcome;
+    DATABUS_RETURN_IF_ERROR(Describe(writer, of, sides, plan));
+    if (!plan.undescribed.empty()) return outcome;
     DATABUS_RETURN_IF_ERROR(Finish(writer, of, sides, plan));
     plans_.erase(key);  // and what became due meanwhile is next
   }
@@ -202,9 +204,8 @@ void Divergence::FillPlan(const Due& due, Plan& plan) {
         plan.missing[minute].insert(name);
       }
     }
-    // Nothing is fetched, but they are described.
     for (const Minute minute : compared.undescribed) {
-      if (minute <= plan.last) plan.missing[minute].insert(name);
+      if (minute <= plan.last) plan.undescribed[minute].insert(name);
     }
   }
   if (Planted(Bug::kDivergentKept)) plan.surplus.clear();
@@ -309,6 +310,15 @@ Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Sides& sides, P
     DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, sides, *oldest));
     for (const std::string& name : oldest->second) --plan.left[name].missing;
     plan.missing.erase(oldest);
+  }
+  return Status::Ok();
+}
+
+// What no manifest here names would be merged again if this cluster became the primary (P19).
+Status Divergence::Describe(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
+  for (int i = 0; i < kMinutesPerRunMax && !plan.undescribed.empty(); ++i) {
+    DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, sides, *plan.undescribed.begin()));
+    plan.undescribed.erase(plan.undescribed.begin());
   }
   return Status::Ok();
 }

@@ -79,7 +79,8 @@ class Divergence {
     std::optional<Minute> last;
     Places surplus;                    // minutes here that may hold too much
     Places missing;                    // minutes up to `last` that lack something
-    std::map<std::string, Left> left;  // minutes of both, by stream
+    Places undescribed;                // equal minutes up to `last` that no manifest here names
+    std::map<std::string, Left> left;  // minutes of the first two, by stream
   };
   // What a run has read of the two clusters.
   struct Sides {
@@ -120,6 +121,7 @@ class Divergence {
                         const Places::value_type& place);
   static Status PurgeOlder(GroupWriter& writer, const Plan& plan);
   Status Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Status Describe(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
   Status FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
                      const Places::value_type& place);
   // What has to be done about the stream's minute; nothing: the primary has purged it meanwhile.
