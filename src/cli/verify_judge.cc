@@ -49,7 +49,7 @@ class Judgement {
     if (merged != nullptr && merged->unreadable.empty()) MergedIsLocal(*merged);
     for (const auto& [cluster, files] : seen_.delivered) {
       findings_.push_back({Verdict::kPending, seen_.stream, cluster, View::kLocal,
-                           paths::DataStream(seen_.stream), files, 0,
+                           paths::DataStream(seen_.stream), files.size(), 0,
                            "delivered by collectors, not yet published"});
     }
     return std::move(findings_);

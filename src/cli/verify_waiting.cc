@@ -33,7 +33,9 @@ Status ReadEpoch(Storage& tree, const std::string& directory, StagedFiles& stage
   for (const DirEntry& file : files) {
     const staged::Name name = staged::Parse(file.name);
     if (name.kind != staged::Kind::kClaim) continue;
-    if (const auto data = DataFileName::ParseAny(name.data_name)) ++staged.claimed[data->stream];
+    if (const auto data = DataFileName::ParseAny(name.data_name)) {
+      staged.claimed[data->stream].insert(NameOncePublished(name.collector, name.data_name));
+    }
   }
   for (const DirEntry& file : files) {
     if (staged::Parse(file.name).kind != staged::Kind::kRecord) continue;
@@ -58,6 +60,13 @@ Status ReadGroup(Storage& tree, const std::string& root, StagedFiles& staged) {
 }
 
 }  // namespace
+
+std::string NameOncePublished(const std::string& collector, const std::string& data_name) {
+  auto data = DataFileName::ParseAny(data_name);
+  if (!data) return collector + "-" + data_name;
+  data->gzip = true;
+  return PublishedFileName{collector, *std::move(data)}.ToString();
+}
 
 StagedFiles ReadStaged(Storage& tree, View view, Group group) {
   StagedFiles staged;
