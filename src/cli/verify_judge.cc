@@ -69,6 +69,13 @@ class Judgement {
     findings_.push_back(std::move(finding));
   }
 
+  // Whether it is to be set aside, or fetched, is known when the mirror has been compared. That what
+  // it holds is merged is judged by the local views.
+  void AddDivergent(const SeenView& where, const SeenFile& file, const SeenView& mirror) {
+    Add(Verdict::kPending, where, &file, mirror.divergent);
+    findings_.back().divergent_at = mirror.cluster;
+  }
+
   void Whole(const SeenView& view) {
     for (const auto& each : view.files) {
       const SeenFile& file = *each;
@@ -166,6 +173,8 @@ class Judgement {
             fmt::format("in the queue of {} for {}", primary.cluster, mirror.cluster));
       } else if (const auto excuse = Excuse(mirror, file)) {
         Add(excuse->first, mirror, &file, excuse->second);
+      } else if (!mirror.divergent.empty()) {
+        AddDivergent(mirror, file, mirror);
       } else {
         Add(Verdict::kLost, mirror, &file,
             fmt::format("on the primary {}, and not at this path here", primary.cluster));
@@ -177,6 +186,8 @@ class Judgement {
       if (!range_.Holds(file.minute) || indexes_.at(&primary).contains(file.identity)) continue;
       if (const auto excuse = Excuse(primary, file)) {
         Add(excuse->first, primary, &file, excuse->second);
+      } else if (!mirror.divergent.empty()) {
+        AddDivergent(primary, file, mirror);
       } else {
         Add(Verdict::kLost, primary, &file,
             fmt::format("on the mirror {}, and not at this path here", mirror.cluster));

@@ -53,6 +53,9 @@ struct SeenView {
   Minute kept_from;                 // retention may have removed older minutes
   std::set<std::string> in_commit;  // names of files in commits that are not finished
   std::set<std::string> set_aside;  // names in this view's quarantine
+  // Of a mirror that has not been brought through the last change of its primary, so that it may
+  // differ still (P32): that this is so.
+  std::string divergent{};
 };
 
 struct SeenStream {
@@ -76,6 +79,7 @@ struct Finding {
   uint64_t files = 1;
   uint64_t messages = 0;
   std::string reason;
+  std::string divergent_at{};  // the mirror that has to be compared before it is known
 };
 
 // Judges the files of `range`.

@@ -12,6 +12,7 @@
 #include "cli/verify_waiting.h"
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
+#include "worker/eras.h"
 
 namespace databus {
 namespace {
@@ -98,8 +99,26 @@ class VerifyObserver::Step {
     seen.queued[{holder, destination}].merge(found->second[seen.stream]);
   }
 
+  // By its own notes; what cannot be read excuses nothing.
+  std::string Divergent(const std::string& mirror, const StreamSpec& stream) {
+    const Era present = EraOf(stream);
+    Tree& tree = trees_[mirror];
+    if (present.IsFirst() || !tree.away.empty()) return "";
+    const Group group = GroupOf(stream.name, tree.groups);
+    auto found = eras_.find({mirror, group});
+    if (found == eras_.end()) {
+      found = eras_.emplace(std::pair(mirror, group), ReadEras(*tree.storage, group)).first;
+    }
+    if (!found->second.ok()) return "";
+    const auto& known = found->second->streams;
+    const auto era = known.find(stream.name);
+    if (era != known.end() && era->second == present) return "";
+    return fmt::format("{} has not been compared yet since its primary changed", mirror);
+  }
+
  private:
   std::map<std::string, Tree>& trees_;
+  std::map<std::pair<std::string, Group>, Result<Eras>> eras_;
   std::map<std::tuple<std::string, View, Group>, StagedFiles> staged_;
   std::map<std::pair<std::string, std::string>, NamesOfStreams> queues_;  // by holder and path
 };
@@ -150,7 +169,10 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const std::string& mirror : stream.Mirrors()) {
+      // First: once it is compared it differs no more.
+      std::string divergent = step.Divergent(mirror, stream);
       seen.views.push_back(ReadWhole({mirror, View::kMerged, stream.name}, from, step));
+      seen.views.back().divergent = std::move(divergent);
     }
   });
   return all;

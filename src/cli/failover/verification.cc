@@ -8,6 +8,7 @@
 
 #include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
+#include "failover/gates.h"
 #include "failover/loss.h"
 #include "worker/salvage.h"
 
@@ -153,8 +154,16 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     all.insert(all.end(), looked.findings.begin(), looked.findings.end());
   }
   std::set<std::string> pending;
+  std::set<std::string> divergent;
   for (const Finding& finding : all) {
-    const bool merged_later = finding.view == View::kMerged && !finding.path.empty();
+    // One that is lost is compared when it returns.
+    const bool awaited = !finding.divergent_at.empty() &&
+                         !failover::IsWithout(journal.without, finding.divergent_at) &&
+                         (journal.kind != failover::Kind::kUnplanned ||
+                          finding.divergent_at != journal.change.from);
+    if (awaited) divergent.insert(finding.reason);
+    const bool merged_later = finding.view == View::kMerged && !finding.path.empty() &&
+                              finding.divergent_at.empty();
     if (!merged_later || finding.cluster != journal.change.to) continue;
     if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
   }
@@ -162,6 +171,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   for (const std::string& path : pending) {
     if (awaited_->contains(path)) outcome.pending.push_back(path + " is to be merged");
   }
+  outcome.pending.insert(outcome.pending.end(), divergent.begin(), divergent.end());
   const auto counts = CountByVerdict(all);
   const auto count = [&](Verdict verdict) {
     const auto found = counts.find(verdict);
