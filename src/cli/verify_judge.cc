@@ -69,8 +69,8 @@ class Judgement {
     findings_.push_back(std::move(finding));
   }
 
-  // Whether it is to be set aside, or fetched, is known when the mirror has been compared. That what
-  // it holds is merged is judged by the local views.
+  // Whether it is to be set aside, or fetched, is known when the mirror has been compared. That
+  // what it holds is merged is judged by the local views.
   void AddDivergent(const SeenView& where, const SeenFile& file, const SeenView& mirror) {
     Add(Verdict::kPending, where, &file, mirror.divergent);
     findings_.back().divergent_at = mirror.cluster;
