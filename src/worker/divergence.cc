@@ -35,10 +35,13 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     Outcome outcome;
     DATABUS_ASSIGN_OR_RETURN(Due due, FindDue(writer, of));
     for (const auto& [name, reason] : due) {
-      if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
+      noticed_.insert(name);
+      if (plans_.contains(key) || comparing_.contains(key)) continue;  // says more
       options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
+    const Due all = due;
     DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
+    ClearOld(of, all);
     if (due.empty()) {
       plans_.erase(key);
       comparing_.erase(key);
@@ -389,13 +392,22 @@ Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, 
   return Status::Ok();
 }
 
+// Another process may have ended what this one had begun to tell of, while it slept.
+void Divergence::ClearOld(const Streams& of, const Due& due) {
+  for (const std::string& name : of.names) {
+    if (noticed_.contains(name) && !due.contains(name)) ClearNotice(name);
+  }
+}
+
 void Divergence::Notice(const std::string& stream, const std::string& what,
                         const std::string& next) {
+  noticed_.insert(stream);
   options_.stats.SetDivergent(stream, what);
   options_.problems.Raise(fmt::format("{} divergent {}", options_.cluster, stream), what, next);
 }
 
 void Divergence::ClearNotice(const std::string& stream) {
+  noticed_.erase(stream);
   options_.stats.SetDivergent(stream, "");
   options_.problems.Clear(fmt::format("{} divergent {}", options_.cluster, stream));
 }

@@ -131,9 +131,12 @@ class Divergence {
   Status Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan);
   void Notice(const std::string& stream, const std::string& what, const std::string& next);
   void ClearNotice(const std::string& stream);
+  // What was said of streams that are not due any more.
+  void ClearOld(const Streams& of, const Due& due);
 
   const Options options_;
   std::set<std::string> doubted_;
+  std::set<std::string> noticed_;  // streams of which something is said
   using Key = std::pair<std::string, Group>;  // of the primary
   std::map<Key, Comparing> comparing_;        // what is under way
   std::map<Key, Plan> plans_;
