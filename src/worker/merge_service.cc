@@ -201,6 +201,8 @@ Status MergeService::IndexMinutes(GroupWriter& writer, Group group, Index& index
     for (const auto& [stream, files] : *streams) index.index.AddAll(stream, files);
     NoteUnnamed(group, minute, *streams, unnamed);
   }
+  NoteUnclosed(writer.OwnLedger(), group,
+               minutes.empty() ? std::nullopt : std::optional(minutes.rbegin()->first), unnamed);
   DATABUS_RETURN_IF_ERROR(IndexUnnamed(writer, unnamed, index.index));
   return IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.begin()->first,
                            index.index);
@@ -231,6 +233,19 @@ void MergeService::NoteUnnamed(Group group, Minute minute, const MinuteContent::
   }
 }
 
+// With no manifest at all: only what was copied last.
+void MergeService::NoteUnclosed(const Ledger& ledger, Group group, std::optional<Minute> last,
+                                Unnamed& unnamed) const {
+  for (const auto& [stream, era] : own_eras_) {
+    if (!era.cut || GroupOf(stream, options_.writers.groups()) != group) continue;
+    const auto known = ledger.streams.find(stream);
+    if (known == ledger.streams.end() || !known->second.newest) continue;
+    for (Minute m = last ? last->Next() : *known->second.newest; m <= *era.cut; m = m.Next()) {
+      unnamed[stream].insert(m);
+    }
+  }
+}
+
 // A minute may have been closed without a stream that waited then (P28), by whoever was the primary,
 // and copied so. What lies there counts as well, and is described from now on.
 Status MergeService::IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed,
@@ -257,29 +272,29 @@ Status MergeService::IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed,
   return Describe(writer, std::move(changes), content);
 }
 
-// Those of streams that are published here by now; the others' minutes are described by then.
+// P32: what is up to the cut is described before the era begins. Later minutes are the writer's to
+// describe, in their order.
 Status MergeService::Describe(GroupWriter& writer, std::map<Minute, MinuteChange> changes,
                               MinuteContent& content) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
-  const Ledger& ledger = writer.OwnLedger();
+  const std::optional<Minute> closed = writer.OwnLedger().closed;
+  bool changed = false;
   for (auto& [minute, change] : changes) {
-    if (!ledger.closed || minute > *ledger.closed) break;  // open
-    DATABUS_RETURN_IF_ERROR(writer.GoOn());
-    std::erase_if(change.streams, [&](const auto& of_stream) {
+    std::erase_if(change.streams, [&, at = minute](const auto& of_stream) {
       const std::string& name = of_stream.first;
       const Era& own = own_eras_.at(name);
       const auto era = eras->streams.find(name);
       const bool begun = era == eras->streams.end() ? own.IsFirst() : era->second == own;
-      const auto known = ledger.streams.find(name);
-      // The writer's own history is completed in its order.
-      const bool in_order = known != ledger.streams.end() && known->second.history &&
-                            *known->second.history < minute;
-      return !begun || in_order || waiting_.contains(name) || IsFrozen(name);
+      const bool over = (closed && at <= *closed) || (own.cut && at <= *own.cut);
+      return !over || !(begun || beginning_.contains(name)) || waiting_.contains(name) ||
+             IsFrozen(name);
     });
     if (change.streams.empty()) continue;
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), content));
+    changed = true;
   }
-  return Status::Ok();
+  return changed ? writer.Reload() : Status::Ok();
 }
 
 bool MergeService::IsFrozen(const std::string& stream) const {
@@ -401,6 +416,10 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
                       {options_.cluster, options_.clusters, options_.clock, options_.problems,
                        options_.stats, options_.copy_threads},
                       begin));
+  for (const StreamSpec* stream : begin) beginning_.insert(stream->name);
+  const Status described = begin.empty() ? Status::Ok() : IndexOf(writer, group).status();
+  beginning_.clear();
+  DATABUS_RETURN_IF_ERROR(described);
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
   if (begun.empty()) return Status::Ok();
   Eras eras = *known;

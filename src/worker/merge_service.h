@@ -106,6 +106,9 @@ class MergeService {
   using Unnamed = std::map<std::string, std::set<Minute>>;
   void NoteUnnamed(Group group, Minute minute, const MinuteContent::Streams& named,
                    Unnamed& unnamed) const;
+  // Those up to the streams' cuts that are after `last`, which is of the newest manifest.
+  void NoteUnclosed(const Ledger& ledger, Group group, std::optional<Minute> last,
+                    Unnamed& unnamed) const;
   Status IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed, IdentityIndex& index);
   Status Describe(GroupWriter& writer, std::map<Minute, MinuteChange> changes,
                   MinuteContent& content);
@@ -120,7 +123,8 @@ class MergeService {
   std::map<Group, std::vector<std::string>> frozen_;     // own streams
   std::map<std::string, QueueReader> queues_;            // by source cluster
   std::map<Group, std::vector<const StreamSpec*>> own_;  // open streams
-  std::set<std::string> waiting_;  // own streams that may not be published in this run
+  std::set<std::string> waiting_;    // own streams that may not be published in this run
+  std::set<std::string> beginning_;  // those whose era is about to begin
   // Streams that queues name and that are not merged here, and what is to be said, by source.
   std::map<std::string, std::map<std::string, std::string>> strangers_;
   std::map<Group, Index> indexes_;
