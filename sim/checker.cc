@@ -221,6 +221,7 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
                             seen.minutes.rbegin()->first.ToIso()),
                 path);
   }
+  minute->second.differs = false;
   if (!minute->second.files.emplace(at.file, digest).second) {
     return Fail("G4", fmt::format("{}: the file appears again", cluster), path);
   }
@@ -363,11 +364,14 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;
-  if (!history_.InConflict() && IsEqualUpTo(cluster, stream->Primary(), at)) {
+  // A minute that differs goes as a whole: what is left of it on the way may be as there.
+  if (!minute->second.differs && !history_.InConflict() &&
+      IsEqualUpTo(cluster, stream->Primary(), at)) {
     return Fail("G4",
                 fmt::format("{}: is set aside, though all is as at {}", cluster, stream->Primary()),
                 from);
   }
+  minute->second.differs = true;
   minute->second.files.erase(file);
   for (const uint64_t key : reader_.Read(ReadFile(cluster, to)).keys) {
     seen.messages.erase(key);

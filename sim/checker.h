@@ -92,6 +92,7 @@ class Checker {
   };
   struct SeenMinute {
     std::map<std::string, uint64_t> files;  // name to a digest of the bytes
+    bool differs = false;  // from the primary's when it began to be set aside, and none came since
   };
   // One stream in one view of one cluster.
   struct Seen {

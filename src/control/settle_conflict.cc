@@ -40,6 +40,9 @@ void SettleConflict(const std::vector<SharedEpoch>& sides, const TopologyEpoch& 
   // primary before this one published here, and theirs may lie after what ours has published.
   for (StreamSpec& stream : next.topology.streams) {
     if (disputed.contains(stream.name)) stream.settled = next.epoch;
+    // What froze it on the chosen side was a failover that cannot go on from here, and that could
+    // not undo it, either.
+    stream.publication = Publication::kOpen;
   }
 }
 

@@ -12,7 +12,7 @@ namespace databus {
 // of every side, so that it is the newest on every cluster, and lets it follow every epoch that
 // anybody can obey: also those before the other sides, of which a cluster that is away may know.
 // Streams whose primary or cut was another on a side that is replaced begin a new era
-// (StreamSpec::settled), whatever era they are in by the chosen one.
+// (StreamSpec::settled), whatever era they are in by the chosen one. None stays frozen.
 void SettleConflict(const std::vector<SharedEpoch>& sides, const TopologyEpoch& chosen,
                     StoredTopology& next);
 

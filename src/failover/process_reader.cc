@@ -105,6 +105,8 @@ Status ProcessReader::Read(const std::string& cluster, Storage& storage) {
   clock_ahead_.reset();
   const auto entries = storage.List(paths::StatusRoot());
   if (!entries.ok()) return entries.status();
+  // By the tree's clock: a clock that is right again does not overtake what was written while it
+  // was ahead.
   std::optional<WallTime> youngest;
   for (const DirEntry& entry : *entries) {
     if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
@@ -118,10 +120,10 @@ Status ProcessReader::Read(const std::string& cluster, Storage& storage) {
       continue;
     }
     Take(cluster, *beat);
-    if (youngest && beat->written <= *youngest) continue;
-    youngest = beat->written;
+    if (youngest && entry.info.modified <= *youngest) continue;
+    youngest = entry.info.modified;
     // What is dated in our future was written by a clock that is ahead, the tree's own or not.
-    clock_ahead_ = std::max(entry.info.modified - beat->written, *youngest - now_.wall);
+    clock_ahead_ = std::max(entry.info.modified - beat->written, beat->written - now_.wall);
   }
   return Status::Ok();
 }

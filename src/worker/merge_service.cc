@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/planted.h"
 #include "cluster/names.h"
+#include "commit/minute_content.h"
 #include "worker/first_copies.h"
 
 namespace databus {
@@ -23,7 +24,8 @@ std::string PathOf(const paths::MinutePath& line) {
 
 MergeService::MergeService(Options options, Learnt learnt)
     : options_(std::move(options)),
-      index_({options_.topology, options_.cluster, options_.writers.groups(), options_.problems},
+      index_({options_.topology, options_.cluster, options_.writers.groups(), own_eras_,
+              options_.problems},
              std::move(learnt.index)),
       salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
                 options_.eras, options_.problems, options_.stats, options_.writers.groups(),
@@ -146,6 +148,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
+  DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
   while (true) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const std::vector<Wanted> wanted = Select(group);
@@ -200,11 +203,55 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
                       {options_.cluster, options_.clusters, options_.clock, options_.problems,
                        options_.stats, options_.copy_threads},
                       begin));
+  if (!begin.empty()) {
+    DATABUS_RETURN_IF_ERROR(index_.Of(writer, group).status());
+    DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, begin));
+  }
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
   if (begun.empty()) return Status::Ok();
   Eras eras = *known;
   for (auto& [stream, era] : begun) eras.streams[stream] = std::move(era);
   return options_.eras.Set(writer, std::move(eras));
+}
+
+// A minute may have been closed without a stream that waited then (P28), by whoever was the
+// primary, and copied so: it is described from now on. What is up to the cut (P32) is, before the
+// era begins; later minutes are the writer's to describe, in their order.
+Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
+                                     const std::vector<const StreamSpec*>& beginning) {
+  MergedIndex::Unnamed& unnamed = index_.UnnamedOf(group);
+  if (unnamed.empty()) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
+  const std::optional<Minute> closed = writer.OwnLedger().closed;
+  const auto may = [&](const std::string& name, Minute minute) {
+    const StreamSpec* const stream = options_.topology.FindStream(name);
+    if (stream == nullptr || stream->publication == Publication::kFrozen) return false;
+    if (waiting_.contains(name)) return false;
+    const Era own = EraOf(*stream);
+    const auto era = eras->streams.find(name);
+    const bool begun = era == eras->streams.end() ? own.IsFirst() : era->second == own;
+    const bool over = (closed && minute <= *closed) || (own.cut && minute <= *own.cut);
+    return over && (begun || std::ranges::count(beginning, stream) > 0);
+  };
+  MinuteContent content(writer.staging().storage(), View::kMerged, group);
+  bool changed = false;
+  for (auto at = unnamed.begin(); at != unnamed.end();) {
+    auto& [minute, streams] = *at;
+    MinuteChange change{"", minute, {}};
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* named, content.Described(minute));
+    std::erase_if(streams, [&](const auto& one) { return named->contains(one.first); });
+    for (const auto& [name, files] : streams) {
+      if (may(name, minute)) change.streams[name].holds = files;
+    }
+    if (!change.streams.empty()) {
+      std::erase_if(streams, [&](const auto& one) { return change.streams.contains(one.first); });
+      DATABUS_RETURN_IF_ERROR(writer.GoOn());
+      DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), content));
+      changed = true;
+    }
+    at = streams.empty() ? unnamed.erase(at) : std::next(at);
+  }
+  return changed ? writer.Reload() : Status::Ok();
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {

@@ -66,6 +66,8 @@ class MergeService {
   void FindWaiting();
   // P32: what comes before anything is published after a change of primary.
   Status BeginEras(GroupWriter& writer, Group group);
+  Status DescribeUnnamed(GroupWriter& writer, Group group,
+                         const std::vector<const StreamSpec*>& beginning);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
   // Publishes what is in `request`, and remembers it.
   Status PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request, Minute now);

@@ -97,18 +97,38 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
       if (streams->contains(stream)) continue;
       DATABUS_ASSIGN_OR_RETURN(const bool may_hold, oldest.MayHold(stream, minute));
       if (!may_hold) continue;
-      DATABUS_RETURN_IF_ERROR(AddDirectory(storage, stream, minute, known.index));
+      DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, minute, known.index));
     }
   }
+  DATABUS_RETURN_IF_ERROR(
+      AddUnclosed(writer, group, minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin()),
+                  known.index));
   if (minutes.empty()) return std::optional<Minute>();
   return std::optional<Minute>(*minutes.begin());
 }
 
-Status MergedIndex::AddDirectory(Storage& storage, const std::string& stream, Minute minute,
-                                 IdentityIndex& index) {
-  const auto files = ReadMinuteFiles(storage, paths::MinuteDir(View::kMerged, stream, minute));
-  if (files.ok()) index.AddAll(stream, *files);
-  return files.code() == Code::kNotFound ? Status::Ok() : files.status();
+// What was copied of the primary before, and closed neither here nor, as it seems, there.
+Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
+                                IdentityIndex& index) {
+  for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
+    const auto own = options_.own.find(stream);
+    if (own == options_.own.end() || !own->second.cut || !minutes.newest) continue;
+    for (Minute m = last ? last->Next() : *minutes.newest; m <= *own->second.cut; m = m.Next()) {
+      DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, m, index));
+    }
+  }
+  return Status::Ok();
+}
+
+Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::string& stream,
+                               Minute minute, IdentityIndex& index) {
+  auto files =
+      ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, minute));
+  if (files.code() == Code::kNotFound) return Status::Ok();
+  DATABUS_RETURN_IF_ERROR(files.status());
+  index.AddAll(stream, *files);
+  unnamed_[group][minute][stream] = *std::move(files);
+  return Status::Ok();
 }
 
 // The minutes that the primary before this one had not closed yet.
@@ -116,7 +136,10 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
     if (!minutes.history) continue;
     for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
-      DATABUS_RETURN_IF_ERROR(AddDirectory(writer.staging().storage(), stream, m, index));
+      const auto files =
+          ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
+      if (files.ok()) index.AddAll(stream, *files);
+      if (!files.ok() && files.code() != Code::kNotFound) return files.status();
     }
   }
   return Status::Ok();

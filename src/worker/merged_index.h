@@ -15,6 +15,7 @@
 #include "commit/group_writer.h"
 #include "storage/storage.h"
 #include "telemetry/problems.h"
+#include "worker/eras.h"
 
 namespace databus {
 
@@ -25,6 +26,7 @@ class MergedIndex {
     const Topology& topology;
     std::string cluster;
     Group groups;
+    const std::map<std::string, Era>& own;  // the streams that are published here
     ProblemBoard& problems;
   };
   // Of one group.
@@ -36,6 +38,8 @@ class MergedIndex {
     IdentityIndex index{};
   };
   using Learnt = std::map<Group, Known>;
+  // What lies in minutes and is named by no manifest of theirs.
+  using Unnamed = std::map<Minute, std::map<std::string, MinuteFiles>>;  // by stream
 
   MergedIndex(Options options, Learnt learnt)
       : options_(std::move(options)), known_(std::move(learnt)) {}
@@ -49,6 +53,8 @@ class MergedIndex {
   }
   // Somebody else has published there, or will.
   void Forget(Group group) { known_.erase(group); }
+  // What was found so; whoever has described it takes it out.
+  Unnamed& UnnamedOf(Group group) { return unnamed_[group]; }
   // At the end: true in every later epoch, as files never leave a view but by age; whoever comes
   // next only looks what is new.
   Learnt TakeLearnt();
@@ -58,13 +64,18 @@ class MergedIndex {
   // What the manifests of `from` and later say, and what they leave out; the oldest of them.
   Result<std::optional<Minute>> AddMinutes(GroupWriter& writer, Group group, Minute from,
                                            Known& known);
-  static Status AddDirectory(Storage& storage, const std::string& stream, Minute minute,
-                             IdentityIndex& index);
+  // Minutes of own streams without any manifest that `last` is not earlier than: up to the cut.
+  Status AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
+                     IdentityIndex& index);
+  // What lies in a minute, and is named by no manifest.
+  Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
+                    IdentityIndex& index);
   static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
   Status AddTheOriginals(Storage& storage, Group group, Minute before, IdentityIndex& index) const;
 
   const Options options_;
   Learnt known_;
+  std::map<Group, Unnamed> unnamed_;
 };
 
 }  // namespace databus

@@ -5,21 +5,25 @@
 
 namespace databus {
 
-bool SalvageProgress::IsStillToBeMerged(const std::string& source, const paths::MinutePath& file) {
+void SalvageProgress::Read(const std::vector<StreamSpec>& streams) {
   Storage* const tree = desk_.Tree(to_);
-  if (tree == nullptr) return true;
-  if (groups_ == 0) {
-    const auto identity = ReadClusterId(*tree);
-    if (!identity.ok()) return true;
-    groups_ = identity->groups;
-  }
-  const Group group = GroupOf(file.stream, groups_);
-  if (!eras_.contains(group)) {
+  if (tree == nullptr) return;
+  const auto identity = ReadClusterId(*tree);
+  if (!identity.ok()) return;
+  groups_ = identity->groups;
+  for (const StreamSpec& stream : streams) {
+    const Group group = GroupOf(stream.name, groups_);
+    if (eras_.contains(group)) continue;
     auto eras = ReadEras(*tree, group);
-    if (!eras.ok()) return true;
-    eras_.emplace(group, *std::move(eras));
+    if (eras.ok()) eras_.emplace(group, *std::move(eras));
   }
-  const Eras& eras = eras_.at(group);
+}
+
+bool SalvageProgress::IsStillToBeMerged(const std::string& source,
+                                        const paths::MinutePath& file) const {
+  const auto page = groups_ == 0 ? eras_.end() : eras_.find(GroupOf(file.stream, groups_));
+  if (page == eras_.end()) return true;
+  const Eras& eras = page->second;
   const StreamSpec* const spec = topology_.FindStream(file.stream);
   const auto known = eras.salvaged.find({source, file.stream});
   const bool looked_at = spec != nullptr && !EraOf(*spec).IsFirst() &&

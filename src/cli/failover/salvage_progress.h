@@ -4,6 +4,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "cluster/paths.h"
 #include "cluster/topology.h"
@@ -12,16 +13,17 @@
 
 namespace databus {
 
-// As it is now. One thread at a time.
+// As it was when it was read: what had been looked at by then is merged in all that is read later.
 class SalvageProgress {
  public:
   // `to`: the new primary.
   SalvageProgress(const TopologyDesk& desk, const Topology& topology, std::string to)
       : desk_(desk), topology_(topology), to_(std::move(to)) {}
 
+  void Read(const std::vector<StreamSpec>& streams);
   // Whether a file of the source's local stream that is missing has still to be looked at, or could
   // not be fetched and is tried again. What cannot be read has still to be looked at.
-  bool IsStillToBeMerged(const std::string& source, const paths::MinutePath& file);
+  bool IsStillToBeMerged(const std::string& source, const paths::MinutePath& file) const;
 
  private:
   const TopologyDesk& desk_;

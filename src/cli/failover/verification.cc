@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "cli/failover/salvage_progress.h"
 #include "cli/table.h"
 #include "failover/gates.h"
 #include "failover/loss.h"
@@ -129,11 +128,8 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
 }
 
 // What no queue names is missed until the new primary has looked through the minute it is in.
-void FailoverVerification::AwaitMergedAnew(const Journal& journal, const Looked& looked,
-                                           Verification& outcome) const {
-  const auto newest = desk_.picture().Newest();
-  if (!newest.ok()) return;
-  SalvageProgress progress(desk_, (*newest)->stored.topology, journal.change.to);
+void FailoverVerification::AwaitMergedAnew(const Journal& journal, const SalvageProgress& progress,
+                                           const Looked& looked, Verification& outcome) {
   const auto local = LocalPaths(looked.seen);
   for (const Finding& finding : looked.findings) {
     const bool missed = finding.verdict == Verdict::kLost && finding.view == View::kMerged &&
@@ -162,9 +158,12 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   Json streams = Json::array();
   std::vector<Finding> all;
   const MinuteRange range{FirstMinute(journal), kLastMinute};
-  for (const Looked& looked : Look(StreamsToVerify(journal, topology_), range)) {
+  const std::vector<StreamSpec> to_verify = StreamsToVerify(journal, topology_);
+  SalvageProgress progress(desk_, newest->stored.topology, journal.change.to);
+  if (anew) progress.Read(to_verify);
+  for (const Looked& looked : Look(to_verify, range)) {
     streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
-    if (anew) AwaitMergedAnew(journal, looked, outcome);
+    if (anew) AwaitMergedAnew(journal, progress, looked, outcome);
     all.insert(all.end(), looked.findings.begin(), looked.findings.end());
   }
   std::set<std::string> pending;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "cli/failover/salvage_progress.h"
 #include "cli/seams.h"
 #include "cli/verify_judge.h"
 #include "cli/verify_observe.h"
@@ -33,8 +34,8 @@ class FailoverVerification {
   };
   // What is lost or doubled is believed when a second look says the same.
   std::vector<Looked> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range);
-  void AwaitMergedAnew(const failover::Journal& journal, const Looked& looked,
-                       failover::Verification& outcome) const;
+  static void AwaitMergedAnew(const failover::Journal& journal, const SalvageProgress& progress,
+                              const Looked& looked, failover::Verification& outcome);
 
   const TopologyDesk& desk_;
   Seams& seams_;

@@ -61,6 +61,12 @@ Exit Choose(const Options& options, Io& io, Seams& seams) {
       change.changes.push_back(fmt::format("where {} was obeyed: {}", loser, line));
     }
   }
+  for (const StreamSpec& stream : (*chosen)->stored.topology.streams) {
+    if (stream.publication != Publication::kFrozen) continue;
+    change.consequences.push_back(fmt::format(
+        "{} is published again: the failover that froze it cannot go on, only be aborted",
+        stream.name));
+  }
   change.consequences.emplace_back(
       "merged minutes that the other side alone has published are set aside there, and what is in "
       "them is merged again; nothing is lost");
