@@ -37,8 +37,10 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     for (const auto& [name, reason] : due) {
       if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
       options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
+      told_.insert(name);
     }
     DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
+    ForgetDone(of, due, outcome.waiting);
     if (due.empty()) {
       plans_.erase(key);
       comparing_.erase(key);
@@ -235,6 +237,7 @@ void Divergence::TellProgress(const Streams& of, const Due& due, const Compariso
     options_.stats.SetDivergent(
         name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
                           minute ? minute->ToIso() : "nothing"));
+    told_.insert(name);
   }
 }
 
@@ -391,11 +394,21 @@ Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, 
 
 void Divergence::Notice(const std::string& stream, const std::string& what,
                         const std::string& next) {
+  told_.insert(stream);
   options_.stats.SetDivergent(stream, what);
   options_.problems.Raise(fmt::format("{} divergent {}", options_.cluster, stream), what, next);
 }
 
+// What was finished without an answer, so that nobody has said so.
+void Divergence::ForgetDone(const Streams& of, const Due& due,
+                            const std::set<std::string>& waiting) {
+  for (const std::string& name : of.names) {
+    if (told_.contains(name) && !due.contains(name) && !waiting.contains(name)) ClearNotice(name);
+  }
+}
+
 void Divergence::ClearNotice(const std::string& stream) {
+  told_.erase(stream);
   options_.stats.SetDivergent(stream, "");
   options_.problems.Clear(fmt::format("{} divergent {}", options_.cluster, stream));
 }
