@@ -110,7 +110,7 @@ bool IsAt(Step step, const Call& call) {
     case Step::kMirrorQueue:
       return call.verb == Verb::kRename && paths::Parent(paths::Parent(call.to)) == At().mirrors;
     case Step::kStoreEpoch: return IsMove(call, At().tmp, At().topology);
-    case Step::kJournal: return call.verb == Verb::kReplace && IsBelow(call.path, At().failover);
+    case Step::kJournal: return IsMove(call, At().tmp, At().failover);
     case Step::kLease: return Changes(call.verb) && IsBelow(call.path, At().leases);
   }
   __builtin_unreachable();

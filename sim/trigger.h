@@ -27,7 +27,7 @@ enum class Step : uint8_t {
   kLease,        // writes a lease
   kMirrorQueue,  // renames an entry into a mirror's queue
   kStoreEpoch,   // renames an epoch of the topology into place
-  kJournal,      // an operator's command writes the journal of a failover
+  kJournal,      // renames a revision of a failover's journal into place
 };
 inline constexpr int kSteps = 17;
 std::string_view StepName(Step step);

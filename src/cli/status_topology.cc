@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <charconv>
 #include <map>
 #include <set>
 
@@ -10,12 +11,16 @@
 #include "cli/status_parts.h"
 #include "cluster/topology_diff.h"
 #include "control/topology_watch.h"
+#include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
 
 namespace databus {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+// No step of a failover that somebody drives takes this long without a reason to look.
+constexpr std::chrono::minutes kStepPatience{15};
 
 const StoredTopology* NewestOf(const TopologyPicture& picture) {
   return picture.heads.empty() ? nullptr : &picture.heads.front()->stored;
@@ -57,12 +62,44 @@ std::string FailoverText(const failover::Journal& journal, WallTime now) {
                      journal.driver.empty() ? "nobody" : journal.driver);
 }
 
+// A driver of this host can be looked up; of another one only the time tells.
+std::string WhyNobodyDrives(const failover::Journal& journal, const InstallationReport& report) {
+  if (journal.driver.empty()) return "nobody drives it";
+  const size_t colon = journal.driver.rfind(':');
+  int64_t pid = 0;
+  const std::string_view digits = std::string_view(journal.driver).substr(colon + 1);
+  std::from_chars(digits.data(), digits.data() + digits.size(), pid);
+  if (colon != std::string::npos && journal.driver.substr(0, colon) == report.host) {
+    return pid > 0 && report.process_is_gone && report.process_is_gone(pid)
+               ? fmt::format("its driver {} is gone", journal.driver)
+               : "";
+  }
+  return report.now - journal.step_since > kStepPatience
+             ? fmt::format("nobody here can tell whether its driver {} still runs", journal.driver)
+             : "";
+}
+
+std::optional<Trouble> OpenFailoverTrouble(const failover::Journal& journal,
+                                           const InstallationReport& report) {
+  const std::string why = WhyNobodyDrives(journal, report);
+  if (why.empty()) return {};
+  const std::string_view command =
+      journal.kind == failover::Kind::kFailback ? "failback" : "failover";
+  return Trouble{
+      "failover",
+      fmt::format("{} stands at step {}: {}", journal.id, failover::StepName(journal.step), why),
+      journal.step_since,
+      fmt::format("'databus {0} status' shows what it waits for, 'databus {0} resume' "
+                  "goes on with it",
+                  command)};
+}
+
 }  // namespace
 
 std::string EpochText(const Heartbeat& process, const TopologyPicture& picture) {
-  const auto epoch = Fact(process, "topology_epoch");
+  const auto epoch = Fact(process, facts::kTopologyEpoch);
   if (!epoch) return "";
-  const auto digest = process.facts.find("topology_digest");
+  const auto digest = process.facts.find(facts::kTopologyDigest);
   const bool known = digest != process.facts.end() && digest->is_string();
   const bool newest = picture.heads.empty() || !known ||
                       std::ranges::count(picture.heads, digest->get<std::string>(),
@@ -112,8 +149,13 @@ std::vector<Trouble> TopologyTroubles(const InstallationReport& report) {
                         {},
                         "mend what it says: until then nobody can fail over"});
   }
+  if (report.failover) {
+    auto open = OpenFailoverTrouble(*report.failover, report);
+    if (open) troubles.push_back(*std::move(open));
+    return troubles;
+  }
   const StoredTopology* stored = NewestOf(picture);
-  if (stored == nullptr || report.failover) return troubles;
+  if (stored == nullptr) return troubles;
   const std::vector<std::string> frozen = FrozenStreams(stored->topology);
   if (frozen.empty()) return troubles;
   troubles.push_back(

@@ -1,6 +1,7 @@
 #include "failover/gates.h"
 
 #include <algorithm>
+#include <cstddef>
 
 #include <fmt/format.h>
 
@@ -45,11 +46,18 @@ class Judge {
     gate_.waits.push_back(fmt::format(format, std::forward<Args>(args)...));
     gate_.outstanding += outstanding;
   }
-  bool Without(const std::string& cluster, const std::string& collector = "") const {
+  // What keeps the rest from coming: told first, as it is what somebody has to do something about.
+  template <typename... Args>
+  void Obstacle(fmt::format_string<Args...> format, Args&&... args) {
+    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
+                       fmt::format(format, std::forward<Args>(args)...));
+    ++gate_.outstanding;
+  }
+  bool IsGivenUp(const std::string& cluster, const std::string& collector = "") const {
     return IsWithout(journal_.without, cluster, collector);
   }
   const RoleChange& Change() const { return journal_.change; }
-  bool Leaves(const std::string& cluster) const {
+  bool IsSiteThatGoes(const std::string& cluster) const {
     return cluster == Change().site && cluster == Change().from;
   }
 
@@ -57,7 +65,7 @@ class Judge {
   bool Answers(const std::string& cluster) {
     const SeenTree& tree = seen_.TreeOf(cluster);
     if (tree.Answers()) return true;
-    Wait(1, "cluster {} does not answer: {}", cluster, tree.why_away);
+    Obstacle("cluster {} does not answer: {}", cluster, tree.why_away);
     return false;
   }
 
@@ -65,7 +73,7 @@ class Judge {
     if (!Answers(cluster)) return;
     const SeenWorker& worker = seen_.WorkerOf(cluster);
     if (worker.life != Life::kAlive) {
-      Wait(1, "no worker of {} is alive: start one", cluster);
+      Obstacle("no worker of {} is alive: start one", cluster);
     } else if (!Obeys(worker.epoch, worker.digest, stored)) {
       Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", cluster, worker.epoch,
            stored.epoch);
@@ -76,14 +84,15 @@ class Judge {
   template <typename Check>
   void ForCollectors(const StepEpoch& stored, Check&& check) {
     for (const auto& [cluster, tree] : seen_.trees) {
-      if (!Without(cluster) && !Absent(cluster)) Answers(cluster);
+      if (!IsGivenUp(cluster) && !MayBeAway(cluster)) Answers(cluster);
     }
     for (const SeenCollector& collector : seen_.collectors) {
-      if (Without(collector.cluster, collector.name) || collector.life == Life::kStopped) continue;
+      if (IsGivenUp(collector.cluster, collector.name) || collector.life == Life::kStopped)
+        continue;
       if (collector.life == Life::kSilent) {
-        if (Absent(collector.cluster)) continue;
-        Wait(1, "collector {} {}: start it, or go on without it (--without {})", collector.Label(),
-             collector.Silence(), collector.Label());
+        if (MayBeAway(collector.cluster)) continue;
+        Obstacle("collector {} {}: start it, or go on without it (--without {})", collector.Label(),
+                 collector.Silence(), collector.Label());
       } else if (!Obeys(collector.epoch, collector.digest, stored)) {
         Wait(1, "collector {} obeys topology epoch {}, not yet {}", collector.Label(),
              collector.epoch, stored.epoch);
@@ -94,7 +103,7 @@ class Judge {
   }
   // Who is not waited for: the site once it may be switched off, and in an emergency whoever does
   // not answer.
-  bool Absent(const std::string& cluster) const {
+  bool MayBeAway(const std::string& cluster) const {
     if (journal_.kind == Kind::kUnplanned) {
       return cluster == Change().from ||
              (cluster != Change().to && !seen_.TreeOf(cluster).Answers());
@@ -118,7 +127,7 @@ class Judge {
 
   void Spool() {
     ForCollectors(*journal_.EpochOf(Step::kSpool), [&](const SeenCollector& collector) {
-      const bool all = Leaves(collector.cluster);
+      const bool all = IsSiteThatGoes(collector.cluster);
       const auto concerned = [&](const std::string& stream) {
         const StreamChange* const change = Change().Find(stream);
         return all || (change != nullptr && change->Moves());
@@ -144,7 +153,7 @@ class Judge {
 
   void Drain() {
     for (const auto& [cluster, tree] : seen_.trees) {
-      if (Without(cluster) || !Answers(cluster)) continue;
+      if (IsGivenUp(cluster) || !Answers(cluster)) continue;
       if (!tree.why_flow_unknown.empty()) {
         Wait(1, "{}: {}", cluster, tree.why_flow_unknown);
         continue;
@@ -157,11 +166,11 @@ class Judge {
                    const Underway& underway) {
     uint64_t delivered = 0;
     for (const auto& [collector, files] : underway.data_files) {
-      if (!Without(cluster, collector)) delivered += files;
+      if (!IsGivenUp(cluster, collector)) delivered += files;
     }
     uint64_t lines = 0;
     for (const auto& [destination, count] : underway.to_merge) {
-      if (destination == Change().from || Leaves(cluster)) lines += count;
+      if (destination == Change().from || IsSiteThatGoes(cluster)) lines += count;
     }
     if (delivered + underway.in_commit > 0) {
       Wait(delivered + underway.in_commit, "{} has {} files of {} to publish", cluster,
@@ -186,7 +195,7 @@ class Judge {
 
   void Mirror() {
     for (const auto& [key, mirror] : seen_.mirrors) {
-      if (Without(key.mirror)) continue;
+      if (IsGivenUp(key.mirror)) continue;
       if (!mirror.Known()) {
         Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
         continue;
@@ -208,7 +217,7 @@ class Judge {
       const StreamChange* const change = Change().Find(stream);
       if (change == nullptr || !change->Moves()) continue;
       for (const auto& [mirror, lines] : underway.to_mirror) {
-        if (!change->before.RoleOf(mirror) || Without(mirror) || lines == 0) continue;
+        if (!change->before.RoleOf(mirror) || IsGivenUp(mirror) || lines == 0) continue;
         Wait(lines, "{} has {} lines of {} in the queue of mirror {}", Change().from, lines, stream,
              mirror);
       }
@@ -263,8 +272,8 @@ class Judge {
 
   // Those of the site may be switched off by now, but not with what they alone have.
   void SwitchedOff(const SeenCollector& collector, const StepEpoch& stored) {
-    if (journal_.kind == Kind::kUnplanned || !Leaves(collector.cluster)) return;
-    if (Without(collector.cluster, collector.name) || collector.life == Life::kAlive) return;
+    if (journal_.kind == Kind::kUnplanned || !IsSiteThatGoes(collector.cluster)) return;
+    if (IsGivenUp(collector.cluster, collector.name) || collector.life == Life::kAlive) return;
     const std::string label = collector.Label();
     const bool stopped = collector.life == Life::kStopped;
     if (collector.spool_bytes > 0) {
@@ -284,7 +293,7 @@ class Judge {
     const std::string& site = Change().to;
     if (!Answers(site)) return;
     const SeenWorker& worker = seen_.WorkerOf(site);
-    if (worker.life != Life::kAlive) Wait(1, "no worker of {} is alive: start one", site);
+    if (worker.life != Life::kAlive) Obstacle("no worker of {} is alive: start one", site);
     if (seen_.newest && worker.epoch < seen_.newest->stored.epoch) {
       Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", site, worker.epoch,
            seen_.newest->stored.epoch);
@@ -316,6 +325,7 @@ class Judge {
   const Journal& journal_;
   const Observation& seen_;
   Gate gate_;
+  std::ptrdiff_t obstacles_ = 0;  // at the beginning of its waits
 };
 
 }  // namespace

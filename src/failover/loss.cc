@@ -42,7 +42,18 @@ Newest NewestOf(const std::string& stream, const RoleChange& change, const Obser
 
 std::string IsoOf(const std::optional<Minute>& minute) { return minute ? minute->ToIso() : ""; }
 
+// A minute that is not over is no sign that nothing is missing.
+std::string AgeOfMinute(const LossLine& line) {
+  if (!line.age) return "";
+  if (line.age->count() == 0) return ", which is not over yet";
+  return fmt::format(", {} old", ToHuman(*line.age));
+}
+
 }  // namespace
+
+std::string AllOthersOf(const std::string& cluster) {
+  return LabelOf(cluster, std::string(kAllOthers));
+}
 
 Cuts CutsOf(const RoleChange& change, const Observation& seen) {
   Cuts cuts;
@@ -86,6 +97,7 @@ LossStatement StateLoss(const RoleChange& change, const std::string& digest,
     statement.lines.push_back(line);
     named += collector.Label() + "\n";
   }
+  statement.lines.push_back({.what = What::kSpool, .collector = AllOthersOf(change.from)});
   statement.id = fmt::format("{:016x}", Crc64(named));
   return statement;
 }
@@ -96,12 +108,17 @@ std::string DescribeLoss(const LossLine& line) {
                                        : "all minutes: no cluster in reach has one";
   switch (line.what) {
     case What::kMinutes:
-      return fmt::format("{}: merged minutes {}{}", line.stream, after,
-                         line.age ? fmt::format(", {} old", ToHuman(*line.age)) : "");
+      return fmt::format("{}: merged minutes {}{}", line.stream, after, AgeOfMinute(line));
     case What::kLocal:
       return fmt::format("{}: what was delivered there and not merged in time, {}", line.stream,
                          after);
     case What::kSpool:
+      if (line.collector.ends_with(kAllOthers)) {
+        return fmt::format(
+            "collectors {}: what others keep in their spools is not known; they deliver it when "
+            "they run again",
+            line.collector);
+      }
       return fmt::format("collector {}: {} bytes in its spool{}, last heard of {}", line.collector,
                          line.spool_bytes,
                          line.age ? fmt::format(", the oldest {} old", ToHuman(*line.age)) : "",

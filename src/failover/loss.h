@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
@@ -16,6 +17,10 @@
 
 namespace databus::failover {
 
+// In place of a collector's name: those of the cluster that no other line names. Who delivers says
+// so in the lost tree only.
+inline constexpr std::string_view kAllOthers = "*";
+
 struct LossLine {
   enum class What : uint8_t {
     kMinutes,  // merged minutes after `after`: what the lost cluster published and nobody copied
@@ -24,7 +29,7 @@ struct LossLine {
   };
   What what = What::kMinutes;
   std::string stream{};     // kMinutes, kLocal
-  std::string collector{};  // kSpool
+  std::string collector{};  // kSpool; its name is kAllOthers: whoever else there is
   // The newest minute that any cluster in reach has; nothing: none has one.
   std::optional<Minute> after{};
   std::string holder{};                  // the cluster that has it
@@ -46,6 +51,9 @@ LossStatement StateLoss(const RoleChange& change, const std::string& digest,
                         const Observation& seen);
 // The cut of each stream that moves: the newest minute that any cluster in reach has.
 Cuts CutsOf(const RoleChange& change, const Observation& seen);
+
+// The label of a line about all other collectors.
+std::string AllOthersOf(const std::string& cluster);
 
 std::string DescribeLoss(const LossLine& line);
 nlohmann::ordered_json LossToJson(const LossStatement& statement);

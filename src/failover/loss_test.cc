@@ -48,16 +48,19 @@ TEST_F(LossTest, EveryStreamAndEveryCollectorOfTheLostClusterHasItsLines) {
   collector.spool_bytes = 4096;
   collector.lag = std::chrono::seconds(7);
   const LossStatement statement = State();
-  ASSERT_EQ(statement.lines.size(), 5U);
+  ASSERT_EQ(statement.lines.size(), 6U);
   const LossLine& minutes = LineOf(statement, What::kMinutes, "clicks");
   EXPECT_EQ(minutes.after, kTestMinute + (-3));
   EXPECT_EQ(minutes.holder, "dc3");
   EXPECT_EQ(minutes.age, seen_.now - (kTestMinute + (-3)).End());
   EXPECT_EQ(LineOf(statement, What::kMinutes, "views").holder, "dc2") << "it wins a tie";
   EXPECT_EQ(LineOf(statement, What::kLocal, "views").after, kTestMinute + (-5));
-  EXPECT_EQ(statement.lines.back().collector, "dc1/c1");
-  EXPECT_EQ(statement.lines.back().spool_bytes, 4096U);
-  EXPECT_THAT(DescribeLoss(statement.lines.back()), HasSubstr("4096 bytes in its spool"));
+  const LossLine& spool = statement.lines[4];
+  EXPECT_EQ(spool.collector, "dc1/c1");
+  EXPECT_EQ(spool.spool_bytes, 4096U);
+  EXPECT_THAT(DescribeLoss(spool), HasSubstr("4096 bytes in its spool"));
+  EXPECT_EQ(statement.lines.back().collector, "dc1/*") << "who delivers is heard of there only";
+  EXPECT_THAT(DescribeLoss(statement.lines.back()), HasSubstr("is not known"));
 }
 
 TEST_F(LossTest, WhatOthersHadQueuedForItIsNotAtRisk) {

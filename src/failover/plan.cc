@@ -107,6 +107,23 @@ Plan NothingToDo(Plan plan, std::string what, std::string next) {
   return Refused(std::move(plan), std::move(what), std::move(next));
 }
 
+Plan NothingMoves(Plan plan, const Request& request, const Topology& topology) {
+  if (request.kind == Kind::kFailback) {
+    std::string what =
+        fmt::format("no stream that {} moved is still where it left it", plan.undoes);
+    return NothingToDo(std::move(plan), std::move(what), "see 'databus topology show'");
+  }
+  const bool source = std::ranges::any_of(
+      topology.streams, [&](const StreamSpec& stream) { return stream.HasSource(request.from); });
+  return NothingToDo(
+      std::move(plan), fmt::format("{} is the primary of no stream", request.from),
+      source
+          ? fmt::format("its collectors can be sent elsewhere: 'databus topology mode {} redirect "
+                        "--to {}'; what they hold goes there",
+                        request.from, request.to)
+          : "see 'databus topology show'");
+}
+
 // What is wrong with the names; empty: nothing.
 std::string WrongName(const Request& request, const Topology& topology) {
   std::vector<std::string> names;
@@ -210,7 +227,9 @@ Plan MakePlan(const Request& request, const Observation& seen,
                     command));
   }
   if (!seen.conflicts.empty()) {
-    return Refused(std::move(plan), seen.conflicts.front(),
+    return Refused(std::move(plan),
+                   fmt::format("the clusters have stored topologies that are in conflict: {}",
+                               fmt::join(seen.conflicts, "; and ")),
                    "choose one of them: 'databus topology choose'");
   }
   if (request.kind == Kind::kFailback) {
@@ -236,12 +255,7 @@ Plan MakePlan(const Request& request, const Observation& seen,
   AddSteps(seen, plan);
   Preflight(request, seen, plan);
   if (plan.change.Moving().empty() && plan.refusals.empty()) {
-    return NothingToDo(
-        std::move(plan),
-        request.kind == Kind::kFailback
-            ? fmt::format("no stream that {} moved is still where it left it", plan.undoes)
-            : fmt::format("{} is the primary of no stream", request.from),
-        "see 'databus topology show'");
+    return NothingMoves(std::move(plan), request, stored.topology);
   }
   if (plan.kind == Kind::kUnplanned) {
     plan.loss = StateLoss(plan.change, plan.base_digest, seen);

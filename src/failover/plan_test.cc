@@ -101,8 +101,8 @@ TEST(PlanTest, WhateverIsWrongIsRefusedByNameWithANextStep) {
        }},
       {"mirror dc2 of clicks: no answer", "bring it back",
        [](Observation& seen) { seen.mirrors[{"clicks", "dc2"}].why_unknown = "no answer"; }},
-      {"two of them", "topology choose",
-       [](Observation& seen) { seen.conflicts = {"two of them"}; }},
+      {"in conflict: one of them; and another", "topology choose",
+       [](Observation& seen) { seen.conflicts = {"one of them", "another"}; }},
       {"has a stored topology", "start a worker", [](Observation& seen) { seen.newest.reset(); }},
   };
   for (const Wrong& wrong : kWrongs) {
@@ -148,8 +148,39 @@ TEST(PlanTest, ThereIsNothingToDoForWhoIsThePrimaryOfNothing) {
   TestModel model(base);
   const Plan plan = MakePlan(kOver, model.See(), {});
   EXPECT_EQ(plan.fault, Plan::Fault::kNothingToDo);
+  EXPECT_THAT(plan.refusals.at(0).next, HasSubstr("'databus topology mode dc1 redirect --to dc2'"))
+      << "it is a source";
   EXPECT_EQ(MakePlan({.kind = Kind::kFailback, .from = "", .to = "dc1"}, model.See(), {}).fault,
             Plan::Fault::kNothingToDo);
+}
+
+// Else a misspelt name would let a spool be left behind, or excuse nobody.
+TEST(PlanTest, ACollectorThatIsGivenUpMustBeOneThatThereIs) {
+  TestModel model;
+  Request request = kOver;
+  request.without = {"dc1/zz"};
+  Observation seen = model.See();
+  const Plan plan = MakePlan(request, seen, {});
+  ASSERT_EQ(plan.refusals.size(), 1U);
+  EXPECT_EQ(plan.refusals[0].what, "--without dc1/zz: there is no such collector");
+  EXPECT_EQ(plan.refusals[0].next, "dc1 has dc1/c1");
+  request.kind = Kind::kUnplanned;
+  seen.trees["dc1"].why_away = "burnt down";
+  const Plan lost = MakePlan(request, seen, {});
+  EXPECT_TRUE(lost.MayRun());
+  EXPECT_THAT(lost.warnings, testing::Contains(HasSubstr("of which nothing is known here")));
+}
+
+TEST(PlanTest, ReceiversThatNobodyHearsOfAreAWarning) {
+  TestModel model;
+  Observation seen = model.See();
+  CollectorOf(seen, "dc2").host = "h2";
+  CollectorOf(seen, "dc2").port = 1463;
+  Request request = kOver;
+  request.redirect_to = {{"h2", 1463}, {"relay", 1464}};
+  const Plan plan = MakePlan(request, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  EXPECT_THAT(plan.warnings, testing::ElementsAre(HasSubstr("is reached at relay:1464")));
 }
 
 TEST(PlanTest, AnOpenJournalIsNamedAndRefused) {

@@ -27,6 +27,7 @@ class Checks {
 
   void Run() {
     for (const auto& [cluster, tree] : seen_.trees) Cluster(cluster, tree);
+    for (const std::string& named : plan_.without) Named(named);
     Workers();
     for (const SeenCollector& collector : seen_.collectors) Collector(collector);
     Versions();
@@ -75,6 +76,28 @@ class Checks {
                       cluster, ToHuman(apart)),
           "set them right (NTP)");
     }
+  }
+
+  // A name that nobody has excuses nobody.
+  void Named(const std::string& label) {
+    const size_t slash = label.find('/');
+    if (slash == std::string::npos) return;
+    const std::string cluster = label.substr(0, slash);
+    std::vector<std::string> known;
+    for (const SeenCollector& collector : seen_.collectors) {
+      if (collector.cluster == cluster) known.push_back(collector.Label());
+    }
+    for (const std::string& name : ForeignCollectors(seen_, cluster)) {
+      known.push_back(LabelOf(cluster, name));
+    }
+    if (std::ranges::count(known, label) > 0) return;
+    if (!seen_.TreeOf(cluster).Answers()) {
+      Warn(fmt::format("nobody waits for collector {}, of which nothing is known here", label));
+      return;
+    }
+    Refuse(fmt::format("--without {}: there is no such collector", label),
+           known.empty() ? fmt::format("{} has none", cluster)
+                         : fmt::format("{} has {}", cluster, fmt::join(known, ", ")));
   }
 
   void Workers() {
@@ -278,7 +301,7 @@ class Checks {
 
   // Whoever receives what the collectors of the site are sent from the swap on.
   void Receivers() {
-    if (!request_.redirect_to.empty()) return;
+    if (!request_.redirect_to.empty()) return NamedReceivers();
     size_t alive = 0;
     for (const SeenCollector& receiver : seen_.collectors) {
       if (receiver.cluster != plan_.change.to || receiver.life != Life::kAlive) continue;
@@ -303,6 +326,21 @@ class Checks {
       Refuse(what, next);
     } else {
       Warn(what + ": " + next);
+    }
+  }
+
+  // They may be relays, or collectors of others: nothing here needs to know them.
+  void NamedReceivers() {
+    for (const Endpoint& receiver : request_.redirect_to) {
+      const bool known = std::ranges::any_of(seen_.collectors, [&](const SeenCollector& collector) {
+        return collector.life == Life::kAlive && collector.port == receiver.port &&
+               collector.host == receiver.host;
+      });
+      if (known) continue;
+      Warn(
+          fmt::format("no collector that is heard of is reached at {}: make sure that the "
+                      "collectors of {} reach one there",
+                      receiver.ToString(), plan_.change.site));
     }
   }
 

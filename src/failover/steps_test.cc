@@ -344,9 +344,9 @@ TEST(StepsTest, NorDoesAConflictThatWasSettledThisWayOrThat) {
 TEST(StepsTest, AForeignEpochIsNeverTakenForTheSwap) {
   Machine machine(Kind::kPlanned);
   while (machine.journal.step != Step::kSwap) machine.Do(machine.Next());
-  EXPECT_FALSE(MaySwapped(machine.journal)) << "nothing is journaled yet";
+  EXPECT_FALSE(MayHaveSwapped(machine.journal)) << "nothing is journaled yet";
   machine.Do(machine.Next(), Machine::Until::kJournal);
-  EXPECT_TRUE(MaySwapped(machine.journal));
+  EXPECT_TRUE(MayHaveSwapped(machine.journal));
   EXPECT_EQ(Abort(machine.journal, machine.model.See(), {}).code(), Code::kRefused);
   machine.model.Store(ForeignAfter(machine.model.Newest()));
   EXPECT_EQ(machine.Next().what, What::kStop) << "it stands where the swap would";
@@ -573,6 +573,19 @@ TEST(StepsTest, WhateverIsMissingOrUnknownKeepsAGateShutAndIsNamed) {
     EXPECT_GT(action.gate.outstanding, 0U);
     EXPECT_NE(machine.Next().what, What::kWait) << "only that kept it shut";
   }
+}
+
+// The first wait is what a terminal shows.
+TEST(StepsTest, WhatKeepsTheRestFromComingIsToldFirst) {
+  Machine machine(Kind::kPlanned);
+  while (machine.journal.step != Step::kDrain) machine.Do(machine.Next());
+  Observation seen = machine.model.See();
+  seen.trees["dc1"].flow["clicks"].data_files["c1"] = 3;
+  seen.trees["dc3"].why_away = "no route";
+  const Action action = NextAction(machine.journal, seen);
+  ASSERT_EQ(action.gate.waits.size(), 2U);
+  EXPECT_THAT(action.gate.waits[0], HasSubstr("cluster dc3 does not answer: no route"));
+  EXPECT_THAT(action.gate.waits[1], HasSubstr("dc1 has 3 files of clicks"));
 }
 
 TEST(StepsTest, ACollectorThatTheOperatorGaveUpIsNotWaitedFor) {

@@ -36,11 +36,10 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     DATABUS_ASSIGN_OR_RETURN(Due due, FindDue(writer, of));
     for (const auto& [name, reason] : due) {
       if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
-      options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
-      told_.insert(name);
+      Say(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
     DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
-    ForgetDone(of, due, outcome.waiting);
+    ForgetSettled(of, due, outcome.waiting);
     if (due.empty()) {
       plans_.erase(key);
       comparing_.erase(key);
@@ -234,10 +233,8 @@ Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
 void Divergence::TellProgress(const Streams& of, const Due& due, const Comparison& comparison) {
   const std::optional<Minute> minute = comparison.compared_to();
   for (const auto& [name, reason] : due) {
-    options_.stats.SetDivergent(
-        name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
+    Say(name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
                           minute ? minute->ToIso() : "nothing"));
-    told_.insert(name);
   }
 }
 
@@ -392,23 +389,27 @@ Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, 
   return Status::Ok();
 }
 
-void Divergence::Notice(const std::string& stream, const std::string& what,
-                        const std::string& next) {
-  told_.insert(stream);
-  options_.stats.SetDivergent(stream, what);
-  options_.problems.Raise(fmt::format("{} divergent {}", options_.cluster, stream), what, next);
-}
-
-// What was finished without an answer, so that nobody has said so.
-void Divergence::ForgetDone(const Streams& of, const Due& due,
-                            const std::set<std::string>& waiting) {
+// Another worker may have finished it, while this one had lost the lease.
+void Divergence::ForgetSettled(const Streams& of, const Due& due,
+                               const std::set<std::string>& waiting) {
   for (const std::string& name : of.names) {
-    if (told_.contains(name) && !due.contains(name) && !waiting.contains(name)) ClearNotice(name);
+    if (said_.contains(name) && !due.contains(name) && !waiting.contains(name)) ClearNotice(name);
   }
 }
 
+void Divergence::Say(const std::string& stream, const std::string& what) {
+  said_.insert(stream);
+  options_.stats.SetDivergent(stream, what);
+}
+
+void Divergence::Notice(const std::string& stream, const std::string& what,
+                        const std::string& next) {
+  Say(stream, what);
+  options_.problems.Raise(fmt::format("{} divergent {}", options_.cluster, stream), what, next);
+}
+
 void Divergence::ClearNotice(const std::string& stream) {
-  told_.erase(stream);
+  said_.erase(stream);
   options_.stats.SetDivergent(stream, "");
   options_.problems.Clear(fmt::format("{} divergent {}", options_.cluster, stream));
 }

@@ -13,6 +13,7 @@
 #include "worker/clusters.h"
 #include "worker/copier.h"
 #include "worker/eras.h"
+#include "worker/merged_index.h"
 #include "worker/queue.h"
 #include "worker/run_stats.h"
 #include "worker/salvage.h"
@@ -39,14 +40,7 @@ class MergeService {
   // What is true still when another topology is obeyed, so that only what that has changed is found
   // out again: what the groups' merged streams hold.
   struct Learnt {
-    struct Index {
-      uint64_t epoch = 0;  // of the writer whose ledger it agrees with
-      enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
-      // Every file of minutes that were closed by then is in it; later ones may be, too.
-      std::optional<Minute> covered;
-      IdentityIndex index;
-    };
-    std::map<Group, Index> indexes;
+    MergedIndex::Learnt index;
     std::map<std::string, Era> own;  // the streams that were published here, and since when
     Salvage::Learnt salvage;
   };
@@ -59,7 +53,6 @@ class MergeService {
   void RunOnce(Minute now);
 
  private:
-  using Index = Learnt::Index;
   // A line of a queue that is to be fetched.
   struct Wanted {
     std::string source;
@@ -73,6 +66,8 @@ class MergeService {
   void FindWaiting();
   // P32: what comes before anything is published after a change of primary.
   Status BeginEras(GroupWriter& writer, Group group);
+  Status DescribeUnnamed(GroupWriter& writer, Group group,
+                         const std::vector<const StreamSpec*>& beginning);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
   // Publishes what is in `request`, and remembers it.
   Status PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request, Minute now);
@@ -97,13 +92,6 @@ class MergeService {
                       std::vector<Salvage::Missed>& missed);
   void AcknowledgeFrozen(GroupWriter& writer, Group group);
   void AddCleanUps(Group group, CommitRequest& request);
-  Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
-  Status ExtendIndex(GroupWriter& writer, Group group, Index& index);
-  Status IndexMinutes(GroupWriter& writer, Group group, Index& index);
-  Status IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, IdentityIndex& index);
-  Status IndexUndescribed(GroupWriter& writer, IdentityIndex& index);
-  Status IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index);
-  Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
   std::map<Group, std::vector<std::string>> frozen_;     // own streams
@@ -112,7 +100,7 @@ class MergeService {
   std::set<std::string> waiting_;  // own streams that may not be published in this run
   // Streams that queues name and that are not merged here, and what is to be said, by source.
   std::map<std::string, std::map<std::string, std::string>> strangers_;
-  std::map<Group, Index> indexes_;
+  MergedIndex index_;
   std::map<std::string, Era> own_eras_;
   Salvage salvage_;
   IdentityIndex in_request_;  // of the commit under way

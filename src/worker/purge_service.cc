@@ -324,10 +324,9 @@ void PurgeService::PurgeOldHistory() {
   }
   options_.problems.Clear(topic);
   if (purged->epochs + purged->journals == 0) return;
-  LogInfo("worker", "old epochs and journals of failovers purged",
-          {{"cluster", options_.cluster},
-           {"epochs", purged->epochs},
-           {"journals", purged->journals}});
+  LogInfo(
+      "worker", "old epochs and journals of failovers purged",
+      {{"cluster", options_.cluster}, {"epochs", purged->epochs}, {"journals", purged->journals}});
 }
 
 }  // namespace databus

@@ -91,7 +91,8 @@ Status Requeue::MoveEntry(const Queue& queue, const std::string& name, const std
   const bool stays = std::all_of(lines.begin(), lines.end(), [&](const auto& of_place) {
     return of_place.first.first == queue.path;
   });
-  if (stays && dropped == 0) return Status::Ok();
+  // What names nothing has no reader either: of a record that was undone, of which no line is left.
+  if (stays && dropped == 0 && !lines.empty()) return Status::Ok();
   std::vector<SmallFile> files;
   std::vector<Move> moves;
   for (const auto& [place, text_of_place] : lines) {

@@ -24,10 +24,11 @@ int64_t ElapsedS(BootTime since, const Clock& clock) {
 std::string CommandsOf(const StoryFigures& story) {
   std::string text;
   for (const CommandFigures& command : story.commands) {
-    text += fmt::format("{}: {} s, producers refused {}", command.name,
-                        Seconds(command.took.count()), Grouped(command.refused));
+    text +=
+        fmt::format("{}: {} s, {} calls of producers failed (a collector was killed, or refused)",
+                    command.name, Seconds(command.took.count()), Grouped(command.refused));
     if (command.first_visible) {
-      text += fmt::format(", new in dc2's merged stream after {} s",
+      text += fmt::format(", something new in the merged stream of {} after {} s", command.primary,
                           Seconds(command.first_visible->count()));
     }
     text += "\n";

@@ -105,19 +105,23 @@ TrafficOptions TrafficOf(const DemoOptions& options) {
 
 std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFigures& figures,
                             Drill& drill) {
-  const std::string& stream = stage.site.topology.streams.front().name;
-  return ScenesOf(stage.options.story,
-                  {.site = stage.site,
-                   .services = stage.services,
-                   .clock = stage.seams.clock,
-                   .program = stage.options.program,
-                   .tell = stage.events.on_event,
-                   .refusals = [&traffic] { return RefusalsOf(traffic); },
-                   // Of the stream that dc1 is the primary of: dc2 has its mirror.
-                   .merged = [&watch = stage.watch,
-                              stream] { return watch.Count(stream, Hop::kMirror).messages; },
-                   .figures = figures,
-                   .drill = drill});
+  const StreamSpec& spec = stage.site.topology.streams.front();
+  return ScenesOf(
+      stage.options.story,
+      {.site = stage.site,
+       .services = stage.services,
+       .clock = stage.seams.clock,
+       .program = stage.options.program,
+       .tell = stage.events.on_event,
+       .refusals = [&traffic] { return RefusalsOf(traffic); },
+       // Of the stream that dc1 is the primary of at the beginning.
+       .merged =
+           [&watch = stage.watch, spec](std::string_view cluster) {
+             const bool first = cluster == spec.Primary();
+             return watch.Count(spec.name, first ? Hop::kMerged : Hop::kMirror).messages;
+           },
+       .figures = figures,
+       .drill = drill});
 }
 
 // Traffic, strikes and the story, until everything has arrived or its time is over.

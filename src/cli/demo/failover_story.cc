@@ -13,6 +13,8 @@
 
 #include "cli/installation.h"
 #include "cluster/paths.h"
+#include "control/epoch_store.h"
+#include "storage/open.h"
 #include "telemetry/heartbeat.h"
 
 namespace databus {
@@ -59,17 +61,20 @@ std::string TreeOf(const DemoSite& site, std::string_view cluster) {
   return paths::Join(paths::Join(site.root, cluster), site.topology.FindCluster(cluster)->root_dir);
 }
 
-// The newest topology that a cluster has stored.
+// The newest topology that a cluster has stored; 0: none that can be seen.
 uint64_t NewestEpochAt(const DemoSite& site, std::string_view cluster) {
-  uint64_t newest = 0;
-  std::error_code error;
-  const std::string topologies = paths::Join(TreeOf(site, cluster), paths::TopologyRoot());
-  for (std::filesystem::directory_iterator at(topologies, error), end; at != end;
-       at.increment(error)) {
-    if (error) break;
-    newest = std::max(newest, paths::ParseTopologyName(at->path().filename().string()).value_or(0));
-  }
-  return newest;
+  const ClusterSpec& spec = *site.topology.FindCluster(cluster);
+  const auto tree = OpenStorage(spec.url, spec.root_dir);
+  if (!tree.ok()) return 0;
+  const auto newest = NewestEpoch(**tree);
+  return newest.ok() ? newest->value_or(0) : 0;
+}
+
+// A command that changes the topology needs one.
+Scene AwaitTopology(const StoryWorld& world) {
+  return {.is_over = [world]() -> Result<bool> {
+    return NewestEpochAt(world.site, kFrom) > 0 && NewestEpochAt(world.site, kTo) > 0;
+  }};
 }
 
 struct Beat {
@@ -157,9 +162,14 @@ Scene Drilled(const StoryWorld& world, const std::string& way, LateArgs args) {
   return scene;
 }
 
-// A command that changes something: what it took is noted, and when dc2 had something new.
-Scene Measured(const StoryWorld& world, const std::string& way, const std::string& name,
-               LateArgs args) {
+// A command that changes the primary: what it took is noted, and when the new one showed something.
+struct Move {
+  std::string way;   // failover, failback
+  std::string name;  // as it is reported
+  std::string_view to;
+};
+
+Scene Measured(const StoryWorld& world, const Move& move, LateArgs args) {
   struct Before {
     BootTime at;
     uint64_t refusals = 0;
@@ -170,17 +180,17 @@ Scene Measured(const StoryWorld& world, const std::string& way, const std::strin
   const auto since = [world, before] {
     return std::chrono::duration_cast<Milliseconds>(world.clock.Boot() - before->at);
   };
-  Scene scene = Drilled(world, way, std::move(args));
-  scene.begin = [world, before, begin = std::move(scene.begin)] {
-    *before = {world.clock.Boot(), world.refusals(), world.merged()};
+  Scene scene = Drilled(world, move.way, std::move(args));
+  scene.begin = [world, before, move, begin = std::move(scene.begin)] {
+    *before = {world.clock.Boot(), world.refusals(), world.merged(move.to)};
     return begin();
   };
   scene.is_over = [=, is_over = std::move(scene.is_over)]() -> Result<bool> {
-    if (!*first && world.merged() > before->merged) *first = since();
+    if (!*first && world.merged(move.to) > before->merged) *first = since();
     DATABUS_ASSIGN_OR_RETURN(const bool over, is_over());
     if (over) {
       world.figures.commands.push_back(
-          {name, since(), world.refusals() - before->refusals, *first});
+          {move.name, since(), world.refusals() - before->refusals, std::string(move.to), *first});
     }
     return over;
   };
@@ -192,7 +202,7 @@ LateArgs Now(Args args) {
 }
 
 Scene FailBack(const StoryWorld& world) {
-  return Measured(world, "failback", "failback",
+  return Measured(world, {"failback", "failback", kFrom},
                   Now({"failback", "run", "--to", std::string(kFrom), "--yes"}));
 }
 
@@ -219,13 +229,45 @@ Result<Args> AcceptLoss(const std::string& statement) {
               "--accept-loss", plan["loss_id"].get<std::string>()};
 }
 
+// States the loss and accepts it. What the mirror was copying when dc1 died may arrive in between;
+// then the statement is another one, and the command says so.
+Scene AcceptAndMove(const StoryWorld& world) {
+  struct Tries {
+    Scene state;
+    Scene move;
+    bool stated = false;
+    int left = 5;
+  };
+  const auto tries = std::make_shared<Tries>();
+  tries->state = StateLoss(world);
+  tries->move = Measured(world, {"failover", "failover --unplanned", kTo},
+                         [&figures = world.figures] { return AcceptLoss(figures.loss_statement); });
+  const auto begin = [world, tries] {
+    world.figures.loss_statement.clear();
+    tries->stated = false;
+    return tries->state.begin();
+  };
+  return {.begin = begin, .is_over = [tries, begin]() -> Result<bool> {
+            if (!tries->stated) {
+              DATABUS_ASSIGN_OR_RETURN(tries->stated, tries->state.is_over());
+              if (tries->stated) DATABUS_RETURN_IF_ERROR(tries->move.begin());
+              return false;
+            }
+            auto moved = tries->move.is_over();
+            if (moved.ok() || --tries->left == 0) return moved;
+            DATABUS_RETURN_IF_ERROR(begin());
+            return false;
+          }};
+}
+
 }  // namespace
 
 std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
   switch (story) {
     case DemoStory::kKills: return {};
     case DemoStory::kPlanned:
-      return {Measured(world, "failover", "failover",
+      return {AwaitTopology(world),
+              Measured(world, {"failover", "failover", kTo},
                        Now({"failover", "run", "--from", std::string(kFrom), "--to",
                             std::string(kTo), "--yes"})),
               TakeAway(world),
@@ -234,13 +276,8 @@ std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
               FailBack(world),
               Pause(world.clock, kWhile)};
     case DemoStory::kUnplanned:
-      return {TakeAway(world),
-              StateLoss(world),
-              Measured(world, "failover", "failover --unplanned",
-                       [&figures = world.figures] { return AcceptLoss(figures.loss_statement); }),
-              Pause(world.clock, kWhile),
-              BringBack(world),
-              FailBack(world),
+      return {AwaitTopology(world),       TakeAway(world),  AcceptAndMove(world),
+              Pause(world.clock, kWhile), BringBack(world), FailBack(world),
               Pause(world.clock, kWhile)};
   }
   return {};

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/demo/drill.h"
@@ -24,7 +25,8 @@ struct CommandFigures {
   std::string name;
   Milliseconds took{};
   uint64_t refused = 0;  // connections that producers lost, and calls refused, while it ran
-  // Until dc2's merged stream had something new; nothing: not while it ran.
+  std::string primary;   // the one to be
+  // Until its merged stream had something new; nothing: not while it ran.
   std::optional<Milliseconds> first_visible{};
 };
 
@@ -40,7 +42,8 @@ struct StoryWorld {
   std::string program;
   Tell tell;
   std::function<uint64_t()> refusals;  // of all producers so far
-  std::function<uint64_t()> merged;    // messages in dc2's merged stream so far
+  // Messages in a cluster's merged stream so far.
+  std::function<uint64_t(std::string_view cluster)> merged;
   StoryFigures& figures;
   Drill& drill;
 };

@@ -1,9 +1,12 @@
 // `databus rehearse`: a failover and the failback of a scratch stream, through the live workers,
 // collectors, queues, leases and topology; what it took is measured, and a dated report is left.
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <memory>
@@ -248,6 +251,11 @@ class Rehearsal {
 Exit Rehearse(const Options& options, Io& io, Seams& seams) {
   const auto session = FailoverSession::Open(options.failover.topology_file, seams);
   if (!session.ok()) return databus::Report(io, session.status());
+  if (::access(options.report_dir.c_str(), W_OK | X_OK) != 0) {
+    return databus::Report(
+        io, {Code::kInvalid, fmt::format("--report {}: no report can be left there: {}",
+                                         options.report_dir, std::strerror(errno))});
+  }
   if (!options.failover.yes &&
       Ask(io, fmt::format("Rehearse with a scratch stream '{}'?", kStream)) == Answer::kNo) {
     io.err << "databus: nothing was changed\n";

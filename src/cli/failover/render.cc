@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+
 #include "cli/table.h"
+#include "cluster/topology_diff.h"
 #include "failover/journal_json.h"
 #include "failover/steps.h"
 #include "telemetry/iso_time.h"
@@ -52,6 +55,20 @@ std::string RenderLoss(const failover::LossStatement& loss) {
   return text + fmt::format("loss statement {}\n", loss.id);
 }
 
+// What becomes of the site's collectors, and who is not waited for.
+std::string RenderWays(const Plan& plan) {
+  std::string text;
+  for (const ModeRule& rule : plan.change.modes_after) {
+    if (std::ranges::count(plan.change.modes_before, rule) > 0) continue;
+    text += fmt::format("from the swap on, collectors of {}, {}: {}\n", rule.cluster,
+                        rule.stream.empty() ? "all streams" : rule.stream, DescribeMode(rule));
+  }
+  if (!plan.without.empty()) {
+    text += fmt::format("not waited for: {}\n", fmt::join(plan.without, ", "));
+  }
+  return text.empty() ? "" : "\n" + text;
+}
+
 std::string Expected(Milliseconds expected) { return "about " + ToHuman(expected); }
 
 }  // namespace
@@ -76,6 +93,7 @@ std::string RenderPlan(const Plan& plan) {
     }
     text += "\n" + steps.ToString();
     text += fmt::format("in all {}\n", Expected(plan.Expected()));
+    text += RenderWays(plan);
   }
   if (plan.loss) text += RenderLoss(*plan.loss);
   for (const std::string& warning : plan.warnings) text += "warning: " + warning + "\n";
@@ -164,16 +182,17 @@ std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now
                       ToHuman(now - journal.step_since));
   text += RenderWaits(gate);
   const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
-  text += fmt::format(
-      "  next: 'databus {0} resume' goes on{1}\n", command,
-      failover::MaySwapped(journal) ? "" : fmt::format(", 'databus {} abort' undoes it", command));
+  text += fmt::format("  next: 'databus {0} resume' goes on{1}\n", command,
+                      failover::MayHaveSwapped(journal)
+                          ? ""
+                          : fmt::format(", 'databus {} abort' undoes it", command));
   return text;
 }
 
 Json StateToJson(const Journal& journal, const Gate& gate) {
   return {{"version", 1},
           {"ended", journal.Ended()},
-          {"may_abort", !journal.Ended() && !failover::MaySwapped(journal)},
+          {"may_abort", !journal.Ended() && !failover::MayHaveSwapped(journal)},
           {"waits", gate.waits},
           {"outstanding", gate.outstanding},
           {"journal", failover::JournalToJson(journal)}};

@@ -112,8 +112,8 @@ class Account {
       }
       const auto delivered = seen.delivered.find(journal_.change.from);
       const bool lives = topology_.FindStream(stream.name)->HasSource(journal_.change.from);
-      if (!lives && delivered != seen.delivered.end() && delivered->second > 0) {
-        account.missing_files += delivered->second;
+      if (!lives && delivered != seen.delivered.end()) {
+        account.missing_files += delivered->second.size();
         account.why = "delivered there, and not published yet";
       }
     }
@@ -136,6 +136,33 @@ class Account {
   }
 
   void OfSpool(SalvageLine& account) const {
+    if (account.line.collector == failover::AllOthersOf(journal_.change.from)) {
+      OfAllOthers(account);
+    } else {
+      OfOneSpool(account);
+    }
+  }
+
+  // Known when their cluster says who they are, and each of them what it holds.
+  void OfAllOthers(SalvageLine& account) const {
+    const std::string& lost = journal_.change.from;
+    if (const auto& tree = seen_.TreeOf(lost); !tree.Answers()) {
+      account.why = fmt::format("cluster {} does not answer: {}", lost, tree.why_away);
+      return;
+    }
+    account.state = State::kRecovered;
+    for (const failover::SeenCollector& collector : seen_.collectors) {
+      if (collector.cluster != lost) continue;
+      SalvageLine one{.line = account.line, .why = ""};
+      one.line.collector = collector.Label();
+      OfOneSpool(one);
+      if (one.state == State::kRecovered) continue;
+      account.state = one.state;
+      account.why = fmt::format("{}: {}", collector.Label(), one.why);
+    }
+  }
+
+  void OfOneSpool(SalvageLine& account) const {
     const auto collector = std::ranges::find_if(
         seen_.collectors, [&](const auto& each) { return each.Label() == account.line.collector; });
     if (collector == seen_.collectors.end() || collector->life == failover::Life::kSilent) {

@@ -93,7 +93,7 @@ class CollectorImpl final : public Collector {
   bool woken_ = false;
   bool end_ = false;
   std::shared_ptr<const Routes> told_;  // routes_, for the heartbeat
-  SpoolEnd epoch_taken_;           // the spool's end when its topology was taken up
+  SpoolEnd epoch_taken_;                // the spool's end when its topology was taken up
   Thread delivering_;
 };
 
