@@ -588,9 +588,9 @@ std::optional<std::string> Checker::OldEntry(const std::string& cluster, const s
   return std::nullopt;
 }
 
-// A line for a mirror says where to look first at the primary (P16). One that lies at a cluster which
-// is not the primary, or for one that is no mirror, stands for nothing: what it names is as at the
-// primary, or is set aside and has to arrive again (G2).
+// A line for a mirror says where to look first at the primary (P16). One that lies at a cluster
+// which is not the primary, or for one that is no mirror, stands for nothing: what it names is as
+// at the primary, or is set aside and has to arrive again (G2).
 bool Checker::IsNobodysHint(const std::string& cluster, const std::string& reader,
                             const paths::MinutePath& line) const {
   const StreamSpec* const stream = history_.Find(line.stream);

@@ -6,8 +6,10 @@
 
 #include "cli/installation.h"
 #include "cluster/names.h"
+#include "cluster/text_format.h"
 #include "commit/cluster_id.h"
 #include "commit/record.h"
+#include "commit/staged_walk.h"
 
 namespace databus {
 namespace {
@@ -120,20 +122,21 @@ class Observer {
 
   void Staging(View view) {
     StagingReport staging{.view = view};
-    const std::string root = paths::Join(paths::Tmp(), ViewName(view));
-    for (const DirEntry& group : Entries(root)) {
-      const std::string group_dir = paths::Join(root, group.name);
-      for (const DirEntry& epoch : Entries(group_dir)) {
-        if (!paths::ParseStagingName(epoch.name)) continue;
-        for (const DirEntry& file : Entries(paths::Join(group_dir, epoch.name))) {
-          const staged::Kind kind = staged::Parse(file.name).kind;
-          if (kind == staged::Kind::kRecord) ++staging.records;
-          if (kind == staged::Kind::kPending) ++staging.pending;
-          if (kind == staged::Kind::kRecord || kind == staged::Kind::kPending) {
-            Earliest(staging.oldest, file.info.modified);
-          }
+    for (const DirEntry& entry : Entries(paths::Join(paths::Tmp(), ViewName(view)))) {
+      const auto group = ParseNumber(entry.name);
+      if (!group.ok()) continue;
+      const auto count = [&](const StagedFile& file) {
+        const staged::Kind kind = file.name.kind;
+        if (kind == staged::Kind::kRecord) ++staging.records;
+        if (kind == staged::Kind::kPending) ++staging.pending;
+        if (kind == staged::Kind::kRecord || kind == staged::Kind::kPending) {
+          Earliest(staging.oldest, file.modified);
         }
-      }
+        return Status::Ok();
+      };
+      const Status walked = WalkStaged(storage_, view, static_cast<Group>(*group), count);
+      // Changed hands just now: there was a worker.
+      if (!walked.ok() && walked.code() != Code::kUnavailable) Note(walked);
     }
     if (staging.records + staging.pending > 0) report_.staging.push_back(staging);
   }

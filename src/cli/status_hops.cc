@@ -1,4 +1,5 @@
 #include "cli/status_hops.h"
+#include "telemetry/facts.h"
 
 #include <algorithm>
 #include <unordered_map>
@@ -69,7 +70,7 @@ std::vector<std::string> RolesOf(const StreamSpec& stream, std::string_view clus
 
 std::map<std::string, std::vector<std::string>> ModesOf(const Heartbeat& process) {
   std::map<std::string, std::vector<std::string>> modes;
-  const auto mode = process.facts.find("mode");
+  const auto mode = process.facts.find(facts::kMode);
   if (mode == process.facts.end()) return modes;
   if (mode->is_string()) modes[mode->get<std::string>()] = {"all"};
   if (!mode->is_object()) return modes;

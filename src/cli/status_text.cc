@@ -11,6 +11,7 @@
 #include "cli/status_parts.h"
 #include "cli/status_topology.h"
 #include "cli/table.h"
+#include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
 
 namespace databus {
@@ -33,8 +34,8 @@ std::string RenderProcesses(const InstallationReport& report) {
                ">SPOOL", ">LAG", "WAITS FOR"});
   for (const ClusterReport& cluster : report.clusters) {
     for (const Heartbeat& process : cluster.processes) {
-      const auto spool = Fact(process, "spool_bytes");
-      const auto lag = Fact(process, "lag_ms");
+      const auto spool = Fact(process, facts::kSpoolBytes);
+      const auto lag = Fact(process, facts::kLagMs);
       table.Row({process.process, process.kind, cluster.name, process.host,
                  std::to_string(process.pid),
                  std::string(LivenessName(LivenessOf(process, report))),

@@ -11,6 +11,7 @@
 #include "cli/status_parts.h"
 #include "cluster/topology_diff.h"
 #include "control/topology_watch.h"
+#include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
 
 namespace databus {
@@ -96,9 +97,9 @@ std::optional<Trouble> OpenFailoverTrouble(const failover::Journal& journal,
 }  // namespace
 
 std::string EpochText(const Heartbeat& process, const TopologyPicture& picture) {
-  const auto epoch = Fact(process, "topology_epoch");
+  const auto epoch = Fact(process, facts::kTopologyEpoch);
   if (!epoch) return "";
-  const auto digest = process.facts.find("topology_digest");
+  const auto digest = process.facts.find(facts::kTopologyDigest);
   const bool known = digest != process.facts.end() && digest->is_string();
   const bool newest = picture.heads.empty() || !known ||
                       std::ranges::count(picture.heads, digest->get<std::string>(),

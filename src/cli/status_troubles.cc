@@ -7,6 +7,7 @@
 #include "cli/status_parts.h"
 #include "cli/status_topology.h"
 #include "cli/table.h"
+#include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
 
 namespace databus {
@@ -81,7 +82,7 @@ class TroubleFinder {
     Memory memory = Memory::kNobodyToAsk;
     for (const ClusterReport& cluster : report_.clusters) {
       for (const Heartbeat& process : cluster.processes) {
-        const auto ids = process.facts.find("cluster_ids");
+        const auto ids = process.facts.find(facts::kClusterIds);
         if (ids == process.facts.end() || !ids->is_object()) continue;
         if (ids->contains(name)) return Memory::kRemembered;
         memory = Memory::kNone;

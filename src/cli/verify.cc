@@ -7,7 +7,9 @@
 #include <charconv>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
+#include <set>
 
 #include "base/sync.h"
 #include "cli/all_commands.h"
@@ -39,9 +41,14 @@ struct ViewCount {
   std::string unreadable;
 };
 
+// A file by its stream and its name, wherever it is on its way.
+using Travellers = std::set<std::pair<std::string, std::string>>;
+
 struct Outcome {
   std::vector<ViewCount> counts;
   std::vector<Finding> findings;
+  Travellers on_its_way;
+  bool awaited_are_here = true;  // of what was on its way at the first look
 
   uint64_t Files(Verdict verdict) const { return Sum(verdict, &Finding::files); }
   uint64_t Messages(Verdict verdict) const { return Sum(verdict, &Finding::messages); }
@@ -71,16 +78,33 @@ Outcome Look(VerifyObserver& observer, const std::vector<StreamSpec>& streams,
       }
       outcome.counts.push_back(std::move(count));
     }
-    for (Finding& finding : Judge(seen, range)) outcome.findings.push_back(std::move(finding));
+    for (const auto& [cluster, names] : seen.delivered) {
+      for (const std::string& name : names) outcome.on_its_way.emplace(seen.stream, name);
+    }
+    for (Finding& finding : Judge(seen, range)) {
+      if (finding.verdict == Verdict::kPending && paths::ParseMinutePath(finding.path)) {
+        outcome.on_its_way.emplace(seen.stream, paths::BaseName(finding.path));
+      }
+      outcome.findings.push_back(std::move(finding));
+    }
   }
   return outcome;
 }
 
-// Looks again while there is something that a moment may settle, until `wait` is over.
+bool AreHere(const Travellers& awaited, const Travellers& on_its_way) {
+  return std::ranges::none_of(awaited, [&](const auto& file) { return on_its_way.contains(file); });
+}
+
+constexpr Milliseconds kTellEvery{10'000};  // where there is no terminal
+
+// Looks again while there is something that a moment may settle, until `wait` is over. What was on
+// its way at the first look is waited for; where producers run there is always something.
 Outcome LookUntilSettled(VerifyObserver& observer, const std::vector<StreamSpec>& streams,
                          const Options& options, Io& io, const Clock& clock) {
   const BootTime deadline = clock.Boot() + options.wait;
   StopFlag never;
+  std::optional<Travellers> awaited;
+  BootTime told = clock.Boot();
   for (;;) {
     Outcome outcome = Look(observer, streams, options.range);
     if (outcome.Has(Verdict::kLost) || outcome.Has(Verdict::kDoubled)) {
@@ -88,14 +112,21 @@ Outcome LookUntilSettled(VerifyObserver& observer, const std::vector<StreamSpec>
       second.findings = Confirm(outcome.findings, std::move(second.findings));
       outcome = std::move(second);
     }
-    const bool settled = std::ranges::all_of(
-        outcome.findings, [](const Finding& f) { return f.verdict == Verdict::kPurged; });
-    if (settled || clock.Boot() >= deadline) return outcome;
-    if (io.terminal == Terminal::kYes) {
-      io.err << fmt::format(
-                    "\rwaiting: {} pending, {} left   ",
-                    Plural(outcome.Files(Verdict::kPending), "file"),
-                    ToHuman(std::chrono::duration_cast<Milliseconds>(deadline - clock.Boot())))
+    if (!awaited) awaited = outcome.on_its_way;
+    outcome.awaited_are_here = AreHere(*awaited, outcome.on_its_way);
+    const bool settled =
+        outcome.awaited_are_here && std::ranges::all_of(outcome.findings, [](const Finding& f) {
+          return f.verdict == Verdict::kPurged || f.verdict == Verdict::kPending;
+        });
+    const BootTime now = clock.Boot();
+    if (settled || now >= deadline) return outcome;
+    if (io.terminal == Terminal::kYes || now - told >= kTellEvery) {
+      told = now;
+      const bool terminal = io.terminal == Terminal::kYes;
+      io.err << fmt::format("{}waiting: {} on their way, {} left{}", terminal ? "\r" : "",
+                            Plural(outcome.on_its_way.size(), "file"),
+                            ToHuman(std::chrono::duration_cast<Milliseconds>(deadline - now)),
+                            terminal ? "   " : "\n")
              << std::flush;
     }
     never.SleepUntil(clock, std::min(deadline, clock.Boot() + std::chrono::seconds(1)));
@@ -105,7 +136,7 @@ Outcome LookUntilSettled(VerifyObserver& observer, const std::vector<StreamSpec>
 Exit Judgement(const Outcome& outcome, const Options& options) {
   if (outcome.Has(Verdict::kLost) || outcome.Has(Verdict::kDoubled)) return Exit::kFailed;
   if (outcome.Has(Verdict::kUnknown)) return Exit::kUndecided;
-  if (options.wait.count() > 0 && outcome.Has(Verdict::kPending)) return Exit::kUndecided;
+  if (options.wait.count() > 0 && !outcome.awaited_are_here) return Exit::kUndecided;
   const bool nothing =
       outcome.findings.empty() &&
       std::ranges::all_of(outcome.counts, [](const auto& c) { return c.files == 0; });
@@ -123,8 +154,8 @@ std::string_view Sentence(const Outcome& outcome, Exit exit) {
     case Exit::kUndecided:
       return outcome.Has(Verdict::kUnknown)
                  ? "CANNOT BE DECIDED: something cannot be read."
-                 : "STILL ON ITS WAY: not everything has arrived in the time to wait; nothing is "
-                   "lost or doubled. While producers run that is so at any time: leave --wait out.";
+                 : "STILL ON ITS WAY: not all that was on its way at the beginning has arrived in "
+                   "the time to wait; nothing is lost or doubled.";
     case Exit::kNothingToDo: return "There is nothing in this range.";
     case Exit::kUsage: break;
   }
@@ -239,7 +270,7 @@ CommandBody Define(CLI::App& app) {
   AddRangeOptions(app, options->range);
   app.add_option_function<std::string>(
          "--wait", [options](const std::string& text) { options->wait = ParseSpan(text); },
-         "Give what is on its way this long to arrive: 30s, 2m")
+         "Give what is on its way now this long to arrive: 30s, 2m")
       ->type_name("D");
   app.add_flag("--deep", options->deep, "Read all bytes too: checksums, and that files uncompress");
   app.add_flag("--json", options->json, "Print JSON");

@@ -49,7 +49,7 @@ class Judgement {
     if (merged != nullptr && merged->unreadable.empty()) MergedIsLocal(*merged);
     for (const auto& [cluster, files] : seen_.delivered) {
       findings_.push_back({Verdict::kPending, seen_.stream, cluster, View::kLocal,
-                           paths::DataStream(seen_.stream), files, 0,
+                           paths::DataStream(seen_.stream), files.size(), 0,
                            "delivered by collectors, not yet published"});
     }
     return std::move(findings_);
@@ -69,8 +69,8 @@ class Judgement {
     findings_.push_back(std::move(finding));
   }
 
-  // Whether it is to be set aside, or fetched, is known when the mirror has been compared. That what
-  // it holds is merged is judged by the local views.
+  // Whether it is to be set aside, or fetched, is known when the mirror has been compared. That
+  // what it holds is merged is judged by the local views.
   void AddDivergent(const SeenView& where, const SeenFile& file, const SeenView& mirror) {
     Add(Verdict::kPending, where, &file, mirror.divergent);
     findings_.back().divergent_at = mirror.cluster;

@@ -64,8 +64,8 @@ struct SeenStream {
   std::vector<SeenView> views = {};  // locals, then the primary's merged one, then the mirrors'
   // Paths in the queues, by (holder, destination).
   std::map<std::pair<std::string, std::string>, std::set<std::string>> queued = {};
-  std::map<std::string, uint64_t> delivered =
-      {};  // files in data/ that are not published, by cluster
+  // Files in data/ that are not published, by cluster: the names that they will get.
+  std::map<std::string, std::set<std::string>> delivered = {};
 
   const SeenView* Find(std::string_view cluster, View view) const;
 };

@@ -140,7 +140,7 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
     for (size_t i = 0; i < streams.size(); ++i) read(streams[i], step, all[i]);
   };
   each([&](const StreamSpec& stream, Step&, SeenStream& seen) {
-    for (const std::string& source : ClustersWithLocal(stream)) CountDelivered(source, seen);
+    for (const std::string& source : ClustersWithLocal(stream)) ListDelivered(source, seen);
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     ReadLocals(stream, from, step, seen);
@@ -178,21 +178,20 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
   return all;
 }
 
-void VerifyObserver::CountDelivered(const std::string& cluster, SeenStream& seen) {
+void VerifyObserver::ListDelivered(const std::string& cluster, SeenStream& seen) {
   Tree& tree = trees_[cluster];
   if (!tree.away.empty()) return;
   const auto collectors = ListIfThere(*tree.storage, paths::DataStream(seen.stream));
   if (!collectors.ok()) return;
-  uint64_t count = 0;
   for (const DirEntry& collector : *collectors) {
     const auto files =
         ListIfThere(*tree.storage, paths::DataCollector(seen.stream, collector.name));
     if (!files.ok()) continue;
-    count += static_cast<uint64_t>(std::ranges::count_if(*files, [](const DirEntry& file) {
-      return file.info.kind == NodeKind::kFile && !IsIgnoredDataName(file.name);
-    }));
+    for (const DirEntry& file : *files) {
+      if (file.info.kind != NodeKind::kFile || IsIgnoredDataName(file.name)) continue;
+      seen.delivered[cluster].insert(NameOncePublished(collector.name, file.name));
+    }
   }
-  if (count > 0) seen.delivered[cluster] = count;
 }
 
 void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& step,
@@ -202,7 +201,9 @@ void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& ste
       // Claimed by a worker, and in no commit yet.
       const auto& claimed = step.Staged(cluster, View::kLocal, stream.name).claimed;
       const auto found = claimed.find(stream.name);
-      if (found != claimed.end()) seen.delivered[cluster] += found->second;
+      if (found != claimed.end()) {
+        seen.delivered[cluster].insert(found->second.begin(), found->second.end());
+      }
     }
     SeenView local = ReadWhole({cluster, View::kLocal, stream.name}, from, step);
     const bool nothing = local.unreadable.empty() && local.files.empty();

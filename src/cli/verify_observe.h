@@ -58,7 +58,7 @@ class VerifyObserver {
 
   void OpenAll();
   std::vector<std::string> ClustersWithLocal(const StreamSpec& stream) const;
-  void CountDelivered(const std::string& cluster, SeenStream& seen);
+  void ListDelivered(const std::string& cluster, SeenStream& seen);
   void ReadLocals(const StreamSpec& stream, Minute from, Step& step, SeenStream& seen);
   SeenView ReadWhole(const Place& place, Minute from, Step& step);
   Status ReadView(Tree& tree, const Place& place, Minute from, SeenView& seen);

@@ -285,6 +285,52 @@ TEST_F(VerifyCallsTest, QueuesAndCommitsAreReadOnceALookHoweverManyStreamsThereA
   EXPECT_THAT(Opened("record-"), AllOf(SizeIs(6), Each(Pair(_, 1))));
 }
 
+// Producers go on: what was on its way at the first look arrives, and something else takes its
+// place.
+class VerifyLiveTest : public VerifyTest {
+ protected:
+  // A new file is delivered before each look; `arrives`: the one before is gone from data/ by then.
+  enum class Arrives : uint8_t { kNo, kYes };
+  Exit VerifyLive(Arrives arrives) {
+    int looks = 0;
+    FaultPlan plan;
+    plan.SetCallback([&](const Call& call) {
+      if (call.verb != Verb::kList || !call.store.ends_with("dc1") || call.path != "data/clicks") {
+        return Fault();
+      }
+      const auto path = [](int number) {
+        return fmt::format("data/clicks/c1/clicks-2031-05-06-11-00_{:05}.gz", number);
+      };
+      if (arrives == Arrives::kYes && looks > 0) {
+        EXPECT_TRUE(world_.trees["dc1"]->Remove(path(looks)).ok());
+      }
+      EXPECT_TRUE(world_.Put("dc1", path(++looks), "x").ok());
+      return Fault();
+    });
+    Seams seams = world_.MakeSeams();
+    seams.open_storage = [this, &plan](const std::string& url, const std::string&) {
+      const std::string cluster = url.substr(url.rfind('d'));
+      return Result<std::unique_ptr<Storage>>(
+          std::make_unique<FaultStorage>(*world_.trees[cluster], plan));
+    };
+    std::istringstream in;
+    Io io{.in = in, .out = out_, .err = out_};
+    return static_cast<Exit>(
+        RunProgram({"verify", "--topology", "databus.xml", "--wait", "3s"}, io, seams));
+  }
+  std::ostringstream out_;
+};
+
+TEST_F(VerifyLiveTest, WhatWasOnItsWayAtTheBeginningIsWaitedForAndNothingElse) {
+  EXPECT_EQ(VerifyLive(Arrives::kYes), Exit::kDone) << out_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("something is still on its way"));
+}
+
+TEST_F(VerifyLiveTest, WhatDoesNotArriveIsSaid) {
+  EXPECT_EQ(VerifyLive(Arrives::kNo), Exit::kUndecided) << out_.str();
+  EXPECT_THAT(out_.str(), HasSubstr("STILL ON ITS WAY"));
+}
+
 TEST_F(VerifyCallsTest, WhatAPublishedFileHoldsIsReadOnceForAllLooks) {
   VerifyObserver observer(topology_, seams_, Depth::kHeaders);
   const auto first = observer.Look(topology_.streams, kFirstMinute);

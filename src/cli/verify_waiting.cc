@@ -4,11 +4,13 @@
 #include "cluster/names.h"
 #include "cluster/queue_lines.h"
 #include "commit/record.h"
+#include "commit/staged_walk.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kSmallFileMax = size_t{64} << 20;
+constexpr int kTriesMax = 3;
 
 // Of a file in a minute, or in quarantine.
 std::string StreamOfTarget(const std::string& path) {
@@ -28,40 +30,34 @@ Status ReadRecord(Storage& tree, const std::string& path, StagedFiles& staged) {
   return Status::Ok();
 }
 
-Status ReadEpoch(Storage& tree, const std::string& directory, StagedFiles& staged) {
-  DATABUS_ASSIGN_OR_RETURN(const auto files, ListIfThere(tree, directory));
-  for (const DirEntry& file : files) {
-    const staged::Name name = staged::Parse(file.name);
-    if (name.kind != staged::Kind::kClaim) continue;
-    if (const auto data = DataFileName::ParseAny(name.data_name)) ++staged.claimed[data->stream];
-  }
-  for (const DirEntry& file : files) {
-    if (staged::Parse(file.name).kind != staged::Kind::kRecord) continue;
-    DATABUS_RETURN_IF_ERROR(ReadRecord(tree, paths::Join(directory, file.name), staged));
-  }
-  return Status::Ok();
-}
-
-Status ReadGroup(Storage& tree, const std::string& root, StagedFiles& staged) {
-  DATABUS_ASSIGN_OR_RETURN(const auto entries, ListIfThere(tree, root));
-  // Oldest first, as claims go: one that is adopted meanwhile is seen twice rather than never.
-  std::multimap<uint64_t, std::string> epochs;
-  for (const DirEntry& entry : entries) {
-    if (const auto name = paths::ParseStagingName(entry.name)) {
-      epochs.emplace(name->epoch, entry.name);
+Status ReadGroup(Storage& tree, View view, Group group, StagedFiles& staged) {
+  return WalkStaged(tree, view, group, [&](const StagedFile& file) {
+    if (file.name.kind == staged::Kind::kRecord) return ReadRecord(tree, file.path, staged);
+    if (file.name.kind != staged::Kind::kClaim) return Status::Ok();
+    if (const auto data = DataFileName::ParseAny(file.name.data_name)) {
+      staged.claimed[data->stream].insert(
+          NameOncePublished(file.name.collector, file.name.data_name));
     }
-  }
-  for (const auto& [epoch, name] : epochs) {
-    DATABUS_RETURN_IF_ERROR(ReadEpoch(tree, paths::Join(root, name), staged));
-  }
-  return Status::Ok();
+    return Status::Ok();
+  });
 }
 
 }  // namespace
 
+std::string NameOncePublished(const std::string& collector, const std::string& data_name) {
+  auto data = DataFileName::ParseAny(data_name);
+  if (!data) return collector + "-" + data_name;
+  data->gzip = true;
+  return PublishedFileName{collector, *std::move(data)}.ToString();
+}
+
 StagedFiles ReadStaged(Storage& tree, View view, Group group) {
   StagedFiles staged;
-  staged.read = ReadGroup(tree, paths::Staging(view, group), staged);
+  // Whoever takes a group over moves its staging on, once.
+  for (int tries = 0; tries < kTriesMax; ++tries) {
+    staged.read = ReadGroup(tree, view, group, staged);
+    if (staged.read.ok()) break;
+  }
   return staged;
 }
 

@@ -18,10 +18,13 @@ using NamesOfStreams = std::map<std::string, std::set<std::string>>;
 
 // What the staging of one view and group holds.
 struct StagedFiles {
-  Status read;                                // not ok: there may be more
-  std::map<std::string, uint64_t> claimed{};  // data files that are in no commit yet, by stream
-  NamesOfStreams in_commit{};                 // names that files get
+  Status read;                 // not ok: there may be more
+  NamesOfStreams claimed{};    // data files that are in no commit yet: names to be
+  NamesOfStreams in_commit{};  // names that files get
 };
+// Of a file in data/. What has no name of ours gets one that tells it apart.
+std::string NameOncePublished(const std::string& collector, const std::string& data_name);
+
 StagedFiles ReadStaged(Storage& tree, View view, Group group);
 
 // The paths that the entries of a queue name, of these streams. What cannot be read excuses

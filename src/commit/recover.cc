@@ -7,19 +7,10 @@
 
 #include "base/planted.h"
 #include "cluster/text_format.h"
+#include "commit/staged_walk.h"
 
 namespace databus {
 namespace {
-
-// "r<epoch>": a directory taken over.
-std::string AdoptedName(uint64_t epoch) { return fmt::format("r{}", epoch); }
-
-std::optional<uint64_t> ParseAdoptedName(std::string_view name) {
-  if (!name.starts_with("r")) return std::nullopt;
-  const auto epoch = ParseNumber(name.substr(1));
-  if (!epoch.ok()) return std::nullopt;
-  return *epoch;
-}
 
 // Ok where the call was done, or had been done before (the source is gone and the fence is not
 // ours).

@@ -141,9 +141,9 @@ void TopologyWatch::Choose(const std::vector<Tip>& tips) {
   }
 }
 
-// Whether it is certain that no home holds an epoch that this process obeyed in its last life, which
-// the one of another cluster need not follow. A home that cannot be opened, or read, tells nothing,
-// and neither does another disk in its place (P1); a damaged epoch is obeyed by nobody.
+// Whether it is certain that no home holds an epoch that this process obeyed in its last life,
+// which the one of another cluster need not follow. A home that cannot be opened, or read, tells
+// nothing, and neither does another disk in its place (P1); a damaged epoch is obeyed by nobody.
 bool TopologyWatch::HomeIsKnown(const TopologyEpoch& other) const {
   bool none = true;
   for (const std::string& home : homes_) {

@@ -7,7 +7,9 @@
 
 #include "cluster/names.h"
 #include "cluster/queue_lines.h"
+#include "cluster/text_format.h"
 #include "commit/record.h"
+#include "commit/staged_walk.h"
 
 namespace databus::failover {
 namespace {
@@ -35,29 +37,21 @@ void Count(View view, const std::string& stream, const StreamFilter& wanted, See
   ++(view == View::kLocal ? underway.in_commit : underway.merging);
 }
 
-// What a staging directory holds: claims, and records with what they move.
-Status CountStaged(Storage& storage, View view, const std::string& directory,
-                   const StreamFilter& wanted, SeenTree& tree) {
-  const auto files = storage.List(directory);
-  if (files.code() == Code::kNotFound) {
-    return {Code::kUnavailable, directory + ": changed hands while it was looked at"};
+// A claim, or a record with what it moves.
+Status CountStaged(Storage& storage, View view, const StagedFile& file, const StreamFilter& wanted,
+                   SeenTree& tree) {
+  if (file.name.kind == staged::Kind::kClaim) {
+    const auto data = DataFileName::ParseAny(file.name.data_name);
+    Count(view, data ? data->stream : "", wanted, tree);
   }
-  if (!files.ok()) return files.status();
-  for (const DirEntry& file : *files) {
-    const staged::Name name = staged::Parse(file.name);
-    if (name.kind == staged::Kind::kClaim) {
-      const auto data = DataFileName::ParseAny(name.data_name);
-      Count(view, data ? data->stream : "", wanted, tree);
-    }
-    if (name.kind != staged::Kind::kRecord) continue;
-    const std::string path = paths::Join(directory, file.name);
-    const auto text = storage.ReadFile(path, kEntryBytesMax);
-    if (text.code() == Code::kNotFound) continue;  // done meanwhile: its lines are in the queues
-    if (!text.ok()) return text.status();
-    const auto record = Record::Decode(*text, path);
-    if (!record.ok()) return {Code::kUnavailable, record.status().message()};
-    for (const std::string& stream : StreamsOf(*record)) Count(view, stream, wanted, tree);
-  }
+  if (file.name.kind != staged::Kind::kRecord) return Status::Ok();
+  const auto text = storage.ReadFile(file.path, kEntryBytesMax);
+  // Done meanwhile, and its lines are in the queues; or taken over, which is seen later.
+  if (text.code() == Code::kNotFound) return Status::Ok();
+  if (!text.ok()) return text.status();
+  const auto record = Record::Decode(*text, file.path);
+  if (!record.ok()) return {Code::kUnavailable, record.status().message()};
+  for (const std::string& stream : StreamsOf(*record)) Count(view, stream, wanted, tree);
   return Status::Ok();
 }
 
@@ -94,20 +88,12 @@ Status FlowReader::ReadCommits(Storage& storage, View view, const StreamFilter& 
                                SeenTree& tree) {
   const std::string root(paths::Parent(paths::Staging(view, 0)));
   DATABUS_ASSIGN_OR_RETURN(const auto groups, ListIfThere(storage, root));
-  for (const DirEntry& group : groups) {
-    if (group.info.kind != NodeKind::kDirectory) continue;
-    const std::string directory = paths::Join(root, group.name);
-    DATABUS_ASSIGN_OR_RETURN(const auto entries, ListIfThere(storage, directory));
-    // Oldest first, as claims go: one that is adopted meanwhile is seen twice rather than never.
-    std::multimap<uint64_t, std::string> epochs;
-    for (const DirEntry& entry : entries) {
-      const auto name = paths::ParseStagingName(entry.name);
-      if (name) epochs.emplace(name->epoch, entry.name);
-    }
-    for (const auto& [epoch, name] : epochs) {
-      DATABUS_RETURN_IF_ERROR(
-          CountStaged(storage, view, paths::Join(directory, name), wanted, tree));
-    }
+  for (const DirEntry& entry : groups) {
+    const auto group = ParseNumber(entry.name);
+    if (!group.ok() || entry.info.kind != NodeKind::kDirectory) continue;
+    DATABUS_RETURN_IF_ERROR(WalkStaged(
+        storage, view, static_cast<Group>(*group),
+        [&](const StagedFile& file) { return CountStaged(storage, view, file, wanted, tree); }));
   }
   return Status::Ok();
 }

@@ -53,11 +53,11 @@ class Judge {
                        fmt::format(format, std::forward<Args>(args)...));
     ++gate_.outstanding;
   }
-  bool Without(const std::string& cluster, const std::string& collector = "") const {
+  bool IsGivenUp(const std::string& cluster, const std::string& collector = "") const {
     return IsWithout(journal_.without, cluster, collector);
   }
   const RoleChange& Change() const { return journal_.change; }
-  bool Leaves(const std::string& cluster) const {
+  bool IsSiteThatGoes(const std::string& cluster) const {
     return cluster == Change().site && cluster == Change().from;
   }
 
@@ -84,12 +84,13 @@ class Judge {
   template <typename Check>
   void ForCollectors(const StepEpoch& stored, Check&& check) {
     for (const auto& [cluster, tree] : seen_.trees) {
-      if (!Without(cluster) && !Absent(cluster)) Answers(cluster);
+      if (!IsGivenUp(cluster) && !MayBeAway(cluster)) Answers(cluster);
     }
     for (const SeenCollector& collector : seen_.collectors) {
-      if (Without(collector.cluster, collector.name) || collector.life == Life::kStopped) continue;
+      if (IsGivenUp(collector.cluster, collector.name) || collector.life == Life::kStopped)
+        continue;
       if (collector.life == Life::kSilent) {
-        if (Absent(collector.cluster)) continue;
+        if (MayBeAway(collector.cluster)) continue;
         Obstacle("collector {} {}: start it, or go on without it (--without {})", collector.Label(),
                  collector.Silence(), collector.Label());
       } else if (!Obeys(collector.epoch, collector.digest, stored)) {
@@ -102,7 +103,7 @@ class Judge {
   }
   // Who is not waited for: the site once it may be switched off, and in an emergency whoever does
   // not answer.
-  bool Absent(const std::string& cluster) const {
+  bool MayBeAway(const std::string& cluster) const {
     if (journal_.kind == Kind::kUnplanned) {
       return cluster == Change().from ||
              (cluster != Change().to && !seen_.TreeOf(cluster).Answers());
@@ -126,7 +127,7 @@ class Judge {
 
   void Spool() {
     ForCollectors(*journal_.EpochOf(Step::kSpool), [&](const SeenCollector& collector) {
-      const bool all = Leaves(collector.cluster);
+      const bool all = IsSiteThatGoes(collector.cluster);
       const auto concerned = [&](const std::string& stream) {
         const StreamChange* const change = Change().Find(stream);
         return all || (change != nullptr && change->Moves());
@@ -152,7 +153,7 @@ class Judge {
 
   void Drain() {
     for (const auto& [cluster, tree] : seen_.trees) {
-      if (Without(cluster) || !Answers(cluster)) continue;
+      if (IsGivenUp(cluster) || !Answers(cluster)) continue;
       if (!tree.why_flow_unknown.empty()) {
         Wait(1, "{}: {}", cluster, tree.why_flow_unknown);
         continue;
@@ -165,11 +166,11 @@ class Judge {
                    const Underway& underway) {
     uint64_t delivered = 0;
     for (const auto& [collector, files] : underway.data_files) {
-      if (!Without(cluster, collector)) delivered += files;
+      if (!IsGivenUp(cluster, collector)) delivered += files;
     }
     uint64_t lines = 0;
     for (const auto& [destination, count] : underway.to_merge) {
-      if (destination == Change().from || Leaves(cluster)) lines += count;
+      if (destination == Change().from || IsSiteThatGoes(cluster)) lines += count;
     }
     if (delivered + underway.in_commit > 0) {
       Wait(delivered + underway.in_commit, "{} has {} files of {} to publish", cluster,
@@ -194,7 +195,7 @@ class Judge {
 
   void Mirror() {
     for (const auto& [key, mirror] : seen_.mirrors) {
-      if (Without(key.mirror)) continue;
+      if (IsGivenUp(key.mirror)) continue;
       if (!mirror.Known()) {
         Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
         continue;
@@ -216,7 +217,7 @@ class Judge {
       const StreamChange* const change = Change().Find(stream);
       if (change == nullptr || !change->Moves()) continue;
       for (const auto& [mirror, lines] : underway.to_mirror) {
-        if (!change->before.RoleOf(mirror) || Without(mirror) || lines == 0) continue;
+        if (!change->before.RoleOf(mirror) || IsGivenUp(mirror) || lines == 0) continue;
         Wait(lines, "{} has {} lines of {} in the queue of mirror {}", Change().from, lines, stream,
              mirror);
       }
@@ -271,8 +272,8 @@ class Judge {
 
   // Those of the site may be switched off by now, but not with what they alone have.
   void SwitchedOff(const SeenCollector& collector, const StepEpoch& stored) {
-    if (journal_.kind == Kind::kUnplanned || !Leaves(collector.cluster)) return;
-    if (Without(collector.cluster, collector.name) || collector.life == Life::kAlive) return;
+    if (journal_.kind == Kind::kUnplanned || !IsSiteThatGoes(collector.cluster)) return;
+    if (IsGivenUp(collector.cluster, collector.name) || collector.life == Life::kAlive) return;
     const std::string label = collector.Label();
     const bool stopped = collector.life == Life::kStopped;
     if (collector.spool_bytes > 0) {

@@ -132,6 +132,13 @@ TEST_F(ObserverTest, APartThatDoesNotAnswerIsUnknownAndTheOthersAreKnown) {
   }
 }
 
+// A worker that recovers what another one left may fall asleep in the middle of it.
+TEST_F(ObserverTest, WhatAWorkerHasTakenOverAndNotPublishedYetIsInCommit) {
+  const std::string taken = paths::Join(paths::EpochStaging(View::kLocal, 3, 7), "r5");
+  world_.Put("dc2", paths::Join(taken, staged::ClaimName(4, "c1", DataName("clicks"))), "x");
+  EXPECT_EQ(Look(Flow()).trees["dc2"].flow["clicks"].in_commit, 1U);
+}
+
 TEST_F(ObserverTest, ARecordThatCannotBeReadIsNotTakenForNone) {
   world_.Put("dc2", paths::Join(paths::EpochStaging(View::kLocal, 3, 7), staged::RecordName(2, 0)),
              "damaged");

@@ -4,6 +4,7 @@
 
 #include "cluster/names.h"
 #include "cluster/paths.h"
+#include "telemetry/facts.h"
 
 namespace databus::failover {
 namespace {
@@ -37,47 +38,49 @@ SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::strin
   seen.cluster = std::move(cluster);
   seen.name = std::move(name);
   seen.written = beat.written;
-  seen.epoch = Number(beat.facts, "topology_epoch");
-  seen.digest = Text(beat.facts, "topology_digest");
-  ForEachOf(beat.facts, "mode", [&](const std::string& stream, const Json& mode) {
+  seen.epoch = Number(beat.facts, facts::kTopologyEpoch);
+  seen.digest = Text(beat.facts, facts::kTopologyDigest);
+  ForEachOf(beat.facts, facts::kMode, [&](const std::string& stream, const Json& mode) {
     if (mode.is_string()) seen.modes[stream] = mode.get<std::string>();
   });
-  ForEachOf(beat.facts, "backlog", [&](const std::string& stream, const Json& backlog) {
-    seen.backlog[stream] = {Number(backlog, "unsealed_bytes"), Number(backlog, "deferred_bytes"),
-                            Number(backlog, "open_intents")};
+  ForEachOf(beat.facts, facts::kBacklog, [&](const std::string& stream, const Json& backlog) {
+    seen.backlog[stream] = {Number(backlog, facts::kUnsealedBytes),
+                            Number(backlog, facts::kDeferredBytes),
+                            Number(backlog, facts::kOpenIntents)};
   });
-  seen.open_intents = Number(beat.facts, "open_intents");
-  seen.lag = Milliseconds(Number(beat.facts, "lag_ms"));
-  seen.spool_bytes = Number(beat.facts, "spool_bytes");
-  if (beat.facts.contains("spool_bytes_before_epoch")) {
-    seen.bytes_before_epoch = Number(beat.facts, "spool_bytes_before_epoch");
+  seen.open_intents = Number(beat.facts, facts::kOpenIntents);
+  seen.lag = Milliseconds(Number(beat.facts, facts::kLagMs));
+  seen.spool_bytes = Number(beat.facts, facts::kSpoolBytes);
+  if (beat.facts.contains(facts::kSpoolBytesBeforeEpoch)) {
+    seen.bytes_before_epoch = Number(beat.facts, facts::kSpoolBytesBeforeEpoch);
   }
-  if (beat.facts.contains("free_bytes")) seen.free_bytes = Number(beat.facts, "free_bytes");
-  const auto address = Endpoint::Parse(Text(beat.facts, "address"));
+  if (beat.facts.contains(facts::kFreeBytes))
+    seen.free_bytes = Number(beat.facts, facts::kFreeBytes);
+  const auto address = Endpoint::Parse(Text(beat.facts, facts::kAddress));
   seen.host = address ? address->host : beat.host;
   seen.port = address ? address->port : 0;
-  seen.allow = Text(beat.facts, "allow");
-  seen.program = Text(beat.facts, "program");
-  seen.steering = Number(beat.facts, "steering");
+  seen.allow = Text(beat.facts, facts::kAllow);
+  seen.program = Text(beat.facts, facts::kProgram);
+  seen.steering = Number(beat.facts, facts::kSteering);
   return seen;
 }
 
 SeenWorker WorkerOf(const Heartbeat& beat) {
   SeenWorker seen{.written = beat.written,
-                  .epoch = Number(beat.facts, "topology_epoch"),
-                  .digest = Text(beat.facts, "topology_digest"),
-                  .run_interval = Milliseconds(Number(beat.facts, "run_interval_ms"))};
-  ForEachOf(beat.facts, "frozen", [&](const std::string& stream, const Json& last) {
+                  .epoch = Number(beat.facts, facts::kTopologyEpoch),
+                  .digest = Text(beat.facts, facts::kTopologyDigest),
+                  .run_interval = Milliseconds(Number(beat.facts, facts::kRunIntervalMs))};
+  ForEachOf(beat.facts, facts::kFrozen, [&](const std::string& stream, const Json& last) {
     const std::string minute = last.is_string() ? last.get<std::string>() : "unknown";
     const auto parsed = Minute::ParseIso(minute);
     // Empty: it never had one. What cannot be read is no acknowledgement.
     if (parsed || minute.empty()) seen.frozen[stream] = parsed;
   });
-  ForEachOf(beat.facts, "divergent", [&](const std::string& stream, const Json& what) {
+  ForEachOf(beat.facts, facts::kDivergent, [&](const std::string& stream, const Json& what) {
     seen.divergent[stream] = what.is_string() ? what.get<std::string>() : what.dump();
   });
-  seen.program = Text(beat.facts, "program");
-  seen.steering = Number(beat.facts, "steering");
+  seen.program = Text(beat.facts, facts::kProgram);
+  seen.steering = Number(beat.facts, facts::kSteering);
   return seen;
 }
 
@@ -102,8 +105,8 @@ Status ProcessReader::Read(const std::string& cluster, Storage& storage) {
   clock_ahead_.reset();
   const auto entries = storage.List(paths::StatusRoot());
   if (!entries.ok()) return entries.status();
-  // By the tree's clock: a clock that is right again does not overtake what was written while it was
-  // ahead.
+  // By the tree's clock: a clock that is right again does not overtake what was written while it
+  // was ahead.
   std::optional<WallTime> youngest;
   for (const DirEntry& entry : *entries) {
     if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
@@ -150,7 +153,7 @@ void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
   constexpr std::string_view kPrefix = "collector-";
   std::string name = beat.process;
   if (name.starts_with(kPrefix)) name.erase(0, kPrefix.size());
-  std::string home = Text(beat.facts, "cluster");
+  std::string home = Text(beat.facts, facts::kHomeCluster);
   if (const size_t at = name.rfind('@'); at != std::string::npos) {
     if (home.empty()) home = name.substr(at + 1);
     name.resize(at);

@@ -282,7 +282,7 @@ bool AnyWaits(const RoleChange& change, const Topology& topology) {
   });
 }
 
-bool MaySwapped(const Journal& journal) { return journal.EpochOf(Step::kSwap) != nullptr; }
+bool MayHaveSwapped(const Journal& journal) { return journal.EpochOf(Step::kSwap) != nullptr; }
 
 Action NextAction(const Journal& journal, const Observation& seen) {
   if (journal.Ended()) {
@@ -291,7 +291,7 @@ Action NextAction(const Journal& journal, const Observation& seen) {
   if (!seen.newest) {
     return Wait(journal, {{"no cluster shows a stored topology"}, 1});
   }
-  const bool before_swap = !MaySwapped(journal);
+  const bool before_swap = !MayHaveSwapped(journal);
   const bool decides = before_swap || journal.step == Step::kSwap || journal.step == Step::kUndo;
   if (decides && !seen.conflicts.empty()) {
     return Stop(journal, Code::kExists,
@@ -346,7 +346,7 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
     if (std::ranges::count(next.without, name) == 0) next.without.push_back(name);
   }
   if (journal.step == Step::kUndo) return next;
-  if (!MaySwapped(journal) || SwapIsLost(journal, seen)) {
+  if (!MayHaveSwapped(journal) || SwapIsLost(journal, seen)) {
     return At(std::move(next), Step::kUndo, seen.now, "aborted");
   }
   const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";

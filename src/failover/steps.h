@@ -40,7 +40,7 @@ bool Stores(Step step);
 // Of the streams that move, whether any waits when its primary is alone (P28).
 bool AnyWaits(const RoleChange& change, const Topology& topology);
 // Whether the swap may have happened: its epoch is journaled.
-bool MaySwapped(const Journal& journal);
+bool MayHaveSwapped(const Journal& journal);
 
 struct Action {
   enum class What : uint8_t {

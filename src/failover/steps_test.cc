@@ -344,9 +344,9 @@ TEST(StepsTest, NorDoesAConflictThatWasSettledThisWayOrThat) {
 TEST(StepsTest, AForeignEpochIsNeverTakenForTheSwap) {
   Machine machine(Kind::kPlanned);
   while (machine.journal.step != Step::kSwap) machine.Do(machine.Next());
-  EXPECT_FALSE(MaySwapped(machine.journal)) << "nothing is journaled yet";
+  EXPECT_FALSE(MayHaveSwapped(machine.journal)) << "nothing is journaled yet";
   machine.Do(machine.Next(), Machine::Until::kJournal);
-  EXPECT_TRUE(MaySwapped(machine.journal));
+  EXPECT_TRUE(MayHaveSwapped(machine.journal));
   EXPECT_EQ(Abort(machine.journal, machine.model.See(), {}).code(), Code::kRefused);
   machine.model.Store(ForeignAfter(machine.model.Newest()));
   EXPECT_EQ(machine.Next().what, What::kStop) << "it stands where the swap would";

@@ -8,6 +8,7 @@
 #include "cluster/text_format.h"
 #include "commit/cluster_id.h"
 #include "storage/probe.h"
+#include "telemetry/facts.h"
 #include "telemetry/heartbeat.h"
 #include "telemetry/log.h"
 #include "worker/adopt_tree.h"
@@ -267,8 +268,8 @@ void ClusterWorker::RememberFrom(Storage& storage) {
     const auto text = storage.ReadFile(paths::Join(paths::StatusRoot(), entry.name));
     if (!text.ok()) continue;
     const auto beat = DecodeHeartbeat(*text, entry.name);
-    if (!beat.ok() || !beat->facts.contains("cluster_ids")) continue;
-    for (const auto& [name, id] : beat->facts["cluster_ids"].items()) {
+    if (!beat.ok() || !beat->facts.contains(facts::kClusterIds)) continue;
+    for (const auto& [name, id] : beat->facts[facts::kClusterIds].items()) {
       if (id.is_string()) options_.clusters.Remember(name, id.get<std::string>());
     }
   }
@@ -392,22 +393,23 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
         IsKnown(holder) ? "the lease, held by " + holder : "the lease; its holder is not known yet";
   }
   beat.problems = problems_.List();
-  beat.facts["program"] = ProgramVersion();
-  beat.facts["steering"] = kSteeringVersion;
+  beat.facts[facts::kProgram] = ProgramVersion();
+  beat.facts[facts::kSteering] = kSteeringVersion;
   beat.facts["lease_holder"] = holder;
-  beat.facts["topology_epoch"] = options_.obeyed.epoch.stored.epoch;
-  beat.facts["topology_digest"] = options_.obeyed.epoch.digest;
-  beat.facts["run_interval_ms"] = options_.config.run_interval.count();
-  beat.facts["cluster_ids"] = options_.clusters.KnownIds();
+  beat.facts[facts::kTopologyEpoch] = options_.obeyed.epoch.stored.epoch;
+  beat.facts[facts::kTopologyDigest] = options_.obeyed.epoch.digest;
+  beat.facts[facts::kRunIntervalMs] = options_.config.run_interval.count();
+  beat.facts[facts::kClusterIds] = options_.clusters.KnownIds();
   if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
   for (const auto& [stream, last] : stats_.Frozen()) {
-    beat.facts["frozen"][stream] = last ? last->ToIso() : "";
+    beat.facts[facts::kFrozen][stream] = last ? last->ToIso() : "";
   }
   for (const auto& [stream, why] : stats_.Waiting()) beat.facts["waiting"][stream] = why;
   if (!options_.obeyed.epoch.stored.alone.empty()) {
     beat.facts["alone"] = options_.obeyed.epoch.stored.alone;
   }
-  for (const auto& [stream, what] : stats_.Divergent()) beat.facts["divergent"][stream] = what;
+  for (const auto& [stream, what] : stats_.Divergent())
+    beat.facts[facts::kDivergent][stream] = what;
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
 }

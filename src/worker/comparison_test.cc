@@ -20,7 +20,7 @@ class ComparisonTest : public testing::Test {
  protected:
   ComparisonTest() {
     trees_.Close(trees_.first, kMinutes);
-    for (const std::string& stream : trees_.streams) cuts_[stream] = std::nullopt;
+    for (const std::string& stream : trees_.streams) cuts_[stream] = {};
   }
   std::optional<Comparison::ByStream> Compare(uint64_t budget) {
     auto compared = comparison_.Compare({trees_.counted_here, trees_.counted_there},
@@ -85,7 +85,7 @@ TEST_F(ComparisonTest, WhatIsNotEqualIsKnownThoughItWasComparedEarlier) {
 TEST_F(ComparisonTest, MoreStreamsMayBeAskedForLater) {
   cuts_.erase("s5");
   EXPECT_FALSE(Compare(10).has_value());
-  cuts_["s5"] = std::nullopt;
+  cuts_["s5"] = {};
   const auto all = Compare(kMuch);
   ASSERT_TRUE(all.has_value());
   EXPECT_EQ(all->at("s5").equal, last_);

@@ -35,13 +35,11 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     Outcome outcome;
     DATABUS_ASSIGN_OR_RETURN(Due due, FindDue(writer, of));
     for (const auto& [name, reason] : due) {
-      noticed_.insert(name);
-      if (plans_.contains(key) || comparing_.contains(key)) continue;  // says more
-      options_.stats.SetDivergent(name, fmt::format("{}: is compared with {}", name, of.primary));
+      if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
+      Say(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
-    const Due all = due;
     DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
-    ClearOld(of, all);
+    ForgetSettled(of, due, outcome.waiting);
     if (due.empty()) {
       plans_.erase(key);
       comparing_.erase(key);
@@ -235,8 +233,7 @@ Result<bool> Divergence::IsClosedThere(const Streams& of, const Plan& plan) {
 void Divergence::TellProgress(const Streams& of, const Due& due, const Comparison& comparison) {
   const std::optional<Minute> minute = comparison.compared_to();
   for (const auto& [name, reason] : due) {
-    options_.stats.SetDivergent(
-        name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
+    Say(name, fmt::format("{}: is compared with {}, up to {} so far", name, of.primary,
                           minute ? minute->ToIso() : "nothing"));
   }
 }
@@ -392,22 +389,27 @@ Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, 
   return Status::Ok();
 }
 
-// Another process may have ended what this one had begun to tell of, while it slept.
-void Divergence::ClearOld(const Streams& of, const Due& due) {
+// Another worker may have finished it, while this one had lost the lease.
+void Divergence::ForgetSettled(const Streams& of, const Due& due,
+                               const std::set<std::string>& waiting) {
   for (const std::string& name : of.names) {
-    if (noticed_.contains(name) && !due.contains(name)) ClearNotice(name);
+    if (said_.contains(name) && !due.contains(name) && !waiting.contains(name)) ClearNotice(name);
   }
+}
+
+void Divergence::Say(const std::string& stream, const std::string& what) {
+  said_.insert(stream);
+  options_.stats.SetDivergent(stream, what);
 }
 
 void Divergence::Notice(const std::string& stream, const std::string& what,
                         const std::string& next) {
-  noticed_.insert(stream);
-  options_.stats.SetDivergent(stream, what);
+  Say(stream, what);
   options_.problems.Raise(fmt::format("{} divergent {}", options_.cluster, stream), what, next);
 }
 
 void Divergence::ClearNotice(const std::string& stream) {
-  noticed_.erase(stream);
+  said_.erase(stream);
   options_.stats.SetDivergent(stream, "");
   options_.problems.Clear(fmt::format("{} divergent {}", options_.cluster, stream));
 }

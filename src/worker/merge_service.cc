@@ -8,7 +8,6 @@
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "commit/minute_content.h"
-#include "commit/minute_tree.h"
 #include "worker/first_copies.h"
 
 namespace databus {
@@ -25,7 +24,9 @@ std::string PathOf(const paths::MinutePath& line) {
 
 MergeService::MergeService(Options options, Learnt learnt)
     : options_(std::move(options)),
-      indexes_(std::move(learnt.indexes)),
+      index_({options_.topology, options_.cluster, options_.writers.groups(), own_eras_,
+              options_.problems},
+             std::move(learnt.index)),
       salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
                 options_.eras, options_.problems, options_.stats, options_.writers.groups(),
                 options_.retention_limit_percent},
@@ -35,7 +36,7 @@ MergeService::MergeService(Options options, Learnt learnt)
     const Group group = GroupOf(stream.name, options_.writers.groups());
     // What others published of it meanwhile, and was copied here, is in no index.
     const auto before = learnt.own.find(stream.name);
-    if (before == learnt.own.end() || before->second != EraOf(stream)) indexes_.erase(group);
+    if (before == learnt.own.end() || before->second != EraOf(stream)) index_.Forget(group);
     own_eras_[stream.name] = EraOf(stream);
     if (stream.publication == Publication::kFrozen) {
       frozen_[group].push_back(stream.name);
@@ -56,8 +57,7 @@ MergeService::MergeService(Options options, Learnt learnt)
 }
 
 MergeService::Learnt MergeService::TakeLearnt() {
-  for (auto& [group, index] : indexes_) index.epoch = 0;  // whoever comes next looks what is new
-  return {std::move(indexes_), std::move(own_eras_), salvage_.TakeLearnt()};
+  return {index_.TakeLearnt(), std::move(own_eras_), salvage_.TakeLearnt()};
 }
 
 void MergeService::FindWaiting() {
@@ -139,220 +139,6 @@ void MergeService::RefreshQueues() {
   }
 }
 
-Result<IdentityIndex*> MergeService::IndexOf(GroupWriter& writer, Group group) {
-  Index& index = indexes_[group];
-  if (index.epoch == writer.staging().epoch()) return &index.index;
-  if (Planted(Bug::kIndexNotRebuilt)) return &index.index;
-  // Files never leave the index: what it holds is true in every epoch, and only what was closed
-  // since, by whomever, and what is open now may be missing.
-  DATABUS_RETURN_IF_ERROR(ExtendIndex(writer, group, index));
-  for (const auto& [stream, open] : writer.OwnLedger().streams) {
-    if (!Planted(Bug::kIndexWithoutOpen)) index.index.AddAll(stream, open.open_files);
-  }
-  index.epoch = writer.staging().epoch();
-  return &index.index;
-}
-
-Status MergeService::ExtendIndex(GroupWriter& writer, Group group, Index& index) {
-  if (index.built == Index::Built::kNo) {
-    DATABUS_RETURN_IF_ERROR(IndexMinutes(writer, group, index));
-    DATABUS_RETURN_IF_ERROR(IndexUndescribed(writer, index.index));
-    index.built = Index::Built::kYes;
-    return Status::Ok();
-  }
-  const Minute from = index.covered ? index.covered->Next() : kFirstMinute;
-  DATABUS_ASSIGN_OR_RETURN(
-      const std::vector<Minute> minutes,
-      ListManifests(writer.staging().storage(), View::kMerged, group, "", from, kLastMinute));
-  Unnamed unnamed;
-  for (const Minute minute : minutes) {
-    DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index, unnamed));
-  }
-  DATABUS_RETURN_IF_ERROR(IndexUnnamed(writer, unnamed, index.index));
-  if (!minutes.empty()) index.covered = minutes.back();
-  return Status::Ok();
-}
-
-// Whoever closed them: what was mirrored before this cluster became the primary counts as well.
-Status MergeService::IndexMinutes(GroupWriter& writer, Group group, Index& index) {
-  Storage& storage = writer.staging().storage();
-  enum class Closed : uint8_t { kByOwn, kByOthers };
-  std::map<Minute, Closed> minutes;
-  DATABUS_RETURN_IF_ERROR(
-      WalkHours(storage, paths::ManifestRoot(View::kMerged, group), kFirstMinute, kLastMinute,
-                Order::kAscending, [&](Minute hour, const DirEntry& entry) {
-                  const auto name = paths::ManifestName::Parse(entry.name);
-                  const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
-                  if (!minute) return Walk::kContinue;
-                  const bool own = name->primary.empty() && !name->amendment;
-                  if (own) index.covered = minute;
-                  if (own) minutes.try_emplace(*minute, Closed::kByOwn);
-                  if (!own) minutes[*minute] = Closed::kByOthers;
-                  return Walk::kContinue;
-                }));
-  MinuteContent content(storage, View::kMerged, group);
-  Unnamed unnamed;
-  for (const auto& [minute, closed] : minutes) {
-    if (closed == Closed::kByOwn) {
-      DATABUS_RETURN_IF_ERROR(IndexOwnMinute(writer, group, minute, index, unnamed));
-      continue;
-    }
-    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
-    for (const auto& [stream, files] : *streams) index.index.AddAll(stream, files);
-    NoteUnnamed(group, minute, *streams, unnamed);
-  }
-  NoteUnclosed(writer.OwnLedger(), group,
-               minutes.empty() ? std::nullopt : std::optional(minutes.rbegin()->first), unnamed);
-  DATABUS_RETURN_IF_ERROR(IndexUnnamed(writer, unnamed, index.index));
-  return IndexTheOriginals(writer, group, minutes.empty() ? kLastMinute : minutes.begin()->first,
-                           index.index);
-}
-
-// The minutes that the primary before this one had not closed yet.
-Status MergeService::IndexUndescribed(GroupWriter& writer, IdentityIndex& index) {
-  for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
-    if (!minutes.history) continue;
-    for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
-      const auto files =
-          ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
-      if (files.ok()) {
-        index.AddAll(stream, *files);
-      } else if (files.code() != Code::kNotFound) {
-        return files.status();
-      }
-    }
-  }
-  return Status::Ok();
-}
-
-void MergeService::NoteUnnamed(Group group, Minute minute, const MinuteContent::Streams& named,
-                               Unnamed& unnamed) const {
-  for (const auto& [stream, era] : own_eras_) {
-    if (named.contains(stream) || GroupOf(stream, options_.writers.groups()) != group) continue;
-    unnamed[stream].insert(minute);
-  }
-}
-
-// With no manifest at all: only what was copied last.
-void MergeService::NoteUnclosed(const Ledger& ledger, Group group, std::optional<Minute> last,
-                                Unnamed& unnamed) const {
-  for (const auto& [stream, era] : own_eras_) {
-    if (!era.cut || GroupOf(stream, options_.writers.groups()) != group) continue;
-    const auto known = ledger.streams.find(stream);
-    if (known == ledger.streams.end() || !known->second.newest) continue;
-    for (Minute m = last ? last->Next() : *known->second.newest; m <= *era.cut; m = m.Next()) {
-      unnamed[stream].insert(m);
-    }
-  }
-}
-
-// A minute may have been closed without a stream that waited then (P28), by whoever was the primary,
-// and copied so. What lies there counts as well, and is described from now on.
-Status MergeService::IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed,
-                                  IdentityIndex& index) {
-  Storage& storage = writer.staging().storage();
-  MinuteContent content(storage, View::kMerged, writer.staging().group());
-  std::map<Minute, MinuteChange> changes;
-  for (const auto& [stream, minutes] : unnamed) {
-    DATABUS_ASSIGN_OR_RETURN(const std::vector<Minute> present,
-                             ListMinutes(storage, paths::Stream(View::kMerged, stream),
-                                         *minutes.begin(), *minutes.rbegin()));
-    for (const Minute minute : present) {
-      if (!minutes.contains(minute)) continue;
-      DATABUS_ASSIGN_OR_RETURN(const auto described, content.Described(stream, minute));
-      auto files = content.Read(stream, minute);
-      if (files.code() == Code::kNotFound) continue;  // purged meanwhile
-      DATABUS_RETURN_IF_ERROR(files.status());
-      index.AddAll(stream, *files);
-      if (described) continue;
-      MinuteChange& change = changes.try_emplace(minute, MinuteChange{"", minute, {}}).first->second;
-      change.streams[stream].holds = *std::move(files);
-    }
-  }
-  return Describe(writer, std::move(changes), content);
-}
-
-// P32: what is up to the cut is described before the era begins. Later minutes are the writer's to
-// describe, in their order.
-Status MergeService::Describe(GroupWriter& writer, std::map<Minute, MinuteChange> changes,
-                              MinuteContent& content) {
-  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
-  const std::optional<Minute> closed = writer.OwnLedger().closed;
-  bool changed = false;
-  for (auto& [minute, change] : changes) {
-    std::erase_if(change.streams, [&, at = minute](const auto& of_stream) {
-      const std::string& name = of_stream.first;
-      const Era& own = own_eras_.at(name);
-      const auto era = eras->streams.find(name);
-      const bool begun = era == eras->streams.end() ? own.IsFirst() : era->second == own;
-      const bool over = (closed && at <= *closed) || (own.cut && at <= *own.cut);
-      return !over || !(begun || beginning_.contains(name)) || waiting_.contains(name) ||
-             IsFrozen(name);
-    });
-    if (change.streams.empty()) continue;
-    DATABUS_RETURN_IF_ERROR(writer.GoOn());
-    DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), content));
-    changed = true;
-  }
-  return changed ? writer.Reload() : Status::Ok();
-}
-
-bool MergeService::IsFrozen(const std::string& stream) const {
-  const StreamSpec* const spec = options_.topology.FindStream(stream);
-  return spec != nullptr && spec->publication == Publication::kFrozen;
-}
-
-Status MergeService::IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, Index& index,
-                                    Unnamed& unnamed) {
-  const auto manifest = ReadManifest(writer.staging().storage(), View::kMerged, group, minute, "");
-  if (manifest.ok()) {
-    for (const auto& [stream, files] : manifest->streams) index.index.AddAll(stream, files);
-    NoteUnnamed(group, minute, manifest->streams, unnamed);
-  } else if (manifest.code() == Code::kCorrupt) {
-    DATABUS_RETURN_IF_ERROR(IndexByListing(writer, minute, index.index));
-    options_.problems.Report(manifest.status().ToString(),
-                             "the minute's files were read instead; remove the manifest");
-  } else if (manifest.code() != Code::kNotFound) {  // purged meanwhile
-    return manifest.status();
-  }
-  return Status::Ok();
-}
-
-Status MergeService::IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index) {
-  for (const auto& [stream, known] : writer.OwnLedger().streams) {
-    const auto files = ReadMinuteFiles(writer.staging().storage(),
-                                       paths::MinuteDir(View::kMerged, stream, minute));
-    if (files.ok()) {
-      index.AddAll(stream, *files);
-    } else if (files.code() != Code::kNotFound) {
-      return files.status();
-    }
-  }
-  return Status::Ok();
-}
-
-// Minutes of the original system, from before there were manifests: its files are known by name.
-Status MergeService::IndexTheOriginals(GroupWriter& writer, Group group, Minute before,
-                                       IdentityIndex& index) {
-  Storage& storage = writer.staging().storage();
-  for (const StreamSpec& stream : options_.topology.streams) {
-    if (stream.Primary() != options_.cluster ||
-        GroupOf(stream.name, options_.writers.groups()) != group) {
-      continue;
-    }
-    DATABUS_ASSIGN_OR_RETURN(
-        const std::vector<Minute> minutes,
-        ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));
-    for (const Minute minute : minutes) {
-      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream.name, minute));
-      if (entries.code() == Code::kNotFound) continue;
-      if (!entries.ok()) return entries.status();
-      for (const DirEntry& entry : *entries) index.AddName(stream.name, entry.name);
-    }
-  }
-  return Status::Ok();
-}
-
 Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   // First, so that an entry is not merged again that only waits to be cleaned up.
   if (writer.PendingCleanUps() > 0) {
@@ -361,7 +147,8 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
-  DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
+  DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
+  DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
   while (true) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const std::vector<Wanted> wanted = Select(group);
@@ -375,7 +162,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
-  indexes_[group].covered = writer.OwnLedger().closed;
+  index_.Covers(writer, group);
   AcknowledgeFrozen(writer, group);
   return Status::Ok();
 }
@@ -410,16 +197,16 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
     if (stream->cut && !is_settlement) begin.push_back(stream);
   }
   // What is copied from mirrors now is described by amendments, which only a whole walk reads.
-  if (!begin.empty()) indexes_.erase(group);
+  if (!begin.empty()) index_.Forget(group);
   DATABUS_RETURN_IF_ERROR(
       CopyFromMirrors(writer,
                       {options_.cluster, options_.clusters, options_.clock, options_.problems,
                        options_.stats, options_.copy_threads},
                       begin));
-  for (const StreamSpec* stream : begin) beginning_.insert(stream->name);
-  const Status described = begin.empty() ? Status::Ok() : IndexOf(writer, group).status();
-  beginning_.clear();
-  DATABUS_RETURN_IF_ERROR(described);
+  if (!begin.empty()) {
+    DATABUS_RETURN_IF_ERROR(index_.Of(writer, group).status());
+    DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, begin));
+  }
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
   if (begun.empty()) return Status::Ok();
   Eras eras = *known;
@@ -427,12 +214,52 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   return options_.eras.Set(writer, std::move(eras));
 }
 
+// A minute may have been closed without a stream that waited then (P28), by whoever was the
+// primary, and copied so: it is described from now on. What is up to the cut (P32) is, before the
+// era begins; later minutes are the writer's to describe, in their order.
+Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
+                                     const std::vector<const StreamSpec*>& beginning) {
+  MergedIndex::Unnamed& unnamed = index_.UnnamedOf(group);
+  if (unnamed.empty()) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
+  const std::optional<Minute> closed = writer.OwnLedger().closed;
+  const auto may = [&](const std::string& name, Minute minute) {
+    const StreamSpec* const stream = options_.topology.FindStream(name);
+    if (stream == nullptr || stream->publication == Publication::kFrozen) return false;
+    if (waiting_.contains(name)) return false;
+    const Era own = EraOf(*stream);
+    const auto era = eras->streams.find(name);
+    const bool begun = era == eras->streams.end() ? own.IsFirst() : era->second == own;
+    const bool over = (closed && minute <= *closed) || (own.cut && minute <= *own.cut);
+    return over && (begun || std::ranges::count(beginning, stream) > 0);
+  };
+  MinuteContent content(writer.staging().storage(), View::kMerged, group);
+  bool changed = false;
+  for (auto at = unnamed.begin(); at != unnamed.end();) {
+    auto& [minute, streams] = *at;
+    MinuteChange change{"", minute, {}};
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* named, content.Described(minute));
+    std::erase_if(streams, [&](const auto& one) { return named->contains(one.first); });
+    for (const auto& [name, files] : streams) {
+      if (may(name, minute)) change.streams[name].holds = files;
+    }
+    if (!change.streams.empty()) {
+      std::erase_if(streams, [&](const auto& one) { return change.streams.contains(one.first); });
+      DATABUS_RETURN_IF_ERROR(writer.GoOn());
+      DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), content));
+      changed = true;
+    }
+    at = streams.empty() ? unnamed.erase(at) : std::next(at);
+  }
+  return changed ? writer.Reload() : Status::Ok();
+}
+
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
   // Only of streams whose era has begun: what mirrors have is copied before anything is merged
   // anew. Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
-    DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, IndexOf(writer, group));
+    DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
                              salvage_.Next(writer, *index, waiting_, kFilesPerCommitMax));
     CommitRequest request;
@@ -604,7 +431,7 @@ Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitReq
     return Status::Ok();
   }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
-                           IndexOf(writer, GroupOf(stream, options_.writers.groups())));
+                           index_.Of(writer, GroupOf(stream, options_.writers.groups())));
   const bool known =
       index->Contains(stream, name, facts.file) || !in_request_.Add(stream, name, facts.file);
   if (known && !Planted(Bug::kMergeWithoutIndex)) {

@@ -5,16 +5,15 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "audit/identity_index.h"
 #include "cluster/topology.h"
-#include "commit/minute_content.h"
 #include "worker/clusters.h"
 #include "worker/copier.h"
 #include "worker/eras.h"
+#include "worker/merged_index.h"
 #include "worker/queue.h"
 #include "worker/run_stats.h"
 #include "worker/salvage.h"
@@ -41,14 +40,7 @@ class MergeService {
   // What is true still when another topology is obeyed, so that only what that has changed is found
   // out again: what the groups' merged streams hold.
   struct Learnt {
-    struct Index {
-      uint64_t epoch = 0;  // of the writer whose ledger it agrees with
-      enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
-      // Every file of minutes that were closed by then is in it; later ones may be, too.
-      std::optional<Minute> covered;
-      IdentityIndex index;
-    };
-    std::map<Group, Index> indexes;
+    MergedIndex::Learnt index;
     std::map<std::string, Era> own;  // the streams that were published here, and since when
     Salvage::Learnt salvage;
   };
@@ -61,7 +53,6 @@ class MergeService {
   void RunOnce(Minute now);
 
  private:
-  using Index = Learnt::Index;
   // A line of a queue that is to be fetched.
   struct Wanted {
     std::string source;
@@ -75,6 +66,8 @@ class MergeService {
   void FindWaiting();
   // P32: what comes before anything is published after a change of primary.
   Status BeginEras(GroupWriter& writer, Group group);
+  Status DescribeUnnamed(GroupWriter& writer, Group group,
+                         const std::vector<const StreamSpec*>& beginning);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
   // Publishes what is in `request`, and remembers it.
   Status PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request, Minute now);
@@ -99,35 +92,15 @@ class MergeService {
                       std::vector<Salvage::Missed>& missed);
   void AcknowledgeFrozen(GroupWriter& writer, Group group);
   void AddCleanUps(Group group, CommitRequest& request);
-  Result<IdentityIndex*> IndexOf(GroupWriter& writer, Group group);
-  Status ExtendIndex(GroupWriter& writer, Group group, Index& index);
-  Status IndexMinutes(GroupWriter& writer, Group group, Index& index);
-  // Minutes by own streams of a group that their manifests do not name.
-  using Unnamed = std::map<std::string, std::set<Minute>>;
-  void NoteUnnamed(Group group, Minute minute, const MinuteContent::Streams& named,
-                   Unnamed& unnamed) const;
-  // Those up to the streams' cuts that are after `last`, which is of the newest manifest.
-  void NoteUnclosed(const Ledger& ledger, Group group, std::optional<Minute> last,
-                    Unnamed& unnamed) const;
-  Status IndexUnnamed(GroupWriter& writer, const Unnamed& unnamed, IdentityIndex& index);
-  Status Describe(GroupWriter& writer, std::map<Minute, MinuteChange> changes,
-                  MinuteContent& content);
-  bool IsFrozen(const std::string& stream) const;
-  Status IndexOwnMinute(GroupWriter& writer, Group group, Minute minute, Index& index,
-                        Unnamed& unnamed);
-  Status IndexUndescribed(GroupWriter& writer, IdentityIndex& index);
-  Status IndexByListing(GroupWriter& writer, Minute minute, IdentityIndex& index);
-  Status IndexTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
   std::map<Group, std::vector<std::string>> frozen_;     // own streams
   std::map<std::string, QueueReader> queues_;            // by source cluster
   std::map<Group, std::vector<const StreamSpec*>> own_;  // open streams
-  std::set<std::string> waiting_;    // own streams that may not be published in this run
-  std::set<std::string> beginning_;  // those whose era is about to begin
+  std::set<std::string> waiting_;  // own streams that may not be published in this run
   // Streams that queues name and that are not merged here, and what is to be said, by source.
   std::map<std::string, std::map<std::string, std::string>> strangers_;
-  std::map<Group, Index> indexes_;
+  MergedIndex index_;
   std::map<std::string, Era> own_eras_;
   Salvage salvage_;
   IdentityIndex in_request_;  // of the commit under way

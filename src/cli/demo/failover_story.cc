@@ -229,6 +229,37 @@ Result<Args> AcceptLoss(const std::string& statement) {
               "--accept-loss", plan["loss_id"].get<std::string>()};
 }
 
+// States the loss and accepts it. What the mirror was copying when dc1 died may arrive in between;
+// then the statement is another one, and the command says so.
+Scene AcceptAndMove(const StoryWorld& world) {
+  struct Tries {
+    Scene state;
+    Scene move;
+    bool stated = false;
+    int left = 5;
+  };
+  const auto tries = std::make_shared<Tries>();
+  tries->state = StateLoss(world);
+  tries->move = Measured(world, {"failover", "failover --unplanned", kTo},
+                         [&figures = world.figures] { return AcceptLoss(figures.loss_statement); });
+  const auto begin = [world, tries] {
+    world.figures.loss_statement.clear();
+    tries->stated = false;
+    return tries->state.begin();
+  };
+  return {.begin = begin, .is_over = [tries, begin]() -> Result<bool> {
+            if (!tries->stated) {
+              DATABUS_ASSIGN_OR_RETURN(tries->stated, tries->state.is_over());
+              if (tries->stated) DATABUS_RETURN_IF_ERROR(tries->move.begin());
+              return false;
+            }
+            auto moved = tries->move.is_over();
+            if (moved.ok() || --tries->left == 0) return moved;
+            DATABUS_RETURN_IF_ERROR(begin());
+            return false;
+          }};
+}
+
 }  // namespace
 
 std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
@@ -245,14 +276,8 @@ std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
               FailBack(world),
               Pause(world.clock, kWhile)};
     case DemoStory::kUnplanned:
-      return {AwaitTopology(world),
-              TakeAway(world),
-              StateLoss(world),
-              Measured(world, {"failover", "failover --unplanned", kTo},
-                       [&figures = world.figures] { return AcceptLoss(figures.loss_statement); }),
-              Pause(world.clock, kWhile),
-              BringBack(world),
-              FailBack(world),
+      return {AwaitTopology(world),       TakeAway(world),  AcceptAndMove(world),
+              Pause(world.clock, kWhile), BringBack(world), FailBack(world),
               Pause(world.clock, kWhile)};
   }
   return {};

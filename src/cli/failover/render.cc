@@ -182,16 +182,17 @@ std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now
                       ToHuman(now - journal.step_since));
   text += RenderWaits(gate);
   const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
-  text += fmt::format(
-      "  next: 'databus {0} resume' goes on{1}\n", command,
-      failover::MaySwapped(journal) ? "" : fmt::format(", 'databus {} abort' undoes it", command));
+  text += fmt::format("  next: 'databus {0} resume' goes on{1}\n", command,
+                      failover::MayHaveSwapped(journal)
+                          ? ""
+                          : fmt::format(", 'databus {} abort' undoes it", command));
   return text;
 }
 
 Json StateToJson(const Journal& journal, const Gate& gate) {
   return {{"version", 1},
           {"ended", journal.Ended()},
-          {"may_abort", !journal.Ended() && !failover::MaySwapped(journal)},
+          {"may_abort", !journal.Ended() && !failover::MayHaveSwapped(journal)},
           {"waits", gate.waits},
           {"outstanding", gate.outstanding},
           {"journal", failover::JournalToJson(journal)}};

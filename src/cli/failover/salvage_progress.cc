@@ -31,9 +31,8 @@ bool SalvageProgress::IsStillToBeMerged(const std::string& source,
                          known->second.of == SalvageDigest(*spec);
   if (!looked_at) return true;
   const auto missed = eras.missed.find(source);
-  return missed != eras.missed.end() &&
-         missed->second.contains(
-             paths::MinuteFile(View::kLocal, file.stream, file.minute, file.file));
+  return missed != eras.missed.end() && missed->second.contains(paths::MinuteFile(
+                                            View::kLocal, file.stream, file.minute, file.file));
 }
 
 }  // namespace databus

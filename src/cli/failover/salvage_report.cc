@@ -112,8 +112,8 @@ class Account {
       }
       const auto delivered = seen.delivered.find(journal_.change.from);
       const bool lives = topology_.FindStream(stream.name)->HasSource(journal_.change.from);
-      if (!lives && delivered != seen.delivered.end() && delivered->second > 0) {
-        account.missing_files += delivered->second;
+      if (!lives && delivered != seen.delivered.end()) {
+        account.missing_files += delivered->second.size();
         account.why = "delivered there, and not published yet";
       }
     }

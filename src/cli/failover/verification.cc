@@ -22,6 +22,8 @@ namespace {
 // Collectors' clocks may be behind a little.
 constexpr int64_t kSlackMinutes = 2;
 
+constexpr size_t kAlarmsMax = 20;  // told one by one; all are counted
+
 // What an unplanned failover finds missing is merged anew when the new primary comes to it, which
 // is known. A minute that its cluster cannot close, since its worker is gone, is never come to:
 // after two whole passes what is missing is called so.
@@ -63,6 +65,18 @@ std::map<std::string, std::vector<const SeenView*>> LocalPaths(const SeenStream&
     }
   }
   return clusters;
+}
+
+// What is lost or doubled, for whoever has to look for it.
+Json AlarmsOf(const std::vector<Finding>& findings) {
+  Json alarms = Json::array();
+  for (const Finding& finding : findings) {
+    if (finding.verdict != Verdict::kLost && finding.verdict != Verdict::kDoubled) continue;
+    if (alarms.size() == kAlarmsMax) break;
+    alarms.push_back(fmt::format("{} {} {} {}: {}", finding.stream, finding.cluster,
+                                 ViewName(finding.view), finding.path, finding.reason));
+  }
+  return alarms;
 }
 
 struct Count {
@@ -156,13 +170,13 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   std::set<std::string> divergent;
   for (const Finding& finding : all) {
     // One that is lost is compared when it returns.
-    const bool awaited = !finding.divergent_at.empty() &&
-                         !failover::IsWithout(journal.without, finding.divergent_at) &&
-                         (journal.kind != failover::Kind::kUnplanned ||
-                          finding.divergent_at != journal.change.from);
+    const bool awaited =
+        !finding.divergent_at.empty() &&
+        !failover::IsWithout(journal.without, finding.divergent_at) &&
+        (journal.kind != failover::Kind::kUnplanned || finding.divergent_at != journal.change.from);
     if (awaited) divergent.insert(finding.reason);
-    const bool merged_later = finding.view == View::kMerged && !finding.path.empty() &&
-                              finding.divergent_at.empty();
+    const bool merged_later =
+        finding.view == View::kMerged && !finding.path.empty() && finding.divergent_at.empty();
     if (!merged_later || finding.cluster != journal.change.to) continue;
     if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
   }
@@ -179,16 +193,19 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   const Count lost = count(Verdict::kLost);
   const Count doubled = count(Verdict::kDoubled);
   const bool equal = lost.files + doubled.files == 0;
+  const Json alarms = AlarmsOf(all);
   outcome.report = {
       {"equal", equal},
       {"sentence",
        equal ? SentenceOfEqual(journal, count(Verdict::kUnknown).files)
-             : fmt::format("NOT EQUAL: {} lost, {} doubled; look at 'databus verify', and purge "
-                           "nothing.",
-                           Plural(lost.files, "file"), Plural(doubled.files, "file"))},
+             : fmt::format("NOT EQUAL: {} lost, {} doubled ({}); look at 'databus verify', and "
+                           "purge nothing.",
+                           Plural(lost.files, "file"), Plural(doubled.files, "file"),
+                           alarms.front().get<std::string>())},
       {"lost", {{"files", lost.files}, {"messages", lost.messages}}},
       {"doubled", {{"files", doubled.files}, {"messages", doubled.messages}}},
       {"unknown", count(Verdict::kUnknown).files},
+      {"alarms", alarms},
       {"streams", std::move(streams)}};
   return outcome;
 }

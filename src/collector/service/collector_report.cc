@@ -11,6 +11,7 @@
 #include "collector/service/collector_impl.h"
 #include "collector/service/metrics.h"
 #include "net/batch_id.h"
+#include "telemetry/facts.h"
 
 namespace databus {
 
@@ -82,9 +83,9 @@ uint64_t SpoolingStreams(const Routes& routes) {
 nlohmann::ordered_json BacklogOf(const std::map<std::string, StreamBacklog>& backlog) {
   auto all = nlohmann::ordered_json::object();
   for (const auto& [stream, state] : backlog) {
-    all[stream] = {{"unsealed_bytes", state.unsealed_bytes},
-                   {"deferred_bytes", state.deferred_bytes},
-                   {"open_intents", state.open_intents}};
+    all[stream] = {{facts::kUnsealedBytes, state.unsealed_bytes},
+                   {facts::kDeferredBytes, state.deferred_bytes},
+                   {facts::kOpenIntents, state.open_intents}};
   }
   return all;
 }
@@ -131,20 +132,20 @@ Heartbeat CollectorImpl::Describe() const {
   }
   beat.problems = problems_.List();
   auto& facts = beat.facts;
-  facts["program"] = ProgramVersion();
-  facts["steering"] = kSteeringVersion;
-  facts["port"] = server_ ? server_->port() : config_.Get()->port;
-  facts["address"] = Address().ToString();
-  facts["incarnation"] = identity.incarnation;
+  facts[facts::kProgram] = ProgramVersion();
+  facts[facts::kSteering] = kSteeringVersion;
+  facts[facts::kPort] = server_ ? server_->port() : config_.Get()->port;
+  facts[facts::kAddress] = Address().ToString();
+  facts[facts::kIncarnation] = identity.incarnation;
   facts["cluster_id"] = identity.cluster_id;
-  facts["lag_ms"] = LagMs(spool);
-  facts["spool_bytes"] = spool.unsealed_bytes + spool.sealed_bytes;
-  facts["unsealed_bytes"] = spool.unsealed_bytes;
+  facts[facts::kLagMs] = LagMs(spool);
+  facts[facts::kSpoolBytes] = spool.unsealed_bytes + spool.sealed_bytes;
+  facts[facts::kUnsealedBytes] = spool.unsealed_bytes;
   facts["sealed_bytes"] = spool.sealed_bytes;
   facts["queued_bytes"] = spool.queued_bytes;
   facts["segments"] = spool.segments;
-  facts["open_intents"] = spool.open_intents;
-  if (spool.free_bytes > 0) facts["free_bytes"] = spool.free_bytes;
+  facts[facts::kOpenIntents] = spool.open_intents;
+  if (spool.free_bytes > 0) facts[facts::kFreeBytes] = spool.free_bytes;
   facts["damaged_files"] = spool.damaged_files;
   facts["retired"] = spool.retired;
   facts["refusing"] = spool.refusing;
@@ -166,19 +167,19 @@ Heartbeat CollectorImpl::Describe() const {
 void CollectorImpl::TellWays(const Routes& routes, nlohmann::ordered_json& facts) const {
   const ObeyedTopology* const obeyed = routes.orders().topology.get();
   if (obeyed != nullptr) {
-    facts["topology_epoch"] = obeyed->epoch.stored.epoch;
-    facts["topology_digest"] = obeyed->epoch.digest;
-    facts["spool_bytes_before_epoch"] = HeldFromBefore();
+    facts[facts::kTopologyEpoch] = obeyed->epoch.stored.epoch;
+    facts[facts::kTopologyDigest] = obeyed->epoch.digest;
+    facts[facts::kSpoolBytesBeforeEpoch] = HeldFromBefore();
   }
   const DeliveryCounts& delivered = deliverer_->counts();
   const std::map<std::string, StreamBacklog> backlog = deliverer_->Backlog();
   facts["handed_over"] = delivered.handed_over.load();
   facts["possible_duplicates"] = delivered.possible_duplicates.load();
   const std::optional<IpBlocks>& allow = routes.config()->allow;
-  facts["allow"] = allow ? allow->ToString() : "";
-  facts["mode"] = ModesOf(routes, backlog);
-  facts["backlog"] = BacklogOf(backlog);
-  facts["marks"] = MarksOf(spool_->Marks());
+  facts[facts::kAllow] = allow ? allow->ToString() : "";
+  facts[facts::kMode] = ModesOf(routes, backlog);
+  facts[facts::kBacklog] = BacklogOf(backlog);
+  facts[facts::kMarks] = MarksOf(spool_->Marks());
 }
 
 // Where other collectors connect.

@@ -5,6 +5,7 @@
 #include "cluster/paths.h"
 #include "cluster/text_format.h"
 #include "net/batch_id.h"
+#include "telemetry/facts.h"
 #include "telemetry/heartbeat.h"
 
 namespace databus {
@@ -14,11 +15,11 @@ constexpr std::string_view kSuffix = ".json";
 
 // Where the others are to connect.
 std::optional<Endpoint> AddressOf(const Heartbeat& beat) {
-  const auto address = beat.facts.find("address");
+  const auto address = beat.facts.find(facts::kAddress);
   if (address != beat.facts.end() && address->is_string()) {
     return Endpoint::Parse(address->get<std::string>());
   }
-  const auto port = beat.facts.find("port");
+  const auto port = beat.facts.find(facts::kPort);
   if (port == beat.facts.end() || !port->is_number_unsigned() || beat.host.empty()) {
     return std::nullopt;
   }
@@ -62,8 +63,8 @@ Status Roster::Read(Storage& tree, const CollectorProcessName& process, Seen& se
   seen.collector = process.collector;
   seen.running = beat.state == "running" && address;
   if (address) seen.address = *address;
-  const auto incarnation = beat.facts.find("incarnation");
-  const auto marks = beat.facts.find("marks");
+  const auto incarnation = beat.facts.find(facts::kIncarnation);
+  const auto marks = beat.facts.find(facts::kMarks);
   if (incarnation == beat.facts.end() || !incarnation->is_string()) return Status::Ok();
   if (marks == beat.facts.end() || !marks->is_object()) return Status::Ok();
   for (const auto& [sender, number] : marks->items()) {

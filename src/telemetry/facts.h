@@ -1,0 +1,40 @@
+// The facts of heartbeats that other processes and commands act on: who says them, and what they
+// mean. Written and read by these names only. A process that is older than a fact does not say it,
+// and what is not said is not known: never 0, never "none".
+#pragma once
+
+namespace databus::facts {
+
+// Of every process.
+inline constexpr const char* kProgram = "program";                 // its version, for people
+inline constexpr const char* kSteering = "steering";               // cluster/steering.h
+inline constexpr const char* kTopologyEpoch = "topology_epoch";    // that it obeys
+inline constexpr const char* kTopologyDigest = "topology_digest";  // of that epoch
+
+// Of a collector.
+inline constexpr const char* kHomeCluster = "cluster";  // whose it is, also in another's tree
+inline constexpr const char* kAddress = "address";      // HOST:PORT where others reach it
+inline constexpr const char* kPort = "port";            // where it listens
+inline constexpr const char* kAllow = "allow";          // who may send: CIDR list; "": everybody
+inline constexpr const char* kMode = "mode";            // by stream: deliver, spool, redirect
+inline constexpr const char* kIncarnation = "incarnation";  // of its spool (P17)
+inline constexpr const char* kMarks = "marks";   // by sender's incarnation: received up to there
+inline constexpr const char* kLagMs = "lag_ms";  // age of the oldest message in its spool
+inline constexpr const char* kSpoolBytes = "spool_bytes";  // accepted, and not delivered
+// Of those, what came before kTopologyEpoch was taken up.
+inline constexpr const char* kSpoolBytesBeforeEpoch = "spool_bytes_before_epoch";
+inline constexpr const char* kFreeBytes = "free_bytes";      // of the disk of its spool
+inline constexpr const char* kOpenIntents = "open_intents";  // deliveries under way
+// By stream, what the spool holds of it: kUnsealedBytes, kDeferredBytes, kOpenIntents.
+inline constexpr const char* kBacklog = "backlog";
+inline constexpr const char* kUnsealedBytes = "unsealed_bytes";
+inline constexpr const char* kDeferredBytes = "deferred_bytes";
+
+// Of a worker.
+inline constexpr const char* kRunIntervalMs = "run_interval_ms";
+inline constexpr const char* kClusterIds = "cluster_ids";  // of the clusters it has seen, by name
+inline constexpr const char* kFrozen =
+    "frozen";  // P30: by stream, its last minute; "": it has none
+inline constexpr const char* kDivergent = "divergent";  // P32: by stream, what is being put right
+
+}  // namespace databus::facts

@@ -1,0 +1,167 @@
+#include "worker/merged_index.h"
+
+#include <set>
+#include <utility>
+
+#include "base/planted.h"
+#include "commit/ledger.h"
+#include "commit/minute_content.h"
+#include "commit/minute_tree.h"
+
+namespace databus {
+namespace {
+
+// Which streams may have files in a minute that no manifest names there. Looked up only for those
+// that are missing in one.
+class OldestMinutes {
+ public:
+  explicit OldestMinutes(Storage& storage) : storage_(storage) {}
+
+  Result<bool> MayHold(const std::string& stream, Minute minute) {
+    auto known = oldest_.find(stream);
+    if (known == oldest_.end()) {
+      DATABUS_ASSIGN_OR_RETURN(const auto oldest,
+                               OldestMinute(storage_, paths::Stream(View::kMerged, stream)));
+      known = oldest_.emplace(stream, oldest).first;
+    }
+    return known->second && *known->second <= minute;
+  }
+
+ private:
+  Storage& storage_;
+  std::map<std::string, std::optional<Minute>> oldest_;
+};
+
+}  // namespace
+
+Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
+  Known& known = known_[group];
+  if (known.epoch == writer.staging().epoch()) return &known.index;
+  if (Planted(Bug::kIndexNotRebuilt)) return &known.index;
+  // Files never leave the index: what it holds is true in every epoch, and only what was closed
+  // since, by whomever, and what is open now may be missing.
+  DATABUS_RETURN_IF_ERROR(Extend(writer, group, known));
+  for (const auto& [stream, open] : writer.OwnLedger().streams) {
+    if (!Planted(Bug::kIndexWithoutOpen)) known.index.AddAll(stream, open.open_files);
+  }
+  known.epoch = writer.staging().epoch();
+  return &known.index;
+}
+
+MergedIndex::Learnt MergedIndex::TakeLearnt() {
+  for (auto& [group, known] : known_) known.epoch = 0;
+  return std::move(known_);
+}
+
+Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
+  if (known.built == Known::Built::kYes) {
+    const Minute from = known.covered ? known.covered->Next() : kFirstMinute;
+    return AddMinutes(writer, group, from, known).status();
+  }
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
+                           AddMinutes(writer, group, kFirstMinute, known));
+  DATABUS_RETURN_IF_ERROR(AddTheOriginals(writer.staging().storage(), group,
+                                          oldest.value_or(kLastMinute), known.index));
+  DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, known.index));
+  known.built = Known::Built::kYes;
+  return Status::Ok();
+}
+
+// Whoever closed them: what was mirrored before this cluster became the primary counts as well. A
+// minute may have been closed without a stream that had to wait (P28), here or at the primary of
+// then: its files lie there, and no manifest names them.
+Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group group, Minute from,
+                                                      Known& known) {
+  Storage& storage = writer.staging().storage();
+  std::set<Minute> minutes;
+  DATABUS_RETURN_IF_ERROR(
+      WalkHours(storage, paths::ManifestRoot(View::kMerged, group), from, kLastMinute,
+                Order::kAscending, [&](Minute hour, const DirEntry& entry) {
+                  const auto name = paths::ManifestName::Parse(entry.name);
+                  const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
+                  if (!minute || *minute < from) return Walk::kContinue;
+                  if (name->primary.empty() && !name->amendment) known.covered = minute;
+                  minutes.insert(*minute);
+                  return Walk::kContinue;
+                }));
+  OldestMinutes oldest(storage);
+  MinuteContent content(storage, View::kMerged, group);
+  for (const Minute minute : minutes) {
+    DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
+    for (const auto& [stream, files] : *streams) known.index.AddAll(stream, files);
+    if (!content.damaged().empty()) {
+      options_.problems.Report(content.damaged(),
+                               "the minute's files were read instead; remove the manifest");
+    }
+    for (const auto& [stream, own] : writer.OwnLedger().streams) {
+      if (streams->contains(stream)) continue;
+      DATABUS_ASSIGN_OR_RETURN(const bool may_hold, oldest.MayHold(stream, minute));
+      if (!may_hold) continue;
+      DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, minute, known.index));
+    }
+  }
+  DATABUS_RETURN_IF_ERROR(
+      AddUnclosed(writer, group, minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin()),
+                  known.index));
+  if (minutes.empty()) return std::optional<Minute>();
+  return std::optional<Minute>(*minutes.begin());
+}
+
+// What was copied of the primary before, and closed neither here nor, as it seems, there.
+Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
+                                IdentityIndex& index) {
+  for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
+    const auto own = options_.own.find(stream);
+    if (own == options_.own.end() || !own->second.cut || !minutes.newest) continue;
+    for (Minute m = last ? last->Next() : *minutes.newest; m <= *own->second.cut; m = m.Next()) {
+      DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, m, index));
+    }
+  }
+  return Status::Ok();
+}
+
+Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::string& stream,
+                               Minute minute, IdentityIndex& index) {
+  auto files =
+      ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, minute));
+  if (files.code() == Code::kNotFound) return Status::Ok();
+  DATABUS_RETURN_IF_ERROR(files.status());
+  index.AddAll(stream, *files);
+  unnamed_[group][minute][stream] = *std::move(files);
+  return Status::Ok();
+}
+
+// The minutes that the primary before this one had not closed yet.
+Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
+  for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
+    if (!minutes.history) continue;
+    for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
+      const auto files =
+          ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
+      if (files.ok()) index.AddAll(stream, *files);
+      if (!files.ok() && files.code() != Code::kNotFound) return files.status();
+    }
+  }
+  return Status::Ok();
+}
+
+// Minutes of the original system, from before there were manifests: its files are known by name.
+Status MergedIndex::AddTheOriginals(Storage& storage, Group group, Minute before,
+                                    IdentityIndex& index) const {
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (stream.Primary() != options_.cluster) continue;
+    if (GroupOf(stream.name, options_.groups) != group) continue;
+    DATABUS_ASSIGN_OR_RETURN(
+        const std::vector<Minute> minutes,
+        ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));
+    for (const Minute minute : minutes) {
+      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream.name, minute));
+      if (entries.code() == Code::kNotFound) continue;
+      if (!entries.ok()) return entries.status();
+      for (const DirEntry& entry : *entries) index.AddName(stream.name, entry.name);
+    }
+  }
+  return Status::Ok();
+}
+
+}  // namespace databus

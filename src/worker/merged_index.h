@@ -1,0 +1,81 @@
+// What the merged view of this cluster holds, by identity (P17): so that nothing is merged twice,
+// whoever published it, and whichever cluster was the primary then. By group; built from manifests
+// when a group's writer opens, and from then on kept up to date by what is published.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "audit/identity_index.h"
+#include "base/minute.h"
+#include "base/status.h"
+#include "cluster/topology.h"
+#include "commit/group_writer.h"
+#include "storage/storage.h"
+#include "telemetry/problems.h"
+#include "worker/eras.h"
+
+namespace databus {
+
+// One thread at a time.
+class MergedIndex {
+ public:
+  struct Options {
+    const Topology& topology;
+    std::string cluster;
+    Group groups;
+    const std::map<std::string, Era>& own;  // the streams that are published here
+    ProblemBoard& problems;
+  };
+  // Of one group.
+  struct Known {
+    uint64_t epoch = 0;  // of the writer whose ledger it agrees with
+    enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
+    // Every file of minutes that were closed by then is in it; later ones may be, too.
+    std::optional<Minute> covered{};
+    IdentityIndex index{};
+  };
+  using Learnt = std::map<Group, Known>;
+  // What lies in minutes and is named by no manifest of theirs.
+  using Unnamed = std::map<Minute, std::map<std::string, MinuteFiles>>;  // by stream
+
+  MergedIndex(Options options, Learnt learnt)
+      : options_(std::move(options)), known_(std::move(learnt)) {}
+
+  // Everything that is visible, and what is published by this writer is to be added. Lives until
+  // Forget or the next call for the group.
+  Result<IdentityIndex*> Of(GroupWriter& writer, Group group);
+  // All that the writer has published by now is in the group's index.
+  void Covers(GroupWriter& writer, Group group) {
+    known_[group].covered = writer.OwnLedger().closed;
+  }
+  // Somebody else has published there, or will.
+  void Forget(Group group) { known_.erase(group); }
+  // What was found so; whoever has described it takes it out.
+  Unnamed& UnnamedOf(Group group) { return unnamed_[group]; }
+  // At the end: true in every later epoch, as files never leave a view but by age; whoever comes
+  // next only looks what is new.
+  Learnt TakeLearnt();
+
+ private:
+  Status Extend(GroupWriter& writer, Group group, Known& known);
+  // What the manifests of `from` and later say, and what they leave out; the oldest of them.
+  Result<std::optional<Minute>> AddMinutes(GroupWriter& writer, Group group, Minute from,
+                                           Known& known);
+  // Minutes of own streams without any manifest that `last` is not earlier than: up to the cut.
+  Status AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
+                     IdentityIndex& index);
+  // What lies in a minute, and is named by no manifest.
+  Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
+                    IdentityIndex& index);
+  static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
+  Status AddTheOriginals(Storage& storage, Group group, Minute before, IdentityIndex& index) const;
+
+  const Options options_;
+  Learnt known_;
+  std::map<Group, Unnamed> unnamed_;
+};
+
+}  // namespace databus
