@@ -98,7 +98,7 @@ class Operator {
       case Deed::kGiveUp: return GiveUp(task);
       case Deed::kFailBack: return Carried(Type({"failback", "run", "--to", task.to, "--yes"}));
       case Deed::kResume:
-        return Carried(Type({"failover", "resume"})) && Carried(Type({"failback", "resume"}));
+        return Resumed("failover") && Resumed("failback");
       case Deed::kAbort: return Type({"failover", "abort", "--yes"}).IsOver();
       case Deed::kEdit: return Edit(task);
       case Deed::kSpool: return Spool(task.from);
@@ -111,6 +111,12 @@ class Operator {
     if (said.IsOver()) return true;
     Mend(said);
     return false;
+  }
+
+  // There is nothing to go on with, either, when the last one was given up.
+  bool Resumed(const std::string& word) {
+    const Said said = Type({word, "resume"});
+    return said.Has(" is aborted.") || Carried(said);
   }
 
   // What goes on with something may name what has to be done about it instead.
@@ -199,8 +205,8 @@ class Operator {
   void Close() {
     while (true) {
       bool calm = Choose();
-      calm = Carried(Type({"failover", "resume"})) && calm;
-      calm = Carried(Type({"failback", "resume"})) && calm;
+      calm = Resumed("failover") && calm;
+      calm = Resumed("failback") && calm;
       const std::set<std::string> spooling = memory_.spooling;
       for (const std::string& cluster : spooling) calm = Deliver(cluster) && calm;
       if (calm) return;

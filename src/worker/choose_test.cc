@@ -246,6 +246,15 @@ TEST_F(QueueTest, ALineOfAStreamThatIsNotMirroredIsDropped) {
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("does not mirror")));
 }
 
+// Of a record that was undone no line is left (P33), and its reader may be another one by now.
+TEST_F(QueueTest, AnEntryWithoutLinesGoes) {
+  const std::string entry =
+      paths::Join(paths::Mirrors("dc1"), paths::QueueEntryName{0, 1, 4711}.ToString());
+  ASSERT_TRUE(site_.world.at("dc2").WriteFile(entry, "").ok());
+  NextScan();
+  EXPECT_FALSE(site_.world.at("dc2").Stat(entry).ok());
+}
+
 // Roles that were changed by hand, before topologies were stored: the queue is all there is.
 TEST_F(QueueTest, ALineOfAStreamWithoutAnEraStays) {
   const Minute minute = site_.world.Newest("dc1", "orders");
