@@ -110,7 +110,6 @@ const std::vector<Case> kQuick = {
     {Bug::kUnknownHandOverSettled, {"G10"}, 30, Telling("failback")},
     {Bug::kDeferredForgotten, {"G10"}, 30, Telling("failback")},
     {Bug::kDeferredRangeFreed, {"G10"}, 30, Telling("failback")},
-    {Bug::kCutIgnored, {"P13", "G4", "G6"}, 30, Telling("failover")},
     {Bug::kOldQueueForgotten, {"G10"}, 30, Telling("unplanned")},
     {Bug::kFrozenPublished, {"G2", "G4", "G6"}, 45, Telling("failover")},
     {Bug::kDivergentKept, {"G4", "G6", "G10"}, 30, Telling("return")},
