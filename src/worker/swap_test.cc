@@ -139,9 +139,9 @@ class UnnamedTest : public SwapTest {
     auto manifest = ReadManifest(tree, View::kMerged, kGroup, minute, "dc1");
     ASSERT_TRUE(manifest.ok()) << manifest.status().message();
     ASSERT_EQ(manifest->streams.erase("clicks"), 1U);
-    ASSERT_TRUE(tree.Replace(paths::Manifest(View::kMerged, kGroup, minute, "dc1"),
-                             manifest->Encode())
-                    .ok());
+    ASSERT_TRUE(
+        tree.Replace(paths::Manifest(View::kMerged, kGroup, minute, "dc1"), manifest->Encode())
+            .ok());
     ASSERT_FALSE(IsDescribed(minute));
   }
   bool IsDescribed(Minute minute) {

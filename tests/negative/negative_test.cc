@@ -114,6 +114,7 @@ const std::vector<Case> kQuick = {
     {Bug::kFrozenPublished, {"G2", "G4", "G6"}, 45, Telling("failover")},
     {Bug::kDivergentKept, {"G4", "G6", "G10"}, 30, Telling("return")},
     {Bug::kEraNotAwaited, {"G4", "G6", "G10"}, 30, Telling("return")},
+    {Bug::kAlonePublished, {"P28"}, 60, Telling("return")},
     {Bug::kNothingSalvaged, {"G2", "G10"}, 30, Telling("unplanned")},
 };
 
