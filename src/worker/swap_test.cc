@@ -137,7 +137,7 @@ class UnnamedTest : public SwapTest {
   void LeaveOut(Minute minute) {
     MemoryStorage& tree = site_.world.at("dc2");
     auto manifest = ReadManifest(tree, View::kMerged, kGroup, minute, "dc1");
-    ASSERT_TRUE(manifest.ok()) << manifest.status();
+    ASSERT_TRUE(manifest.ok()) << manifest.status().ToString();
     ASSERT_EQ(manifest->streams.erase("clicks"), 1U);
     ASSERT_TRUE(tree.Replace(paths::Manifest(View::kMerged, kGroup, minute, "dc1"),
                              manifest->Encode())
