@@ -16,10 +16,12 @@ Result<std::set<Minute>> MinutesOf(Storage& storage, const std::string& stream) 
 }
 
 // The first minute that is compared; nothing: there is nothing to compare with.
-std::optional<Minute> Begin(const Compared& of, std::optional<Minute> cut) {
+std::optional<Minute> Begin(const Compared& of, const Comparison::Bounds& bounds) {
   std::optional<Minute> begin;
-  if (!of.there.empty()) begin = *of.there.begin();
-  if (cut) begin = begin ? std::min(*begin, cut->Next()) : cut->Next();
+  const auto from = [&](Minute minute) { begin = std::min(begin.value_or(minute), minute); };
+  if (!of.there.empty()) from(*of.there.begin());
+  if (bounds.cut) from(bounds.cut->Next());
+  if (bounds.kept_there) from(*bounds.kept_there);
   return begin;
 }
 
@@ -88,15 +90,14 @@ Status Comparison::ListAll(const MinuteComparison::Trees& trees, const Cuts& str
   walks_.clear();
   std::map<std::string, Walk> walks;
   for (const auto& [stream, bounds] : streams) {
-    DATABUS_ASSIGN_OR_RETURN(walks[stream], List(trees, stream, bounds.cut));
+    DATABUS_ASSIGN_OR_RETURN(walks[stream], List(trees, stream, bounds));
   }
   walks_ = std::move(walks);
   return Status::Ok();
 }
 
 Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
-                                          const std::string& stream,
-                                          std::optional<Minute> cut) const {
+                                          const std::string& stream, const Bounds& bounds) const {
   Walk walk;
   Compared& of = walk.of;
   DATABUS_ASSIGN_OR_RETURN(of.there, MinutesOf(trees.there, stream));
@@ -105,7 +106,7 @@ Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
     of.wrong = of.there;
     return walk;
   }
-  const std::optional<Minute> begin = Begin(of, cut);
+  const std::optional<Minute> begin = Begin(of, bounds);
   if (!begin) {
     of.here.clear();
     return walk;

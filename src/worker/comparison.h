@@ -44,6 +44,9 @@ class Comparison {
     std::optional<Minute> cut;
     // What is from then on is too young to be purged here.
     Minute kept_from = kLastMinute;
+    // The same there, where another cluster may have published what the primary never had, as it
+    // was when a conflict was settled: what is later here is no part of the stream, either.
+    std::optional<Minute> kept_there{};
   };
   using Cuts = std::map<std::string, Bounds>;  // by stream
   using ByStream = std::map<std::string, Compared>;
@@ -68,7 +71,7 @@ class Comparison {
     std::vector<Minute> left;  // to be compared; the earliest last
   };
   Result<Walk> List(const MinuteComparison::Trees& trees, const std::string& stream,
-                    std::optional<Minute> cut) const;
+                    const Bounds& bounds) const;
   Status ListAll(const MinuteComparison::Trees& trees, const Cuts& streams);
   // Whether it has come to the end.
   Result<bool> GoOn(const MinuteComparison::Trees& trees, Group group, uint64_t& budget);

@@ -183,10 +183,15 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
 }
 
 Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new) const {
-  Comparison::Bounds bounds{.cut = options_.topology.FindStream(stream)->cut};
+  const StreamSpec& spec = *options_.topology.FindStream(stream);
+  Comparison::Bounds bounds{.cut = spec.cut};
+  const auto kept = [&](const std::string& cluster) {
+    const auto time = options_.topology.MergedRetention(cluster, stream) - kPurgeMargin;
+    return std::max(kFirstMinute, Minute::Of(options_.clock.Wall() - time));
+  };
   if (is_new == IsNew::kNo) return bounds;
-  const auto kept = options_.topology.MergedRetention(options_.cluster, stream) - kPurgeMargin;
-  bounds.kept_from = std::max(kFirstMinute, Minute::Of(options_.clock.Wall() - kept));
+  bounds.kept_from = kept(options_.cluster);
+  if (spec.settled != 0) bounds.kept_there = kept(spec.Primary());
   return bounds;
 }
 
