@@ -249,6 +249,7 @@ TEST_F(QueueTest, ALineOfAStreamThatIsNotMirroredIsDropped) {
 // Another worker here may have written it by an epoch that this one does not obey yet.
 TEST_F(QueueTest, NothingIsDroppedByAnEpochThatIsNotTheNewest) {
   Storage& dc1 = site_.world.at("dc1");
+  ASSERT_TRUE(EnsureDirsBelow(dc1, "", paths::TopologyRoot()).ok());
   ASSERT_TRUE(dc1.WriteFile(paths::TopologyFile(99), "newer").ok());
   std::string other = "added";
   while (GroupOf(other, 2) != GroupOf("clicks", 2)) other += "x";
