@@ -54,6 +54,7 @@ class PurgeService {
   // What this view holds of a stream's minute; empty when there is no such directory.
   Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
   // Whether a cluster's merged view holds all of `files`, published in the due hour or later.
+  Result<Need> MissingAnywhere(const StreamSpec& stream, const Due& due, const MinuteFiles& files);
   Result<Need> MissingAt(const std::string& cluster, const Due& due, const MinuteFiles& files);
   // Whether a mirror's minute is byte for byte as here.
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,

@@ -34,7 +34,8 @@ Minute FirstMinute(const Journal& journal) {
   Minute first = Minute::Of(journal.started);
   if (journal.kind == failover::Kind::kUnplanned) {
     for (const auto& [stream, cut] : journal.cuts) {
-      if (cut) first = std::min(first, *cut);
+      // One that never had a minute says nothing of where the others began.
+      if (cut && *cut != kFirstMinute.Next()) first = std::min(first, *cut);
     }
   }
   return first + (-kSlackMinutes);
