@@ -127,6 +127,79 @@ TEST_F(SwapTest, AFreezeThatIsTakenBackLeavesNoHoleAtTheMirror) {
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("was closed here before")));
 }
 
+// A minute of the mirror was closed without clicks, which had to wait at its primary then (P28).
+class UnnamedTest : public SwapTest {
+ protected:
+  void SetUp() override {
+    SwapTest::SetUp();
+    site_.Freeze("dc1");
+  }
+  void LeaveOut(Minute minute) {
+    MemoryStorage& tree = site_.world.at("dc2");
+    auto manifest = ReadManifest(tree, View::kMerged, kGroup, minute, "dc1");
+    ASSERT_TRUE(manifest.ok()) << manifest.status().ToString();
+    ASSERT_EQ(manifest->streams.erase("clicks"), 1U);
+    ASSERT_TRUE(
+        tree.Replace(paths::Manifest(View::kMerged, kGroup, minute, "dc1"), manifest->Encode())
+            .ok());
+    ASSERT_FALSE(IsDescribed(minute));
+  }
+  bool IsDescribed(Minute minute) {
+    MinuteContent content(site_.world.at("dc2"), View::kMerged, kGroup);
+    return content.Described("clicks", minute)->has_value();
+  }
+  Minute Newest() { return site_.world.Newest("dc2", "clicks"); }
+
+  static inline const Group kGroup = GroupOf("clicks", 2);
+};
+
+TEST_F(UnnamedTest, WhatNoManifestNamesIsNotMergedAgainAndIsDescribed) {
+  const Minute minute = Newest() + -1;
+  LeaveOut(minute);
+  site_.Swap("dc1", "dc2", "dc1");
+  site_.Minutes(3);
+  ExpectSettled();
+  EXPECT_TRUE(IsDescribed(minute));
+}
+
+// Else a former primary could not tell that it is as at the new one, and would set it aside.
+TEST_F(UnnamedTest, TheLastMinuteIsDescribedBeforeTheEraBeginsThoughNoMirrorAnswers) {
+  const Minute minute = Newest();
+  LeaveOut(minute);
+  site_.Swap("dc1", "dc2", "dc1");
+  site_.CutOff("dc2", "dc1");
+  site_.Step(6);
+  EXPECT_EQ(ErasAt("dc2", "clicks").streams.at("clicks").cut, minute);
+  EXPECT_TRUE(IsDescribed(minute));
+  site_.of("dc2").plan.Clear();
+  site_.Minutes(3);
+  ExpectSettled();
+  EXPECT_THAT(site_.Divergent("dc1"), IsEmpty());
+}
+
+TEST_F(SwapTest, WhatAnotherProcessHasEndedIsNotToldOfAnyMore) {
+  site_.Freeze("dc1");
+  site_.Stop("dc2");
+  site_.Swap("dc1", "dc2", "dc1");
+  site_.Step(3);
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("dc2 has not begun to publish clicks"));
+  const auto sleeper = site_.Take("dc1");
+  site_.world.clock.Advance(minutes(2));  // its lease runs out
+  site_.Start("dc2");
+  site_.Start("dc1");
+  site_.Step(20);
+  EXPECT_THAT(site_.Problems("dc1"), IsEmpty());
+  site_.Stop("dc1");
+  for (int i = 0; i < 5; ++i) {
+    sleeper->Step();
+    site_.Step();
+  }
+  EXPECT_THAT(sleeper->of().stats().Divergent(), IsEmpty());
+  for (const Problem& problem : sleeper->of().ListProblems()) {
+    EXPECT_THAT(problem.what, Not(HasSubstr("has not begun")));
+  }
+}
+
 // P35
 TEST_F(SwapTest, AMirrorWhoseMinutesAreAllOlderThanThePrimarysPurgesThemFirst) {
   site_.Freeze("dc1");
@@ -162,7 +235,7 @@ class UnplannedTest : public SwapTest {
     site_.Stop("dc2");           // so that nothing more is mirrored
     site_.CutOff("dc1", "dc2");  // and dc1 merges only what is its own
     for (int i = 0; i < 3; ++i) {
-      for (const std::string& stream : {"clicks", "views"}) {
+      for (const std::string stream : {"clicks", "views"}) {
         site_.world.Deliver("dc1", stream, "c5");
       }
       site_.Step(4);
