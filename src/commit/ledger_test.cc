@@ -136,9 +136,9 @@ TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
 // It was a mirror in its first minute, which no manifest names, when it became the primary.
 TEST_F(LedgerTest, AMirrorsFirstMinuteIsDescribedWhenItBecomesThePrimary) {
   const auto make = [&](const std::string& stream, Minute minute) {
-    EXPECT_TRUE(EnsureDirsBelow(world_.dc1, "streams",
-                                paths::MinuteDir(View::kMerged, stream, minute))
-                    .ok());
+    EXPECT_TRUE(
+        EnsureDirsBelow(world_.dc1, "streams", paths::MinuteDir(View::kMerged, stream, minute))
+            .ok());
   };
   Manifest manifest{View::kMerged, 0, start_, "", {}};
   manifest.streams["orders"];

@@ -132,8 +132,7 @@ TEST_F(ComparisonTest, WhatCannotBePurgedThereIsWrongIfItIsOnlyHere) {
   cuts_["s0"].kept_there = trees_.first;
   const auto all = Compare(kMuch);
   ASSERT_TRUE(all.has_value());
-  EXPECT_THAT(all->at("s0").wrong,
-              ElementsAre(trees_.first, trees_.first + 1, trees_.first + 2));
+  EXPECT_THAT(all->at("s0").wrong, ElementsAre(trees_.first, trees_.first + 1, trees_.first + 2));
   EXPECT_THAT(all->at("s1").wrong, IsEmpty());
 }
 
