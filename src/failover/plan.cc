@@ -259,6 +259,7 @@ Plan MakePlan(const Request& request, const Observation& seen,
                          "'databus failover status' shows those there were");
     }
     plan.change = BringBack(stored, taken_away->change);
+    plan.warnings = NotBroughtBack(stored, taken_away->change);
     plan.undoes = taken_away->id;
   } else if (!request.only.empty()) {
     plan.change = TakeAwayOnly(stored, request.only, request.from, request.to);
