@@ -169,9 +169,12 @@ TEST_F(World, AConflictEndsWhenOneSideReplacesTheOther) {
 
 // What it obeyed in its last life lies at home only, and the other cluster may be the other side.
 TEST_F(World, WhoRestartsWhileItsHomeIsAwayObeysNobodyUntilItAnswers) {
-  const TopologyEpoch here = After(first_, "here");
+  StoredTopology knows = first_.stored.Next("apply");
+  knows.cluster_ids["dc1"] = ReadClusterId(dc1_)->id;
+  const TopologyEpoch base = TopologyEpoch::Of(knows);
+  const TopologyEpoch here = After(base, "here");
   Store(dc1_, here);
-  Store(dc2_, After(first_, "there"));
+  Store(dc2_, After(base, "there"));
   CutOff(dc1_plan_);
   const auto process = Process({"dc1"});
   EXPECT_FALSE(process->Poll());
@@ -182,6 +185,15 @@ TEST_F(World, WhoRestartsWhileItsHomeIsAwayObeysNobodyUntilItAnswers) {
   EXPECT_FALSE(process->WaitsForHome());
   EXPECT_EQ(process->obeyed()->epoch.digest, here.digest);
   EXPECT_EQ(process->obeyed()->conflicts.size(), 1U);
+}
+
+// A cluster that joins: nobody has seen an id of it.
+TEST_F(World, AHomeThatWasNeverInitialisedKeepsNobodyWaiting) {
+  Store(dc2_, After(first_, "there"));
+  CutOff(dc1_plan_);
+  const auto process = Process({"dc1"});
+  EXPECT_TRUE(process->Poll());
+  EXPECT_EQ(process->obeyed()->epoch.stored.author, "there");
 }
 
 // P1: an empty disk in the home's place says nothing of what the home holds.
