@@ -59,7 +59,7 @@ const std::vector<Case> kQuick = {
     {Bug::kRecordUnverified, {"G2", "G7"}, 30, Telling("staged-bits")},
     {Bug::kClaimsRemoved, {"G7", "G10"}, 30},
     {Bug::kClaimsForgotten, {"G10"}, 30},
-    {Bug::kClaimToView, {"G8"}, 30},
+    {Bug::kClaimToView, {"G8", "G10"}, 30},
     {Bug::kUnreadableClaimDropped, {"G10"}, 100},
     {Bug::kUnknownIsRefused, {"G5", "G6", "G7", "G10"}, 50},
     {Bug::kClockNotCompared, {"P13"}, 30, Telling("clock")},
