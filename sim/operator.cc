@@ -97,8 +97,7 @@ class Operator {
         return Carried(Type({"failover", "run", "--from", task.from, "--to", task.to, "--yes"}));
       case Deed::kGiveUp: return GiveUp(task);
       case Deed::kFailBack: return Carried(Type({"failback", "run", "--to", task.to, "--yes"}));
-      case Deed::kResume:
-        return Resumed("failover") && Resumed("failback");
+      case Deed::kResume: return Resumed("failover") && Resumed("failback");
       case Deed::kAbort: return Type({"failover", "abort", "--yes"}).IsOver();
       case Deed::kEdit: return Edit(task);
       case Deed::kSpool: return Spool(task.from);

@@ -49,6 +49,8 @@ World::World(const Scenario& scenario, const RunOptions& options)
     }
   }
   trees_[kEmptyDisk] = std::make_unique<MemoryStorage>(cluster_clock_, kEmptyDisk);
+  trees_[kForeignDisk] = std::make_unique<MemoryStorage>(cluster_clock_, kForeignDisk);
+  static_cast<void>(InitializeTree(*trees_[kForeignDisk], chance_, kGroupsDefault));
   const MachineSeams seams{
       scheduler_,
       fabric_,

@@ -130,9 +130,7 @@ void World::Begin(const Incident& incident, const Call* call) {
     case IncidentKind::kBitFlip: return FlipBit(machine);
     case IncidentKind::kStagedFlip:
       return Plan(scheduler_.now(), [this, record = *call] { FlipStaged(record); });
-    case IncidentKind::kWrongMount:
-      MountInPlace(machine, cluster == ClusterOf(machine) ? kEmptyDisk : cluster);
-      break;
+    case IncidentKind::kWrongMount: MountInPlace(machine, WrongDisk(machine, incident)); break;
     case IncidentKind::kReconfigure:
       machine.Reconfigure(incident.amount);
       if (machine.Running()) machine.Stop();
@@ -184,6 +182,14 @@ void World::FlipStaged(const Call& record) {
 }
 
 // Only for a collector that knows which cluster it should see: one that has delivered.
+// Another cluster's; or in the place of that, one with nothing on it, or of another installation.
+const std::string& World::WrongDisk(const Machine& machine, const Incident& incident) const {
+  const std::string& drawn = scenario_.clusters[incident.cluster].name;
+  if (drawn != ClusterOf(machine)) return drawn;
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(incident.lasts);
+  return ms.count() % 2 == 0 ? kEmptyDisk : kForeignDisk;
+}
+
 void World::MountInPlace(Machine& machine, const std::string& tree) {
   const std::string& cluster = ClusterOf(machine);
   if (machine.MountedAt(cluster) == tree) return;

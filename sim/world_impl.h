@@ -29,6 +29,7 @@ namespace databus::sim {
 
 // The name of a tree that belongs to no cluster.
 inline const std::string kEmptyDisk = "empty";
+inline const std::string kForeignDisk = "foreign";  // of another installation
 
 inline double InSeconds(SimTime time) { return std::chrono::duration<double>(time).count(); }
 
@@ -68,6 +69,7 @@ class World {
   void Lose(const Call& call);
   void FlipBit(Machine& machine);
   void FlipStaged(const Call& record);
+  const std::string& WrongDisk(const Machine& machine, const Incident& incident) const;
   void MountInPlace(Machine& machine, const std::string& tree);
   void TakeDown(const Incident& incident);
   void PutRight(const std::string& cluster, const std::string& stream, Minute minute);

@@ -68,7 +68,7 @@ constexpr Verdict kAllVerdicts[] = {Verdict::kLost, Verdict::kDoubled, Verdict::
 Outcome Look(VerifyObserver& observer, const std::vector<StreamSpec>& streams,
              const MinuteRange& range) {
   Outcome outcome;
-  for (const SeenStream& seen : observer.Look(streams, range.from)) {
+  for (const SeenStream& seen : observer.Look(streams, FirstToRead(range))) {
     for (const SeenView& view : seen.views) {
       ViewCount count{seen.stream, view.cluster, view.view, 0, 0, view.unreadable};
       for (const auto& file : view.files) {

@@ -8,9 +8,6 @@
 namespace databus {
 namespace {
 
-// A collector's clock may be this much ahead of the worker's that publishes its file.
-constexpr int64_t kClockMinutesMax = 5;
-
 using Index = std::unordered_map<std::string_view, std::vector<const SeenFile*>>;
 
 Index ByIdentity(const SeenView& view) {
@@ -242,6 +239,11 @@ const SeenView* SeenStream::Find(std::string_view cluster, View view) const {
     if (seen.cluster == cluster && seen.view == view) return &seen;
   }
   return nullptr;
+}
+
+Minute FirstToRead(const MinuteRange& range) {
+  return std::max(kFirstMinute,
+                  range.from + -std::min(kClockMinutesMax, range.from - kFirstMinute));
 }
 
 std::vector<Finding> Judge(const SeenStream& seen, const MinuteRange& range) {

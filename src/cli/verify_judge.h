@@ -82,6 +82,14 @@ struct Finding {
   std::string divergent_at{};  // the mirror that has to be compared before it is known
 };
 
+// A collector's clock may be this much ahead of the worker's that publishes its file, and that much
+// ahead of the worker's that merges it.
+inline constexpr int64_t kClockMinutesMax = 5;
+
+// From where on views have to be read, so that the files of `range` can be judged: what answers to
+// one of them in another view may lie in an earlier minute there.
+Minute FirstToRead(const MinuteRange& range);
+
 // Judges the files of `range`.
 std::vector<Finding> Judge(const SeenStream& seen, const MinuteRange& range);
 

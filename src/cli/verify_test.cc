@@ -71,6 +71,20 @@ TEST_F(VerifyTest, ALocalFileThatIsNowhereElseIsLost) {
               HasSubstr("clicks dc1 streams: streams_local/clicks/2031/05/06/10/04/dc2-c1"));
 }
 
+// Of a primary whose clock is behind.
+TEST_F(VerifyTest, WhatWasMergedIntoAnEarlierMinuteThanIsAskedForIsNotLost) {
+  ASSERT_TRUE(world_.Publish("dc1", View::kLocal, kMinute + 1, "dc1", 7).ok());
+  for (const char* cluster : {"dc1", "dc2"}) {
+    const std::string from = TestWorld::PathIn(View::kMerged, kMinute + 1, "dc1", 7);
+    ASSERT_TRUE(world_.Publish(cluster, View::kMerged, kMinute + 1, "dc1", 7).ok());
+    const std::string to =
+        paths::MinuteFile(View::kMerged, "clicks", kMinute, std::string(paths::BaseName(from)));
+    ASSERT_TRUE(world_.trees[cluster]->Rename(from, to).ok());
+  }
+  const Ran ran = Verify({"--from", (kMinute + 1).ToIso()});
+  EXPECT_EQ(ran.code, 0) << ran.out;
+}
+
 TEST_F(VerifyTest, ALocalFileThatIsQueuedIsPending) {
   Publish("dc2", View::kLocal, "dc2", 2);
   const std::string line =

@@ -214,7 +214,7 @@ std::vector<FailoverVerification::Looked> FailoverVerification::Look(
     const std::vector<StreamSpec>& streams, const MinuteRange& range) {
   std::vector<Looked> all;
   std::vector<StreamSpec> again;
-  for (SeenStream& seen : observer_->Look(streams, range.from)) {
+  for (SeenStream& seen : observer_->Look(streams, FirstToRead(range))) {
     std::vector<Finding> findings = Judge(seen, range);
     const bool alarming = std::ranges::any_of(findings, [](const Finding& finding) {
       return finding.verdict == Verdict::kLost || finding.verdict == Verdict::kDoubled;
@@ -223,7 +223,7 @@ std::vector<FailoverVerification::Looked> FailoverVerification::Look(
     all.push_back({std::move(seen), std::move(findings)});
   }
   if (again.empty()) return all;
-  for (const SeenStream& seen : observer_->Look(again, range.from)) {
+  for (const SeenStream& seen : observer_->Look(again, FirstToRead(range))) {
     const auto first = std::ranges::find(all, seen.stream,
                                          [](const Looked& looked) { return looked.seen.stream; });
     first->findings = Confirm(first->findings, Judge(seen, range));
