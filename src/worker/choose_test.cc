@@ -246,6 +246,22 @@ TEST_F(QueueTest, ALineOfAStreamThatIsNotMirroredIsDropped) {
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("does not mirror")));
 }
 
+// Another worker here may have written it by an epoch that this one does not obey yet.
+TEST_F(QueueTest, NothingIsDroppedByAnEpochThatIsNotTheNewest) {
+  Storage& dc1 = site_.world.at("dc1");
+  ASSERT_TRUE(EnsureDirsBelow(dc1, "", paths::TopologyRoot()).ok());
+  ASSERT_TRUE(dc1.WriteFile(paths::TopologyFile(99), "newer").ok());
+  std::string other = "added";
+  while (GroupOf(other, 2) != GroupOf("clicks", 2)) other += "x";
+  const Minute minute = site_.world.Newest("dc1", "clicks");
+  Put(paths::Mirrors("dc2"), paths::MinuteFile(View::kMerged, other, minute, "x.gz"));
+  NextScan();
+  EXPECT_THAT(Entries("dc1", paths::Mirrors("dc2")), Not(IsEmpty()));
+  ASSERT_TRUE(dc1.Remove(paths::TopologyFile(99)).ok());
+  NextScan();
+  EXPECT_THAT(Entries("dc1", paths::Mirrors("dc2")), IsEmpty());
+}
+
 // Of a record that was undone no line is left (P33), and its reader may be another one by now.
 TEST_F(QueueTest, AnEntryWithoutLinesGoes) {
   const std::string entry =

@@ -97,8 +97,7 @@ Status Comparison::ListAll(const MinuteComparison::Trees& trees, const Cuts& str
 }
 
 Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
-                                          const std::string& stream,
-                                          const Bounds& bounds) const {
+                                          const std::string& stream, const Bounds& bounds) const {
   Walk walk;
   Compared& of = walk.of;
   DATABUS_ASSIGN_OR_RETURN(of.there, MinutesOf(trees.there, stream));

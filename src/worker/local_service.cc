@@ -21,7 +21,7 @@ LocalService::LocalService(Options options)
       foreign_({options_.storage, options_.clock, options_.problems, options_.cluster,
                 options_.cluster_id, options_.foreign_idle_timeout}),
       requeue_({options_.storage, options_.writers, options_.problems, options_.topology,
-                options_.cluster}) {}
+                options_.topology_epoch, options_.cluster}) {}
 
 void LocalService::RunOnce(Minute now) {
   WorkByGroup work;

@@ -27,6 +27,7 @@ class LocalService {
     ProblemBoard& problems;
     RunStats& stats;
     const Topology& topology;
+    uint64_t topology_epoch;
     std::string cluster;
     std::string cluster_id;
     std::chrono::nanoseconds full_scan_interval;

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
+#include "control/epoch_store.h"
 #include "telemetry/log.h"
 #include "worker/eras.h"
 
@@ -50,8 +51,8 @@ Status Requeue::MoveLines(const Queue& queue) {
         options_.storage.ReadFile(paths::Join(queue.path, entry.name), kQueueEntryBytesMax);
     if (text.unknown()) return text.status();
     if (!text.ok()) continue;  // its reader reports it
-    DATABUS_RETURN_IF_ERROR(MoveEntry(queue, entry.name, *text));
-    judged.insert(entry.name);
+    DATABUS_ASSIGN_OR_RETURN(const bool lies_right, MoveEntry(queue, entry.name, *text));
+    if (lies_right) judged.insert(entry.name);
   }
   std::erase_if(judged, [&](const std::string& name) { return !present.contains(name); });
   return Status::Ok();
@@ -75,7 +76,15 @@ bool Requeue::IsNeedless(const Queue& queue, const paths::MinutePath& line) cons
   return stream->RoleOf(queue.reader) != Role::kMirror;
 }
 
-Status Requeue::MoveEntry(const Queue& queue, const std::string& name, const std::string& text) {
+// Asked after the entries were listed: whoever has written one by a newer epoch had stored that
+// here before.
+Result<bool> Requeue::ObeysTheNewest() const {
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(options_.storage));
+  return !newest || *newest <= options_.epoch;
+}
+
+Result<bool> Requeue::MoveEntry(const Queue& queue, const std::string& name,
+                                const std::string& text) {
   using Place = std::pair<std::string, Group>;  // queue, group
   std::map<Place, std::string> lines;
   size_t dropped = 0;
@@ -92,7 +101,9 @@ Status Requeue::MoveEntry(const Queue& queue, const std::string& name, const std
     return of_place.first.first == queue.path;
   });
   // What names nothing has no reader either: of a record that was undone, of which no line is left.
-  if (stays && dropped == 0 && !lines.empty()) return Status::Ok();
+  if (stays && dropped == 0 && !lines.empty()) return true;
+  DATABUS_ASSIGN_OR_RETURN(const bool newest, ObeysTheNewest());
+  if (!newest) return false;
   std::vector<SmallFile> files;
   std::vector<Move> moves;
   for (const auto& [place, text_of_place] : lines) {
@@ -108,7 +119,7 @@ Status Requeue::MoveEntry(const Queue& queue, const std::string& name, const std
   const Status removed = options_.storage.Remove(paths::Join(queue.path, name));
   if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
   dropped_ += dropped;
-  return Status::Ok();
+  return true;
 }
 
 }  // namespace databus

@@ -9,6 +9,9 @@
 //                    queue (P32), and what the new primary lacks is salvaged (P34). That holds as
 //                    soon as this cluster obeys the epoch that begins the stream's new era, and not
 //                    before: until then its mirrors wait for these lines.
+//
+// By an epoch that is not the newest one in this tree nothing is put right: another worker here may
+// obey that already, and have written the lines by it.
 #pragma once
 
 #include <map>
@@ -31,6 +34,7 @@ class Requeue {
     Writers& writers;  // of View::kLocal
     ProblemBoard& problems;
     const Topology& topology;
+    uint64_t epoch;  // that the topology is of
     std::string cluster;
   };
   explicit Requeue(Options options) : options_(std::move(options)) {}
@@ -47,7 +51,9 @@ class Requeue {
   };
   void PutRight(const Queue& queue);
   Status MoveLines(const Queue& queue);
-  Status MoveEntry(const Queue& queue, const std::string& name, const std::string& text);
+  // Whether it lies right from now on.
+  Result<bool> MoveEntry(const Queue& queue, const std::string& name, const std::string& text);
+  Result<bool> ObeysTheNewest() const;
   // The queue that a line belongs into. Nothing: none.
   std::optional<std::string> PlaceOf(const Queue& queue, const QueueLine& line) const;
   bool IsNeedless(const Queue& queue, const paths::MinutePath& line) const;
