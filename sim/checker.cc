@@ -361,7 +361,8 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
                   from);
     }
     seen.minutes.erase(minute);
-    return tell_.put_right(cluster, at.stream, at.minute);
+    // The one before is the open one again.
+    return tell_.put_right(cluster, at.stream, at.minute + -1);
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;

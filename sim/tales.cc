@@ -14,8 +14,8 @@ using std::chrono::seconds;
 
 constexpr std::array<std::string_view, 7> kNames = {"failover", "failback", "unplanned", "return",
                                                     "abort",    "edit",     "opposite"};
-// The first so many are drawn. How a conflict ends is told only when it is asked for: not all that
-// is found there is mended yet.
+// The first so many are drawn. How a conflict ends is told only when it is asked for, so that a
+// seed stays what it was.
 constexpr uint64_t kDrawn = 6;
 
 // In a million seeds of each size.

@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <iostream>
 #include <memory>
 #include <string>
@@ -46,6 +47,17 @@ std::shared_ptr<void> ListenForStop(std::function<void()> stop) {
   return std::make_shared<databus::SignalWatch>(std::move(stop));
 }
 
+std::string Variable(const char* name) {
+  const char* const value = std::getenv(name);
+  return value != nullptr ? value : "";
+}
+
+// As Hadoop's own clients on this machine have it.
+databus::StorageEnvironment HadoopsEnvironment() {
+  return {.hadoop_conf_dir = Variable("HADOOP_CONF_DIR"),
+          .hadoop_user_name = Variable("HADOOP_USER_NAME")};
+}
+
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
 
 }  // namespace
@@ -63,12 +75,19 @@ int main(int argc, char** argv) {
       .wait_for_input = &WaitForInput,
       .reader_is_gone = &ReaderIsGone,
       .listen_for_stop = &ListenForStop};
+  const databus::StorageEnvironment environment = HadoopsEnvironment();
   databus::Seams seams{.clock = databus::SystemClock(),
                        .random = databus::SystemRandom(),
                        .disk = databus::LocalDisk(),
                        .network = databus::TcpNetwork(),
-                       .open_storage = &databus::OpenStorage,
-                       .create_root = &databus::CreateRoot,
+                       .open_storage =
+                           [&](const std::string& url, const std::string& root_dir) {
+                             return databus::OpenStorageIn(environment, url, root_dir);
+                           },
+                       .create_root =
+                           [&](const std::string& url, const std::string& root_dir) {
+                             return databus::CreateRootIn(environment, url, root_dir);
+                           },
                        .read_file = &databus::ReadTextFile,
                        .host = HostName(),
                        .pid = getpid(),

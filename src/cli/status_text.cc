@@ -133,13 +133,21 @@ std::string RenderWaiting(const InstallationReport& report) {
   return table.empty() ? "  nothing\n" : table.ToString("  ");
 }
 
+std::string Headline(const InstallationReport& report, size_t troubles) {
+  std::string text = report.failover
+                         ? fmt::format("{} is under way, at step {}. ", report.failover->id,
+                                       failover::StepName(report.failover->step))
+                         : "";
+  if (troubles > 0) return text + Plural(troubles, "problem") + ", below.";
+  return text.empty() ? "All is well." : text + "No problems.";
+}
+
 }  // namespace
 
 std::string RenderStatus(const InstallationReport& report, const Topology& topology) {
   const std::vector<Trouble> troubles = FindTroubles(report, topology);
-  std::string text = fmt::format(
-      "{}  {}\n\nClusters\n", ToIsoMs(report.now),
-      troubles.empty() ? "All is well." : Plural(troubles.size(), "problem") + ", below.");
+  std::string text =
+      fmt::format("{}  {}\n\nClusters\n", ToIsoMs(report.now), Headline(report, troubles.size()));
   Table clusters({"NAME", "URL", "STATE", ">FREE"});
   for (const ClusterReport& cluster : report.clusters) {
     clusters.Row({cluster.name, cluster.url, cluster.away.empty() ? "reachable" : "AWAY",

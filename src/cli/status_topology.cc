@@ -94,6 +94,23 @@ std::optional<Trouble> OpenFailoverTrouble(const failover::Journal& journal,
                   command)};
 }
 
+// By `topology mode`, or left over by a failover that ended otherwise.
+void AddSpooling(const StoredTopology& stored, std::vector<Trouble>& troubles) {
+  std::map<std::string, std::vector<std::string>> streams;  // by cluster
+  for (const ModeRule& rule : stored.modes) {
+    if (rule.mode != DeliveryMode::kSpool) continue;
+    streams[rule.cluster].push_back(rule.stream.empty() ? "all others" : rule.stream);
+  }
+  for (const auto& [cluster, names] : streams) {
+    troubles.push_back({"topology",
+                        fmt::format("collectors of {} keep what they accept in their spools, by "
+                                    "mode spool: {}",
+                                    cluster, Some(names)),
+                        {},
+                        fmt::format("'databus topology mode {} deliver' ends it", cluster)});
+  }
+}
+
 }  // namespace
 
 std::string EpochText(const Heartbeat& process, const TopologyPicture& picture) {
@@ -156,6 +173,7 @@ std::vector<Trouble> TopologyTroubles(const InstallationReport& report) {
   }
   const StoredTopology* stored = NewestOf(picture);
   if (stored == nullptr) return troubles;
+  AddSpooling(*stored, troubles);
   const std::vector<std::string> frozen = FrozenStreams(stored->topology);
   if (frozen.empty()) return troubles;
   troubles.push_back(

@@ -133,6 +133,27 @@ TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
   EXPECT_EQ(ledger->streams.at("views").history, std::nullopt);
 }
 
+// It was a mirror in its first minute, which no manifest names, when it became the primary.
+TEST_F(LedgerTest, AMirrorsFirstMinuteIsDescribedWhenItBecomesThePrimary) {
+  const auto make = [&](const std::string& stream, Minute minute) {
+    EXPECT_TRUE(
+        EnsureDirsBelow(world_.dc1, "streams", paths::MinuteDir(View::kMerged, stream, minute))
+            .ok());
+  };
+  Manifest manifest{View::kMerged, 0, start_, "", {}};
+  manifest.streams["orders"];
+  const std::string path = paths::Manifest(View::kMerged, 0, start_, "");
+  ASSERT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
+  ASSERT_TRUE(world_.dc1.WriteFile(path, manifest.Encode()).ok());
+  make("orders", start_);
+  make("clicks", start_ + -1);
+  const Cuts cuts{{"clicks", start_ + -1}};
+  const auto ledger =
+      LoadLedger(world_.dc1, View::kMerged, 0, "", {"clicks", "orders"}, kLastMinute, cuts);
+  ASSERT_TRUE(ledger.ok());
+  EXPECT_EQ(ledger->streams.at("clicks").history, start_ + -2);
+}
+
 TEST_F(LedgerTest, ADamagedManifestStillClosesItsMinute) {
   MakeManifest(start_, "databus-manifest 1\nminu");
   MakeFile("clicks", start_, "a.gz", "x");

@@ -63,6 +63,9 @@ void TakeFile(const Topology& file, StoredTopology& next) {
     const StreamSpec* was = before.FindStream(stream.name);
     if (was == nullptr) continue;
     if (was->Primary() != stream.Primary()) {
+      // A new era without a known cut: what the one before has merged and nobody mirrored is looked
+      // for (P34), and its minutes are compared (P32).
+      stream.settled = next.epoch;
       next.alone.clear();
       continue;
     }

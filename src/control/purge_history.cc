@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <set>
 
 #include <fmt/format.h>
@@ -67,7 +68,27 @@ Result<std::map<std::string, Revisions>> ListFailovers(Storage& tree) {
 struct Newest {
   uint64_t revision = 0;
   bool ended = false;  // all copies say so
+  bool moved = false;  // some copy says that it took a cluster away
+  std::string undoes;  // all copies say that it has undone this one; empty: none
+  bool Undoable(const std::set<std::string>& undone, const std::string& id) const {
+    return moved && !undone.contains(id);
+  }
 };
+
+// `text`: of a copy of this revision, or of a later one than any before.
+void TakeCopy(uint64_t revision, const std::string& text, Newest& newest) {
+  const std::optional<EndedFailover> read = ReadEndedFailover(text);
+  const EndedFailover ended = read.value_or(EndedFailover{});
+  const std::string undoes = ended.done && ended.kind == "failback" ? ended.undoes : "";
+  const bool moved = ended.done && ended.kind != "failback";
+  if (revision > newest.revision) {
+    newest = {revision, read.has_value(), moved, undoes};
+    return;
+  }
+  newest.ended = newest.ended && read.has_value();
+  newest.moved = newest.moved || moved;
+  if (newest.undoes != undoes) newest.undoes.clear();
+}
 
 // Of all failovers the newest revision that any cluster has: one that was away has an older one.
 Result<std::map<std::string, Newest>> ReadFailovers(const std::vector<Storage*>& trees) {
@@ -79,8 +100,7 @@ Result<std::map<std::string, Newest>> ReadFailovers(const std::vector<Storage*>&
       Newest& newest = failovers[id];
       if (revision < newest.revision) continue;
       const auto text = tree->ReadFile(paths::FailoverJournal({id, revision}));
-      const bool ended = text.ok() && IsEndedFailover(*text);
-      newest = {revision, ended && (newest.revision < revision || newest.ended)};
+      TakeCopy(revision, text.ok() ? *text : "", newest);
     }
   }
   return failovers;
@@ -98,16 +118,23 @@ Result<size_t> RemoveAll(Storage& own, const std::vector<std::string>& files) {
 
 }  // namespace
 
-bool IsEndedFailover(std::string_view text) {
+std::optional<EndedFailover> ReadEndedFailover(std::string_view text) {
   const Json file = Json::parse(text, nullptr, false);
-  if (!file.is_object() || !file.contains("journal") || !file.contains("crc32c")) return false;
-  if (!file.contains("version") || file["version"] != kVersion) return false;
+  if (!file.is_object() || !file.contains("journal") || !file.contains("crc32c")) return {};
+  if (!file.contains("version") || file["version"] != kVersion) return {};
   const Json& body = file["journal"];
-  if (!body.is_object() || !body.contains("step") || !body["step"].is_string()) return false;
+  if (!body.is_object()) return {};
   const std::string dumped = body.dump(-1, ' ', false, Json::error_handler_t::replace);
-  if (file["crc32c"] != fmt::format("{:08x}", Crc32c(dumped))) return false;
-  return body["step"] == "done" || body["step"] == "aborted";
+  if (file["crc32c"] != fmt::format("{:08x}", Crc32c(dumped))) return {};
+  const auto member = [&](const char* key) {
+    return body.contains(key) && body[key].is_string() ? body[key].get<std::string>() : "";
+  };
+  const std::string step = member("step");
+  if (step != "done" && step != "aborted") return {};
+  return EndedFailover{member("kind"), member("undoes"), step == "done"};
 }
+
+bool IsEndedFailover(std::string_view text) { return ReadEndedFailover(text).has_value(); }
 
 Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& trees, WallTime now) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> epochs, OldEpochs(own, now));
@@ -120,10 +147,14 @@ Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& tr
   DATABUS_RETURN_IF_ERROR(failovers.status());
   const auto has_ended = [](const auto& failover) { return failover.second.ended; };
   if (!std::ranges::all_of(*failovers, has_ended)) return PurgedHistory();
+  std::set<std::string> undone;
+  for (const auto& [id, newest] : *failovers) undone.insert(newest.undoes);
   std::vector<std::string> journals;
   size_t left = failovers->size();
   for (const auto& [id, newest] : *failovers) {  // in the order in which they began
     if (left-- <= kEndedFailoversKept) break;
+    // A failback outlives what it has undone, which would be there to be undone again.
+    if (newest.Undoable(undone, id) || failovers->contains(newest.undoes)) continue;
     const auto here = own_failovers->find(id);
     if (here == own_failovers->end() || here->second.modified + kHistoryKept >= now) continue;
     for (const uint64_t revision : here->second.numbers) {

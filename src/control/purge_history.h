@@ -1,8 +1,9 @@
 // What a cluster's tree keeps of how the installation came to be as it is: the epochs of the stored
 // topology and the journals of failovers. Nobody needs the old ones: each epoch names those before
-// it, and a failover that has ended is undone soon, if at all.
+// it, and a failover that was undone, or never took place, matters no more.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,11 +24,19 @@ struct PurgedHistory {
   size_t journals = 0;  // files
 };
 
-// Removes what is older than kHistoryKept from `own`, but the newest ones; nothing at all while a
+// Removes what is older than kHistoryKept from `own`, but the newest ones, failovers that can be
+// undone still, and failbacks whose failover some tree has; nothing at all while a
 // failover is under way, or may be, as far as anybody can read its journal. `trees`: of the
 // clusters that answer, `own` among them. For the holder of the cluster's lease.
 Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& trees, WallTime now);
 
+struct EndedFailover {
+  std::string kind;    // as the journal says it; empty: it does not
+  std::string undoes;  // of a failback: the id of the failover
+  bool done = false;   // else aborted
+};
+// Nothing: it is no journal of a failover that has ended (failover/journal.h), or not whole.
+std::optional<EndedFailover> ReadEndedFailover(std::string_view text);
 // Whether the text is a journal of a failover that has ended (failover/journal.h), and whole.
 bool IsEndedFailover(std::string_view text);
 

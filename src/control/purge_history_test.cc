@@ -19,8 +19,10 @@ using ::testing::ElementsAre;
 using ::testing::Not;
 using ::testing::SizeIs;
 
-std::string Journal(const std::string& step) {
-  const std::string body = fmt::format(R"({{"id":"x","step":"{}"}})", step);
+std::string Journal(const std::string& step, const std::string& kind = "failback",
+                    const std::string& undoes = "") {
+  const std::string body = fmt::format(R"({{"id":"x","kind":"{}","step":"{}","undoes":"{}"}})",
+                                       kind, step, undoes);
   return fmt::format(R"({{"version":1,"crc32c":"{:08x}","journal":{}}})", Crc32c(body), body);
 }
 
@@ -116,6 +118,28 @@ TEST_F(PurgeHistoryTest, TheNewestFailoversStayAndThoseThatAreYoung) {
   clock_.Advance(kHistoryKept + hours(1));
   Purge();
   EXPECT_THAT(Failovers(), ElementsAre("3.1.json", "4.1.json"));
+}
+
+TEST_F(PurgeHistoryTest, AFailoverThatCanBeUndoneStaysForEver) {
+  const auto store = [&](MemoryStorage& tree, const std::string& id, const std::string& text) {
+    ASSERT_TRUE(tree.WriteFile(paths::FailoverJournal({id, 1}), text).ok());
+  };
+  for (MemoryStorage* tree : {&own_, &other_}) {
+    store(*tree, "1", Journal("done", "planned"));
+    store(*tree, "2", Journal("done", "unplanned"));
+    store(*tree, "3", Journal("aborted", "planned"));
+    store(*tree, "4", Journal("aborted", "failback", "1"));
+    store(*tree, "5", Journal("done", "failback", "2"));
+    for (const char* id : {"6", "7"}) store(*tree, id, Journal("aborted", "planned"));
+  }
+  clock_.Advance(kHistoryKept + hours(1));
+  Purge();
+  EXPECT_THAT(Failovers(), ElementsAre("1.1.json", "5.1.json", "6.1.json", "7.1.json"));
+  Purge();
+  EXPECT_THAT(Failovers(), Contains("5.1.json")) << "the other has what it has undone";
+  ASSERT_TRUE(other_.Remove(paths::FailoverJournal({"2", 1})).ok());
+  Purge();
+  EXPECT_THAT(Failovers(), ElementsAre("1.1.json", "6.1.json", "7.1.json"));
 }
 
 // A cluster that was away when it ended.

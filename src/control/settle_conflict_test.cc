@@ -74,6 +74,22 @@ TEST(SettleConflict, AStreamThatTheOtherSideHadMovedBeginsAnEraWhicheverIsChosen
   EXPECT_EQ(next.topology.streams[0].settled, next.epoch);
 }
 
+// The failover that froze it can neither go on from the settlement nor undo it.
+TEST(SettleConflict, NothingStaysFrozen) {
+  StoredTopology base;
+  base.topology = TwoClusters("dc2", "dc1");
+  const TopologyEpoch first = TopologyEpoch::Of(base);
+  StoredTopology frozen = first.stored.Next("fence");
+  frozen.topology.streams[0].publication = Publication::kFrozen;
+  const auto here = std::make_shared<const TopologyEpoch>(TopologyEpoch::Of(frozen));
+  const SharedEpoch there = After(first, "there");
+  for (const SharedEpoch& chosen : {here, there}) {
+    StoredTopology next = chosen->stored.Next("choice");
+    SettleConflict({there, here}, *chosen, next);
+    EXPECT_EQ(next.topology.streams[0].publication, Publication::kOpen);
+  }
+}
+
 TEST(SettleConflict, AStreamOnWhichBothAgreeGoesOnAsItWas) {
   StoredTopology stays;
   stays.topology = TwoClusters("dc2", "dc1");

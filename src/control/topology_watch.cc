@@ -165,24 +165,24 @@ bool TopologyWatch::WaitsForHome() const { return best_ == nullptr && !Tips().em
 
 void TopologyWatch::Obey(const std::vector<Tip>& tips) {
   if (best_ == nullptr) return;
-  auto next = std::make_shared<ObeyedTopology>();
-  next->epoch = *best_;
-  next->topology = best_->stored.topology;
+  std::vector<std::string> conflicts;
   std::set<std::string> disputed;
   for (const auto& [cluster, tip] : tips) {
     if (tip->digest == best_->digest || best_->Follows(*tip)) continue;
-    next->conflicts.push_back(fmt::format(
+    conflicts.push_back(fmt::format(
         "cluster {} has stored topology epoch {} ({}), which does not follow epoch {} "
         "({}) that is obeyed here",
         cluster, tip->stored.epoch, tip->stored.author, best_->stored.epoch, best_->stored.author));
     disputed.merge(StreamsInDispute(best_->stored.topology, tip->stored.topology));
   }
+  const auto now = obeyed();
+  if (now != nullptr && now->epoch.digest == best_->digest && now->conflicts == conflicts) return;
+  auto next = std::make_shared<ObeyedTopology>();
+  next->epoch = *best_;
+  next->topology = best_->stored.topology;
+  next->conflicts = std::move(conflicts);
   for (StreamSpec& stream : next->topology.streams) {
     if (disputed.contains(stream.name)) stream.publication = Publication::kFrozen;
-  }
-  const auto now = obeyed();
-  if (now != nullptr && now->epoch.digest == best_->digest && now->conflicts == next->conflicts) {
-    return;
   }
   LogInfo("control", "topology obeyed",
           {{"epoch", best_->stored.epoch},

@@ -167,6 +167,33 @@ TEST_F(World, AConflictEndsWhenOneSideReplacesTheOther) {
   EXPECT_EQ(process->obeyed()->epoch.stored.author, "choice");
 }
 
+// What it obeyed in its last life lies at home only, and the other cluster may be the other side.
+TEST_F(World, WhoRestartsWhileItsHomeIsAwayObeysNobodyUntilItAnswers) {
+  const TopologyEpoch here = After(first_, "here");
+  Store(dc1_, here);
+  Store(dc2_, After(first_, "there"));
+  CutOff(dc1_plan_);
+  const auto process = Process({"dc1"});
+  EXPECT_FALSE(process->Poll());
+  EXPECT_EQ(process->obeyed(), nullptr);
+  EXPECT_TRUE(process->WaitsForHome());
+  dc1_plan_.Clear();
+  EXPECT_TRUE(process->Poll());
+  EXPECT_FALSE(process->WaitsForHome());
+  EXPECT_EQ(process->obeyed()->epoch.digest, here.digest);
+  EXPECT_EQ(process->obeyed()->conflicts.size(), 1U);
+}
+
+// P1: an empty disk in the home's place says nothing of what the home holds.
+TEST_F(World, AnEmptyDiskInTheHomesPlaceIsNoHome) {
+  StoredTopology knows = first_.stored.Next("apply");
+  knows.cluster_ids["dc1"] = "another id";
+  Store(dc2_, TopologyEpoch::Of(knows));
+  const auto process = Process({"dc1"});
+  EXPECT_FALSE(process->Poll());
+  EXPECT_TRUE(process->WaitsForHome());
+}
+
 TEST_F(World, ACutOffClusterChangesNothingAndIsNamed) {
   Store(dc1_, first_);
   CutOff(dc2_plan_);

@@ -40,8 +40,11 @@ std::map<std::string, uint64_t> Highest(const std::vector<DirEntry>& entries,
   for (const DirEntry& entry : entries) {
     const auto name = FailoverJournalName::Parse(entry.name);
     if (!name || entry.info.kind != NodeKind::kFile) {
-      odd.push_back(fmt::format("{}: {}: not named like a journal of this program", where,
-                                paths::Join(paths::FailoverRoot(), entry.name)));
+      odd.push_back(
+          fmt::format("{}: {}: not named like a journal of this program (if it is "
+                      "none, move it out of there; if it is of another version, end "
+                      "that failover with that version first)",
+                      where, paths::Join(paths::FailoverRoot(), entry.name)));
       continue;
     }
     uint64_t& known = highest[name->id];
@@ -53,6 +56,8 @@ std::map<std::string, uint64_t> Highest(const std::vector<DirEntry>& entries,
 // All clusters' copies, and which of them counts.
 class Gathered {
  public:
+  explicit Gathered(JournalStore::Known& known) : known_(known) {}
+
   void Look(const std::string& cluster, Storage& tree) {
     const size_t odd = odd_.size();
     const size_t unreadable = unreadable_.size();
@@ -93,11 +98,17 @@ class Gathered {
       return true;
     }
     std::vector<std::string> odd;
+    JournalStore::Known::mapped_type before = std::move(known_[cluster]);
+    auto& known = known_[cluster];
+    known.clear();
     for (const auto& [id, revision] : Highest(*entries, cluster, odd)) {
       const FailoverJournalName name{id, revision};
-      auto journal = Read(tree, name);
+      const auto read = before.find(name.ToString());
+      auto journal =
+          read == before.end() ? Read(tree, name) : Result<Journal>(std::move(read->second));
       if (journal.code() == Code::kNotFound) return false;
       if (journal.ok()) {
+        known.emplace(name.ToString(), *journal);
         Keep({cluster, *std::move(journal)});
       } else {
         unreadable_.emplace_back(name, journal.status().message());
@@ -120,6 +131,7 @@ class Gathered {
     }
   }
 
+  JournalStore::Known& known_;
   std::map<std::string, Copy> found_;
   std::vector<std::pair<FailoverJournalName, std::string>> unreadable_;
   std::vector<std::string> odd_;
@@ -165,7 +177,7 @@ std::map<std::string, Storage*> JournalStore::Answering() const {
 }
 
 FoundJournals JournalStore::ReadAll() const {
-  Gathered gathered;
+  Gathered gathered(known_);
   for (const auto& [cluster, tree] : Answering()) gathered.Look(cluster, *tree);
   return std::move(gathered).Take();
 }
@@ -192,8 +204,13 @@ Status JournalStore::Create(const Journal& journal, Quorum quorum, Random& rando
   if (quorum == Quorum::kEither && deciders.size() > 1) deciders.erase(deciders.begin());
   for (const std::string& cluster : deciders) {
     if (answering.contains(cluster)) continue;
-    return {Code::kUnavailable,
-            fmt::format("the journal is not written: cluster {} does not answer", cluster)};
+    const bool is_to = cluster == journal.change.to;
+    return {
+        Code::kUnavailable,
+        fmt::format("the journal is not written: cluster {0} does not answer. Bring it back; if "
+                    "it is lost, 'databus {1} abort{2}' ends this run",
+                    cluster, journal.kind == Kind::kFailback ? "failback" : "failover",
+                    is_to ? " --without " + cluster : "")};
   }
   for (const std::string& cluster : deciders) {
     Storage& tree = *answering.at(cluster);

@@ -39,6 +39,9 @@ class JournalStore {
  public:
   explicit JournalStore(const TopologyDesk& desk) : desk_(desk) {}
 
+  // What was read at each cluster, by file name: a revision never changes.
+  using Known = std::map<std::string, std::map<std::string, Journal>>;
+
   FoundJournals ReadAll() const;
 
   // Creates the journal's revision, first where it is decided, then on every other cluster that
@@ -57,6 +60,7 @@ class JournalStore {
   Status Somebody(const Journal& journal) const;
 
   const TopologyDesk& desk_;
+  mutable Known known_;
 };
 
 }  // namespace databus::failover

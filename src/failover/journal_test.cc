@@ -73,7 +73,12 @@ TEST(JournalTest, WhoPurgesKnowsWhichHaveEnded) {
   Journal journal = Example();
   for (int i = 0; i <= static_cast<int>(Step::kAborted); ++i) {
     journal.step = static_cast<Step>(i);
-    EXPECT_EQ(IsEndedFailover(journal.Encode()), journal.Ended()) << StepName(journal.step);
+    const auto ended = ReadEndedFailover(journal.Encode());
+    ASSERT_EQ(ended.has_value(), journal.Ended()) << StepName(journal.step);
+    if (!ended) continue;
+    EXPECT_EQ(ended->done, journal.step == Step::kDone);
+    EXPECT_EQ(ended->kind, "failback");
+    EXPECT_EQ(ended->undoes, "another");
   }
   std::string damaged = journal.Encode();
   damaged[damaged.find("aborted")] = 'A';

@@ -88,6 +88,13 @@ LossStatement StateLoss(const RoleChange& change, const std::string& digest,
       if (queued != flow->second.to_merge.end()) statement.merged_anew += queued->second;
     }
   }
+  // Of streams whose primary stays, the lost cluster was a source.
+  for (const StreamChange& stream : change.streams) {
+    if (stream.Moves() || !stream.before.HasSource(change.from)) continue;
+    statement.lines.push_back(
+        {.what = What::kLocal, .stream = stream.name(), .holder = stream.before.Primary()});
+    named += stream.name() + "\n";
+  }
   for (const SeenCollector& collector : seen.collectors) {
     if (collector.cluster != change.from) continue;
     LossLine line{.what = What::kSpool, .collector = collector.Label()};
@@ -110,6 +117,10 @@ std::string DescribeLoss(const LossLine& line) {
     case What::kMinutes:
       return fmt::format("{}: merged minutes {}{}", line.stream, after, AgeOfMinute(line));
     case What::kLocal:
+      if (!line.after && !line.holder.empty()) {
+        return fmt::format("{}: what was delivered there and not merged at {} in time", line.stream,
+                           line.holder);
+      }
       return fmt::format("{}: what was delivered there and not merged in time, {}", line.stream,
                          after);
     case What::kSpool:

@@ -32,7 +32,7 @@ struct LossLine {
   std::string collector{};  // kSpool; its name is kAllOthers: whoever else there is
   // The newest minute that any cluster in reach has; nothing: none has one.
   std::optional<Minute> after{};
-  std::string holder{};                  // the cluster that has it
+  std::string holder{};                  // the cluster that has it; without `after`, the primary
   std::optional<Milliseconds> age{};     // kMinutes: of that minute; kSpool: of its oldest message
   uint64_t spool_bytes = 0;              // kSpool: when it was last heard of
   std::optional<WallTime> last_heard{};  // kSpool

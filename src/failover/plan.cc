@@ -136,6 +136,13 @@ std::string WrongName(const Request& request, const Topology& topology) {
   }
   if (request.from == request.to) return "--from and --to name the same cluster: " + request.to;
   for (const std::string& named : request.without) {
+    if (named == request.to) return fmt::format("--without {0}: {0} is what takes over", named);
+    if (named == request.from && request.kind == Kind::kPlanned) {
+      return fmt::format(
+          "--without {0}: a planned failover asks {0} for all that it has; if it is "
+          "lost: --unplanned",
+          named);
+    }
     const std::string cluster = named.substr(0, named.find('/'));
     if (topology.FindCluster(cluster) != nullptr) continue;
     return fmt::format("--without {}: there is no cluster '{}'", named, cluster);
@@ -209,8 +216,19 @@ Plan MakePlan(const Request& request, const Observation& seen,
   plan.change.from = request.from;
   plan.change.to = request.to;
   if (!seen.newest) {
-    return Refused(std::move(plan), "no cluster that answers has a stored topology",
-                   "start a worker with this databus.xml: it stores the first one");
+    std::vector<std::string> away;
+    for (const auto& [cluster, tree] : seen.trees) {
+      if (!tree.Answers()) away.push_back(fmt::format("{}: {}", cluster, tree.why_away));
+    }
+    if (away.empty()) {
+      return Refused(std::move(plan), "no cluster has a stored topology",
+                     "start a worker with this databus.xml: it stores the first one");
+    }
+    return Refused(
+        std::move(plan),
+        fmt::format("no cluster that answers has a stored topology; {}", fmt::join(away, "; ")),
+        "bring back or mount those that do not answer; start no worker on an empty "
+        "directory in their place");
   }
   const StoredTopology& stored = seen.newest->stored;
   plan.base_epoch = stored.epoch;

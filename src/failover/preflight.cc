@@ -28,6 +28,7 @@ class Checks {
   void Run() {
     for (const auto& [cluster, tree] : seen_.trees) Cluster(cluster, tree);
     for (const std::string& named : plan_.without) Named(named);
+    if (Unplanned()) Needless();
     Workers();
     for (const SeenCollector& collector : seen_.collectors) Collector(collector);
     Versions();
@@ -76,6 +77,16 @@ class Checks {
                       cluster, ToHuman(apart)),
           "set them right (NTP)");
     }
+  }
+
+  // Somebody may have meant the other command.
+  void Needless() {
+    const std::string& from = plan_.change.from;
+    if (!seen_.TreeOf(from).Answers() || seen_.WorkerOf(from).life != Life::kAlive) return;
+    Warn(
+        fmt::format("{0} answers, and its worker is alive: without --unplanned nothing would be "
+                    "at risk ('databus failover run --from {0} --to {1}')",
+                    from, plan_.change.to));
   }
 
   // A name that nobody has excuses nobody.

@@ -15,10 +15,13 @@ constexpr Milliseconds kPause{500};
 // As the run-books of old have it: longer queues are joined before a cluster catches up.
 constexpr uint64_t kLongQueue = 60;
 
-// Nobody swaps without the old primary's knowledge, unless an operator says that it is lost: so who
-// finds the journal there, and no swap in it, may undo it.
+// Whoever goes on without the old primary decides at the new one: so it is undone there, too,
+// unless an operator says that the new one is lost. That it does not answer from here says nothing
+// of that.
 Quorum QuorumOf(const Journal& journal) {
-  if (journal.step == Step::kUndo || journal.step == Step::kAborted) return Quorum::kEither;
+  if (journal.step == Step::kUndo || journal.step == Step::kAborted) {
+    return IsWithout(journal.without, journal.change.to) ? Quorum::kEither : Quorum::kTo;
+  }
   const bool alone =
       journal.kind == Kind::kUnplanned || IsWithout(journal.without, journal.change.from);
   return alone || journal.step > Step::kSwap ? Quorum::kTo : Quorum::kBoth;

@@ -372,7 +372,8 @@ TEST(RunTest, TheSameFailoverBegunTwiceInOneSecondIsBegunOnce) {
   EXPECT_TRUE(tried);
 }
 
-// Neither the old nor the new primary must be there for a planned failover to be called off.
+// Neither the old nor the new primary must be there for a planned failover to be called off; but
+// that the new one is lost, and cannot go on with it, somebody has to say.
 TEST(RunTest, OneOfTheTwoClustersDiesInTheMiddleAndItIsAbortedWithoutIt) {
   for (const char* dead : {"dc1", "dc2"}) {
     for (const Step at : {Step::kSpool, Step::kFreeze}) {
@@ -390,7 +391,12 @@ TEST(RunTest, OneOfTheTwoClustersDiesInTheMiddleAndItIsAbortedWithoutIt) {
       dies.plan.SetCallback([&](const Call& call) {
         return call.store.ends_with(dead) ? Fault::RequestLost() : Fault{};
       });
-      const auto aborted = dies.AbortIt(over.id);
+      const bool is_to = std::string(dead) == "dc2";
+      if (is_to) {
+        EXPECT_EQ(dies.AbortIt(over.id).code(), Code::kRefused);
+      }
+      const auto aborted = dies.AbortIt(
+          over.id, is_to ? std::vector<std::string>{"dc2"} : std::vector<std::string>());
       ASSERT_TRUE(aborted.ok()) << aborted.status().message();
       EXPECT_EQ(aborted->step, Step::kAborted);
       Command returned(world);  // with an old revision and an old epoch at the one that was away

@@ -346,10 +346,17 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
     if (std::ranges::count(next.without, name) == 0) next.without.push_back(name);
   }
   if (journal.step == Step::kUndo) return next;
+  const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
   if (!MayHaveSwapped(journal) || SwapIsLost(journal, seen)) {
+    if (!seen.TreeOf(to).Answers() && !IsWithout(next.without, to)) {
+      return Status(Code::kRefused,
+                    fmt::format("cluster {0} does not answer, and somebody may go on with {1} "
+                                "there. If it is lost, 'databus {2} abort --without {0}' gives it "
+                                "up; else abort where it can be reached",
+                                to, journal.id, command));
+    }
     return At(std::move(next), Step::kUndo, seen.now, "aborted");
   }
-  const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
   if (seen.TreeOf(to).Answers() || !IsWithout(without, to)) {
     return Status(
         Code::kRefused,

@@ -523,6 +523,18 @@ TEST_P(StorageContract, BatchesAnswerEachItemInTheOrderGiven) {
   EXPECT_THAT(Names("d"), ElementsAre("e"));
 }
 
+TEST_P(StorageContract, DirectoriesOfOneParentAreAnsweredOneByOne) {
+  MakeDir("d");
+  MakeDir("d/b");
+  Write("d/c", "");
+  EXPECT_THAT(Codes(storage_.MakeDirs(std::vector<std::string>{"d/a", "d/b", "d/c", "d/e"})),
+              ElementsAre(Code::kOk, Code::kExists, Code::kExists, Code::kOk));
+  EXPECT_THAT(Names("d"), ElementsAre("a", "b", "c", "e"));
+  EXPECT_THAT(Codes(storage_.MakeDirs(std::vector<std::string>{"no/a", "no/b", "no/c"})),
+              ElementsAre(Code::kNotFound, Code::kNotFound, Code::kNotFound));
+  EXPECT_THAT(Names(""), ElementsAre("d"));
+}
+
 TEST_P(StorageContract, EmptyBatchesHaveNoAnswers) {
   EXPECT_THAT(storage_.MakeDirs({}), IsEmpty());
   EXPECT_THAT(storage_.Renames({}), IsEmpty());

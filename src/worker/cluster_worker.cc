@@ -1,6 +1,7 @@
 #include "worker/cluster_worker.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -91,6 +92,7 @@ struct ClusterWorker::Services {
             worker.options_.cluster,
             worker.options_.clusters,
             worker.options_.clock,
+            worker.options_.random,
             writers,
             worker.problems_,
             config.retention_limit_action == "drop" ? LimitAction::kDrop : LimitAction::kKeep,
@@ -115,6 +117,7 @@ struct ClusterWorker::Services {
   PurgeService merged_purge;
   std::optional<BootTime> local_purged;
   std::optional<BootTime> merged_purged;
+  bool journals_copied = false;  // in this life
 };
 
 ClusterWorker::ClusterWorker(Options options, std::optional<LearntOfCluster> learnt)
@@ -356,6 +359,7 @@ void ClusterWorker::StreamsStep() {
     stats_.ForgetMissed();
     return;
   }
+  if (!std::exchange(services->journals_copied, true)) services->merged_purge.CopyJournals();
   if (waits_when_alone_) majority_.Ask();
   services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
   services->mirror.RunOnce();

@@ -112,6 +112,30 @@ TEST_F(ComparisonTest, WhatIsPurgedMeanwhileIsNotCompared) {
   EXPECT_THAT(all->at("s0").wrong, ElementsAre(last_));
 }
 
+// It was published here before it had been mirrored: what is older was never here, and comes first.
+TEST_F(ComparisonTest, WhatBeginsLateAndNotSinceAPurgeIsWrongAsAWhole) {
+  for (int i = 0; i < 3; ++i) trees_.Purge(trees_.here, trees_.first + i);
+  cuts_["s0"].kept_from = trees_.first;
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_EQ(all->at("s0").begins_late, Compared::BeginsLate::kYes);
+  EXPECT_EQ(all->at("s0").equal, std::nullopt);
+  EXPECT_THAT(all->at("s0").wrong, SizeIs(kMinutes));
+  EXPECT_EQ(all->at("s1").begins_late, Compared::BeginsLate::kNo);
+  EXPECT_EQ(all->at("s1").equal, last_);
+  EXPECT_THAT(all->at("s1").wrong, IsEmpty());
+}
+
+// After a settled conflict: the other side has published it, and the primary never had it.
+TEST_F(ComparisonTest, WhatCannotBePurgedThereIsWrongIfItIsOnlyHere) {
+  for (int i = 0; i < 3; ++i) trees_.Purge(trees_.there, trees_.first + i);
+  cuts_["s0"].kept_there = trees_.first;
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s0").wrong, ElementsAre(trees_.first, trees_.first + 1, trees_.first + 2));
+  EXPECT_THAT(all->at("s1").wrong, IsEmpty());
+}
+
 TEST_F(ComparisonTest, AManifestThatCannotBeReadDecidesNothing) {
   trees_.plan.Add({.verb = Verb::kOpen, .store_part = "there", .fault = Fault::RequestLost()});
   uint64_t budget = kMuch;

@@ -174,6 +174,7 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
         writer.ClaimFiles(std::span<const DataFileRef>(work.files).subspan(at, most)));
     at += most;
     claims.insert(claims.end(), taken.begin(), taken.end());
+    LookAtStaged(writer, claims.size());
     CommitRequest request;
     for (const Claim& claim : claims) {
       DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
@@ -246,6 +247,21 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
   return Status::Ok();
 }
 
+// One listing instead of a look at each of them. Where it does not work each is looked at.
+void LocalService::LookAtStaged(GroupWriter& writer, size_t claims) {
+  staged_.clear();
+  if (claims < 2) return;
+  auto entries = options_.storage.List(writer.staging().dir());
+  if (!entries.ok()) return;
+  for (DirEntry& entry : *entries) staged_.emplace(std::move(entry.name), entry.info);
+}
+
+Result<NodeInfo> LocalService::InfoOf(GroupWriter& writer, const Claim& claim) const {
+  const auto known = staged_.find(claim.staged);
+  if (known != staged_.end()) return known->second;
+  return options_.storage.Stat(writer.staging().PathOf(claim.staged));
+}
+
 Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request) {
   const auto name = ParseClaimName(claim.data_name);
   if (!name) {
@@ -261,7 +277,7 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
       announced_.find(paths::DataFile(name->stream, claim.collector, claim.data_name));
   const std::string path = writer.staging().PathOf(claim.staged);
   if (announced != announced_.end()) {
-    DATABUS_ASSIGN_OR_RETURN(const NodeInfo info, options_.storage.Stat(path));
+    DATABUS_ASSIGN_OR_RETURN(const NodeInfo info, InfoOf(writer, claim));
     if (info.length == announced->second.length && name->gzip) {
       file.facts = {info.length, announced->second.crc32c, announced->second.messages,
                     announced->second.identity};

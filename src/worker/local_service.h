@@ -58,6 +58,8 @@ class LocalService {
   std::vector<Claim> TakeWaiting(GroupWriter& writer);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);
+  void LookAtStaged(GroupWriter& writer, size_t claims);
+  Result<NodeInfo> InfoOf(GroupWriter& writer, const Claim& claim) const;
 
   const Options options_;
   std::map<std::string, AnnouncedFile> announced_;  // by path, of the run under way
@@ -68,6 +70,7 @@ class LocalService {
     std::vector<Claim> claims;
   };
   std::map<Group, Waiting> waiting_;
+  std::map<std::string, NodeInfo> staged_;  // of the claims of a commit, where one listing told
   ForeignFiles foreign_;
   Requeue requeue_;
   // After a scan, and after a take-over, whose records may have named a former primary's queue.

@@ -134,11 +134,10 @@ void MirrorService::NoteLeftOut(GroupWriter& writer, const Flow& flow, const Man
   }
 }
 
-Result<bool> MirrorService::WasLeftOut(GroupWriter& writer, const Flow& flow,
-                                       const std::string& stream, Minute newest) {
+Result<bool> MirrorService::WasLeftOut(MinuteContent& here, const std::string& stream,
+                                       Minute newest) {
   if (left_out_.contains(stream)) return true;
   if (!not_left_out_.insert(stream).second) return false;
-  MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   DATABUS_ASSIGN_OR_RETURN(const auto described, here.Described(stream, newest));
   return !described;
 }
@@ -146,13 +145,14 @@ Result<bool> MirrorService::WasLeftOut(GroupWriter& writer, const Flow& flow,
 Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow,
                                            const Manifest& manifest) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
+  MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   bool whole = true;
   for (const auto& [stream, files] : manifest.streams) {
     const auto known = ledger.streams.find(stream);
     const auto newest = known == ledger.streams.end() ? std::nullopt : known->second.newest;
     bool hole = newest ? newest->Next() < manifest.minute : ledger.closed.has_value();
     if (!hole && newest && *newest < manifest.minute) {
-      DATABUS_ASSIGN_OR_RETURN(hole, WasLeftOut(writer, flow, stream, *newest));
+      DATABUS_ASSIGN_OR_RETURN(hole, WasLeftOut(here, stream, *newest));
     }
     if (!hole) continue;
     left_out_.erase(stream);

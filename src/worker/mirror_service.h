@@ -60,8 +60,7 @@ class MirrorService {
   Result<bool> IsWithoutHoles(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Whether the stream was left out when its newest minute here was closed, as it waited at its
   // primary: then the primary has described that minute since, and may hold more.
-  Result<bool> WasLeftOut(GroupWriter& writer, const Flow& flow, const std::string& stream,
-                          Minute newest);
+  Result<bool> WasLeftOut(MinuteContent& here, const std::string& stream, Minute newest);
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);

@@ -79,6 +79,16 @@ Status PurgeService::PurgeDivergentStream(GroupWriter& writer, const std::string
                   stream.name, kept_too_long)};
 }
 
+// At any destination: the primary may be lost before its mirrors have what it alone has merged.
+Result<PurgeService::Need> PurgeService::MissingAnywhere(const StreamSpec& stream, const Due& due,
+                                                         const MinuteFiles& files) {
+  for (const DestinationSpec& destination : stream.destinations) {
+    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files));
+    if (!need.empty()) return need;
+  }
+  return Need();
+}
+
 // Why something of it stays; empty: all of it has gone.
 Result<PurgeService::Need> PurgeService::PurgeDivergentMinute(Storage& own, const std::string& era,
                                                               const StreamSpec& stream,
@@ -99,8 +109,7 @@ Result<PurgeService::Need> PurgeService::PurgeDivergentMinute(Storage& own, cons
     if (facts.unknown()) return facts.status();
     Need of_file = facts.ok() ? facts->damage : facts.status().message();
     if (of_file.empty()) {
-      DATABUS_ASSIGN_OR_RETURN(of_file,
-                               MissingAt(stream.Primary(), due, {{entry.name, facts->file}}));
+      DATABUS_ASSIGN_OR_RETURN(of_file, MissingAnywhere(stream, due, {{entry.name, facts->file}}));
     }
     if (of_file.empty()) {
       goes(entry.name);

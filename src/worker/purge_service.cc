@@ -9,6 +9,7 @@
 #include "cluster/text_format.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
+#include "control/journal_copies.h"
 #include "control/purge_history.h"
 #include "telemetry/log.h"
 
@@ -55,6 +56,7 @@ void PurgeService::RunOnce() {
     if (ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);
   }
   if (options_.writers.view() == View::kMerged) PurgeDivergent();
+  if (options_.writers.view() == View::kMerged) CopyJournals();
   if (options_.writers.view() == View::kMerged) PurgeOldHistory();
   PurgeManifests();
   if (options_.writers.view() == View::kLocal) PurgeTrash();
@@ -308,15 +310,36 @@ void PurgeService::PurgeManifests() {
   }
 }
 
-void PurgeService::PurgeOldHistory() {
+std::vector<Storage*> PurgeService::Trees() const {
   Storage* own = options_.clusters.Find(options_.cluster);
-  if (own == nullptr) return;
+  if (own == nullptr) return {};
   std::vector<Storage*> trees = {own};
   for (const ClusterSpec& cluster : options_.topology.clusters) {
     Storage* tree = options_.clusters.Find(cluster.name);
     if (tree != nullptr && tree != own) trees.push_back(tree);
   }
-  const auto purged = PurgeHistory(*own, trees, options_.clock.Wall());
+  return trees;
+}
+
+void PurgeService::CopyJournals() {
+  const std::vector<Storage*> trees = Trees();
+  if (trees.empty()) return;
+  const auto copied = CopyEndedJournals(*trees.front(), trees, options_.random);
+  const std::string topic = fmt::format("{} journals of failovers", options_.cluster);
+  if (!copied.ok()) {
+    options_.problems.Raise(topic, copied.status().ToString(), "tried again at the next purge");
+    return;
+  }
+  options_.problems.Clear(topic);
+  if (*copied == 0) return;
+  LogInfo("worker", "journals of failovers that ended meanwhile copied",
+          {{"cluster", options_.cluster}, {"journals", *copied}});
+}
+
+void PurgeService::PurgeOldHistory() {
+  const std::vector<Storage*> trees = Trees();
+  if (trees.empty()) return;
+  const auto purged = PurgeHistory(*trees.front(), trees, options_.clock.Wall());
   const std::string topic = fmt::format("{} purge history", options_.cluster);
   if (!purged.ok()) {
     options_.problems.Raise(topic, purged.status().ToString(), "tried again at the next purge");

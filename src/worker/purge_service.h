@@ -4,8 +4,10 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "audit/identity_index.h"
+#include "base/random.h"
 #include "cluster/topology.h"
 #include "worker/clusters.h"
 #include "worker/writers.h"
@@ -26,6 +28,7 @@ class PurgeService {
     std::string cluster;
     Clusters& clusters;
     const Clock& clock;
+    Random& random;
     Writers& writers;
     ProblemBoard& problems;
     LimitAction limit_action = LimitAction::kKeep;
@@ -36,6 +39,8 @@ class PurgeService {
   // Removes what is due in the view of the writers; for the local view also trash, for the merged
   // one what is divergent.
   void RunOnce();
+  // What failovers ended as while this cluster was away; RunOnce of the merged view does it too.
+  void CopyJournals();
 
  private:
   struct Due {
@@ -54,6 +59,7 @@ class PurgeService {
   // What this view holds of a stream's minute; empty when there is no such directory.
   Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
   // Whether a cluster's merged view holds all of `files`, published in the due hour or later.
+  Result<Need> MissingAnywhere(const StreamSpec& stream, const Due& due, const MinuteFiles& files);
   Result<Need> MissingAt(const std::string& cluster, const Due& due, const MinuteFiles& files);
   // Whether a mirror's minute is byte for byte as here.
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
@@ -69,6 +75,8 @@ class PurgeService {
   void PurgeManifests();
   // Epochs and journals of failovers.
   void PurgeOldHistory();
+  // Of the clusters that answer, the own one first; none: that one does not.
+  std::vector<Storage*> Trees() const;
 
   const Options options_;
   // What a cluster's manifests of a group hold, from the minute `from`; of one run.

@@ -1,9 +1,11 @@
 // What the worker promises, on two clusters in memory with the clock in the test's hand.
 #include "worker/worker.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "base/crc32c.h"
 #include "commit/cluster_id.h"
 #include "commit/minute_tree.h"
 #include "control/purge_history.h"
@@ -278,6 +280,36 @@ TEST(WorkerTest, OldEpochsAndJournalsOfFailoversArePurged) {
   two.Step(20);
   EXPECT_EQ(tree.ListNames(paths::TopologyRoot())->size(), kEpochsKept);
   EXPECT_TRUE(tree.Stat(paths::TopologyFile(kEpochsKept + 5)).ok());
+}
+
+// At the beginning of each life, and then at each purge.
+TEST(WorkerTest, WhatAFailoverEndedAsIsCopiedByWhoWasAway) {
+  const auto journal = [](std::string_view step) {
+    const std::string body = fmt::format(R"({{"kind":"planned","step":"{}"}})", step);
+    return fmt::format(R"({{"version":1,"crc32c":"{:08x}","journal":{}}})", Crc32c(body), body);
+  };
+  TwoWorkers two;
+  two.Step();
+  const auto store = [&](const char* cluster, uint64_t revision, std::string_view step) {
+    MemoryStorage& tree = two.world.at(cluster);
+    ASSERT_TRUE(EnsureDir(tree, paths::FailoverRoot()).ok());
+    ASSERT_TRUE(tree.WriteFile(paths::FailoverJournal({"1", revision}), journal(step)).ok());
+  };
+  const auto has = [&](uint64_t revision) {
+    return two.world.at("dc1").Stat(paths::FailoverJournal({"1", revision})).ok();
+  };
+  store("dc1", 1, "spool");
+  store("dc2", 3, "done");
+  two.Step(5);
+  EXPECT_FALSE(has(3)) << "not looked for all the time";
+  two.dc1.Obey(TestTopology());
+  two.Step(5);
+  EXPECT_TRUE(has(3));
+  EXPECT_FALSE(has(1));
+  store("dc2", 4, "aborted");
+  two.world.clock.Advance(std::chrono::hours(2));
+  two.Step(20);
+  EXPECT_TRUE(has(4));
 }
 
 TEST(WorkerTest, RetentionWaitsForADownstreamThatIsBehindAndRemovesWhenItHasAll) {

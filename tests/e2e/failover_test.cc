@@ -56,7 +56,7 @@ class FailoverE2eTest : public testing::Test {
     ASSERT_TRUE(site.ok()) << site.status().ToString();
     site_ = std::make_unique<DemoSite>(*std::move(site));
     services_ = std::make_unique<DemoServices>(*site_, DATABUS_PROGRAM, seams_.clock);
-    const Status ready = services_->StartAll(seams_.network, stop_);
+    const Status ready = services_->StartAll(seams_, stop_);
     ASSERT_TRUE(ready.ok()) << ready.ToString();
     traffic_ = std::make_unique<Traffic>(
         *site_, *input_, TrafficOptions{.events_per_s = 500, .duration = Milliseconds(1 << 30)},

@@ -9,12 +9,18 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <sstream>
 
 namespace databus {
 namespace {
 
 constexpr int kUnavailableExit = 77;
+
+std::vector<std::string> Words(const std::string& text) {
+  std::istringstream in(text);
+  return {std::istream_iterator<std::string>(in), {}};
+}
 
 std::vector<int> Numbers(const std::string& list) {
   std::vector<int> numbers;
@@ -25,8 +31,7 @@ std::vector<int> Numbers(const std::string& list) {
 
 RigCluster Parse(const std::string& line) {
   std::map<std::string, std::string> values;
-  std::istringstream words(line);
-  for (std::string word; words >> word;) {
+  for (const std::string& word : Words(line)) {
     const size_t equals = word.find('=');
     if (equals != std::string::npos) values[word.substr(0, equals)] = word.substr(equals + 1);
   }
@@ -65,20 +70,27 @@ Rig::Outcome Rig::Start(const std::string& options) {
     ::dup2(input[0], 0);
     ::dup2(output[1], 1);
     const std::string place = directory_ + "/rig";
-    const char* const extra = options.empty() ? nullptr : options.c_str();
-    ::execl(DATABUS_HDFS_RIG, "hdfs-rig", "start", "--foreground", "--datanodes", "2", "--dir",
-            place.c_str(), extra, nullptr);
+    std::vector<std::string> arguments = {"hdfs-rig", "start", "--foreground", "--datanodes",
+                                          "2",        "--dir", place};
+    for (std::string& word : Words(options)) arguments.push_back(std::move(word));
+    std::vector<char*> raw;
+    for (std::string& argument : arguments) raw.push_back(argument.data());
+    raw.push_back(nullptr);
+    ::execv(DATABUS_HDFS_RIG, raw.data());
     ::_exit(127);
   }
   ::close(input[0]);
   ::close(output[1]);
   input_ = input[1];
   output_ = ::fdopen(output[0], "r");
-  const std::string line = ReadLine();
-  if (!line.empty()) {
-    cluster_ = Parse(line);
-    return Outcome::kReady;
+  // One line for each.
+  const auto wanted = options.find("--clusters=2") != std::string::npos ? 2u : 1u;
+  while (clusters_.size() < wanted) {
+    const std::string line = ReadLine();
+    if (line.empty()) break;
+    clusters_.push_back(Parse(line));
   }
+  if (clusters_.size() == wanted) return Outcome::kReady;
   int status = 0;
   ::waitpid(pid_, &status, 0);
   pid_ = -1;

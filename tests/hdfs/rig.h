@@ -1,4 +1,4 @@
-// A real HDFS cluster for one test program: tools/hdfs-rig, which ends with the program.
+// Real HDFS clusters for one test program: tools/hdfs-rig, which ends with the program.
 #pragma once
 
 #include <cstdio>
@@ -26,12 +26,12 @@ struct RigCluster {
 class Rig {
  public:
   enum class Outcome { kReady, kUnavailable, kFailed };
-  // Starts one cluster with two data nodes, and `options` besides ("--ha"). kUnavailable: Hadoop
-  // cannot be had here.
+  // Starts one cluster with two data nodes, unless `options`, separated by blanks, say otherwise
+  // ("--ha", "--clusters=2"). kUnavailable: Hadoop cannot be had here.
   Outcome Start(const std::string& options);
   ~Rig();
 
-  const RigCluster& cluster() const { return cluster_; }
+  const RigCluster& cluster(size_t i = 0) const { return clusters_.at(i); }
   // Has the rig obey "kill 1 datanode1" and the like.
   void Obey(const std::string& line);
   // What Hadoop's own shell prints for these arguments.
@@ -45,7 +45,7 @@ class Rig {
   FILE* output_ = nullptr;
   int pid_ = -1;
   std::string directory_;
-  RigCluster cluster_;
+  std::vector<RigCluster> clusters_;
 };
 
 // The program's rig; started by its main(), with DATABUS_RIG_OPTIONS.

@@ -137,7 +137,7 @@ Result<Freshness> MeasureFreshness(const FreshnessOptions& options, Seams& seams
   DATABUS_ASSIGN_OR_RETURN(const DemoInput input, DemoInput::Open(""));
   StopFlag stop;
   DemoServices services(site, std::string(Child::kSelf), clock);
-  DATABUS_RETURN_IF_ERROR(services.StartAll(seams.network, stop));
+  DATABUS_RETURN_IF_ERROR(services.StartAll(seams, stop));
   AgeWatch watch(site.topology, seams);
   const BootTime begin = clock.Boot();
   Traffic traffic(

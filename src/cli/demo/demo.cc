@@ -24,6 +24,9 @@ struct Options {
   std::string failover = "no";
   uint32_t kills = 0;
   std::optional<uint64_t> seed;
+  DemoClusters clusters;
+  std::string take_away;
+  std::string bring_back;
 
   DemoStory Story() const {
     if (failover == "planned") return DemoStory::kPlanned;
@@ -44,20 +47,51 @@ std::string DefaultDirectory() {
 }
 
 constexpr std::chrono::seconds kArriveWithin{240};
+// Of clusters with servers, which have more to do.
+constexpr Milliseconds kLookAtServersEvery{500};
+
+// A command of the machine's shell; empty: none.
+std::function<Status()> ShellCommand(const std::string& command) {
+  if (command.empty()) return {};
+  return [command]() -> Status {
+    DATABUS_ASSIGN_OR_RETURN(Child child, Child::Start("/bin/sh", {"-c", command}, ""));
+    DATABUS_ASSIGN_OR_RETURN(const ChildEnd end, child.Wait());
+    if (end.exit_code == 0) return Status::Ok();
+    return {Code::kRefused, fmt::format("{}: exit {}: {}", command, end.exit_code, end.output)};
+  };
+}
 
 DemoOptions Plan(const Options& options) {
   const Milliseconds duration = options.Duration();
-  return {.traffic = {.events_per_s = options.rate, .duration = duration},
-          .strikes = {{.service = "dc1-c2", .at = duration * 3 / 10, .down = duration / 20},
-                      {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}},
-          .story = options.Story(),
-          .drill = {.kills = options.kills, .seed = options.seed.value_or(0)},
-          .arrive_within = kArriveWithin};
+  DemoOptions plan{
+      .traffic = {.events_per_s = options.rate, .duration = duration},
+      .strikes = {{.service = "dc1-c2", .at = duration * 3 / 10, .down = duration / 20},
+                  {.service = "worker-dc1", .at = duration * 5 / 10, .down = duration / 20}},
+      .story = options.Story(),
+      .absence = {ShellCommand(options.take_away), ShellCommand(options.bring_back)},
+      .drill = {.kills = options.kills, .seed = options.seed.value_or(0)},
+      .arrive_within = kArriveWithin};
+  if (!options.clusters.dc1.empty()) plan.look_every = kLookAtServersEvery;
+  return plan;
+}
+
+// Where they are not in the directory of the demo.
+std::string WhereTheClustersAre(const DemoSite& site) {
+  std::string where;
+  for (const ClusterSpec& cluster : site.topology.clusters) {
+    if (cluster.url.starts_with("file://" + site.root)) continue;
+    where += fmt::format(" {}: {}.", cluster.name, cluster.RootUrl());
+  }
+  return where;
 }
 
 Exit Demo(Options options, Io& io, Seams& seams) {
   if (options.kills > 0 && options.Story() == DemoStory::kKills) {
     io.err << "databus: --kills is for --failover planned or unplanned\n";
+    return Exit::kUsage;
+  }
+  if (options.take_away.empty() != options.bring_back.empty()) {
+    io.err << "databus: --take-away and --bring-back belong together\n";
     return Exit::kUsage;
   }
   if (!options.seed) options.seed = seams.random.Below(1'000'000'000);
@@ -66,13 +100,13 @@ Exit Demo(Options options, Io& io, Seams& seams) {
   const auto input = DemoInput::Open(options.input);
   if (!input.ok()) return Report(io, input.status());
   const auto site = MakeDemoSite(options.directory.empty() ? DefaultDirectory() : options.directory,
-                                 seams.network, seams.random);
+                                 seams.network, seams.random, options.clusters);
   if (!site.ok()) return Report(io, site.status());
   io.out << fmt::format(
-                "Two data centres in {}, two collectors and a worker each.\n"
+                "Two data centres in {}, two collectors and a worker each.{}\n"
                 "Input: {} of {}, each with a number; {} events a second for {} s{}.\n",
-                site->root, Plural(input->lines(), "line"), input->name(), Grouped(options.rate),
-                options.Duration().count(),
+                site->root, WhereTheClustersAre(*site), Plural(input->lines(), "line"),
+                input->name(), Grouped(options.rate), options.Duration().count(),
                 options.Story() == DemoStory::kKills ? "" : ", and until dc1 is back")
          << std::flush;
   if (options.kills > 0) {
@@ -122,6 +156,16 @@ CommandBody Define(CLI::App& app) {
       ->check(CLI::Range(0u, 1'000u));
   app.add_option("--seed", options->seed, "Whom and when (default: another one each time, told)")
       ->type_name("S");
+  app.add_option("--dc1", options->clusters.dc1,
+                 "The hdfsurl of dc1, new (default: a directory below DIR)")
+      ->type_name("URL");
+  app.add_option("--dc2", options->clusters.dc2, "The same of dc2")->type_name("URL");
+  app.add_option("--take-away", options->take_away,
+                 "A command for /bin/sh by which --failover takes dc1's storage away (default: "
+                 "its tree is renamed)")
+      ->type_name("COMMAND");
+  app.add_option("--bring-back", options->bring_back, "The command by which it comes back")
+      ->type_name("COMMAND");
   return [options](Io& io, Seams& seams) { return Demo(*options, io, seams); };
 }
 

@@ -134,7 +134,8 @@ std::string RenderNextSteps(const DemoSite& site, const std::string& program) {
   const std::string which = fmt::format("{} --topology {} --cluster {}", stream.name,
                                         site.topology_file, stream.Primary());
   return fmt::format(
-      "\nThe files are in {0}: conf/, the clusters dc1/ and dc2/, spool/, log/.\nTry next:\n"
+      "\nThe files are in {0}: conf/, the clusters dc1/ and dc2/ (if nowhere else), spool/, log/.\n"
+      "Try next:\n"
       "  {1} ls {2} --messages\n"
       "  {1} cat {2} | wc -l\n"
       "  {1} status --topology {3}\n"

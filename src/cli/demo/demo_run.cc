@@ -11,8 +11,6 @@
 namespace databus {
 namespace {
 
-constexpr Milliseconds kLookEvery{100};
-
 // Kills and starts again as planned.
 class Striker {
  public:
@@ -110,7 +108,8 @@ std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFig
       stage.options.story,
       {.site = stage.site,
        .services = stage.services,
-       .clock = stage.seams.clock,
+       .seams = stage.seams,
+       .absence = stage.options.absence,
        .program = stage.options.program,
        .tell = stage.events.on_event,
        .refusals = [&traffic] { return RefusalsOf(traffic); },
@@ -157,7 +156,7 @@ Status Carry(const Stage& stage, DemoReport& report, StopFlag& stop) {
       report.arrived = AllVisible(progress);
       if (report.arrived || now > deadline) break;
     }
-    if (stop.SleepUntil(clock, now + kLookEvery)) return {Code::kStopped, "stopped"};
+    if (stop.SleepUntil(clock, now + stage.options.look_every)) return {Code::kStopped, "stopped"};
   }
   report.sources = traffic.Counts();
   return Status::Ok();
@@ -185,7 +184,7 @@ Result<DemoReport> RunDemo(const DemoSite& site, const DemoInput& input, const D
                            const DemoEvents& events, Seams& seams, StopFlag& stop) {
   DemoReport report;
   DemoServices services(site, options.program, seams.clock);
-  const Status ready = services.StartAll(seams.network, stop);
+  const Status ready = services.StartAll(seams, stop);
   HopWatch watch(site.topology, seams);
   const Status carried =
       !ready.ok() ? ready

@@ -36,8 +36,11 @@ struct DemoOptions {
   // What is played after the strikes; events are sent until it is over, and `traffic.duration` at
   // least.
   DemoStory story = DemoStory::kKills;
+  Absence absence{};
   // While a command of the story runs.
   DrillOptions drill{};
+  // Between two looks at the views: each costs several calls for each of them.
+  Milliseconds look_every{100};
   // After the traffic, for all of it to become visible everywhere.
   Milliseconds arrive_within{90'000};
 };

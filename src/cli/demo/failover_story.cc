@@ -3,18 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <system_error>
 #include <utility>
 
 #include "cli/installation.h"
 #include "cluster/paths.h"
 #include "control/epoch_store.h"
-#include "storage/open.h"
 #include "telemetry/heartbeat.h"
 
 namespace databus {
@@ -40,41 +37,30 @@ std::vector<DemoService> ProcessesOf(const DemoSite& site, std::string_view dc) 
 }
 
 // A disk that is not mounted, as its users see it.
-Status MoveTree(const DemoSite& site, std::string_view from, std::string_view to) {
-  std::error_code error;
-  std::filesystem::rename(paths::Join(site.root, from), paths::Join(site.root, to), error);
-  if (!error) return Status::Ok();
-  return {Code::kRefused, fmt::format("{} in {}: {}", from, site.root, error.message())};
+enum class TreeMove : uint8_t { kAway, kBack };
+Status MoveTree(const StoryWorld& world, TreeMove move) {
+  const ClusterSpec& cluster = *world.site.topology.FindCluster(kFrom);
+  DATABUS_ASSIGN_OR_RETURN(const auto above, world.seams.open_storage(cluster.url, ""));
+  const std::string away = cluster.root_dir + ".away";
+  return move == TreeMove::kAway ? above->Rename(cluster.root_dir, away)
+                                 : above->Rename(away, cluster.root_dir);
+}
+
+Status LeaveAlone(const StoryWorld& world) {
+  return world.absence.take_away ? world.absence.take_away() : MoveTree(world, TreeMove::kAway);
+}
+Status ComeBack(const StoryWorld& world) {
+  return world.absence.bring_back ? world.absence.bring_back() : MoveTree(world, TreeMove::kBack);
 }
 
 Scene TakeAway(const StoryWorld& world) {
-  return {.title = fmt::format("kill -9 of every process of {}; its disk is away", kFrom),
+  return {.title = fmt::format("kill -9 of every process of {}; its storage is away", kFrom),
           .begin = [world] {
             for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
               DATABUS_RETURN_IF_ERROR(world.services.Kill(service.name));
             }
-            return MoveTree(world.site, kFrom, fmt::format("{}.away", kFrom));
+            return LeaveAlone(world);
           }};
-}
-
-std::string TreeOf(const DemoSite& site, std::string_view cluster) {
-  return paths::Join(paths::Join(site.root, cluster), site.topology.FindCluster(cluster)->root_dir);
-}
-
-// The newest topology that a cluster has stored; 0: none that can be seen.
-uint64_t NewestEpochAt(const DemoSite& site, std::string_view cluster) {
-  const ClusterSpec& spec = *site.topology.FindCluster(cluster);
-  const auto tree = OpenStorage(spec.url, spec.root_dir);
-  if (!tree.ok()) return 0;
-  const auto newest = NewestEpoch(**tree);
-  return newest.ok() ? newest->value_or(0) : 0;
-}
-
-// A command that changes the topology needs one.
-Scene AwaitTopology(const StoryWorld& world) {
-  return {.is_over = [world]() -> Result<bool> {
-    return NewestEpochAt(world.site, kFrom) > 0 && NewestEpochAt(world.site, kTo) > 0;
-  }};
 }
 
 struct Beat {
@@ -82,14 +68,14 @@ struct Beat {
   uint64_t epoch = 0;  // of the topology it obeys
 };
 
-// What each process of dc1 last said in its tree; one that never spoke is left out.
-std::map<std::string, Beat> HeartbeatsOfDc1(const DemoSite& site) {
+// What each process of a data centre last said in its tree; one that never spoke is left out.
+std::map<std::string, Beat> HeartbeatsOf(const DemoSite& site, std::string_view dc, Storage& tree) {
   std::map<std::string, Beat> beats;
-  for (const DemoService& service : ProcessesOf(site, kFrom)) {
+  for (const DemoService& service : ProcessesOf(site, dc)) {
     const std::string process =
         service.command == "worker" ? service.name : fmt::format("collector-{}", service.name);
-    const std::string path = paths::Join(TreeOf(site, kFrom), paths::StatusFile(process));
-    const auto text = ReadTextFile(path);
+    const std::string path = paths::StatusFile(process);
+    const auto text = tree.ReadFile(path);
     if (!text.ok()) continue;
     const auto beat = DecodeHeartbeat(*text, path);
     if (beat.ok()) {
@@ -101,25 +87,63 @@ std::map<std::string, Beat> HeartbeatsOfDc1(const DemoSite& site) {
 
 // Over when each of them has spoken again and obeys what was decided meanwhile.
 Scene BringBack(const StoryWorld& world) {
-  const auto before = std::make_shared<std::map<std::string, Beat>>();
-  return {.title = fmt::format("{} is back: its disk, and its processes", kFrom),
-          .begin =
-              [world, before] {
-                DATABUS_RETURN_IF_ERROR(MoveTree(world.site, fmt::format("{}.away", kFrom), kFrom));
-                *before = HeartbeatsOfDc1(world.site);
-                for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
-                  DATABUS_RETURN_IF_ERROR(world.services.Start(service.name));
-                }
-                return Status::Ok();
-              },
-          .is_over = [world, before]() -> Result<bool> {
-            const uint64_t newest = NewestEpochAt(world.site, kTo);
-            const std::map<std::string, Beat> now = HeartbeatsOfDc1(world.site);
-            return std::ranges::all_of(*before, [&](const auto& said) {
+  struct Seen {
+    std::unique_ptr<Storage> from;
+    std::unique_ptr<Storage> to;
+    std::map<std::string, Beat> before;
+  };
+  const auto seen = std::make_shared<Seen>();
+  return {.title = fmt::format("{} is back: its storage, and its processes", kFrom),
+          .begin = [world, seen]() -> Status {
+            DATABUS_RETURN_IF_ERROR(ComeBack(world));
+            const Topology& topology = world.site.topology;
+            DATABUS_ASSIGN_OR_RETURN(seen->from,
+                                     OpenCluster(world.seams, topology, std::string(kFrom)));
+            DATABUS_ASSIGN_OR_RETURN(seen->to,
+                                     OpenCluster(world.seams, topology, std::string(kTo)));
+            seen->before = HeartbeatsOf(world.site, kFrom, *seen->from);
+            for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
+              DATABUS_RETURN_IF_ERROR(world.services.Start(service.name));
+            }
+            return Status::Ok();
+          },
+          .is_over = [world, seen]() -> Result<bool> {
+            const auto newest = NewestEpoch(*seen->to);
+            if (newest.status().unknown()) return false;
+            DATABUS_RETURN_IF_ERROR(newest.status());
+            const std::map<std::string, Beat> now = HeartbeatsOf(world.site, kFrom, *seen->from);
+            return std::ranges::all_of(seen->before, [&](const auto& said) {
               const auto again = now.find(said.first);
               return again != now.end() && again->second.written != said.second.written &&
-                     again->second.epoch >= newest;
+                     again->second.epoch >= newest->value_or(0);
             });
+          }};
+}
+
+// A plan is refused as long as a process has not said that it obeys what is stored: on a slow
+// machine, in the first seconds.
+Scene AwaitObedience(const StoryWorld& world) {
+  const auto trees = std::make_shared<std::map<std::string, std::unique_ptr<Storage>>>();
+  return {.begin = [world, trees]() -> Status {
+            for (const std::string_view dc : {kFrom, kTo}) {
+              DATABUS_ASSIGN_OR_RETURN(
+                  (*trees)[std::string(dc)],
+                  OpenCluster(world.seams, world.site.topology, std::string(dc)));
+            }
+            return Status::Ok();
+          },
+          .is_over = [world, trees]() -> Result<bool> {
+            for (const auto& [dc, tree] : *trees) {
+              const auto newest = NewestEpoch(*tree);
+              if (!newest.ok() || !*newest) return false;
+              const std::map<std::string, Beat> beats = HeartbeatsOf(world.site, dc, *tree);
+              const bool all = beats.size() == ProcessesOf(world.site, dc).size() &&
+                               std::ranges::all_of(beats, [&](const auto& beat) {
+                                 return beat.second.epoch >= **newest;
+                               });
+              if (!all) return false;
+            }
+            return true;
           }};
 }
 
@@ -178,11 +202,11 @@ Scene Measured(const StoryWorld& world, const Move& move, LateArgs args) {
   const auto before = std::make_shared<Before>();
   const auto first = std::make_shared<std::optional<Milliseconds>>();
   const auto since = [world, before] {
-    return std::chrono::duration_cast<Milliseconds>(world.clock.Boot() - before->at);
+    return std::chrono::duration_cast<Milliseconds>(world.seams.clock.Boot() - before->at);
   };
   Scene scene = Drilled(world, move.way, std::move(args));
   scene.begin = [world, before, move, begin = std::move(scene.begin)] {
-    *before = {world.clock.Boot(), world.refusals(), world.merged(move.to)};
+    *before = {world.seams.clock.Boot(), world.refusals(), world.merged(move.to)};
     return begin();
   };
   scene.is_over = [=, is_over = std::move(scene.is_over)]() -> Result<bool> {
@@ -266,19 +290,23 @@ std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
   switch (story) {
     case DemoStory::kKills: return {};
     case DemoStory::kPlanned:
-      return {AwaitTopology(world),
+      return {AwaitObedience(world),
               Measured(world, {"failover", "failover", kTo},
                        Now({"failover", "run", "--from", std::string(kFrom), "--to",
                             std::string(kTo), "--yes"})),
               TakeAway(world),
-              Pause(world.clock, kWhile),
+              Pause(world.seams.clock, kWhile),
               BringBack(world),
               FailBack(world),
-              Pause(world.clock, kWhile)};
+              Pause(world.seams.clock, kWhile)};
     case DemoStory::kUnplanned:
-      return {AwaitTopology(world),       TakeAway(world),  AcceptAndMove(world),
-              Pause(world.clock, kWhile), BringBack(world), FailBack(world),
-              Pause(world.clock, kWhile)};
+      return {AwaitObedience(world),
+              TakeAway(world),
+              AcceptAndMove(world),
+              Pause(world.seams.clock, kWhile),
+              BringBack(world),
+              FailBack(world),
+              Pause(world.seams.clock, kWhile)};
   }
   return {};
 }

@@ -11,6 +11,7 @@
 #include "cli/demo/services.h"
 #include "cli/demo/site.h"
 #include "cli/demo/story.h"
+#include "cli/seams.h"
 
 namespace databus {
 
@@ -18,6 +19,13 @@ enum class DemoStory : uint8_t {
   kKills,      // nothing but processes that are killed
   kPlanned,    // databus failover, dc1 goes, dc1 comes back, databus failback
   kUnplanned,  // dc1 goes, databus failover --unplanned, dc1 comes back, databus failback
+};
+
+// How dc1's storage is taken away, and how it comes back. Empty: its tree is renamed, which is what
+// a disk that is not mounted looks like.
+struct Absence {
+  std::function<Status()> take_away{};
+  std::function<Status()> bring_back{};
 };
 
 // What a command took.
@@ -38,7 +46,8 @@ struct StoryFigures {
 struct StoryWorld {
   const DemoSite& site;
   DemoServices& services;
-  const Clock& clock;
+  Seams& seams;
+  Absence absence;
   std::string program;
   Tell tell;
   std::function<uint64_t()> refusals;  // of all producers so far

@@ -35,8 +35,13 @@ int64_t LagAt(std::vector<int64_t> lags_ms, double share) {
 
 HopWatch::HopWatch(const Topology& topology, Seams& seams) : seams_(seams) {
   for (const HopView& view : HopViews(topology)) {
-    auto storage = OpenCluster(seams, topology, view.cluster);
-    if (storage.ok()) all_.push_back({.where = view, .storage = std::move(*storage)});
+    std::unique_ptr<Storage>& storage = clusters_[view.cluster];
+    if (storage == nullptr) {
+      auto opened = OpenCluster(seams, topology, view.cluster);
+      if (!opened.ok()) continue;
+      storage = *std::move(opened);
+    }
+    all_.push_back({.where = view, .storage = storage.get()});
   }
 }
 
@@ -56,31 +61,40 @@ void HopWatch::LookAt(Watched& watched) {
       ListMinutes(*watched.storage, paths::Stream(watched.where.view(), watched.where.stream),
                   watched.newest, kLastMinute);
   if (!minutes.ok() || minutes->empty()) return;
-  for (const Minute minute : *minutes) LookAtMinute(watched, minute);
-  if (minutes->back() == watched.newest) return;
-  watched.newest = minutes->back();
+  Minute newest = watched.newest;
+  for (const Minute minute : *minutes) {
+    newest = minute;
+    if (!LookAtMinute(watched, minute)) break;  // begins here again at the next look
+  }
+  if (newest == watched.newest) return;
+  watched.newest = newest;
   const std::string directory =
       paths::MinuteDir(watched.where.view(), watched.where.stream, watched.newest);
   std::erase_if(watched.seen,
                 [&](const std::string& path) { return paths::Parent(path) != directory; });
 }
 
-void HopWatch::LookAtMinute(Watched& watched, Minute minute) {
+bool HopWatch::LookAtMinute(Watched& watched, Minute minute) {
   const HopView& where = watched.where;
   const auto files =
       ListMinuteFiles(*watched.storage, paths::MinuteDir(where.view(), where.stream, minute));
-  if (!files.ok()) return;
+  if (!files.ok()) return files.code() == Code::kNotFound;
+  bool whole = true;
   for (const DirEntry& file : *files) {
     const std::string path = paths::MinuteFile(where.view(), where.stream, minute, file.name);
     if (watched.seen.contains(path)) continue;
     const auto header = ReadSealedHeader(*watched.storage, path);
-    if (!header.ok()) continue;
+    if (!header.ok()) {
+      whole = whole && !header.unknown();
+      continue;
+    }
     watched.seen.insert(path);
     const int64_t lag_ms = (seams_.clock.Wall() - header->header.last_accepted).count();
     watched.count.messages += header->header.messages;
     watched.count.lags_ms.push_back(lag_ms);
     watched.recent_lags_ms.emplace_back(seams_.clock.Boot(), lag_ms);
   }
+  return whole;
 }
 
 HopCount HopWatch::Count(std::string_view stream, Hop hop) const {

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -55,16 +56,18 @@ class HopWatch {
  private:
   struct Watched {
     HopView where;
-    std::unique_ptr<Storage> storage;
+    Storage* storage = nullptr;
     Minute newest = Minute(0);
     std::set<std::string> seen = {};  // paths, of `newest` and later
     HopCount count = {};
     std::deque<std::pair<BootTime, int64_t>> recent_lags_ms = {};  // with when they were seen
   };
   void LookAt(Watched& watched);
-  void LookAtMinute(Watched& watched, Minute minute);
+  // Whether all of it could be looked at.
+  bool LookAtMinute(Watched& watched, Minute minute);
 
   Seams& seams_;
+  std::map<std::string, std::unique_ptr<Storage>> clusters_;
   std::vector<Watched> all_;
 };
 

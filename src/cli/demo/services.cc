@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <csignal>
-#include <filesystem>
-
+#include "cli/installation.h"
 #include "cluster/paths.h"
+#include "commit/cluster_id.h"
 
 namespace databus {
 namespace {
@@ -19,25 +19,29 @@ constexpr Milliseconds kLookEvery{50};
 DemoServices::DemoServices(const DemoSite& site, std::string program, const Clock& clock)
     : site_(site), program_(std::move(program)), clock_(clock) {}
 
-Status DemoServices::StartAll(Network& network, StopFlag& stop) {
+Status DemoServices::StartAll(Seams& seams, StopFlag& stop) {
   for (const auto* services : {&site_.workers, &site_.collectors}) {
     for (const DemoService& service : *services) DATABUS_RETURN_IF_ERROR(Start(service.name));
   }
-  return WaitUntilReady(network, stop);
+  return WaitUntilReady(seams, stop);
 }
 
-Status DemoServices::WaitUntilReady(Network& network, StopFlag& stop) const {
+Status DemoServices::WaitUntilReady(Seams& seams, StopFlag& stop) const {
+  std::map<std::string, std::unique_ptr<Storage>> trees;
+  for (const ClusterSpec& cluster : site_.topology.clusters) {
+    DATABUS_ASSIGN_OR_RETURN(trees[cluster.name], OpenCluster(seams, site_.topology, cluster.name));
+  }
   const BootTime deadline = clock_.Boot() + kStartWithin;
   for (;;) {
     std::string missing;
-    for (const ClusterSpec& cluster : site_.topology.clusters) {
-      const std::string root = paths::Join(paths::Join(site_.root, cluster.name), cluster.root_dir);
-      if (!std::filesystem::exists(paths::Join(root, paths::ClusterId()))) missing = cluster.name;
+    for (const auto& [cluster, tree] : trees) {
+      if (!ReadClusterId(*tree).ok()) missing = cluster;
     }
     for (const DemoService& collector : site_.collectors) {
-      const auto connected = network.Connect({.host = "127.0.0.1",
-                                              .port = collector.port,
-                                              .deadline = clock_.Boot() + std::chrono::seconds(1)});
+      const auto connected =
+          seams.network.Connect({.host = "127.0.0.1",
+                                 .port = collector.port,
+                                 .deadline = clock_.Boot() + std::chrono::seconds(1)});
       if (!connected.ok()) missing = collector.name;
     }
     if (missing.empty()) return Status::Ok();

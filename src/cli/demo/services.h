@@ -10,6 +10,7 @@
 #include "base/sync.h"
 #include "cli/bench/child.h"
 #include "cli/demo/site.h"
+#include "cli/seams.h"
 
 namespace databus {
 
@@ -22,7 +23,7 @@ class DemoServices {
 
   // Starts all, workers first, and waits until each worker's cluster and each collector's port is
   // there. kUnavailable: not within 120 s, or a process ended; the message names its log.
-  Status StartAll(Network& network, StopFlag& stop);
+  Status StartAll(Seams& seams, StopFlag& stop);
   Status Start(const std::string& name);
   // kill -9.
   Status Kill(const std::string& name);
@@ -34,7 +35,7 @@ class DemoServices {
   Status StopAll();
 
  private:
-  Status WaitUntilReady(Network& network, StopFlag& stop) const;
+  Status WaitUntilReady(Seams& seams, StopFlag& stop) const;
 
   const DemoSite& site_;
   const std::string program_;

@@ -62,14 +62,25 @@ Result<Fd> Claim(const fs::path& directory) {
   return lock;
 }
 
+// The examples have each cluster in a directory of the site.
+ExampleValues PlacesOf(const std::string& root, const DemoClusters& clusters) {
+  ExampleValues values;
+  if (!clusters.dc1.empty()) values.emplace_back("file://@ROOT@/dc1", clusters.dc1);
+  if (!clusters.dc2.empty()) values.emplace_back("file://@ROOT@/dc2", clusters.dc2);
+  values.emplace_back("@ROOT@", root);
+  return values;
+}
+
 Status WriteDataCentre(DemoSite& site, const std::string& dc, FreePorts& ports) {
+  const std::string& url = site.topology.FindCluster(dc)->url;
   const std::string conf = paths::Join(site.root, "conf");
   for (const char* number : {"c1", "c2"}) {
     DATABUS_ASSIGN_OR_RETURN(const uint16_t port, ports.Next());
     const std::string name = fmt::format("{}-{}", dc, number);
     const std::string config = paths::Join(conf, fmt::format("scribe-{}.conf", name));
     DATABUS_RETURN_IF_ERROR(
-        Write(config, Filled(kExampleCollector, {{"@ROOT@", site.root},
+        Write(config, Filled(kExampleCollector, {{"file://@ROOT@/@DC@", url},
+                                                 {"@ROOT@", site.root},
                                                  {"@DC@", dc},
                                                  {"@NAME@", name},
                                                  {"@PORT@", std::to_string(port)}})));
@@ -108,7 +119,8 @@ const DemoService* DemoSite::Find(std::string_view name) const {
   return nullptr;
 }
 
-Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random) {
+Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random,
+                              const DemoClusters& clusters) {
   std::error_code error;
   const fs::path root = fs::weakly_canonical(fs::absolute(directory), error);
   DemoSite site;
@@ -116,7 +128,7 @@ Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Ra
   site.root = root.string();
   const std::string conf = paths::Join(site.root, "conf");
   site.topology_file = paths::Join(conf, "databus.xml");
-  const std::string topology = Filled(kExampleTopology, {{"@ROOT@", site.root}});
+  const std::string topology = Filled(kExampleTopology, PlacesOf(site.root, clusters));
   DATABUS_RETURN_IF_ERROR(Write(site.topology_file, topology));
   DATABUS_ASSIGN_OR_RETURN(site.topology, ParseTopology(topology, site.topology_file));
   FreePorts ports(network, random);

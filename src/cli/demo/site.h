@@ -2,6 +2,7 @@
 // in. Two data centres, two collectors and a worker each, below one directory of this machine:
 //   conf/  the filled-in files      dc1/, dc2/  the clusters      spool/  the collectors' spools
 //   log/   what each process says
+// The clusters may lie elsewhere, in HDFS.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +41,16 @@ struct DemoSite {
 using ExampleValues = std::vector<std::pair<std::string_view, std::string>>;
 std::string Filled(std::string_view text, const ExampleValues& values);
 
+// The `hdfsurl` of each data centre, without a '/' at its end; empty: its directory of the site.
+struct DemoClusters {
+  std::string dc1{};
+  std::string dc2{};
+};
+
 // Makes `directory` from nothing: with parents, and empty if an earlier demo was there. kRefused,
-// nothing changed: it holds something else, or a demo that is running.
-Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random);
+// nothing changed: it holds something else, or a demo that is running. Of clusters that lie
+// elsewhere nothing is touched: a demo wants them new, without a tree at their `rootdir`.
+Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random,
+                              const DemoClusters& clusters = {});
 
 }  // namespace databus

@@ -417,7 +417,11 @@ TEST_F(FailoverCliTest, WhenTheTargetDiesInTheMiddleItIsAbortedWithoutIt) {
   const Ran resumed = Run({"failover", "resume"});
   EXPECT_EQ(resumed.code, 1);
   EXPECT_THAT(resumed.err, HasSubstr("cluster dc2 does not answer"));
-  const Ran aborted = Run({"failover", "abort", "--yes"});
+  // It may only be out of reach from here, and go on there.
+  const Ran refused = Run({"failover", "abort", "--yes"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("'databus failover abort --without dc2'"));
+  const Ran aborted = Run({"failover", "abort", "--without", "dc2", "--yes"});
   EXPECT_EQ(aborted.code, 0) << aborted.err;
   EXPECT_TRUE(At("dc1").stored.modes.empty());
   world_.trees["dc2"] = std::move(dc2);

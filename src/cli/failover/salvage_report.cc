@@ -9,7 +9,9 @@
 #include "cli/failover/verification.h"
 #include "cli/table.h"
 #include "cli/verify_observe.h"
+#include "commit/cluster_id.h"
 #include "telemetry/iso_time.h"
+#include "worker/eras.h"
 
 namespace databus {
 namespace {
@@ -68,17 +70,48 @@ class Account {
       account.why = fmt::format("cluster {} does not answer: {}", lost, tree.why_away);
       return account;
     }
-    for (const StreamSpec& stream : StreamsToVerify(journal_, topology_)) {
-      if (stream.name == line.stream) OfStream(stream, account);
+    const auto stream = StreamOf(line.stream);
+    if (!stream) {
+      account.why = "the stream is not configured any more";
+    } else if (line.what == LossLine::What::kMinutes && !IsCompared(*stream)) {
+      account.why = fmt::format("{} has not compared its minutes with those of {} yet", lost,
+                                stream->Primary());
+    } else {
+      OfStream(*stream, account);
     }
     return account;
   }
 
  private:
+  // As it is now, with the sources that it had.
+  std::optional<StreamSpec> StreamOf(const std::string& name) const {
+    const StreamSpec* const now = topology_.FindStream(name);
+    const failover::StreamChange* const change = journal_.change.Find(name);
+    if (now == nullptr || change == nullptr) return std::nullopt;
+    StreamSpec stream = *now;
+    for (const SourceSpec& source : change->before.sources) {
+      if (!stream.HasSource(source.cluster)) stream.sources.push_back(source);
+    }
+    return stream;
+  }
+
+  // P32: by then what the lost cluster had published alone is set aside, and not before.
+  bool IsCompared(const StreamSpec& stream) const {
+    Storage& tree = *desk_.Tree(journal_.change.from);
+    const auto identity = ReadClusterId(tree);
+    if (!identity.ok()) return false;
+    const auto eras = ReadEras(tree, GroupOf(stream.name, identity->groups));
+    if (!eras.ok()) return false;
+    const auto era = eras->streams.find(stream.name);
+    return era != eras->streams.end() && era->second == EraOf(stream);
+  }
+
   void OfStream(const StreamSpec& stream, SalvageLine& account) {
     // What was delivered shortly before the cut may not have been merged by then.
-    const Minute cut = account.line.after.value_or(kFirstMinute);
-    const Minute from = account.line.after ? cut + (-kLateMinutes) : kFirstMinute;
+    const bool stays = !account.line.after && !account.line.holder.empty();
+    const Minute cut =
+        stays ? Minute::Of(journal_.started) : account.line.after.value_or(kFirstMinute);
+    const Minute from = stays || account.line.after ? cut + (-kLateMinutes) : kFirstMinute;
     const SeenStream seen = observer_.Observe(stream, from);
     const SeenView* const merged = seen.Find(stream.Primary(), View::kMerged);
     if (merged == nullptr || !merged->unreadable.empty()) {

@@ -38,6 +38,12 @@ Exit DriveOn(FailoverSession& session, const Journal& journal, const FailoverOpt
   return Exit::kFailed;
 }
 
+// Before the swap the old primary has to hand over all that it has.
+bool IsStillAsked(const Journal& journal, const std::string& cluster) {
+  return journal.kind != failover::Kind::kUnplanned && cluster == journal.change.from &&
+         !failover::MayHaveSwapped(journal);
+}
+
 Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const auto session = FailoverSession::Open(options.topology_file, seams);
   if (!session.ok()) return Report(io, session.status());
@@ -51,6 +57,13 @@ Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   }
   for (const std::string& name : options.request.without) {
     if (std::ranges::count(journal->without, name) > 0) continue;
+    if (IsStillAsked(*journal, name)) {
+      return Report(io, {Code::kRefused,
+                         fmt::format("--without {0}: {1} still waits for what {0} has to give. If "
+                                     "it is lost: 'databus {2} abort', then 'databus failover plan "
+                                     "--unplanned'",
+                                     name, journal->id, WayName(way))});
+    }
     journal->without.push_back(name);
     journal->Note(seams.clock.Wall(), "goes on without " + name);
   }

@@ -24,9 +24,9 @@ constexpr int64_t kSlackMinutes = 2;
 
 constexpr size_t kAlarmsMax = 20;  // told one by one; all are counted
 
-// What an unplanned failover finds missing is merged anew when the new primary comes to it, which
-// is known. A minute that its cluster cannot close, since its worker is gone, is never come to:
-// after two whole passes what is missing is called so.
+// What an unplanned failover finds missing, or a failback soon after one, is merged anew when the
+// new primary comes to it, which is known. A minute that its cluster cannot close, since its worker
+// is gone, is never come to: after two whole passes what is missing is called so.
 constexpr std::chrono::minutes kLookedThroughWithin = 2 * kSalvagePassInterval;
 
 // From where on it is looked: a little before it began, or where the new primary began.
@@ -34,7 +34,8 @@ Minute FirstMinute(const Journal& journal) {
   Minute first = Minute::Of(journal.started);
   if (journal.kind == failover::Kind::kUnplanned) {
     for (const auto& [stream, cut] : journal.cuts) {
-      if (cut) first = std::min(first, *cut);
+      // One that never had a minute says nothing of where the others began.
+      if (cut && *cut != kFirstMinute.Next()) first = std::min(first, *cut);
     }
   }
   return first + (-kSlackMinutes);
@@ -152,8 +153,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
   }
   if (!begun_) begun_ = seams_.clock.Boot();
-  const bool anew = journal.kind == failover::Kind::kUnplanned &&
-                    seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
+  const bool anew = seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;

@@ -285,6 +285,7 @@ std::vector<Status> CompleteFiles(const Cluster& cluster, std::span<OpenFile* co
   std::vector<size_t> open;
   open.reserve(files.size());
   for (size_t i = 0; i < files.size(); ++i) open.push_back(i);
+  std::string_view counted_as;
   for (Milliseconds pause = kFirstPause; !open.empty();
        pause = std::min(2 * pause, kLongestPause)) {
     std::vector<wire::CompleteRequest> requests;
@@ -294,9 +295,13 @@ std::vector<Status> CompleteFiles(const Cluster& cluster, std::span<OpenFile* co
     std::vector<RpcCall> calls;
     calls.reserve(open.size());
     for (size_t i = 0; i < open.size(); ++i) {
-      calls.push_back({.method = "complete", .request = &requests[i], .answer = &completed[i]});
+      calls.push_back({.method = "complete",
+                       .request = &requests[i],
+                       .answer = &completed[i],
+                       .counted_as = counted_as});
     }
     cluster.name_node.Run(calls);
+    counted_as = "complete (again)";  // the data nodes had not reported the blocks yet
     std::vector<size_t> still_open;
     for (size_t i = 0; i < open.size(); ++i) {
       answers[open[i]] = calls[i].status;

@@ -83,10 +83,18 @@ class Batch {
   std::vector<RpcCall> calls_;
 };
 
+// With its calls counted where they are to be.
+HdfsOptions Counted(HdfsOptions options) {
+  if (options.calls == nullptr) return options;
+  options.name_nodes.on_call = [calls = options.calls, tree = options.url + options.root](
+                                   std::string_view method) { calls->Add(tree, method); };
+  return options;
+}
+
 class HdfsStorage final : public Storage {
  public:
   HdfsStorage(HdfsOptions options, const Clock& clock, Random& random)
-      : options_(std::move(options)),
+      : options_(Counted(std::move(options))),
         clock_(clock),
         random_(random),
         name_node_(options_.name_nodes, clock, random),
@@ -131,10 +139,16 @@ class HdfsStorage final : public Storage {
   std::vector<Status> WriteSome(std::span<const SmallFile> files,
                                 const wire::ServerDefaults& defaults);
 
+  std::vector<Status> LookForEach(std::span<const std::string> paths,
+                                  std::span<const size_t> which);
+  std::optional<std::vector<Status>> LookAtParent(std::span<const std::string> paths,
+                                                  std::span<const size_t> which);
   Result<wire::DirectoryListing> ListPage(const std::string& full, const std::string& after,
                                           bool* found);
   Result<std::optional<std::vector<wire::FileStatus>>> TryListPages(const std::string& full);
-  Result<std::unique_ptr<FileReader>> TryOpen(const std::string& path);
+  enum class Name : uint8_t { kPresent, kAbsent };
+  // Sets `name` to what the name node has said of it.
+  Result<std::unique_ptr<FileReader>> TryOpen(const std::string& path, Name& name);
 
   const HdfsOptions options_;
   const Clock& clock_;
@@ -307,7 +321,7 @@ Result<wire::ServerDefaults> HdfsStorage::Defaults() {
   return *defaults_;
 }
 
-Result<std::unique_ptr<FileReader>> HdfsStorage::TryOpen(const std::string& path) {
+Result<std::unique_ptr<FileReader>> HdfsStorage::TryOpen(const std::string& path, Name& name) {
   DATABUS_RETURN_IF_ERROR(Defaults().status());
   wire::GetLocatedFileInfoRequest request;
   request.set_path(Full(path));
@@ -315,7 +329,8 @@ Result<std::unique_ptr<FileReader>> HdfsStorage::TryOpen(const std::string& path
   wire::GetFileInfoAnswer answer;
   DATABUS_RETURN_IF_ERROR(
       name_node_.Run({.method = "getLocatedFileInfo", .request = &request, .answer = &answer}));
-  if (!answer.has_status()) return Status(Code::kNotFound, "not there");
+  name = answer.has_status() ? Name::kPresent : Name::kAbsent;
+  if (name == Name::kAbsent) return Status(Code::kNotFound, "not there");
   if (answer.status().type() != kFileType) return Status(Code::kRefused, "not a regular file");
   DATABUS_RETURN_IF_ERROR(CheckPlain(answer.status()));
   return hdfs::ReaderOf(cluster_, Describe() + ": read " + path, answer.status(), ClientName());
@@ -324,12 +339,12 @@ Result<std::unique_ptr<FileReader>> HdfsStorage::TryOpen(const std::string& path
 Result<std::unique_ptr<FileReader>> HdfsStorage::Open(const std::string& path) {
   constexpr int kTriesMax = 5;
   DATABUS_RETURN_IF_ERROR(CheckName(path));
-  auto reader = TryOpen(path);
+  Name name = Name::kAbsent;
+  auto reader = TryOpen(path, name);
   // A file that was replaced while it was being opened is gone; the name is not.
-  for (int i = 1; i < kTriesMax && reader.code() == Code::kNotFound; ++i) {
-    const auto found = Look(Full(path));
-    if (!found.ok() || !*found) break;
-    reader = TryOpen(path);
+  for (int i = 1; i < kTriesMax && reader.code() == Code::kNotFound && name == Name::kPresent;
+       ++i) {
+    reader = TryOpen(path, name);
   }
   if (!reader.ok()) return Explain("open", path, reader.status());
   return reader;
@@ -453,26 +468,58 @@ Status HdfsStorage::Replace(const std::string& path, std::string_view content) {
 
 // --- Changes of the tree
 
-std::vector<Status> HdfsStorage::MakeDirs(std::span<const std::string> paths) {
+// For each path: ok when nothing is there, and it may be made.
+std::vector<Status> HdfsStorage::LookForEach(std::span<const std::string> paths,
+                                             std::span<const size_t> which) {
   Batch<wire::GetFileInfoRequest, wire::GetFileInfoAnswer> looks("getFileInfo");
+  for (const size_t i : which) looks.Add().set_path(Full(paths[i]));
+  looks.Run(name_node_);
+  std::vector<Status> answers;
+  for (size_t i = 0; i < looks.size(); ++i) {
+    answers.push_back(looks.status(i).ok() && looks.answer(i).has_status()
+                          ? Status(Code::kExists, "it is there")
+                          : looks.status(i));
+  }
+  return answers;
+}
+
+// The same of many in one directory, which costs one call; nothing: they are not, or it did not
+// work.
+std::optional<std::vector<Status>> HdfsStorage::LookAtParent(std::span<const std::string> paths,
+                                                             std::span<const size_t> which) {
+  constexpr size_t kWorthIt = 3;
+  if (which.size() < kWorthIt) return std::nullopt;
+  const std::string_view parent = ParentOf(paths[which.front()]);
+  for (const size_t i : which) {
+    if (ParentOf(paths[i]) != parent) return std::nullopt;
+  }
+  const auto entries = List(std::string(parent));
+  if (!entries.ok()) return std::nullopt;
+  std::set<std::string_view> there;
+  for (const DirEntry& entry : *entries) there.insert(entry.name);
+  std::vector<Status> answers;
+  for (const size_t i : which) {
+    const std::string_view name =
+        std::string_view(paths[i]).substr(parent.empty() ? 0 : parent.size() + 1);
+    answers.push_back(there.contains(name) ? Status(Code::kExists, "it is there") : Status::Ok());
+  }
+  return answers;
+}
+
+std::vector<Status> HdfsStorage::MakeDirs(std::span<const std::string> paths) {
   std::vector<Status> answers;
   std::vector<size_t> looked;
   for (const std::string& path : paths) {
     answers.push_back(CheckChange(path, Code::kExists));
-    if (!answers.back().ok()) continue;
-    looks.Add().set_path(Full(path));
-    looked.push_back(answers.size() - 1);
+    if (answers.back().ok()) looked.push_back(answers.size() - 1);
   }
-  looks.Run(name_node_);
+  auto looks = LookAtParent(paths, looked);
+  if (!looks) looks = LookForEach(paths, looked);
   Batch<wire::MkdirsRequest, wire::BooleanAnswer> batch("mkdirs");
   std::vector<size_t> made;
-  for (size_t i = 0; i < looks.size(); ++i) {
-    answers[looked[i]] = looks.status(i);
-    if (!looks.status(i).ok()) continue;
-    if (looks.answer(i).has_status()) {
-      answers[looked[i]] = {Code::kExists, "it is there"};
-      continue;
-    }
+  for (size_t i = 0; i < looked.size(); ++i) {
+    answers[looked[i]] = (*looks)[i];
+    if (!(*looks)[i].ok()) continue;
     wire::MkdirsRequest& request = batch.Add();
     request.set_path(Full(paths[looked[i]]));
     request.mutable_permission()->set_mode(kDirectoryMode);

@@ -35,6 +35,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "storage/calls.h"
 #include "storage/hdfs/data_nodes.h"
 #include "storage/hdfs/rpc_client.h"
 #include "storage/storage.h"
@@ -49,6 +50,8 @@ struct HdfsOptions {
   // Of new files; as the cluster has it when not set.
   std::optional<uint32_t> replication{};
   std::optional<uint64_t> block_bytes{};
+  // Where calls are counted; may be null.
+  std::shared_ptr<StorageCalls> calls{};
 };
 
 // Touches nothing. The clock and the source of randomness must live as long as the storage.

@@ -83,16 +83,19 @@ CallKey RpcClient::NewKey() {
 }
 
 Result<std::shared_ptr<RpcConnection>> RpcClient::Connect(const Endpoint& endpoint) {
-  const BootTime deadline = clock_.Boot() + options_.patience.connect;
+  const bool doubted = away_;
+  const Milliseconds patience = doubted ? options_.patience.away : options_.patience.connect;
+  const BootTime deadline = clock_.Boot() + patience;
   const CallKey key = NewKey();
   DATABUS_ASSIGN_OR_RETURN(
       auto connection,
       RpcConnection::Open(endpoint, {options_.user, key.client_id}, clock_, deadline));
-  if (options_.name_nodes.size() == 1) return connection;
+  if (options_.name_nodes.size() == 1 && !doubted) return connection;
   std::string request;
   AppendDelimited(wire::Empty(), request);
   RpcExchange exchange{.key = key, .method = "getHAServiceState", .request = request};
-  DATABUS_RETURN_IF_ERROR(connection->Run({&exchange, 1}, options_.patience.connect));
+  Count(exchange.method);
+  DATABUS_RETURN_IF_ERROR(connection->Run({&exchange, 1}, patience));
   wire::HaServiceStateAnswer state;
   const RpcCall call{.method = exchange.method, .answer = &state};
   DATABUS_RETURN_IF_ERROR(StatusOfAnswer(exchange, call, endpoint.ToString()));
@@ -123,6 +126,10 @@ void RpcClient::GiveUp(const std::shared_ptr<RpcConnection>& bad) {
   current_ = (current_ + 1) % options_.name_nodes.size();
 }
 
+void RpcClient::Count(std::string_view method) const {
+  if (options_.on_call) options_.on_call(method);
+}
+
 Status RpcClient::TryOnce(Attempts& attempts, std::span<RpcCall> calls) {
   DATABUS_ASSIGN_OR_RETURN(const auto connection, Connection());
   const Status ran = connection->Run(attempts.exchanges, options_.patience.answer);
@@ -133,8 +140,10 @@ Status RpcClient::TryOnce(Attempts& attempts, std::span<RpcCall> calls) {
   for (size_t i = 0; i < attempts.exchanges.size(); ++i) {
     RpcExchange& exchange = attempts.exchanges[i];
     RpcCall& call = calls[attempts.indices[i]];
+    if (exchange.sent) Count(call.counted_as.empty() ? call.method : call.counted_as);
     if (exchange.answered) {
       ++answered_;
+      away_ = false;
       const Reaction reaction = exchange.error ? ReactionTo(*exchange.error) : Reaction::kFinal;
       if (reaction == Reaction::kFinal) {
         call.status = StatusOfAnswer(exchange, call, name_);
@@ -173,13 +182,17 @@ void RpcClient::Run(std::span<RpcCall> calls) {
   while (!attempts.done()) {
     const Status why = TryOnce(attempts, calls);
     if (attempts.done()) return;
-    const auto most = attempts.may_be_executed ? options_.patience.sent : options_.patience.unsent;
+    const Milliseconds unsent = away_ ? Milliseconds(0) : options_.patience.unsent;
+    const Milliseconds most = attempts.may_be_executed ? options_.patience.sent : unsent;
     const BootTime next = clock_.Boot() + pause;
     if (!why.unknown() || next >= start + most) {
-      const Status last = why.unknown()
-                              ? Status(why.code(), fmt::format("{}; tried for {} s", why.message(),
-                                                               most.count() / 1000))
-                              : why;
+      Status last = why;
+      if (why.unknown()) {
+        const auto how_long = most.count() > 0 ? fmt::format("tried for {} s", most.count() / 1000)
+                                               : std::string("as at the last call");
+        last = {why.code(), fmt::format("{}; {}", why.message(), how_long)};
+        away_ = true;
+      }
       for (size_t i = 0; i < attempts.indices.size(); ++i) {
         RpcCall& call = calls[attempts.indices[i]];
         call.status = AfterLostAnswers(last, attempts.exchanges[i], call);

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <string>
@@ -37,6 +38,10 @@ struct Patience {
   // below the ten minutes for which a name node remembers answers.
   Milliseconds unsent{15'000};
   Milliseconds sent{60'000};
+  // Whoever found nobody in that time has waited for all: until the cluster answers again, every
+  // call makes one try, and nothing is sent before the name node has answered a question within
+  // this time.
+  Milliseconds away{5'000};
   // For a file's blocks to be reported, when it is closed.
   Milliseconds close{60'000};
   // For a data node to take or give the next bytes. Above a slow disk's sync, and above the time
@@ -54,6 +59,7 @@ struct RpcCall {
   const google::protobuf::MessageLite* request = nullptr;
   google::protobuf::MessageLite* answer = nullptr;  // what to fill
   Repeated repeated = Repeated::kHarmless;
+  std::string_view counted_as{};  // empty: by its method
 
   Status status{};  // the outcome
   // It may have been executed before the try that `answer` is the answer to.
@@ -68,6 +74,8 @@ class RpcClient {
     std::vector<Endpoint> name_nodes;  // at least one; in no order
     std::string user;
     Patience patience;
+    // Told of every call that is sent, by its method. Empty: nobody counts.
+    std::function<void(std::string_view method)> on_call{};
   };
   RpcClient(Options options, const Clock& clock, Random& random);
 
@@ -80,6 +88,8 @@ class RpcClient {
   const std::string& name() const { return name_; }
   // How many calls were answered.
   uint64_t answered() const { return answered_; }
+  // Whether the last call found no name node that answers.
+  bool away() const { return away_; }
 
  private:
   struct Attempts;
@@ -92,12 +102,14 @@ class RpcClient {
   void GiveUp(const std::shared_ptr<RpcConnection>& bad);
   // What went wrong for all that are left; ok when only single calls are to be made again.
   Status TryOnce(Attempts& attempts, std::span<RpcCall> calls);
+  void Count(std::string_view method) const;
 
   const Options options_;
   const std::string name_;
   const Clock& clock_;
   Random& random_;
   std::atomic<uint64_t> answered_{0};
+  std::atomic<bool> away_{false};
 
   Mutex key_mutex_;  // guards the next two
   std::string client_id_;

@@ -234,6 +234,59 @@ TEST_F(RpcClientTest, NobodyThereIsUnknownAndSaysWhere) {
   EXPECT_THAT(status.message(), HasSubstr(nobody.ToString() + ": connect: Connection refused"));
 }
 
+// Whoever waited once in vain does not wait again, and what cannot be undone is not sent to a name
+// node that may not answer.
+TEST_F(RpcClientTest, OfOneThatIsAwayNothingIsAskedButWhetherItIsBack) {
+  std::vector<std::string> asked;
+  TestPeer peer({[](PeerConnection& c) {
+                   c.ReadGreeting();
+                   c.ReadCall();  // and says nothing more
+                   c.AwaitEnd();
+                 },
+                 [&](PeerConnection& c) {
+                   c.ReadGreeting();
+                   asked.push_back(c.ReadCall().method);
+                   c.AwaitEnd();
+                 },
+                 [&](PeerConnection& c) {
+                   c.ReadGreeting();
+                   for (int i = 0; i < 2; ++i) {
+                     const auto call = c.ReadCall();
+                     asked.push_back(call.method);
+                     c.Answer(call.id(), State(1));
+                   }
+                   c.AwaitEnd();
+                 }});
+  {
+    RpcClient client = ClientOf({peer.endpoint()},
+                                {.answer = 50ms, .unsent = 3'600'000ms, .sent = 0ms, .away = 50ms});
+    EXPECT_EQ(client.Run(Question()).code(), Code::kUnavailable);
+    EXPECT_TRUE(client.away());
+    EXPECT_EQ(client.Run(Rename()).code(), Code::kUnavailable) << "an hour for a first try";
+    EXPECT_THAT(asked, testing::ElementsAre("getHAServiceState"));
+    wire::HaServiceStateAnswer any;
+    EXPECT_TRUE(client.Run({.method = "getFileInfo", .request = &request_, .answer = &any}).ok());
+    EXPECT_FALSE(client.away());
+  }
+  EXPECT_THAT(asked, testing::ElementsAre("getHAServiceState", "getHAServiceState", "getFileInfo"));
+}
+
+TEST_F(RpcClientTest, EveryCallIsCountedAsOftenAsItIsSent) {
+  std::vector<std::string> counted;
+  TestPeer peer({LoseTheAnswer, [](PeerConnection& c) {
+                   c.ReadGreeting();
+                   c.Answer(c.ReadCall().id(), wire::Empty());
+                   c.AwaitEnd();
+                 }});
+  RpcClient client({{peer.endpoint()},
+                    "root",
+                    Long(),
+                    [&](std::string_view method) { counted.emplace_back(method); }},
+                   SystemClock(), *random_);
+  EXPECT_TRUE(client.Run(Rename()).ok());
+  EXPECT_THAT(counted, testing::ElementsAre("rename2", "rename2"));
+}
+
 TEST_F(RpcClientTest, NameThatDoesNotResolveSaysWhich) {
   RpcClient client = ClientOf({{"no-such-host.invalid", 8020}}, Short());
   const Status status = client.Run(Question());
