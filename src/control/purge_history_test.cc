@@ -21,8 +21,8 @@ using ::testing::SizeIs;
 
 std::string Journal(const std::string& step, const std::string& kind = "failback",
                     const std::string& undoes = "") {
-  const std::string body = fmt::format(R"({{"id":"x","kind":"{}","step":"{}","undoes":"{}"}})",
-                                       kind, step, undoes);
+  const std::string body =
+      fmt::format(R"({{"id":"x","kind":"{}","step":"{}","undoes":"{}"}})", kind, step, undoes);
   return fmt::format(R"({{"version":1,"crc32c":"{:08x}","journal":{}}})", Crc32c(body), body);
 }
 

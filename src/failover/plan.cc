@@ -107,6 +107,22 @@ Plan NothingToDo(Plan plan, std::string what, std::string next) {
   return Refused(std::move(plan), std::move(what), std::move(next));
 }
 
+Plan NothingStored(Plan plan, const Observation& seen) {
+  std::vector<std::string> away;
+  for (const auto& [cluster, tree] : seen.trees) {
+    if (!tree.Answers()) away.push_back(fmt::format("{}: {}", cluster, tree.why_away));
+  }
+  if (away.empty()) {
+    return Refused(std::move(plan), "no cluster has a stored topology",
+                   "start a worker with this databus.xml: it stores the first one");
+  }
+  return Refused(
+      std::move(plan),
+      fmt::format("no cluster that answers has a stored topology; {}", fmt::join(away, "; ")),
+      "bring back or mount those that do not answer; start no worker on an empty directory in "
+      "their place");
+}
+
 Plan NothingMoves(Plan plan, const Request& request, const Topology& topology) {
   if (request.kind == Kind::kFailback) {
     std::string what =
@@ -215,21 +231,7 @@ Plan MakePlan(const Request& request, const Observation& seen,
   Plan plan{.kind = request.kind, .change = {}, .without = request.without};
   plan.change.from = request.from;
   plan.change.to = request.to;
-  if (!seen.newest) {
-    std::vector<std::string> away;
-    for (const auto& [cluster, tree] : seen.trees) {
-      if (!tree.Answers()) away.push_back(fmt::format("{}: {}", cluster, tree.why_away));
-    }
-    if (away.empty()) {
-      return Refused(std::move(plan), "no cluster has a stored topology",
-                     "start a worker with this databus.xml: it stores the first one");
-    }
-    return Refused(
-        std::move(plan),
-        fmt::format("no cluster that answers has a stored topology; {}", fmt::join(away, "; ")),
-        "bring back or mount those that do not answer; start no worker on an empty "
-        "directory in their place");
-  }
+  if (!seen.newest) return NothingStored(std::move(plan), seen);
   const StoredTopology& stored = seen.newest->stored;
   plan.base_epoch = stored.epoch;
   plan.base_digest = seen.newest->digest;
@@ -259,6 +261,7 @@ Plan MakePlan(const Request& request, const Observation& seen,
                          "'databus failover status' shows those there were");
     }
     plan.change = BringBack(stored, taken_away->change);
+    plan.warnings = NotBroughtBack(stored, taken_away->change);
     plan.undoes = taken_away->id;
   } else if (!request.only.empty()) {
     plan.change = TakeAwayOnly(stored, request.only, request.from, request.to);

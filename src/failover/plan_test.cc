@@ -229,6 +229,23 @@ TEST(PlanTest, TheLastFailoverOfAClusterIsUndoneOnce) {
   EXPECT_EQ(FindUndoable(journals, "dc2"), nullptr);
 }
 
+TEST(PlanTest, AFailbackNamesWhatItLeavesElsewhere) {
+  const RoleChange away = TakeAway(TestBase(), "dc1", "dc2", {});
+  StoredTopology over = Swapped(TestBase(), away, {}, "over");
+  for (DestinationSpec& destination : over.topology.streams[0].destinations) {
+    destination.role = destination.cluster == "dc3" ? Role::kPrimary : Role::kMirror;
+  }
+  Journal journal;
+  journal.id = "first";
+  journal.step = Step::kDone;
+  journal.change = away;
+  TestModel model(over);
+  const Plan plan = MakePlan({.kind = Kind::kFailback, .from = "", .to = "dc1"}, model.See(),
+                             {{journal.id, journal}});
+  EXPECT_THAT(plan.change.Moving(), testing::ElementsAre("views"));
+  EXPECT_THAT(plan.warnings, testing::Contains(HasSubstr("clicks is not brought back")));
+}
+
 // Not "no minute": the cut would come before what is there.
 TEST(PlanTest, AMirrorWhoseNewestMinuteCannotBeReadIsNotTakenForOneWithoutMinutes) {
   TestModel model;

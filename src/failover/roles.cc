@@ -46,6 +46,34 @@ void MovePrimary(StreamSpec& stream, const std::string& to) {
   }
 }
 
+// What of a stream's sources the failover changed, taken back; what else was edited since stays.
+void BringSourceBack(StreamSpec& stream, const StreamChange& taken, const std::string& from,
+                     const std::string& to) {
+  if (!taken.before.HasSource(from) || taken.after.HasSource(from)) return;
+  const auto added = std::ranges::find(stream.sources, to, &SourceSpec::cluster);
+  if (!taken.before.HasSource(to) && added != stream.sources.end()) {
+    if (stream.HasSource(from)) {
+      stream.sources.erase(added);
+    } else {
+      added->cluster = from;
+    }
+    return;
+  }
+  if (stream.HasSource(from)) return;
+  const auto was = std::ranges::find(taken.before.sources, from, &SourceSpec::cluster);
+  const auto place = std::min<size_t>(was - taken.before.sources.begin(), stream.sources.size());
+  stream.sources.insert(stream.sources.begin() + static_cast<int64_t>(place), *was);
+}
+
+// Why a stream's primary is not brought back; empty: it is, or the failover did not move it.
+std::string WhyItStays(const StreamSpec& now, const StreamChange& taken, const std::string& from) {
+  if (!taken.Moves()) return "";
+  if (now.Primary() != taken.after.Primary()) {
+    return "has moved since, to " + now.Primary();
+  }
+  return now.RoleOf(from) ? "" : "has no destination " + from + " any more";
+}
+
 void SetRoles(Topology& topology, const StreamSpec& roles) {
   const auto stream = std::ranges::find(topology.streams, roles.name, &StreamSpec::name);
   if (stream == topology.streams.end()) return;
@@ -120,8 +148,13 @@ RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
   RoleChange change{taken_away.to, taken_away.from, taken_away.site, "", {}, base.modes, {}};
   for (const StreamChange& stream : taken_away.streams) {
     const StreamSpec* const now = base.topology.FindStream(stream.name());
-    if (now == nullptr || !SameRoles(Roles(*now), stream.after)) continue;
-    change.streams.push_back({stream.after, stream.before});
+    if (now == nullptr) continue;
+    StreamChange back{Roles(*now), Roles(*now)};
+    // Also where the primary stays: the site's collectors deliver there again.
+    BringSourceBack(back.after, stream, taken_away.from, taken_away.to);
+    const bool stays = !WhyItStays(*now, stream, taken_away.from).empty();
+    if (stream.Moves() && !stays) MovePrimary(back.after, taken_away.from);
+    if (!SameRoles(back.before, back.after)) change.streams.push_back(std::move(back));
   }
   change.modes_after = WithoutSite(base.modes, change.site);
   std::ranges::copy_if(taken_away.modes_before, std::back_inserter(change.modes_after),
@@ -133,6 +166,19 @@ RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
     });
   }
   return change;
+}
+
+std::vector<std::string> NotBroughtBack(const StoredTopology& base, const RoleChange& taken_away) {
+  std::vector<std::string> sentences;
+  for (const StreamChange& stream : taken_away.streams) {
+    const StreamSpec* const now = base.topology.FindStream(stream.name());
+    if (now == nullptr) continue;
+    const std::string why = WhyItStays(*now, stream, taken_away.from);
+    if (why.empty()) continue;
+    sentences.push_back("the primary of " + stream.name() + " is not brought back: the stream " +
+                        why);
+  }
+  return sentences;
 }
 
 StoredTopology Spooling(const StoredTopology& base, const RoleChange& change, std::string author) {

@@ -58,8 +58,11 @@ RoleChange TakeAway(const StoredTopology& base, const std::string& from, const s
 // The same of one stream only; nothing else changes at all, and no cluster is the site.
 RoleChange TakeAwayOnly(const StoredTopology& base, const std::string& stream,
                         const std::string& from, const std::string& to);
-// The reverse, of what is there still: streams that have got another primary since are left alone.
+// The reverse, of what is there still, as a difference: what was edited since stays. A stream that
+// has got another primary since keeps it; only its source comes back.
 RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away);
+// Of which streams the primary is not brought back, and why: a sentence each.
+std::vector<std::string> NotBroughtBack(const StoredTopology& base, const RoleChange& taken_away);
 
 StoredTopology Spooling(const StoredTopology& base, const RoleChange& change, std::string author);
 StoredTopology Frozen(const StoredTopology& base, const RoleChange& change, std::string author);

@@ -154,6 +154,51 @@ TEST(RolesTest, AStreamThatHasMovedOnSinceIsLeftAlone) {
   EXPECT_THAT(BringBack(over, away).Moving(), ElementsAre("views"));
 }
 
+TEST(RolesTest, WhatWasEditedSinceStaysAndIsNoReasonToLeaveAStreamBehind) {
+  using std::chrono::hours;
+  StoredTopology base = TestBase();
+  base.topology.streams[1].destinations.pop_back();  // views at dc3
+  const RoleChange away = TakeAway(base, "dc1", "dc2", {});
+  StoredTopology over = Swapped(base, away, {}, "over");
+  StreamSpec& clicks = over.topology.streams[0];
+  clicks.sources.pop_back();  // dc3
+  clicks.destinations[1].retention = hours(99);
+  over.topology.streams[1].destinations.push_back({"dc3", Role::kMirror, hours(7)});
+  over.topology.streams[3].sources[0].retention = hours(12);  // of logs, renamed to dc2
+  const RoleChange back = BringBack(over, away);
+  EXPECT_THAT(back.Moving(), ElementsAre("clicks", "views"));
+  EXPECT_THAT(NotBroughtBack(over, away), testing::IsEmpty());
+  const StoredTopology again = Swapped(over, back, {}, "back");
+  EXPECT_EQ(Stream(again, "clicks").Primary(), "dc1");
+  EXPECT_TRUE(Stream(again, "clicks").HasSource("dc1"));
+  EXPECT_FALSE(Stream(again, "clicks").HasSource("dc3"));
+  EXPECT_EQ(Stream(again, "clicks").destinations[1].retention, hours(99));
+  EXPECT_THAT(Stream(again, "views").Mirrors(), ElementsAre("dc2", "dc3"));
+  ASSERT_EQ(Stream(again, "logs").sources.size(), 1U);
+  EXPECT_EQ(Stream(again, "logs").sources[0].cluster, "dc1");
+  EXPECT_EQ(Stream(again, "logs").sources[0].retention, hours(12));
+}
+
+// The site's collectors deliver there again; what they deliver must be merged.
+TEST(RolesTest, WhereThePrimaryStaysTheSourceComesBackAndItIsTold) {
+  const RoleChange away = TakeAway(TestBase(), "dc1", "dc2", {});
+  StoredTopology over = Swapped(TestBase(), away, {}, "over");
+  for (DestinationSpec& destination : over.topology.streams[0].destinations) {
+    destination.role = destination.cluster == "dc3" ? Role::kPrimary : Role::kMirror;
+  }
+  std::erase_if(over.topology.streams[1].destinations,
+                [](const DestinationSpec& to) { return to.cluster == "dc1"; });
+  const StoredTopology again = Swapped(over, BringBack(over, away), {}, "back");
+  EXPECT_EQ(Stream(again, "clicks").Primary(), "dc3");
+  EXPECT_TRUE(Stream(again, "clicks").HasSource("dc1"));
+  EXPECT_EQ(Stream(again, "views").Primary(), "dc2");
+  EXPECT_THAT(NotBroughtBack(over, away),
+              ElementsAre(testing::HasSubstr("clicks is not brought back: the stream has moved "
+                                             "since, to dc3"),
+                          testing::HasSubstr("views is not brought back: the stream has no "
+                                             "destination dc1")));
+}
+
 TEST(RolesTest, TheSameChangeMadeTwiceIsTheSameText) {
   EXPECT_EQ(SwappedAway(TestBase()).Encode(), SwappedAway(TestBase()).Encode());
   const auto read = StoredTopology::Decode(SwappedAway(TestBase()).Encode(), "x");

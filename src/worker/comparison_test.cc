@@ -54,7 +54,9 @@ TEST_F(ComparisonTest, OneCallReadsNoMoreThanItMayAndTheNextGoesOn) {
     ASSERT_LE(++calls, 5);
     all = Compare(10);
     ASSERT_LE(trees_.Count(Verb::kOpen) - opened, 10U);
-    if (!all) EXPECT_EQ(comparison_.compared_to(), trees_.first + (5 * calls - 1));
+    if (!all) {
+      EXPECT_EQ(comparison_.compared_to(), trees_.first + (5 * calls - 1));
+    }
   }
   EXPECT_EQ(all->at("s0").equal, last_);
   // The newest minute may be open: it is compared again.
