@@ -48,6 +48,11 @@ struct Wishes {
   std::string planted{};
 };
 
+struct ListedSeed {
+  uint64_t seed = 0;
+  std::string story{};  // empty: what is drawn
+};
+
 double Now() {
   return std::chrono::duration<double>(SystemClock().Boot().time_since_epoch()).count();
 }
@@ -108,7 +113,7 @@ void RunSeed(uint64_t seed, const Wishes& wishes, Tally& tally) {
 }
 
 // The seeds of job `job` of wishes.jobs.
-Tally RunJob(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& wishes,
+Tally RunJob(const std::vector<ListedSeed>& listed, uint64_t first, const Wishes& wishes,
              unsigned job) {
   Tally tally;
   const double end = wishes.seconds > 0 ? Now() + static_cast<double>(wishes.seconds)
@@ -118,14 +123,20 @@ Tally RunJob(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& 
                                               : wishes.count;
   for (uint64_t i = job; i < count && Now() < end && tally.failed < wishes.failures_max;
        i += wishes.jobs) {
-    RunSeed(listed.empty() ? first + i : listed[i], wishes, tally);
+    if (listed.empty()) {
+      RunSeed(first + i, wishes, tally);
+      continue;
+    }
+    Wishes of_seed = wishes;
+    of_seed.wanted.story = listed[i].story;
+    RunSeed(listed[i].seed, of_seed, tally);
   }
   tally.CountRows();
   return tally;
 }
 
 // One process a job: a simulation is one thread and has globals.
-Tally RunJobs(const std::vector<uint64_t>& listed, uint64_t first, const Wishes& wishes) {
+Tally RunJobs(const std::vector<ListedSeed>& listed, uint64_t first, const Wishes& wishes) {
   if (wishes.jobs == 1) return RunJob(listed, first, wishes, 0);
   Tally all;
   std::vector<int> pipes;
@@ -156,14 +167,16 @@ Tally RunJobs(const std::vector<uint64_t>& listed, uint64_t first, const Wishes&
   return all;
 }
 
-// "SEED  why it is kept", one a line; '#' begins a comment.
-std::vector<uint64_t> ReadSeeds(const std::string& path) {
+// "SEED  why it is kept", one a line; '#' begins a comment, and "[STORY]" the seeds of one.
+std::vector<ListedSeed> ReadSeeds(const std::string& path, const std::string& wanted) {
   std::ifstream file(path);
   if (!file) throw CLI::ValidationError("--seeds", path + ": cannot be read");
-  std::vector<uint64_t> seeds;
+  std::vector<ListedSeed> seeds;
+  std::string story = wanted;
   for (std::string line; std::getline(file, line);) {
     uint64_t seed = 0;
-    if (!line.starts_with('#') && std::istringstream(line) >> seed) seeds.push_back(seed);
+    if (line.starts_with('[')) story = line.substr(1, line.find(']') - 1);
+    if (!line.starts_with('#') && std::istringstream(line) >> seed) seeds.push_back({seed, story});
   }
   return seeds;
 }
@@ -178,8 +191,8 @@ void PlantByName(const std::string& name) {
 
 int Run(const Wishes& wishes) {
   if (!wishes.planted.empty()) PlantByName(wishes.planted);
-  std::vector<uint64_t> listed;
-  if (!wishes.seed_file.empty()) listed = ReadSeeds(wishes.seed_file);
+  std::vector<ListedSeed> listed;
+  if (!wishes.seed_file.empty()) listed = ReadSeeds(wishes.seed_file, wishes.wanted.story);
   const uint64_t first = wishes.seed.value_or(SystemRandom().Below(1'000'000'000));
   if (!wishes.seed && listed.empty()) fmt::print("fresh seeds from {}\n", first);
   const double begin = Now();

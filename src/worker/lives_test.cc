@@ -77,6 +77,49 @@ TEST_F(LivesTest, WhatIsHandedOverIsStillKnown) {
   EXPECT_THAT(both_.world.Violations(Settled::kYes), IsEmpty());
 }
 
+// Another process published meanwhile. What it did is looked up as often as it takes.
+TEST_F(LivesTest, ATakeOverThatFailsLeavesNothingOutOfTheIndex) {
+  Minutes(2);
+  const Minute before = both_.world.Newest("dc1", "clicks");
+  WorkerProcess other(both_.world, {"dc1"}, 3);
+  both_.dc1.of().Finish();  // gives up its lease, and goes on as a standby
+  for (int i = 0; i < 3; ++i) {
+    both_.world.Deliver("dc1", "clicks", "c5");
+    for (int k = 0; k < 8; ++k) {
+      other.Step();
+      both_.dc2.Step();
+      both_.world.clock.Advance(seconds(1));
+    }
+    both_.world.clock.Advance(minutes(1));
+  }
+  other.Step();
+  other.of().Finish();
+  const auto files = both_.world.Files("dc1", View::kMerged);
+  const auto file = std::ranges::find_if(
+      files, [](const SeenFile& one) { return one.name.starts_with("c5-"); });
+  ASSERT_NE(file, files.end());
+  const Minute minute = *Minute::ParseIso(file->minute);
+  ASSERT_GT(minute, before);
+  const Group group = GroupOf("clicks", 2);
+  // A line of the queue that comes again, and the manifest that names it cannot be read at first.
+  for (const SeenFile& local : both_.world.Files("dc1", View::kLocal)) {
+    if (local.name != file->name) continue;
+    const std::string path =
+        paths::MinuteFile(View::kLocal, "clicks", *Minute::ParseIso(local.minute), local.name);
+    ASSERT_TRUE(both_.world.at("dc1")
+                    .WriteFile(paths::Join(paths::Consumers("dc1"),
+                                           paths::QueueEntryName{group, 1, 4711}.ToString()),
+                               "file:///dc1/databus/" + path + "\n")
+                    .ok());
+  }
+  both_.dc1.plan.Add({.verb = Verb::kOpen,
+                      .path_part = paths::Manifest(View::kMerged, group, minute, ""),
+                      .fault = Fault::RequestLost()});
+  both_.Step(8);
+  Minutes(1);
+  EXPECT_THAT(both_.world.Violations(Settled::kYes), IsEmpty());
+}
+
 // Gates of a failover look at the heartbeat; what is missing there they call dead.
 TEST_F(LivesTest, TheHeartbeatSaysRunningFromLifeToLife) {
   std::vector<std::string> states;

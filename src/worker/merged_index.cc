@@ -74,13 +74,14 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
                                                       Known& known) {
   Storage& storage = writer.staging().storage();
   std::set<Minute> minutes;
+  std::optional<Minute> covered = known.covered;
   DATABUS_RETURN_IF_ERROR(
       WalkHours(storage, paths::ManifestRoot(View::kMerged, group), from, kLastMinute,
                 Order::kAscending, [&](Minute hour, const DirEntry& entry) {
                   const auto name = paths::ManifestName::Parse(entry.name);
                   const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
                   if (!minute || *minute < from) return Walk::kContinue;
-                  if (name->primary.empty() && !name->amendment) known.covered = minute;
+                  if (name->primary.empty() && !name->amendment) covered = minute;
                   minutes.insert(*minute);
                   return Walk::kContinue;
                 }));
@@ -103,6 +104,7 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
   DATABUS_RETURN_IF_ERROR(
       AddUnclosed(writer, group, minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin()),
                   known.index));
+  known.covered = covered;  // now that all of them are read
   if (minutes.empty()) return std::optional<Minute>();
   return std::optional<Minute>(*minutes.begin());
 }
