@@ -95,8 +95,8 @@ TEST_F(LivesTest, ATakeOverThatFailsLeavesNothingOutOfTheIndex) {
   other.Step();
   other.of().Finish();
   const auto files = both_.world.Files("dc1", View::kMerged);
-  const auto file = std::ranges::find_if(
-      files, [](const SeenFile& one) { return one.name.starts_with("c5-"); });
+  const auto file =
+      std::ranges::find_if(files, [](const SeenFile& one) { return one.name.starts_with("c5-"); });
   ASSERT_NE(file, files.end());
   const Minute minute = *Minute::ParseIso(file->minute);
   ASSERT_GT(minute, before);
