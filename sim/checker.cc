@@ -414,6 +414,13 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
 }
 
 // A purge takes a whole hour out by one rename. A mirror's own copy is nobody's source.
+// P32: what was visible where another cluster is the primary by now may become visible again, also
+// when it was too old to be kept before it could be set aside.
+void Checker::ForgetMinute(const std::string& cluster, const paths::MinutePath& at) {
+  std::erase_if(seen_[{cluster, at.view, at.stream}].messages,
+                [&](const auto& one) { return one.second == at.minute; });
+}
+
 void Checker::CheckHourPurged(const std::string& cluster, const std::string& from,
                               const std::string& to) {
   const auto hour = paths::ParseMinutePath(paths::Join(from, "00"));
@@ -426,6 +433,9 @@ void Checker::CheckHourPurged(const std::string& cluster, const std::string& fro
   for (const DirEntry& minute : *minutes) {
     const auto at = paths::ParseMinutePath(paths::Join(from, minute.name));
     if (!at) continue;
+    if (hour->view == View::kMerged && history_.MayDiverge(cluster, hour->stream)) {
+      ForgetMinute(cluster, *at);
+    }
     const std::string directory = paths::Join(to, minute.name);
     const auto files = trees_.at(cluster)->List(directory);
     for (const DirEntry& entry : files.ok() && !copy ? *files : std::vector<DirEntry>()) {

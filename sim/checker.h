@@ -136,6 +136,7 @@ class Checker {
   void CheckDiscarded(const std::string& cluster, const std::string& path);
   void CheckPurged(const std::string& cluster, const paths::MinutePath& at,
                    const std::string& path);
+  void ForgetMinute(const std::string& cluster, const paths::MinutePath& at);
   void CheckHourPurged(const std::string& cluster, const std::string& from, const std::string& to);
   std::string ReadFile(const std::string& cluster, const std::string& path) const;
   std::optional<std::string> OldEntry(const std::string& cluster, const std::string& queues,
