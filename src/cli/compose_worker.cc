@@ -115,7 +115,8 @@ class WorkerProcess {
     const WorkerSeams outside{
         seams_.clock, seams_.random,
         [this](const ClusterSpec& spec) { return seams_.open_storage(spec.url, spec.root_dir); },
-        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); }};
+        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); },
+        seams_.storage_calls};
     DATABUS_ASSIGN_OR_RETURN(
         const std::unique_ptr<Worker> worker,
         Worker::Create(outside, config, obeyed,

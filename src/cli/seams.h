@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/status.h"
 #include "net/network.h"
+#include "storage/calls.h"
 #include "storage/disk/disk.h"
 #include "storage/storage.h"
 
@@ -35,6 +36,8 @@ struct Seams {
   std::string machine{};
   // Whether no process of this machine has the number.
   std::function<bool(int64_t pid)> process_is_gone{};
+  // What was asked of the clusters' servers so far; null: nobody counts.
+  const StorageCalls* storage_calls = nullptr;
 };
 
 }  // namespace databus

@@ -159,6 +159,11 @@ Heartbeat CollectorImpl::Describe() const {
   facts["messages_delivered"] = delivered.messages.load();
   facts["files_delivered"] = delivered.files.load();
   facts["name_collisions"] = delivered.collisions.load();
+  if (seams_.calls != nullptr) {
+    if (auto by_tree = seams_.calls->All(); !by_tree.empty()) {
+      facts["storage_calls"]["by_tree"] = std::move(by_tree);
+    }
+  }
   TellWays(*routes, facts);
   return beat;
 }
@@ -230,6 +235,7 @@ void CollectorImpl::Export(Metrics& metrics) const {
                              handler_->refused_peers(),
                              reloads_,
                              refused_reloads_,
+                             seams_.calls == nullptr ? 0U : seams_.calls->Sum(),
                              spool.queued_bytes,
                              spool.unsealed_bytes + spool.sealed_bytes,
                              spool.free_bytes,
