@@ -10,8 +10,7 @@ namespace databus {
 Status CheckNoFailoverIsOpen(const TopologyDesk& desk) {
   const failover::FoundJournals found = failover::JournalStore(desk).ReadAll();
   if (const failover::Journal* const open = failover::FindOpen(found.by_id)) {
-    const std::string_view command =
-        open->kind == failover::Kind::kFailback ? "failback" : "failover";
+    const std::string_view command = failover::CommandOf(open->kind);
     return {
         Code::kRefused,
         fmt::format("{0} is under way, at step {1}, and alone may change the topology: let it end "

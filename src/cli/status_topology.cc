@@ -83,8 +83,7 @@ std::optional<Trouble> OpenFailoverTrouble(const failover::Journal& journal,
                                            const InstallationReport& report) {
   const std::string why = WhyNobodyDrives(journal, report);
   if (why.empty()) return {};
-  const std::string_view command =
-      journal.kind == failover::Kind::kFailback ? "failback" : "failover";
+  const std::string_view command = failover::CommandOf(journal.kind);
   return Trouble{
       "failover",
       fmt::format("{} stands at step {}: {}", journal.id, failover::StepName(journal.step), why),

@@ -49,18 +49,20 @@ Result<std::optional<std::string>> AsItEnded(const std::vector<Storage*>& holder
   return ended;
 }
 
-// As the store of journals does; what stays for now goes with the whole journal.
-void RemoveOld(Storage& own, const std::set<uint64_t>& revisions,
-               const FailoverJournalName& newest) {
+}  // namespace
+
+void RemoveOldRevisions(Storage& tree, const FailoverJournalName& newest) {
+  const auto revisions = ListRevisions(tree);
+  if (!revisions.ok()) return;
   std::vector<std::string> old;
-  for (const uint64_t revision : revisions) {
+  const auto of_journal = revisions->find(newest.id);
+  if (of_journal == revisions->end()) return;
+  for (const uint64_t revision : of_journal->second) {
     if (revision + kRevisionsKept > newest.revision) break;
     old.push_back(paths::FailoverJournal({newest.id, revision}));
   }
-  const std::vector<Status> removed = own.Removes(old);
+  const std::vector<Status> removed = tree.Removes(old);
 }
-
-}  // namespace
 
 Result<size_t> CopyEndedJournals(Storage& own, const std::vector<Storage*>& trees, Random& random) {
   size_t copied = 0;
@@ -86,7 +88,7 @@ Result<size_t> CopyEndedJournals(Storage& own, const std::vector<Storage*>& tree
     DATABUS_ASSIGN_OR_RETURN(const std::optional<std::string> text, AsItEnded(holders, newest));
     if (!text) continue;
     DATABUS_RETURN_IF_ERROR(CreateOnce(own, random, {paths::FailoverJournal(newest), *text}));
-    RemoveOld(own, revisions, newest);
+    RemoveOldRevisions(own, newest);
     ++copied;
   }
   return copied;

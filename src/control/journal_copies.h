@@ -7,9 +7,13 @@
 
 #include "base/random.h"
 #include "base/status.h"
+#include "cluster/paths.h"
 #include "storage/storage.h"
 
 namespace databus {
+
+// Removes revisions of the journal that are two or more behind `newest`, as far as possible.
+void RemoveOldRevisions(Storage& tree, const paths::FailoverJournalName& newest);
 
 // Of each failover that `own` has a revision of, and that has ended by a later one, as all of
 // `trees` say that have that: the same to `own`, and what is old by then goes away. One that is not

@@ -74,6 +74,7 @@ bool NestsTooDeep(std::string_view text) {
 }  // namespace
 
 std::string_view KindName(Kind kind) { return NameIn(kKinds, kind); }
+std::string_view CommandOf(Kind kind) { return kind == Kind::kFailback ? "failback" : "failover"; }
 std::string_view StepName(Step step) { return NameIn(kSteps, step); }
 std::optional<Kind> ParseKind(std::string_view name) { return ValueIn<Kind>(kKinds, name); }
 std::optional<Step> ParseStep(std::string_view name) { return ValueIn<Step>(kSteps, name); }

@@ -47,8 +47,9 @@ enum class Step : uint8_t {
   kAborted,
 };
 
-std::string_view KindName(Kind kind);  // planned, unplanned, failback
-std::string_view StepName(Step step);  // begin, catch-up, spool, ...
+std::string_view KindName(Kind kind);   // planned, unplanned, failback
+std::string_view CommandOf(Kind kind);  // the command that steers it: failover, failback
+std::string_view StepName(Step step);   // begin, catch-up, spool, ...
 std::optional<Kind> ParseKind(std::string_view name);
 std::optional<Step> ParseStep(std::string_view name);
 

@@ -9,6 +9,7 @@
 #include "cluster/paths.h"
 #include "commit/cluster_id.h"
 #include "control/create_once.h"
+#include "control/journal_copies.h"
 
 namespace databus::failover {
 namespace {
@@ -16,7 +17,6 @@ namespace {
 using paths::FailoverJournalName;
 
 constexpr size_t kJournalBytesMax = size_t{16} << 20;
-constexpr uint64_t kRevisionsKept = 2;
 // A journal that is written while it is read changes a few times a second at most.
 constexpr int kLooksMax = 5;
 
@@ -151,20 +151,6 @@ Status NoneAfter(Storage& tree, const FailoverJournalName& own) {
   return Status::Ok();
 }
 
-// As far as possible; whoever writes the next revision tries again.
-void RemoveOld(Storage& tree, const FailoverJournalName& newest) {
-  const auto entries = tree.List(paths::FailoverRoot());
-  if (!entries.ok()) return;
-  std::vector<std::string> old;
-  for (const DirEntry& entry : *entries) {
-    const auto name = FailoverJournalName::Parse(entry.name);
-    if (name && name->id == newest.id && name->revision + kRevisionsKept <= newest.revision) {
-      old.push_back(paths::FailoverJournal(*name));
-    }
-  }
-  const std::vector<Status> removed = tree.Removes(old);
-}
-
 }  // namespace
 
 std::map<std::string, Storage*> JournalStore::Answering() const {
@@ -209,8 +195,7 @@ Status JournalStore::Create(const Journal& journal, Quorum quorum, Random& rando
         Code::kUnavailable,
         fmt::format("the journal is not written: cluster {0} does not answer. Bring it back; if "
                     "it is lost, 'databus {1} abort{2}' ends this run",
-                    cluster, journal.kind == Kind::kFailback ? "failback" : "failover",
-                    is_to ? " --without " + cluster : "")};
+                    cluster, CommandOf(journal.kind), is_to ? " --without " + cluster : "")};
   }
   for (const std::string& cluster : deciders) {
     Storage& tree = *answering.at(cluster);
@@ -222,7 +207,7 @@ Status JournalStore::Create(const Journal& journal, Quorum quorum, Random& rando
   }
   for (const auto& [cluster, tree] : answering) {
     const bool decided = std::ranges::count(deciders, cluster) > 0;
-    if (decided || CreateOnce(*tree, random, file).ok()) RemoveOld(*tree, name);
+    if (decided || CreateOnce(*tree, random, file).ok()) RemoveOldRevisions(*tree, name);
   }
   return Status::Ok();
 }
@@ -233,7 +218,7 @@ Status JournalStore::Spread(const Journal& journal, Random& random) const {
   for (const auto& [cluster, tree] : Answering()) {
     const Status copied = CreateOnce(*tree, random, file);
     if (copied.ok()) {
-      RemoveOld(*tree, NameOf(journal));
+      RemoveOldRevisions(*tree, NameOf(journal));
     } else if (worst.ok()) {
       worst = copied.WithContext("the journal is not on every cluster");
     }

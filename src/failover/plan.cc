@@ -240,7 +240,7 @@ Plan MakePlan(const Request& request, const Observation& seen,
     return Refused(std::move(plan), wrong, "see 'databus topology show'");
   }
   if (const Journal* const open = FindOpen(journals)) {
-    const std::string_view command = open->kind == Kind::kFailback ? "failback" : "failover";
+    const std::string_view command = CommandOf(open->kind);
     return Refused(
         std::move(plan), fmt::format("{} is open, at step {}", open->id, StepName(open->step)),
         fmt::format("'databus {0} resume' goes on with it, 'databus {0} abort' undoes it",

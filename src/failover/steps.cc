@@ -346,7 +346,7 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
     if (std::ranges::count(next.without, name) == 0) next.without.push_back(name);
   }
   if (journal.step == Step::kUndo) return next;
-  const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
+  const std::string_view command = CommandOf(journal.kind);
   if (!MayHaveSwapped(journal) || SwapIsLost(journal, seen)) {
     if (!seen.TreeOf(to).Answers() && !IsWithout(next.without, to)) {
       return Status(Code::kRefused,

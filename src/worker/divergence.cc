@@ -79,9 +79,7 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto here = ledger.streams.find(name);
     const bool history = here != ledger.streams.end() && here->second.history;
-    const auto era = eras->streams.find(name);
-    const bool is_new = (!EraOf(stream).IsFirst() || history) &&
-                        (era == eras->streams.end() || era->second != EraOf(stream));
+    const bool is_new = (!EraOf(stream).IsFirst() || history) && !eras->IsIn(stream);
     if (is_new) {
       due.emplace(name, Reason::kNewEra);
     } else if (doubted_.contains(name)) {
@@ -97,10 +95,7 @@ Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& du
   DATABUS_ASSIGN_OR_RETURN(const Eras there, ReadEras(of.source, of.group));
   for (const auto& [name, reason] : due) {
     const StreamSpec& stream = *options_.topology.FindStream(name);
-    const auto era = there.streams.find(name);
-    const Era awaited = EraOf(stream);
-    const bool begun = era != there.streams.end() && era->second == awaited;
-    if (awaited.IsFirst() || begun) continue;
+    if (EraOf(stream).IsFirst() || there.IsIn(stream)) continue;
     waiting.insert(name);
     Notice(name,
            fmt::format("{} has not begun to publish {} {}", of.primary, name,

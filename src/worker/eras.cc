@@ -51,6 +51,15 @@ Status DecodeSalvaged(const TextLine& line, Eras& eras, std::string_view where) 
 
 }  // namespace
 
+bool Eras::IsIn(const StreamSpec& stream) const {
+  const auto era = streams.find(stream.name);
+  return era != streams.end() && era->second == EraOf(stream);
+}
+
+bool Eras::HasBegun(const StreamSpec& stream) const {
+  return streams.contains(stream.name) ? IsIn(stream) : EraOf(stream).IsFirst();
+}
+
 Era EraOf(const StreamSpec& stream) { return {stream.Primary(), stream.cut, stream.settled}; }
 
 std::string Eras::Encode() const {

@@ -52,6 +52,11 @@ struct Eras {
   std::map<SourceStream, Salvaged> salvaged;
   std::map<std::string, std::map<std::string, MissedFile>> missed;  // by cluster and path there
 
+  // Whether the stream is in the era that its topology says. Nothing recorded: it is not.
+  bool IsIn(const StreamSpec& stream) const;
+  // The same, or it never had another one.
+  bool HasBegun(const StreamSpec& stream) const;
+
   std::string Encode() const;
   static Result<Eras> Decode(std::string_view text, std::string_view where);
   friend bool operator==(const Eras&, const Eras&) = default;

@@ -186,14 +186,14 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   std::vector<const StreamSpec*> begin;
   for (const StreamSpec* stream : own->second) {
     if (waiting_.contains(stream->name)) continue;
-    const auto era = known->streams.find(stream->name);
-    const bool is_known = era != known->streams.end();
+    if (known->HasBegun(*stream)) continue;
     const Era begins = EraOf(*stream);
-    if (is_known ? era->second == begins : begins.IsFirst()) continue;
     begun[stream->name] = begins;
     // What mirrors have beyond this cluster when a conflict was settled may be of the other side,
     // which has merged by itself what was merged here: it comes by its identity (P34).
-    const bool is_settlement = begins.settled != (is_known ? era->second.settled : 0);
+    const auto before = known->streams.find(stream->name);
+    const bool is_settlement =
+        begins.settled != (before == known->streams.end() ? 0 : before->second.settled);
     if (stream->cut && !is_settlement) begin.push_back(stream);
   }
   // What is copied from mirrors now is described by amendments, which only a whole walk reads.
@@ -209,6 +209,7 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   }
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
   if (begun.empty()) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(known, options_.eras.Of(writer));  // asked by others meanwhile
   Eras eras = *known;
   for (auto& [stream, era] : begun) eras.streams[stream] = std::move(era);
   return options_.eras.Set(writer, std::move(eras));
@@ -227,11 +228,9 @@ Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
     const StreamSpec* const stream = options_.topology.FindStream(name);
     if (stream == nullptr || stream->publication == Publication::kFrozen) return false;
     if (waiting_.contains(name)) return false;
-    const Era own = EraOf(*stream);
-    const auto era = eras->streams.find(name);
-    const bool begun = era == eras->streams.end() ? own.IsFirst() : era->second == own;
-    const bool over = (closed && minute <= *closed) || (own.cut && minute <= *own.cut);
-    return over && (begun || std::ranges::count(beginning, stream) > 0);
+    const std::optional<Minute>& cut = stream->cut;
+    const bool over = (closed && minute <= *closed) || (cut && minute <= *cut);
+    return over && (eras->HasBegun(*stream) || std::ranges::count(beginning, stream) > 0);
   };
   MinuteContent content(writer.staging().storage(), View::kMerged, group);
   bool changed = false;

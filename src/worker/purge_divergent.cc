@@ -79,16 +79,6 @@ Status PurgeService::PurgeDivergentStream(GroupWriter& writer, const std::string
                   stream.name, kept_too_long)};
 }
 
-// At any destination: the primary may be lost before its mirrors have what it alone has merged.
-Result<PurgeService::Need> PurgeService::MissingAnywhere(const StreamSpec& stream, const Due& due,
-                                                         const MinuteFiles& files) {
-  for (const DestinationSpec& destination : stream.destinations) {
-    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files));
-    if (!need.empty()) return need;
-  }
-  return Need();
-}
-
 // Why something of it stays; empty: all of it has gone.
 Result<PurgeService::Need> PurgeService::PurgeDivergentMinute(Storage& own, const std::string& era,
                                                               const StreamSpec& stream,

@@ -157,11 +157,7 @@ Result<PurgeService::Need> PurgeService::WhoNeedsLocal(const Due& due, const Str
     }
   }
   if (files.empty()) return Need();
-  for (const DestinationSpec& destination : stream.destinations) {
-    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files));
-    if (!need.empty()) return need;
-  }
-  return Need();
+  return MissingAnywhere(stream, due, files);
 }
 
 // Whoever closed the minutes. Built aside: what was read in part would look like a downstream that
@@ -204,6 +200,16 @@ Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, c
   for (const auto& [path, file] : files) {
     if (held->index.Contains(due.stream, paths::BaseName(path), file)) continue;
     return fmt::format("{} has not got {} yet", cluster, paths::BaseName(path));
+  }
+  return Need();
+}
+
+// At any destination: the primary may be lost before its mirrors have what it alone has merged.
+Result<PurgeService::Need> PurgeService::MissingAnywhere(const StreamSpec& stream, const Due& due,
+                                                         const MinuteFiles& files) {
+  for (const DestinationSpec& destination : stream.destinations) {
+    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files));
+    if (!need.empty()) return need;
   }
   return Need();
 }

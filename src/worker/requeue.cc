@@ -39,6 +39,7 @@ Status Requeue::MoveLines(const Queue& queue) {
   auto listed = options_.storage.List(queue.path);
   if (listed.code() == Code::kNotFound) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(listed.status());
+  obeys_the_newest_.reset();
   std::set<std::string>& judged = judged_[queue.path];
   std::set<std::string> present;
   for (const DirEntry& entry : *listed) {
@@ -76,11 +77,14 @@ bool Requeue::IsNeedless(const Queue& queue, const paths::MinutePath& line) cons
   return stream->RoleOf(queue.reader) != Role::kMirror;
 }
 
-// Asked after the entries were listed: whoever has written one by a newer epoch had stored that
-// here before.
-Result<bool> Requeue::ObeysTheNewest() const {
-  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(options_.storage));
-  return !newest || *newest <= options_.epoch;
+// Asked after the entries were listed, and once for all of them: whoever has written one by a newer
+// epoch had stored that here before.
+Result<bool> Requeue::ObeysTheNewest() {
+  if (!obeys_the_newest_) {
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(options_.storage));
+    obeys_the_newest_ = !newest || *newest <= options_.epoch;
+  }
+  return *obeys_the_newest_;
 }
 
 Result<bool> Requeue::MoveEntry(const Queue& queue, const std::string& name,

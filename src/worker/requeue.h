@@ -53,14 +53,16 @@ class Requeue {
   Status MoveLines(const Queue& queue);
   // Whether it lies right from now on.
   Result<bool> MoveEntry(const Queue& queue, const std::string& name, const std::string& text);
-  Result<bool> ObeysTheNewest() const;
+  Result<bool> ObeysTheNewest();
   // The queue that a line belongs into. Nothing: none.
   std::optional<std::string> PlaceOf(const Queue& queue, const QueueLine& line) const;
   bool IsNeedless(const Queue& queue, const paths::MinutePath& line) const;
 
   const Options options_;
   std::map<std::string, std::set<std::string>> judged_;  // entries that lie right, by queue
-  size_t dropped_ = 0;                                   // lines of the queue that is looked at
+  // Of the queue that is looked at.
+  size_t dropped_ = 0;                      // lines
+  std::optional<bool> obeys_the_newest_{};  // nothing: not asked yet
 };
 
 }  // namespace databus

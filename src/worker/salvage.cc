@@ -121,9 +121,7 @@ Result<std::vector<const StreamSpec*>> Salvage::StreamsOf(GroupWriter& writer,
   DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
   std::vector<const StreamSpec*> streams;
   for (const StreamSpec* stream : streams_.at(writer.staging().group())) {
-    const auto era = eras->streams.find(stream->name);
-    const bool begun = era != eras->streams.end() && era->second == EraOf(*stream);
-    if (begun && !waiting.contains(stream->name)) streams.push_back(stream);
+    if (eras->IsIn(*stream) && !waiting.contains(stream->name)) streams.push_back(stream);
   }
   return streams;
 }

@@ -24,6 +24,13 @@ using Settled = Installation::Settled;
 // reads dc1's tree.
 class SalvageTest : public ::testing::Test {
  protected:
+  // dc2 cannot list what dc1 has published.
+  void HideManifestsOfClicks() {
+    site_.of("dc2").plan.Add({.store_part = "dc1:",
+                              .path_part = paths::ManifestRoot(View::kLocal, GroupOf("clicks", 2)),
+                              .times = FaultRule::kAlways,
+                              .fault = Fault::RequestLost()});
+  }
   void SetUp() override {
     site_.Start("dc1");
     site_.Start("dc2");
@@ -103,10 +110,7 @@ TEST_F(SalvageTest, AFileThatCannotBeFetchedHoldsUpNoOtherAndIsTriedAgain) {
 // Nobody else notices: it has answered before and after.
 TEST_F(SalvageTest, ASourceThatIsSilentForAMomentIsLookedThroughSoonAfterIt) {
   site_.Start("dc2");
-  site_.of("dc2").plan.Add({.store_part = "dc1:",
-                            .path_part = paths::ManifestRoot(View::kLocal, GroupOf("clicks", 2)),
-                            .times = FaultRule::kAlways,
-                            .fault = Fault::RequestLost()});
+  HideManifestsOfClicks();
   site_.Step(20);
   EXPECT_EQ(Merged("clicks"), 0U);
   site_.of("dc2").plan.Clear();
@@ -118,10 +122,7 @@ TEST_F(SalvageTest, ASourceThatIsSilentForAMomentIsLookedThroughSoonAfterIt) {
 // What was owed then is not forgotten with the epoch.
 TEST_F(SalvageTest, APassThatANewEpochEndsBeginsAnew) {
   site_.Start("dc2");
-  site_.of("dc2").plan.Add({.store_part = "dc1:",
-                            .path_part = paths::ManifestRoot(View::kLocal, GroupOf("clicks", 2)),
-                            .times = FaultRule::kAlways,
-                            .fault = Fault::RequestLost()});
+  HideManifestsOfClicks();
   site_.Step(20);
   site_.of("dc2").plan.Clear();
   site_.of("dc2").Obey(site_.world.topology);

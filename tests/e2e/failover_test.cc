@@ -21,23 +21,12 @@
 #include "storage/open.h"
 #include "storage/test_directory.h"
 #include "telemetry/heartbeat.h"
+#include "tests/e2e/real_seams.h"
 
 namespace databus {
 namespace {
 
 constexpr std::chrono::seconds kPatience{240};
-
-Seams RealSeams() {
-  return {.clock = SystemClock(),
-          .random = SystemRandom(),
-          .disk = LocalDisk(),
-          .network = TcpNetwork(),
-          .open_storage = &OpenStorage,
-          .create_root = &CreateRoot,
-          .read_file = &ReadTextFile,
-          .host = "test",
-          .pid = 0};
-}
 
 struct Ran {
   int exit_code = -1;

@@ -12,24 +12,13 @@
 #include "cli/installation.h"
 #include "storage/open.h"
 #include "storage/test_directory.h"
+#include "tests/e2e/real_seams.h"
 
 namespace databus {
 namespace {
 
 constexpr Milliseconds kTraffic{24'000};
 constexpr Milliseconds kDownMax{1'500};
-
-Seams RealSeams() {
-  return {.clock = SystemClock(),
-          .random = SystemRandom(),
-          .disk = LocalDisk(),
-          .network = TcpNetwork(),
-          .open_storage = &OpenStorage,
-          .create_root = &CreateRoot,
-          .read_file = &ReadTextFile,
-          .host = "test",
-          .pid = 0};
-}
 
 // Each service dies once in each of `rounds` parts of the time, at a moment that the seed decides.
 std::vector<Strike> Strikes(const DemoSite& site, int rounds, Random& random) {

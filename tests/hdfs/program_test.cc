@@ -11,6 +11,7 @@
 #include "commit/cluster_id.h"
 #include "storage/open.h"
 #include "storage/test_directory.h"
+#include "tests/e2e/real_seams.h"
 #include "tests/hdfs/rig.h"
 
 namespace databus {
@@ -23,16 +24,6 @@ class ProgramTest : public testing::Test {
  protected:
   ProgramTest() { std::signal(SIGPIPE, SIG_IGN); }
 
-  static Seams RealSeams() {
-    return {.clock = SystemClock(),
-            .random = SystemRandom(),
-            .disk = LocalDisk(),
-            .network = TcpNetwork(),
-            .open_storage = &OpenStorage,
-            .create_root = &CreateRoot,
-            .read_file = &ReadTextFile,
-            .host = "test"};
-  }
   static Status Obey(const std::string& line) {
     TheRig().Obey(line);
     return testing::Test::HasFailure() ? Status(Code::kRefused, line) : Status::Ok();

@@ -23,6 +23,8 @@ using LateArgs = std::function<Result<Args>()>;
 constexpr std::string_view kFrom = "dc1";
 constexpr std::string_view kTo = "dc2";
 constexpr Milliseconds kWhile{8'000};  // how long things stay as they are, for people to see
+constexpr Milliseconds kVisibleWithin{
+    60'000};  // how long a new primary is watched for something new
 
 std::vector<DemoService> ProcessesOf(const DemoSite& site, std::string_view dc) {
   std::vector<DemoService> services;
@@ -186,7 +188,8 @@ Scene Drilled(const StoryWorld& world, const std::string& way, LateArgs args) {
   return scene;
 }
 
-// A command that changes the primary: what it took is noted, and when the new one showed something.
+// A command that changes the primary: what it took is noted, and when the new one showed something,
+// which may be after its end.
 struct Move {
   std::string way;   // failover, failback
   std::string name;  // as it is reported
@@ -205,18 +208,23 @@ Scene Measured(const StoryWorld& world, const Move& move, LateArgs args) {
     return std::chrono::duration_cast<Milliseconds>(world.seams.clock.Boot() - before->at);
   };
   Scene scene = Drilled(world, move.way, std::move(args));
-  scene.begin = [world, before, move, begin = std::move(scene.begin)] {
+  scene.begin = [world, before, first, move, begin = std::move(scene.begin)] {
+    first->reset();
     *before = {world.seams.clock.Boot(), world.refusals(), world.merged(move.to)};
     return begin();
   };
+  const auto noted = std::make_shared<std::optional<CommandFigures>>();
   scene.is_over = [=, is_over = std::move(scene.is_over)]() -> Result<bool> {
     if (!*first && world.merged(move.to) > before->merged) *first = since();
-    DATABUS_ASSIGN_OR_RETURN(const bool over, is_over());
-    if (over) {
-      world.figures.commands.push_back(
-          {move.name, since(), world.refusals() - before->refusals, std::string(move.to), *first});
+    if (!*noted) {
+      DATABUS_ASSIGN_OR_RETURN(const bool over, is_over());
+      if (!over) return false;
+      *noted = {move.name, since(), world.refusals() - before->refusals, std::string(move.to)};
     }
-    return over;
+    if (!*first && since() < (*noted)->took + kVisibleWithin) return false;
+    (*noted)->first_visible = *first;
+    world.figures.commands.push_back(**noted);
+    return true;
   };
   return scene;
 }

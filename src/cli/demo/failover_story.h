@@ -34,7 +34,7 @@ struct CommandFigures {
   Milliseconds took{};
   uint64_t refused = 0;  // connections that producers lost, and calls refused, while it ran
   std::string primary;   // the one to be
-  // Until its merged stream had something new; nothing: not while it ran.
+  // Until its merged stream had something new; nothing: not within a minute after its end.
   std::optional<Milliseconds> first_visible{};
 };
 

@@ -87,8 +87,7 @@ class Rehearsal {
     if (const failover::Journal* const open = failover::FindOpen(journals)) {
       return {Code::kRefused,
               fmt::format("{} is open, at step {}: 'databus {} resume' or 'abort' ends it first",
-                          open->id, StepName(open->step),
-                          open->kind == Kind::kFailback ? "failback" : "failover")};
+                          open->id, StepName(open->step), failover::CommandOf(open->kind))};
     }
     for (const std::string& cluster : {From(), To()}) {
       DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, session_.desk().picture().Newest());

@@ -181,7 +181,7 @@ std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now
   text += fmt::format("  step {} since {}\n", StepName(journal.step),
                       ToHuman(now - journal.step_since));
   text += RenderWaits(gate);
-  const std::string_view command = journal.kind == Kind::kFailback ? "failback" : "failover";
+  const std::string_view command = failover::CommandOf(journal.kind);
   text += fmt::format("  next: 'databus {0} resume' goes on{1}\n", command,
                       failover::MayHaveSwapped(journal)
                           ? ""

@@ -70,7 +70,8 @@ class Account {
       account.why = fmt::format("cluster {} does not answer: {}", lost, tree.why_away);
       return account;
     }
-    const auto stream = StreamOf(line.stream);
+    const failover::StreamChange* const change = journal_.change.Find(line.stream);
+    const auto stream = change == nullptr ? std::nullopt : StreamToVerify(*change, topology_);
     if (!stream) {
       account.why = "the stream is not configured any more";
     } else if (line.what == LossLine::What::kMinutes && !IsCompared(*stream)) {
@@ -83,27 +84,13 @@ class Account {
   }
 
  private:
-  // As it is now, with the sources that it had.
-  std::optional<StreamSpec> StreamOf(const std::string& name) const {
-    const StreamSpec* const now = topology_.FindStream(name);
-    const failover::StreamChange* const change = journal_.change.Find(name);
-    if (now == nullptr || change == nullptr) return std::nullopt;
-    StreamSpec stream = *now;
-    for (const SourceSpec& source : change->before.sources) {
-      if (!stream.HasSource(source.cluster)) stream.sources.push_back(source);
-    }
-    return stream;
-  }
-
   // P32: by then what the lost cluster had published alone is set aside, and not before.
   bool IsCompared(const StreamSpec& stream) const {
     Storage& tree = *desk_.Tree(journal_.change.from);
     const auto identity = ReadClusterId(tree);
     if (!identity.ok()) return false;
     const auto eras = ReadEras(tree, GroupOf(stream.name, identity->groups));
-    if (!eras.ok()) return false;
-    const auto era = eras->streams.find(stream.name);
-    return era != eras->streams.end() && era->second == EraOf(stream);
+    return eras.ok() && eras->IsIn(stream);
   }
 
   void OfStream(const StreamSpec& stream, SalvageLine& account) {

@@ -114,16 +114,22 @@ std::string SentenceOfEqual(const Journal& journal, uint64_t unread) {
 
 }  // namespace
 
+std::optional<StreamSpec> StreamToVerify(const failover::StreamChange& change,
+                                         const Topology& topology) {
+  const StreamSpec* const now = topology.FindStream(change.name());
+  if (now == nullptr) return std::nullopt;
+  StreamSpec stream = *now;
+  for (const SourceSpec& source : change.before.sources) {
+    if (!stream.HasSource(source.cluster)) stream.sources.push_back(source);
+  }
+  return stream;
+}
+
 std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& topology) {
   std::vector<StreamSpec> streams;
   for (const failover::StreamChange& change : journal.change.streams) {
-    const StreamSpec* const now = topology.FindStream(change.name());
-    if (now == nullptr || !change.Moves()) continue;
-    StreamSpec stream = *now;
-    for (const SourceSpec& source : change.before.sources) {
-      if (!stream.HasSource(source.cluster)) stream.sources.push_back(source);
-    }
-    streams.push_back(std::move(stream));
+    if (!change.Moves()) continue;
+    if (auto stream = StreamToVerify(change, topology)) streams.push_back(*std::move(stream));
   }
   return streams;
 }

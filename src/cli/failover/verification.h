@@ -18,6 +18,9 @@ namespace databus {
 
 // The streams that the failover moves, as they are now, with all clusters that were their sources.
 std::vector<StreamSpec> StreamsToVerify(const failover::Journal& journal, const Topology& topology);
+// One of those that it changes; nothing: it is not configured any more.
+std::optional<StreamSpec> StreamToVerify(const failover::StreamChange& change,
+                                         const Topology& topology);
 
 // Of one failover. One thread at a time.
 class FailoverVerification {

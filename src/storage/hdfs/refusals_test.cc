@@ -41,19 +41,12 @@ class NameNode {
  private:
   void Serve(PeerConnection& c) {
     c.ReadGreeting();
-    while (true) {
-      const std::string frame = c.ReadFrame();
-      if (frame.empty()) return;
-      std::string_view bytes = frame;
-      wire::RpcRequestHeader header;
-      wire::RequestHeader request;
-      TakeDelimited(bytes, header, 1u << 20);
-      TakeDelimited(bytes, request, 1u << 20);
+    while (const auto call = c.NextCall()) {
       {
         MutexLock lock(mutex_);
-        asked_.insert(request.method());
+        asked_.insert(call->method);
       }
-      Answer(c, header.call_id(), request.method());
+      Answer(c, call->id(), call->method);
     }
   }
   void Answer(PeerConnection& c, int32_t id, const std::string& method) const {

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -89,7 +90,14 @@ class PeerConnection {
     return length.size() == 4 ? Read(LoadBigEndian32(length.data())) : std::string();
   }
   Call ReadCall() {
+    std::optional<Call> call = NextCall();
+    EXPECT_TRUE(call.has_value()) << "the client closed";
+    return std::move(call).value_or(Call());
+  }
+  // Nothing when the client has closed.
+  std::optional<Call> NextCall() {
     const std::string frame = ReadFrame();
+    if (frame.empty()) return std::nullopt;
     std::string_view bytes = frame;
     Call call;
     wire::RequestHeader header;
