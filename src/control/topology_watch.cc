@@ -150,13 +150,13 @@ bool TopologyWatch::HomeIsKnown(const TopologyEpoch& other) const {
     const auto site = sites_.find(home);
     if (site == sites_.end()) continue;
     none = false;
-    // Nobody has seen it initialised yet.
-    const auto id = other.stored.cluster_ids.find(home);
-    if (id == other.stored.cluster_ids.end()) return true;
     const Site& tree = site->second;
     if (tree.storage == nullptr || (!tree.looked.ok() && tree.looked.code() != Code::kCorrupt)) {
       continue;
     }
+    // The others may not have seen it initialised: who stored that epoch may not have reached it.
+    const auto id = other.stored.cluster_ids.find(home);
+    if (id == other.stored.cluster_ids.end()) return true;
     if (CheckClusterId(*tree.storage, id->second).ok()) return true;
   }
   return none;

@@ -200,8 +200,8 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   if (!begin.empty()) index_.Forget(group);
   DATABUS_RETURN_IF_ERROR(
       CopyFromMirrors(writer,
-                      {options_.cluster, options_.clusters, options_.clock, options_.problems,
-                       options_.stats, options_.copy_threads},
+                      {options_.cluster, *known, options_.clusters, options_.clock,
+                       options_.problems, options_.stats, options_.copy_threads},
                       begin));
   if (!begin.empty()) {
     DATABUS_RETURN_IF_ERROR(index_.Of(writer, group).status());
