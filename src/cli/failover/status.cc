@@ -33,7 +33,7 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const failover::Gate gate = GateNow(*journal, seen);
   const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
   if (options.json) {
-    nlohmann::ordered_json json = StateToJson(*journal, gate);
+    nlohmann::ordered_json json = StateToJson(*journal, gate, seams.clock.Wall());
     json["salvage"] = SalvageToJson(salvage);
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
