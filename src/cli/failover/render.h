@@ -14,6 +14,7 @@ namespace databus {
 std::string RenderPlan(const failover::Plan& plan);
 nlohmann::ordered_json PlanToJson(const failover::Plan& plan);
 
+// `driver`: the last word of who drives it; nothing: there is none.
 std::string RenderJournal(const failover::Journal& journal, const failover::Gate& gate,
                           WallTime now);
 nlohmann::ordered_json StateToJson(const failover::Journal& journal, const failover::Gate& gate,
