@@ -517,11 +517,16 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     if (!at || at->file.empty()) continue;
     const Seen& source = seen_[{cluster, at->view, at->stream}];
     const Seen& there = seen_[{to, View::kMerged, at->stream}];
+    // A line that was moved to the primary of a newer epoch may be dealt with there before the one
+    // that it was moved from is gone.
+    const StreamSpec* const stream = history_.Find(at->stream);
+    const Seen& moved =
+        seen_[{merge && stream != nullptr ? stream->Primary() : to, View::kMerged, at->stream}];
     const auto minute = source.minutes.find(at->minute);
     if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
     const std::string file = paths::MinuteFile(at->view, at->stream, at->minute, at->file);
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
-      if (there.messages.contains(key)) continue;
+      if (there.messages.contains(key) || moved.messages.contains(key)) continue;
       if (IsQueued(cluster, line, path)) break;
       // A hint: what is there is compared with all that is here.
       if (mirror && (history_.MayDiverge(to, at->stream) || IsNobodysHint(cluster, to, *at))) break;

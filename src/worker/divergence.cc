@@ -18,7 +18,7 @@ constexpr std::chrono::hours kPurgeMargin{1};
 // And how many files it reads at most to compare them.
 constexpr uint64_t kReadsPerRunMax = 2'000;
 
-// What the tree holds of a minute, described or not; nothing where there is no such directory.
+// What is described of a minute, or what lies there; nothing where neither is.
 Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& stream,
                                   Minute minute) {
   auto files = content.Read(stream, minute);
@@ -394,12 +394,22 @@ Result<std::optional<MinuteChange::OfStream>> Divergence::FetchStream(
   auto right = sides.there.Read(name, minute);
   if (right.code() == Code::kNotFound) return std::optional<MinuteChange::OfStream>();
   DATABUS_RETURN_IF_ERROR(right.status());
-  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles present, ReadOrNothing(sides.here, name, minute));
+  DATABUS_ASSIGN_OR_RETURN(const MinuteFiles present, Present(writer, sides, name, minute));
   DATABUS_ASSIGN_OR_RETURN(change.in,
                            FetchFiles(writer, {of.source, name, minute, options_.copy_threads},
                                       Without(*right, present)));
   change.holds = *std::move(right);
   return std::optional<MinuteChange::OfStream>(std::move(change));
+}
+
+// What has been purged is described still, and comes again with what the minute lacks: a reader
+// finds all of it, or nothing.
+Result<MinuteFiles> Divergence::Present(GroupWriter& writer, Sides& sides, const std::string& name,
+                                        Minute minute) {
+  const auto dir = writer.staging().storage().Stat(paths::MinuteDir(View::kMerged, name, minute));
+  if (dir.code() == Code::kNotFound) return MinuteFiles();
+  DATABUS_RETURN_IF_ERROR(dir.status());
+  return ReadOrNothing(sides.here, name, minute);
 }
 
 Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan) {

@@ -129,6 +129,8 @@ class Divergence {
   Status Describe(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
   Status FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
                      const Places::value_type& place);
+  static Result<MinuteFiles> Present(GroupWriter& writer, Sides& sides, const std::string& name,
+                                     Minute minute);
   // What has to be done about the stream's minute; nothing: the primary has purged it meanwhile.
   Result<std::optional<MinuteChange::OfStream>> FetchStream(GroupWriter& writer, const Streams& of,
                                                             Sides& sides, const std::string& name,

@@ -377,6 +377,35 @@ TEST_F(UnplannedTest, WhoMissedAChangeCopiesNothingPathForPathWhenItIsThePrimary
   ExpectSettled();
 }
 
+// Both had merged one file into the same minute, and one of them more.
+TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
+  site_.Swap("dc1", "dc2", "dc2");
+  site_.Start("dc2");
+  site_.CutOff("dc2", "dc1");
+  site_.Step(14);  // the lease of the one that was stopped
+  const Minute minute = Minute::Of(site_.world.clock.Wall()).Next();
+  site_.world.clock.Advance(minute.Start() - site_.world.clock.Wall());
+  site_.world.Deliver("dc1", "clicks", "c7");
+  stale_->Step();
+  stale_->Step();
+  site_.of("dc2").plan.Clear();
+  site_.Step(40);
+  stale_->plan.Clear();  // it mirrors orders, of the same group
+  for (int i = 0; i < 2; ++i) {
+    site_.world.clock.Advance(minutes(1));
+    site_.world.Deliver("dc2", "orders", "c8");
+    site_.Step(4);
+    for (int step = 0; step < 4; ++step) stale_->Step();
+  }
+  const std::string place = "clicks " + minute.ToIso();
+  ASSERT_EQ(site_.Names("dc1").at(place).size(), 1U);
+  ASSERT_GT(site_.Names("dc2").at(place).size(), 1U);
+  ASSERT_TRUE(RemoveTree(site_.world.at("dc1"), paths::Stream(View::kMerged, "clicks")).ok());
+  ComeBack();
+  site_.Step(20);
+  EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
+}
+
 TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
   FailOver();
   site_.of("dc2").plan.Clear();
