@@ -226,14 +226,15 @@ Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
   if (unnamed.empty()) return Status::Ok();
   DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
   const std::optional<Minute> closed = writer.OwnLedger().closed;
+  const std::optional<Minute> open = writer.OwnLedger().open;
   const auto may = [&](const std::string& name, Minute minute) {
     const StreamSpec* const stream = options_.topology.FindStream(name);
     if (stream == nullptr || stream->publication == Publication::kFrozen) return false;
     if (waiting_.contains(name)) return false;
-    if (std::ranges::count(beginning, stream) > 0) return true;
     const std::optional<Minute>& cut = stream->cut;
-    const bool over = (closed && minute <= *closed) || (cut && minute <= *cut);
-    return over && eras->HasBegun(*stream);
+    const bool over =
+        (closed && minute <= *closed) || (open && minute < *open) || (cut && minute <= *cut);
+    return over && (eras->HasBegun(*stream) || std::ranges::count(beginning, stream) > 0);
   };
   MinuteContent content(writer.staging().storage(), View::kMerged, group);
   bool changed = false;

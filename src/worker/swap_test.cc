@@ -364,19 +364,6 @@ TEST_F(UnplannedTest, WhatAMirrorHasBeyondTheNewPrimaryIsCopiedToTheSamePath) {
   EXPECT_THAT(site_.Divergent("dc1"), IsEmpty());
 }
 
-// It was away for the change before, and what it has was published apart: of what the other one has
-// merged meanwhile, some lies in other minutes here.
-TEST_F(UnplannedTest, WhoMissedAChangeCopiesNothingPathForPathWhenItIsThePrimaryAgain) {
-  FailOver();
-  site_.of("dc2").plan.Clear();
-  site_.Step(4);  // it salvages what dc1 had merged
-  stale_->of().Finish();
-  site_.Swap("dc2", "dc1", "dc2");
-  site_.Start("dc1");
-  site_.Minutes(2);
-  ExpectSettled();
-}
-
 // Both had merged one file into the same minute, and one of them more.
 TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   site_.Swap("dc1", "dc2", "dc2");
@@ -404,6 +391,19 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   ComeBack();
   site_.Step(20);
   EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
+}
+
+// It was away for the change before, and what it has was published apart: of what the other one has
+// merged meanwhile, some lies in other minutes here.
+TEST_F(UnplannedTest, WhoMissedAChangeCopiesNothingPathForPathWhenItIsThePrimaryAgain) {
+  FailOver();
+  site_.of("dc2").plan.Clear();
+  site_.Step(4);  // it salvages what dc1 had merged
+  stale_->of().Finish();
+  site_.Swap("dc2", "dc1", "dc2");
+  site_.Start("dc1");
+  site_.Minutes(2);
+  ExpectSettled();
 }
 
 TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
