@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "telemetry/iso_time.h"
 
 namespace databus::failover {
@@ -152,6 +153,7 @@ class Judge {
   }
 
   void Drain() {
+    if (Planted(Bug::kDrainNotAwaited)) return;
     for (const auto& [cluster, tree] : seen_.trees) {
       if (IsGivenUp(cluster) || !Answers(cluster)) continue;
       if (!tree.why_flow_unknown.empty()) {
@@ -194,6 +196,7 @@ class Judge {
   }
 
   void Mirror() {
+    if (Planted(Bug::kMirrorsNotAwaited)) return;
     for (const auto& [key, mirror] : seen_.mirrors) {
       if (IsGivenUp(key.mirror)) continue;
       if (!mirror.Known()) {
@@ -290,6 +293,7 @@ class Judge {
   }
 
   void CatchUp() {
+    if (Planted(Bug::kCatchUpNotAwaited)) return;
     const std::string& site = Change().to;
     if (!Answers(site)) return;
     const SeenWorker& worker = seen_.WorkerOf(site);
