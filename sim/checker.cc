@@ -351,29 +351,36 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
                          const std::string& from, const std::string& to) {
   if (!ParseStagingPlace(to)) return CheckPurged(cluster, at, from);
   const StreamSpec* const stream = history_.Find(at.stream);
-  // Which side is right is not known before one is chosen.
-  const bool is_primary =
-      stream != nullptr && stream->Primary() == cluster && !history_.InConflict();
-  if (stream == nullptr || is_primary || !history_.MayDiverge(cluster, at.stream)) {
+  // Which side is right is not known before one is chosen. And who has just been made the primary
+  // may be a mirror still, which is compared with the one before, until it obeys.
+  const bool is_mirror = stream != nullptr && stream->Primary() != cluster;
+  const bool may = is_mirror || history_.InConflict() || !history_.HasBegun(cluster, at.stream);
+  if (stream == nullptr || !may || !history_.MayDiverge(cluster, at.stream)) {
     return Fail("G4", fmt::format("{}: is taken out of the view", cluster), from);
   }
   Seen& seen = seen_[{cluster, at.view, at.stream}];
   const auto minute = seen.minutes.find(at.minute);
   if (minute == seen.minutes.end()) return;
   if (at.file.empty()) {
-    if (!minute->second.files.empty() || minute != std::prev(seen.minutes.end())) {
+    const bool is_newest = minute == std::prev(seen.minutes.end());
+    // Before what is right there is perhaps more, which the primary never had.
+    const auto& there = seen_[{stream->Primary(), View::kMerged, at.stream}].minutes;
+    const bool leads =
+        minute == seen.minutes.begin() && !there.empty() && at.minute < there.begin()->first;
+    if (!minute->second.files.empty() || !(is_newest || leads)) {
       return Fail("G4",
                   fmt::format("{}: a minute is set aside, and is not the newest, empty", cluster),
                   from);
     }
     seen.minutes.erase(minute);
     // The one before is the open one again.
-    return tell_.put_right(cluster, at.stream, at.minute + -1);
+    if (is_newest) tell_.put_right(cluster, at.stream, at.minute + -1);
+    return;
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;
   // A minute that differs goes as a whole: what is left of it on the way may be as there.
-  if (!minute->second.differs && !history_.InConflict() &&
+  if (!minute->second.differs && is_mirror && !history_.InConflict() &&
       IsEqualUpTo(cluster, stream->Primary(), at)) {
     return Fail("G4",
                 fmt::format("{}: is set aside, though all is as at {}", cluster, stream->Primary()),
@@ -516,11 +523,16 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     if (!at || at->file.empty()) continue;
     const Seen& source = seen_[{cluster, at->view, at->stream}];
     const Seen& there = seen_[{to, View::kMerged, at->stream}];
+    // A line that was moved to the primary of a newer epoch may be dealt with there before the one
+    // that it was moved from is gone.
+    const StreamSpec* const stream = history_.Find(at->stream);
+    const Seen& moved =
+        seen_[{merge && stream != nullptr ? stream->Primary() : to, View::kMerged, at->stream}];
     const auto minute = source.minutes.find(at->minute);
     if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
     const std::string file = paths::MinuteFile(at->view, at->stream, at->minute, at->file);
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
-      if (there.messages.contains(key)) continue;
+      if (there.messages.contains(key) || moved.messages.contains(key)) continue;
       if (IsQueued(cluster, line, path)) break;
       // A hint: what is there is compared with all that is here.
       if (mirror && (history_.MayDiverge(to, at->stream) || IsNobodysHint(cluster, to, *at))) break;

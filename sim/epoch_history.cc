@@ -65,6 +65,13 @@ bool EpochHistory::MayDiverge(const std::string& cluster, const std::string& str
   return known == eras.rend() || index - 1 < *line->second.forced;
 }
 
+bool EpochHistory::HasBegun(const std::string& cluster, const std::string& stream) const {
+  const StreamSpec* const spec = Find(stream);
+  const auto era = compared_.find({cluster, stream});
+  if (spec == nullptr) return false;
+  return era == compared_.end() ? EraOf(*spec).IsFirst() : era->second == EraOf(*spec);
+}
+
 const failover::Journal* EpochHistory::OnJournal(std::string_view text) {
   const auto journal = failover::Journal::Decode(text, "journal");
   if (!journal.ok()) return nullptr;

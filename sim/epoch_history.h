@@ -45,6 +45,9 @@ class EpochHistory {
   // been compared since.
   bool MayDiverge(const std::string& cluster, const std::string& stream) const;
 
+  // Whether the cluster was brought into the era that the newest epoch says.
+  bool HasBegun(const std::string& cluster, const std::string& stream) const;
+
   // Whether an operator has said in any epoch that the cluster is the only one there is.
   bool IsConfirmedAlone(const std::string& cluster) const { return alone_.contains(cluster); }
 

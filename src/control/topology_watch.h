@@ -77,6 +77,7 @@ class TopologyWatch {
     std::unique_ptr<Storage> storage;
     std::string url;
     std::optional<uint64_t> newest;  // at the last look that was answered
+    bool told = false;               // that it holds an epoch, whether it could be read or not
     std::shared_ptr<const TopologyEpoch> tip;
     Status looked;  // at the last look
   };
@@ -85,6 +86,7 @@ class TopologyWatch {
   Status Look(const std::string& cluster, Site& site);
   std::vector<Tip> Tips() const;
   void Choose(const std::vector<Tip>& tips);
+  void ReturnToHomes();
   bool HomeIsKnown(const TopologyEpoch& other) const;
   void KeepHomes();
   void Obey(const std::vector<Tip>& tips);
@@ -93,6 +95,8 @@ class TopologyWatch {
   std::vector<std::string> homes_;
   std::map<std::string, Site> sites_;
   std::shared_ptr<const TopologyEpoch> best_;
+  // Homes that did not answer when an epoch of others was chosen.
+  std::set<std::string> unseen_homes_;
 
   mutable Mutex mutex_;  // guards what follows
   std::shared_ptr<const ObeyedTopology> obeyed_;

@@ -83,9 +83,10 @@ struct Journal {
   RoleChange change;
   uint64_t base_epoch = 0;  // what was planned from
   std::string base_digest;
-  std::vector<std::string> without;  // collectors that nobody waits for, "<cluster>/<name>"
-  std::vector<StepEpoch> epochs;     // in the order in which they were stored
-  Cuts cuts;                         // before the swap is stored
+  std::vector<std::string> without;       // collectors that nobody waits for, "<cluster>/<name>"
+  std::map<Step, Milliseconds> expected;  // how long each step may take, by the plan
+  std::vector<StepEpoch> epochs;          // in the order in which they were stored
+  Cuts cuts;                              // before the swap is stored
   // Since when nobody can miss the epoch of `fence`; by the driver's clock, so that who takes over
   // begins anew.
   std::optional<BootTime> fenced;

@@ -64,6 +64,14 @@ std::chrono::hours Hours(const Json& object) {
   return std::chrono::hours(hours);
 }
 
+Milliseconds Span(const Json& object, const char* key) {
+  const uint64_t ms = Number(object, key);
+  if (ms > static_cast<uint64_t>(Milliseconds(std::chrono::hours(kHoursMax)).count())) {
+    throw Malformed{fmt::format("'{}' is too large", key)};
+  }
+  return Milliseconds(ms);
+}
+
 Json RolesToJson(const StreamSpec& stream) {
   Json json = {{"name", stream.name}, {"sources", Json::array()}, {"destinations", Json::array()}};
   for (const SourceSpec& source : stream.sources) {
@@ -149,6 +157,11 @@ Journal FromJson(const Json& json) {
   journal.base_epoch = Number(json, "base_epoch");
   journal.base_digest = Text(json, "base_digest");
   journal.without = Texts(json, "without");
+  if (json.contains("expected")) {  // journals of earlier versions have none
+    for (const Json& step : Array(json, "expected")) {
+      journal.expected[Known(ParseStep(Text(step, "step")), "step")] = Span(step, "ms");
+    }
+  }
   for (const Json& epoch : Array(json, "epochs")) {
     journal.epochs.push_back({Known(ParseStep(Text(epoch, "step")), "step"), Number(epoch, "epoch"),
                               Text(epoch, "digest")});
@@ -206,6 +219,10 @@ Json JournalToJson(const Journal& journal) {
     epochs.push_back(
         {{"step", StepName(stored.step)}, {"epoch", stored.epoch}, {"digest", stored.digest}});
   }
+  Json expected = Json::array();
+  for (const auto& [step, time] : journal.expected) {
+    expected.push_back({{"step", StepName(step)}, {"ms", static_cast<uint64_t>(time.count())}});
+  }
   Json cuts = Json::array();
   for (const auto& [stream, minute] : journal.cuts) {
     cuts.push_back({{"stream", stream}, {"minute", minute ? minute->ToIso() : ""}});
@@ -227,6 +244,7 @@ Json JournalToJson(const Journal& journal) {
           {"base_epoch", journal.base_epoch},
           {"base_digest", journal.base_digest},
           {"without", journal.without},
+          {"expected", std::move(expected)},
           {"epochs", std::move(epochs)},
           {"cuts", std::move(cuts)},
           {"fenced_boot_ms", FencedMs(journal)},

@@ -29,6 +29,7 @@ Journal Example() {
   journal.base_epoch = 4;
   journal.base_digest = "aa";
   journal.without = {"dc3/c1"};
+  journal.expected = {{Step::kSpool, Milliseconds(5'000)}, {Step::kMirror, Milliseconds(42)}};
   journal.epochs = {{Step::kSpool, 5, "bb"}, {Step::kFreeze, 6, "cc"}};
   journal.cuts = {{"clicks", kTestMinute}, {"views", std::nullopt}};
   journal.swapped = kTestNow + std::chrono::seconds(9);
@@ -45,6 +46,7 @@ TEST(JournalTest, WhatIsWrittenIsRead) {
   ASSERT_TRUE(read.ok()) << read.status().message();
   EXPECT_EQ(read->change, journal.change);
   EXPECT_EQ(read->cuts, journal.cuts);
+  EXPECT_EQ(read->expected, journal.expected);
   EXPECT_EQ(read->epochs, journal.epochs);
   EXPECT_EQ(read->swapped, journal.swapped);
   EXPECT_EQ(read->Encode(), journal.Encode());
@@ -115,11 +117,18 @@ TEST(JournalTest, ValuesThatMakeNoSenseAreNamed) {
       {"\"hours\":24", "\"hours\":99999999999"},
       {"\"receivers\":[\"h1:1463\"]", "\"receivers\":[\"h1\"]"},
       {"\"cuts\":[", "\"cats\":["},
+      {"\"ms\":42", "\"ms\":99999999999999999"},
       {"\"minute\":\"2031-05-06T10:04Z\"", "\"minute\":\"noon\""},
   };
   for (const auto& [from, to] : kEdits) {
     EXPECT_EQ(Journal::Decode(Edited(from, to), "j").code(), Code::kCorrupt) << to;
   }
+}
+
+TEST(JournalTest, OfAnEarlierVersionNothingIsExpected) {
+  const auto read = Journal::Decode(Edited("\"expected\":[", "\"unknown\":["), "j");
+  ASSERT_TRUE(read.ok()) << read.status().message();
+  EXPECT_TRUE(read->expected.empty());
 }
 
 TEST(JournalTest, WhatIsNestedTooDeepCostsNoStack) {

@@ -299,6 +299,7 @@ Journal Begin(const Plan& plan, WallTime now) {
   journal.without = plan.without;
   journal.undoes = plan.undoes;
   journal.cuts = plan.cuts;
+  for (const PlannedStep& step : plan.steps) journal.expected[step.step] = step.expected;
   if (plan.loss) journal.loss = LossToJson(*plan.loss);
   journal.Note(now, fmt::format("begun, plan {}", plan.id));
   return journal;

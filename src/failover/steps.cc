@@ -270,6 +270,20 @@ std::span<const Step> StepsOf(Kind kind) {
   __builtin_unreachable();
 }
 
+std::optional<Milliseconds> TimeLeft(const Journal& journal, WallTime now) {
+  const std::span<const Step> steps = StepsOf(journal.kind);
+  const auto at = std::ranges::find(steps, journal.step);
+  if (at == steps.end() || journal.expected.empty()) return std::nullopt;
+  Milliseconds left{0};
+  for (auto step = at; step != steps.end(); ++step) {
+    const auto expected = journal.expected.find(*step);
+    if (expected == journal.expected.end()) continue;
+    const Milliseconds spent = step == at ? now - journal.step_since : Milliseconds(0);
+    left += std::max(expected->second - spent, Milliseconds(0));
+  }
+  return left;
+}
+
 bool Stores(Step step) {
   return step == Step::kSpool || step == Step::kFreeze || step == Step::kFence ||
          step == Step::kSwap || step == Step::kUndo;

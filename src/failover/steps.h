@@ -37,6 +37,10 @@ namespace databus::failover {
 std::span<const Step> StepsOf(Kind kind);
 // Whether the step begins with an epoch.
 bool Stores(Step step);
+// How long the present step and those after it may take from `now` on, by the plan; a step that
+// takes longer counts as nothing. Nothing: there is no estimate (it is undone, or of an earlier
+// version).
+std::optional<Milliseconds> TimeLeft(const Journal& journal, WallTime now);
 // Of the streams that move, whether any waits when its primary is alone (P28).
 bool AnyWaits(const RoleChange& change, const Topology& topology);
 // Whether the swap may have happened: its epoch is journaled.

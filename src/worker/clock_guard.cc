@@ -11,6 +11,10 @@ int64_t Seconds(Milliseconds duration) {
   return std::chrono::duration_cast<std::chrono::seconds>(duration).count();
 }
 
+Milliseconds SinceBoot(const Clock& clock) {
+  return std::chrono::duration_cast<Milliseconds>(clock.Boot().time_since_epoch());
+}
+
 bool Far(Milliseconds apart) { return std::chrono::abs(apart) > ClockGuard::kTolerance; }
 
 }  // namespace
@@ -31,8 +35,13 @@ void ClockGuard::Compare(WallTime before, WallTime modified) {
 }
 
 Milliseconds ClockGuard::Offset() const {
-  return clock_.Wall().time_since_epoch() -
-         std::chrono::duration_cast<Milliseconds>(clock_.Boot().time_since_epoch());
+  return clock_.Wall().time_since_epoch() - SinceBoot(clock_);
+}
+
+WallTime ClockGuard::Wall() const {
+  if (Planted(Bug::kClockNotCompared)) return clock_.Wall();
+  MutexLock lock(mutex_);
+  return WallTime(offset_ + SinceBoot(clock_));
 }
 
 Status ClockGuard::Check() {
@@ -50,9 +59,10 @@ Status ClockGuard::Check() {
     stepped_at_ = boot;
   }
   if (boot - stepped_at_ >= kConfirmation) {
+    if (!against_cluster_.ok()) return against_cluster_;
     offset_ = offset;
     stepped_to_.reset();
-    return against_cluster_;
+    return Status::Ok();
   }
   return {
       Code::kRefused,

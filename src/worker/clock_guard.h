@@ -1,5 +1,6 @@
-// P13: whether the clock may be believed. Minutes are named by it, and a minute once named is there
-// for ever, so a wrong clock stops publishing rather than inventing minutes.
+// P13: whether the clock may be believed, and the time that is. Minutes are named by it, and a
+// minute once named is there for ever, so a wrong clock stops publishing rather than inventing
+// minutes.
 #pragma once
 
 #include <optional>
@@ -10,8 +11,9 @@
 
 namespace databus {
 
-// Thread-safe.
-class ClockGuard {
+// As a clock it goes on as it did when it was last believed: who sets the machine's while a run is
+// under way changes nothing before the next check. Thread-safe.
+class ClockGuard final : public Clock {
  public:
   // More than this apart from the cluster's clock, or in one step: not believed.
   static constexpr std::chrono::minutes kTolerance{2};
@@ -26,12 +28,15 @@ class ClockGuard {
   // Ok, or why nothing may be published now.
   Status Check();
 
+  WallTime Wall() const override;
+  BootTime Boot() const override { return clock_.Boot(); }
+
  private:
   // Wall clock minus boot clock: constant but for steps.
   Milliseconds Offset() const;
 
   const Clock& clock_;
-  Mutex mutex_;
+  mutable Mutex mutex_;
   Status against_cluster_;
   Milliseconds offset_;  // that is believed
   std::optional<Milliseconds> stepped_to_;

@@ -44,5 +44,25 @@ TEST_F(ClockGuardTest, TwoMinutesApartEitherWayArePermitted) {
   EXPECT_EQ(Said(seconds(120)), "");
 }
 
+// Minutes are named by this clock in the middle of a run, which was checked when it began.
+TEST_F(ClockGuardTest, AStepMovesItsTimeOnlyWhenItIsBelieved) {
+  const WallTime before = guard_.Wall();
+  clock_.StepWall(std::chrono::hours(1));
+  EXPECT_EQ(guard_.Wall(), before);
+  EXPECT_FALSE(guard_.Check().ok());
+  clock_.Advance(ClockGuard::kConfirmation);
+  EXPECT_EQ(guard_.Wall(), before + ClockGuard::kConfirmation);
+  EXPECT_TRUE(guard_.Check().ok());
+  EXPECT_EQ(guard_.Wall(), clock_.Wall());
+}
+
+TEST_F(ClockGuardTest, AStepThatIsSteadyAndWrongByTheClustersClockIsNotBelieved) {
+  clock_.StepWall(std::chrono::hours(1));
+  EXPECT_FALSE(guard_.Check().ok());
+  clock_.Advance(ClockGuard::kConfirmation);
+  EXPECT_THAT(Said(-std::chrono::hours(1)), HasSubstr("ahead of the cluster"));
+  EXPECT_EQ(guard_.Wall(), clock_.Wall() - std::chrono::hours(1));
+}
+
 }  // namespace
 }  // namespace databus

@@ -47,19 +47,18 @@ struct ClusterWorker::Services {
   Services(ClusterWorker& worker, Storage& storage, Group groups, LearntOfCluster learnt)
       : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
         merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
-        local({storage, worker.options_.clock, local_writers, worker.problems_, worker.stats_,
+        local({storage, worker.guard_, local_writers, worker.problems_, worker.stats_,
                worker.options_.topology(), worker.options_.obeyed.epoch.stored.epoch,
                worker.options_.cluster,
                worker.options_.clusters.IdentityOf(worker.options_.cluster).id,
                worker.options_.config.full_scan_interval,
                worker.options_.config.foreign_idle_timeout}),
         merge({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
-               worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
-               worker.rules_, worker.options_.config.copy_threads,
-               worker.options_.config.retention_limit_percent},
+               worker.guard_, merged_writers, eras, worker.problems_, worker.stats_, worker.rules_,
+               worker.options_.config.copy_threads, worker.options_.config.retention_limit_percent},
               std::move(learnt.merge)),
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
-                worker.options_.clock, merged_writers, eras, worker.problems_, worker.stats_,
+                worker.guard_, merged_writers, eras, worker.problems_, worker.stats_,
                 worker.options_.config.copy_threads}),
         local_purge(PurgeOf(worker, local_writers)),
         merged_purge(PurgeOf(worker, merged_writers)),
@@ -72,7 +71,7 @@ struct ClusterWorker::Services {
       return clusters->Find(name);
     };
     return {storage,
-            worker.options_.clock,
+            worker.guard_,
             worker.options_.random,
             worker.rules_,
             find,
@@ -91,7 +90,7 @@ struct ClusterWorker::Services {
     return {worker.options_.topology(),
             worker.options_.cluster,
             worker.options_.clusters,
-            worker.options_.clock,
+            worker.guard_,
             worker.options_.random,
             writers,
             worker.problems_,
@@ -343,7 +342,7 @@ void ClusterWorker::LocalStep() {
     services->local_writers.Drop();
     return;
   }
-  services->local.RunOnce(Minute::Of(options_.clock.Wall()));
+  services->local.RunOnce(Minute::Of(guard_.Wall()));
   if (Services::PurgeDue(*this, services->local_purged)) services->local_purge.RunOnce();
 }
 
@@ -361,7 +360,7 @@ void ClusterWorker::StreamsStep() {
   }
   if (!std::exchange(services->journals_copied, true)) services->merged_purge.CopyJournals();
   if (waits_when_alone_) majority_.Ask();
-  services->merge.RunOnce(Minute::Of(options_.clock.Wall()));
+  services->merge.RunOnce(Minute::Of(guard_.Wall()));
   services->mirror.RunOnce();
   if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();
 }

@@ -129,6 +129,29 @@ TEST_F(SwapTest, AFreezeThatIsTakenBackLeavesNoHoleAtTheMirror) {
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("was closed here before")));
 }
 
+// Its only minute of clicks is one that it was copying still; by its own stream it is further.
+TEST(FirstMinuteTest, WhatWasCopiedAfterTheCutAndNotClosedIsNotMergedAgain) {
+  Site site;
+  site.Start("dc1");
+  site.Start("dc2");
+  site.world.Deliver("dc1", "clicks", "cdc1");
+  site.Step(3);
+  ASSERT_THAT(site.world.Files("dc2", View::kMerged), SizeIs(1));
+  site.CutOff("dc2", "dc1");
+  site.Stop("dc1");
+  site.world.clock.Advance(minutes(3));
+  site.world.Deliver("dc2", "orders", "cdc2");
+  site.Step(3);
+  // Nobody had seen that minute when the failover was planned.
+  site.world.topology = Moved(site.world.topology, "dc1", "dc2", {{"clicks", kFirstMinute.Next()}});
+  site.Obey();
+  site.Step(3);
+  site.Start("dc1");
+  site.Minutes(2);
+  site.Step(15);
+  EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
+}
+
 // A minute of the mirror was closed without clicks, which had to wait at its primary then (P28).
 class UnnamedTest : public SwapTest {
  protected:
@@ -341,6 +364,48 @@ TEST_F(UnplannedTest, WhatAMirrorHasBeyondTheNewPrimaryIsCopiedToTheSamePath) {
   site_.Minutes(2);
   ExpectSettled();
   EXPECT_THAT(site_.Divergent("dc1"), IsEmpty());
+}
+
+// Both had merged one file into the same minute, and one of them more.
+TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
+  site_.Swap("dc1", "dc2", "dc2");
+  site_.Start("dc2");
+  site_.CutOff("dc2", "dc1");
+  site_.Step(14);  // the lease of the one that was stopped
+  const Minute minute = Minute::Of(site_.world.clock.Wall()).Next();
+  site_.world.clock.Advance(minute.Start() - site_.world.clock.Wall());
+  site_.world.Deliver("dc1", "clicks", "c7");
+  stale_->Step();
+  stale_->Step();
+  site_.of("dc2").plan.Clear();
+  site_.Step(40);
+  stale_->plan.Clear();  // it mirrors orders, of the same group
+  for (int i = 0; i < 2; ++i) {
+    site_.world.clock.Advance(minutes(1));
+    site_.world.Deliver("dc2", "orders", "c8");
+    site_.Step(4);
+    for (int step = 0; step < 4; ++step) stale_->Step();
+  }
+  const std::string place = "clicks " + minute.ToIso();
+  ASSERT_EQ(site_.Names("dc1").at(place).size(), 1U);
+  ASSERT_GT(site_.Names("dc2").at(place).size(), 1U);
+  ASSERT_TRUE(RemoveTree(site_.world.at("dc1"), paths::Stream(View::kMerged, "clicks")).ok());
+  ComeBack();
+  site_.Step(20);
+  EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
+}
+
+// It was away for the change before, and what it has was published apart: of what the other one has
+// merged meanwhile, some lies in other minutes here.
+TEST_F(UnplannedTest, WhoMissedAChangeCopiesNothingPathForPathWhenItIsThePrimaryAgain) {
+  FailOver();
+  site_.of("dc2").plan.Clear();
+  site_.Step(4);  // it salvages what dc1 had merged
+  stale_->of().Finish();
+  site_.Swap("dc2", "dc1", "dc2");
+  site_.Start("dc1");
+  site_.Minutes(2);
+  ExpectSettled();
 }
 
 TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {

@@ -57,9 +57,10 @@ Status JoinEntries(Storage& tree, const std::string& queue, Random& random) {
   return joined.status();
 }
 
-Exit Finished(const Journal& journal, const FailoverOptions& options, Io& io) {
+Exit Finished(const Journal& journal, const FailoverOptions& options, Io& io, WallTime now) {
   if (options.json) {
-    io.out << StateToJson(journal, {}).dump(1, ' ', true, nlohmann::json::error_handler_t::replace)
+    io.out << StateToJson(journal, {}, now)
+                  .dump(1, ' ', true, nlohmann::json::error_handler_t::replace)
            << "\n";
   } else {
     io.out << RenderOutcome(journal);
@@ -90,10 +91,11 @@ Exit DriveFailover(FailoverSession& session, const Journal& journal, const Failo
                          return JoinEntries(tree, queue, seams.random);
                        },
                    .tell = [&](const failover::Progress& p) { teller.Tell(p); }},
-         .driver = fmt::format("{}:{}", seams.host, seams.pid)});
+         .host = seams.host,
+         .pid = seams.pid});
     driven = runner.Drive(journal, stop);
   }
-  if (driven.ok()) return Finished(*driven, options, io);
+  if (driven.ok()) return Finished(*driven, options, io, seams.clock.Wall());
   io.err << fmt::format("databus: {}: {}\n", journal.id, driven.status().message());
   return Exit::kFailed;
 }

@@ -24,6 +24,7 @@ namespace databus {
 namespace {
 
 using failover::Step;
+using std::chrono::seconds;
 using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
@@ -364,7 +365,9 @@ TEST_F(FailoverCliTest, StoppedItCanBeSeenResumedAndAbortedByAnybody) {
   const Ran status = Run({"failover", "status"});
   EXPECT_EQ(status.code, 0);
   EXPECT_THAT(status.out,
-              AllOf(HasSubstr("step spool since"), HasSubstr("waits: collector dc1/c1"),
+              AllOf(HasSubstr("step spool since"), HasSubstr("(planned: about "),
+                    HasSubstr("in all about "), HasSubstr("waits: collector dc1/c1"),
+                    HasSubstr("nobody drives it: "),
                     HasSubstr("'databus failover resume' goes on, 'databus failover abort'")));
   const Json json = StatusJson();
   EXPECT_EQ(json["ended"], false);
@@ -653,6 +656,24 @@ TEST(FailoverRenderTest, OneLineSaysTheStepAndTheFirstOfWhatIsWaitedFor) {
               AllOf(HasSubstr("7.0 s"), HasSubstr("a (and 2 more)")));
 }
 
+TEST(FailoverRenderTest, WhatIsLeftIsTheRestOfTheStepAndTheStepsThatFollow) {
+  failover::Journal journal;
+  journal.step = Step::kVerify;
+  EXPECT_THAT(RenderProgress(journal, {}, {}), Not(HasSubstr("left"))) << "of an earlier version";
+  journal.expected = {{Step::kDespool, seconds(50)}, {Step::kVerify, seconds(9)}};
+  const auto left = [&](seconds spent) {
+    return StateToJson(journal, {}, journal.step_since + spent)["left_ms"];
+  };
+  EXPECT_EQ(left(seconds(2)), 7'000);
+  EXPECT_EQ(left(seconds(20)), 0) << "it takes longer";
+  journal.step = Step::kDespool;
+  EXPECT_EQ(left(seconds(60)), 9'000);
+  EXPECT_THAT(RenderProgress(journal, {{"a"}, 1}, journal.step_since + seconds(20)),
+              HasSubstr("about 39.0 s left  a"));
+  journal.step = Step::kUndo;
+  EXPECT_TRUE(left(seconds(0)).is_null());
+}
+
 TEST(FailoverRenderTest, AnOpenJournalTellsTenWaitsAndWhatToDo) {
   failover::Journal journal;
   journal.id = "x";
@@ -665,8 +686,8 @@ TEST(FailoverRenderTest, AnOpenJournalTellsTenWaitsAndWhatToDo) {
                             HasSubstr("'databus failback abort' undoes it")));
   journal.epochs.push_back({Step::kSwap, 4, "d"});
   EXPECT_THAT(RenderJournal(journal, gate, {}), Not(HasSubstr("abort")));
-  EXPECT_EQ(StateToJson(journal, gate)["may_abort"], false);
-  EXPECT_EQ(StateToJson(journal, gate)["waits"].size(), 12U);
+  EXPECT_EQ(StateToJson(journal, gate, {})["may_abort"], false);
+  EXPECT_EQ(StateToJson(journal, gate, {})["waits"].size(), 12U);
 }
 
 TEST(FailoverRenderTest, TheSalvageReportAccountsForEachLine) {

@@ -71,6 +71,18 @@ std::string RenderWays(const Plan& plan) {
 
 std::string Expected(Milliseconds expected) { return "about " + ToHuman(expected); }
 
+std::string DescribeStep(const Journal& journal, WallTime now) {
+  std::string text =
+      fmt::format("  step {} since {}", StepName(journal.step), ToHuman(now - journal.step_since));
+  const auto expected = journal.expected.find(journal.step);
+  if (expected != journal.expected.end()) {
+    text += fmt::format(" (planned: {})", Expected(expected->second));
+  }
+  const auto left = failover::TimeLeft(journal, now);
+  if (left) text += fmt::format(", in all {} left", Expected(*left));
+  return text + "\n";
+}
+
 }  // namespace
 
 std::string RenderPlan(const Plan& plan) {
@@ -141,6 +153,8 @@ Json PlanToJson(const Plan& plan) {
 std::string RenderProgress(const Journal& journal, const Gate& gate, WallTime now) {
   const Milliseconds spent = now - journal.step_since;
   std::string line = fmt::format("{:<8} {:>8}", StepName(journal.step), ToHuman(spent));
+  const auto left = failover::TimeLeft(journal, now);
+  if (left) line += fmt::format("  {} left", Expected(*left));
   if (gate.waits.empty()) return line;
   line += "  " + gate.waits.front();
   if (gate.waits.size() > 1) line += fmt::format(" (and {} more)", gate.waits.size() - 1);
@@ -178,8 +192,7 @@ std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now
     text += fmt::format("  {}  {:<8} {}\n", ToIsoMs(event.at), StepName(event.step), event.text);
   }
   if (journal.Ended()) return text + RenderOutcome(journal);
-  text += fmt::format("  step {} since {}\n", StepName(journal.step),
-                      ToHuman(now - journal.step_since));
+  text += DescribeStep(journal, now);
   text += RenderWaits(gate);
   const std::string_view command = failover::CommandOf(journal.kind);
   text += fmt::format("  next: 'databus {0} resume' goes on{1}\n", command,
@@ -189,9 +202,11 @@ std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now
   return text;
 }
 
-Json StateToJson(const Journal& journal, const Gate& gate) {
+Json StateToJson(const Journal& journal, const Gate& gate, WallTime now) {
+  const auto left = failover::TimeLeft(journal, now);
   return {{"version", 1},
           {"ended", journal.Ended()},
+          {"left_ms", left ? Json(left->count()) : Json(nullptr)},
           {"may_abort", !journal.Ended() && !failover::MayHaveSwapped(journal)},
           {"waits", gate.waits},
           {"outstanding", gate.outstanding},

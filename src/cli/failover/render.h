@@ -14,9 +14,11 @@ namespace databus {
 std::string RenderPlan(const failover::Plan& plan);
 nlohmann::ordered_json PlanToJson(const failover::Plan& plan);
 
+// `driver`: the last word of who drives it; nothing: there is none.
 std::string RenderJournal(const failover::Journal& journal, const failover::Gate& gate,
                           WallTime now);
-nlohmann::ordered_json StateToJson(const failover::Journal& journal, const failover::Gate& gate);
+nlohmann::ordered_json StateToJson(const failover::Journal& journal, const failover::Gate& gate,
+                                   WallTime now);
 
 // One line for a terminal: step, how long, what it waits for.
 std::string RenderProgress(const failover::Journal& journal, const failover::Gate& gate,

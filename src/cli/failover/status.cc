@@ -1,6 +1,9 @@
 // `databus failover status` and `databus failback status`: where it is, and what it waits for.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <ostream>
 
 #include "cli/failover/commands.h"
@@ -8,7 +11,9 @@
 #include "cli/failover/salvage_report.h"
 #include "cli/failover/session.h"
 #include "cli/installation.h"
+#include "failover/driver_beat.h"
 #include "failover/steps.h"
+#include "telemetry/iso_time.h"
 
 namespace databus {
 namespace {
@@ -18,6 +23,31 @@ failover::Gate GateNow(const failover::Journal& journal, const failover::Observa
   failover::Action action = failover::NextAction(journal, seen);
   if (action.what == failover::Action::What::kStop) return {{action.stop.message()}, 1};
   return std::move(action.gate);
+}
+
+// Whether somebody is at it, who would notice that another one takes over.
+struct Driver {
+  std::optional<Heartbeat> beat;  // its last word
+  bool lives = false;
+};
+
+Driver DriverOf(const failover::Journal& journal, const TopologyDesk& desk, WallTime now) {
+  Driver driver{.beat = failover::LastBeat(desk, journal)};
+  driver.lives = driver.beat && failover::MayLive(*driver.beat, now);
+  return driver;
+}
+
+std::string RenderDriver(const failover::Journal& journal, const Driver& driver, WallTime now) {
+  if (!driver.beat) return fmt::format("  nobody drives it: {} has left\n", journal.driver);
+  const std::string ago = ToHuman(now - driver.beat->written);
+  if (driver.lives) return fmt::format("  {} drives it, and spoke {} ago\n", journal.driver, ago);
+  return fmt::format("  nobody drives it: {} has said nothing for {}\n", journal.driver, ago);
+}
+
+nlohmann::ordered_json DriverToJson(const Driver& driver) {
+  nlohmann::ordered_json json = {{"lives", driver.lives}};
+  json["spoke"] = driver.beat ? nlohmann::ordered_json(ToIsoMs(driver.beat->written)) : nullptr;
+  return json;
 }
 
 Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
@@ -32,12 +62,16 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const failover::Observation seen = (*session)->Look(*journal);
   const failover::Gate gate = GateNow(*journal, seen);
   const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
+  const WallTime now = seams.clock.Wall();
+  const Driver driver = DriverOf(*journal, (*session)->desk(), now);
   if (options.json) {
-    nlohmann::ordered_json json = StateToJson(*journal, gate);
+    nlohmann::ordered_json json = StateToJson(*journal, gate, now);
+    json["driver"] = DriverToJson(driver);
     json["salvage"] = SalvageToJson(salvage);
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
-    io.out << RenderJournal(*journal, gate, seams.clock.Wall());
+    io.out << RenderJournal(*journal, gate, now);
+    if (!journal->Ended()) io.out << RenderDriver(*journal, driver, now);
     if (!salvage.empty()) io.out << RenderSalvage(salvage);
   }
   return Exit::kDone;
