@@ -1,22 +1,50 @@
 // `databus failover status` and `databus failback status`: where it is, and what it waits for.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
 #include <ostream>
+#include <utility>
 
 #include "cli/failover/commands.h"
 #include "cli/failover/render.h"
 #include "cli/failover/salvage_report.h"
 #include "cli/failover/session.h"
+#include "cli/failover/verification.h"
 #include "cli/installation.h"
 #include "failover/steps.h"
 
 namespace databus {
 namespace {
 
+using failover::Action;
+using failover::Gate;
+
+// What the comparison at the end waits for; it is made here as it is by who drives.
+Gate WaitsOfVerification(const failover::Journal& journal, FailoverSession& session, Seams& seams) {
+  const auto found = FailoverVerification(session.desk(), seams).Check(journal);
+  if (!found.ok()) return {{found.status().message()}, 1};
+  return {found->pending, found->pending.size()};
+}
+
 // Looked up now: it does not depend on a process that drives it.
-failover::Gate GateNow(const failover::Journal& journal, const failover::Observation& seen) {
-  failover::Action action = failover::NextAction(journal, seen);
-  if (action.what == failover::Action::What::kStop) return {{action.stop.message()}, 1};
+Gate GateNow(const failover::Journal& journal, const failover::Observation& seen,
+             FailoverSession& session, Seams& seams) {
+  Action action = failover::NextAction(journal, seen);
+  switch (action.what) {
+    case Action::What::kStop: return {{action.stop.message()}, 1};
+    case Action::What::kStore:
+      return {{fmt::format("topology epoch {} is to be stored", action.epoch->stored.epoch)}, 1};
+    case Action::What::kVerify: {
+      Gate gate = WaitsOfVerification(journal, session, seams);
+      std::string back = failover::ReturnOfTheLost(journal, seen);
+      if (!back.empty()) gate.notes.push_back(std::move(back));
+      return gate;
+    }
+    case Action::What::kWait:
+    case Action::What::kAdvance:
+    case Action::What::kNothing: break;
+  }
   return std::move(action.gate);
 }
 
@@ -30,14 +58,16 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   }
   if (!journal.ok()) return Report(io, journal.status());
   const failover::Observation seen = (*session)->Look(*journal);
-  const failover::Gate gate = GateNow(*journal, seen);
+  const Gate gate = GateNow(*journal, seen, **session, seams);
+  const std::vector<std::string> ways_on = failover::WaysOn(*journal, seen);
   const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
   if (options.json) {
     nlohmann::ordered_json json = StateToJson(*journal, gate, seams.clock.Wall());
+    json["next"] = ways_on;
     json["salvage"] = SalvageToJson(salvage);
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
-    io.out << RenderJournal(*journal, gate, seams.clock.Wall());
+    io.out << RenderJournal(*journal, gate, ways_on, seams.clock.Wall());
     if (!salvage.empty()) io.out << RenderSalvage(salvage);
   }
   return Exit::kDone;
