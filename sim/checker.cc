@@ -128,7 +128,7 @@ void Checker::OnRename(const std::string& cluster, const std::string& from, cons
                                 : CheckPurged(cluster, *gone, from);
   }
   CheckHourPurged(cluster, from, to);
-  if (IsWithin(to, TopologyRoot())) history_.OnStored(ReadFile(cluster, to));
+  if (IsWithin(to, TopologyRoot())) OnEpoch(ReadFile(cluster, to), to);
   if (IsWithin(to, ErasRoot())) history_.OnEras(cluster, ReadFile(cluster, to));
   if (IsWithin(to, FailoverRoot())) OnJournal(ReadFile(cluster, to), to);
   const auto at = paths::ParseMinutePath(to);
@@ -155,8 +155,14 @@ void Checker::OnCreate(const std::string& cluster, const std::string& path) {
   }
 }
 
+void Checker::OnEpoch(std::string text, const std::string& path) {
+  const failover::Journal* const swapped = history_.SwapOf(text);
+  history_.OnStored(std::move(text));
+  if (swapped != nullptr) CheckSwap(*swapped, path);
+}
+
 void Checker::OnJournal(std::string_view text, const std::string& path) {
-  history_.OnJournal(text);
+  if (const auto* const journal = history_.OnJournal(text)) CheckStep(*journal, path);
   if (!history_.unequal().empty()) Fail("G2", "a failover has ended: " + history_.unequal(), path);
 }
 

@@ -55,6 +55,19 @@ bool TopologyWatch::Poll() {
   return obeyed() != before;
 }
 
+bool TopologyWatch::Ask(const std::string& cluster, const std::string& id) {
+  OpenSites();
+  const auto site = sites_.find(cluster);
+  if (site == sites_.end() || site->second.storage == nullptr) return true;
+  // Before: what is not mounted yet has no epochs.
+  if (!CheckClusterId(*site->second.storage, id).ok()) return false;
+  site->second.looked = Look(cluster, site->second);
+  const std::vector<Tip> tips = Tips();
+  Choose(tips);
+  Obey(tips);
+  return !site->second.looked.unknown();
+}
+
 // The clusters that the epoch obeyed names, or those we began with.
 void TopologyWatch::OpenSites() {
   const std::vector<ClusterSpec>& clusters =

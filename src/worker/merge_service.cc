@@ -62,22 +62,20 @@ MergeService::Learnt MergeService::TakeLearnt() {
 
 void MergeService::FindWaiting() {
   waiting_.clear();
-  for (const auto& [group, streams] : own_) {
-    for (const StreamSpec* stream : streams) {
-      if (stream->when_alone == WhenAlone::kContinue) continue;
-      const Status may = options_.rules.MayPublish(stream->name);
-      if (!may.ok()) waiting_.insert(stream->name);
-      options_.stats.SetWaiting(stream->name, may.ok() ? "" : may.message());
-      const std::string topic = fmt::format("{} alone {}", options_.cluster, stream->name);
-      if (may.ok()) {
-        options_.problems.Clear(topic);
-        continue;
-      }
-      options_.problems.Raise(
-          topic, fmt::format("{} is not published: {}", stream->name, may.message()),
-          "its files wait in the queues; if the others are down for certain: databus topology "
-          "confirm --alone");
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (stream.Primary() != options_.cluster || stream.when_alone == WhenAlone::kContinue) continue;
+    const Status may = options_.rules.MayPublish(stream.name);
+    if (!may.ok()) waiting_.insert(stream.name);
+    options_.stats.SetWaiting(stream.name, may.ok() ? "" : may.message());
+    const std::string topic = fmt::format("{} alone {}", options_.cluster, stream.name);
+    if (may.ok()) {
+      options_.problems.Clear(topic);
+      continue;
     }
+    options_.problems.Raise(
+        topic, fmt::format("{} is not published: {}", stream.name, may.message()),
+        "its files wait in the queues; if the others are down for certain: databus topology "
+        "confirm --alone");
   }
 }
 
@@ -307,11 +305,13 @@ Status MergeService::FetchSalvage(GroupWriter& writer, const Salvage::Batch& bat
   return Status::Ok();
 }
 
-// Here all that was recorded is done, and the manifest of the last minute stands.
+// Here all that was recorded is done. The manifest of the last minute stands, but for a stream that
+// had to wait when that was closed (P28): it is acknowledged when it may be completed.
 void MergeService::AcknowledgeFrozen(GroupWriter& writer, Group group) {
   const auto frozen = frozen_.find(group);
   if (frozen == frozen_.end()) return;
   for (const std::string& stream : frozen->second) {
+    if (!writer.NewestIsClosed(stream)) continue;
     const auto known = writer.OwnLedger().streams.find(stream);
     options_.stats.SetFrozen(
         stream, known == writer.OwnLedger().streams.end() ? std::nullopt : known->second.newest);

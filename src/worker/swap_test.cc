@@ -19,6 +19,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Optional;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using Settled = Installation::Settled;
 
@@ -521,6 +523,32 @@ TEST_F(AloneTest, AClusterThatIsConfirmedToBeAloneGoesOn) {
   DeliverBoth();
   site_.Step(3);
   EXPECT_EQ(Merged("clicks"), 1U);
+}
+
+// Its last minute is closed without it then, and stays what it is.
+TEST_F(AloneTest, AStreamThatWaitsIsFrozenOnlyWhenAManifestNamesItsLastMinute) {
+  const auto frozen = [this] { return site_.of("dc1").of().stats().Frozen(); };
+  Plan().Clear();
+  DeliverBoth();
+  site_.Step(3);
+  ASSERT_EQ(Merged("clicks"), 1U);
+  for (StreamSpec& stream : site_.world.topology.streams) {
+    if (stream.Primary() == "dc1") stream.publication = Publication::kFrozen;
+  }
+  site_.Obey();
+  site_.CutOff("dc1", "dc2");
+  site_.Step(3);
+  EXPECT_THAT(frozen(), ElementsAre(Pair("views", Optional(site_.world.Newest("dc1", "views")))));
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("clicks is not published: dc1 has read 1 of 2"));
+  const Minute last = site_.world.Newest("dc1", "clicks");
+  MinuteContent before(site_.world.at("dc1"), View::kMerged, GroupOf("clicks", 2));
+  EXPECT_FALSE((*before.Described(last))->contains("clicks"));
+  Plan().Clear();
+  site_.Step(3);
+  EXPECT_EQ(frozen().at("clicks"), last);
+  MinuteContent after(site_.world.at("dc1"), View::kMerged, GroupOf("clicks", 2));
+  EXPECT_TRUE((*after.Described(last))->contains("clicks"));
+  EXPECT_EQ(site_.world.Newest("dc1", "clicks"), last);
 }
 
 // Between the last look and any move of a commit the process sleeps for too long.
