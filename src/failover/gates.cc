@@ -38,6 +38,9 @@ class Judge {
       case Step::kDone:
       case Step::kAborted: break;
     }
+    if (std::string back = ReturnOfTheLost(journal_, seen_); !back.empty()) {
+      gate_.notes.push_back(std::move(back));
+    }
     return std::move(gate_);
   }
 
@@ -66,8 +69,26 @@ class Judge {
   bool Answers(const std::string& cluster) {
     const SeenTree& tree = seen_.TreeOf(cluster);
     if (tree.Answers()) return true;
-    Obstacle("cluster {} does not answer: {}", cluster, tree.why_away);
+    Obstacle("cluster {} does not answer: {}. {}", cluster, tree.why_away, WayOut(cluster));
     return false;
+  }
+
+  // What an operator can do who waits for the cluster.
+  std::string WayOut(const std::string& cluster) const {
+    const std::string_view command = CommandOf(journal_.kind);
+    if (cluster == Change().to) {
+      return fmt::format("Bring it back; or, if it is lost, 'databus {} abort --without {}'",
+                         command, cluster);
+    }
+    if (cluster == Change().from && journal_.EpochOf(Step::kSwap) == nullptr) {
+      return fmt::format(
+          "Bring it back; or, if it is lost, 'databus {} abort', then 'databus failover plan "
+          "--unplanned --from {} --to {}'",
+          command, cluster, Change().to);
+    }
+    return fmt::format(
+        "Bring it back; or, if it is lost, go on without it: 'databus {} resume --without {}'",
+        command, cluster);
   }
 
   void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {
@@ -373,6 +394,31 @@ Scope ScopeOf(const Journal& journal) {
     }
   }
   return scope;
+}
+
+std::string ReturnOfTheLost(const Journal& journal, const Observation& seen) {
+  const std::string& from = journal.change.from;
+  if (journal.kind != Kind::kUnplanned || journal.epochs.empty()) return "";
+  if (!seen.TreeOf(from).Answers()) return "";
+  const StepEpoch& newest = journal.epochs.back();
+  const SeenWorker& worker = seen.WorkerOf(from);
+  std::string text = fmt::format("cluster {} answers: ", from);
+  if (worker.life != Life::kAlive) {
+    text += fmt::format("start its worker, which obeys topology epoch {} before it does anything",
+                        newest.epoch);
+  } else if (Obeys(worker.epoch, worker.digest, newest)) {
+    text += fmt::format("its worker obeys topology epoch {}", newest.epoch);
+  } else {
+    text +=
+        fmt::format("its worker obeys topology epoch {}, not yet {}", worker.epoch, newest.epoch);
+  }
+  if (journal.EpochOf(Step::kSwap) == nullptr) {
+    return text + fmt::format(
+                      "; the roles have not changed yet: 'databus failover abort', then 'databus "
+                      "failover run --from {} --to {}', would put nothing at risk",
+                      from, journal.change.to);
+  }
+  return text + "; what it alone has is merged late, and 'databus failover status' accounts for it";
 }
 
 Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(journal, seen).Run(); }
