@@ -149,12 +149,7 @@ Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow
   MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   bool whole = true;
   for (const auto& [stream, files] : manifest.streams) {
-    const auto known = ledger.streams.find(stream);
-    const bool is_new = known == ledger.streams.end() || !known->second.newest;
-    bool hole = is_new && ledger.closed.has_value();
-    if (!is_new) {
-      DATABUS_ASSIGN_OR_RETURN(hole, HasHoleBefore(here, ledger, stream, manifest.minute));
-    }
+    DATABUS_ASSIGN_OR_RETURN(const bool hole, HasHoleBefore(here, ledger, stream, manifest.minute));
     if (hole && DoubtOnce(stream, manifest.minute)) whole = false;
   }
   return whole;
@@ -163,7 +158,7 @@ Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow
 Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Ledger& ledger,
                                           const std::string& stream, Minute minute) {
   const auto known = ledger.streams.find(stream);
-  if (known == ledger.streams.end() || !known->second.newest) return false;
+  if (known == ledger.streams.end() || !known->second.newest) return ledger.closed.has_value();
   const Minute newest = *known->second.newest;
   if (newest >= minute) return false;
   if (newest.Next() < minute) return true;

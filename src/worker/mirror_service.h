@@ -64,8 +64,8 @@ class MirrorService {
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
-  // Whether minutes that the stream has here are followed by one that is missing, or by this one,
-  // though it was left out of the newest.
+  // Whether the stream may lack something before this minute: there is a gap, it was left out of
+  // its newest minute, or it has none here though others have.
   Result<bool> HasHoleBefore(MinuteContent& here, const Ledger& ledger, const std::string& stream,
                              Minute minute);
   // Has the stream compared. False: for this minute it was already.
