@@ -523,16 +523,12 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     if (!at || at->file.empty()) continue;
     const Seen& source = seen_[{cluster, at->view, at->stream}];
     const Seen& there = seen_[{to, View::kMerged, at->stream}];
-    // A line that was moved to the primary of a newer epoch may be dealt with there before the one
-    // that it was moved from is gone.
-    const StreamSpec* const stream = history_.Find(at->stream);
-    const Seen& moved =
-        seen_[{merge && stream != nullptr ? stream->Primary() : to, View::kMerged, at->stream}];
     const auto minute = source.minutes.find(at->minute);
     if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
     const std::string file = paths::MinuteFile(at->view, at->stream, at->minute, at->file);
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
-      if (there.messages.contains(key) || moved.messages.contains(key)) continue;
+      if (there.messages.contains(key)) continue;
+      if (merge && IsMergedSomewhere(at->stream, key)) continue;
       if (IsQueued(cluster, line, path)) break;
       // A hint: what is there is compared with all that is here.
       if (mirror && (history_.MayDiverge(to, at->stream) || IsNobodysHint(cluster, to, *at))) break;
@@ -541,6 +537,16 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
                   path);
     }
   }
+}
+
+// A line that was moved to the primary of another epoch may be dealt with there before the one that
+// it was moved from is gone.
+bool Checker::IsMergedSomewhere(const std::string& stream, uint64_t key) const {
+  return std::ranges::any_of(trees_, [&](const auto& tree) {
+    if (!history_.WasPrimary(tree.first, stream)) return false;
+    const auto seen = seen_.find({tree.first, View::kMerged, stream});
+    return seen != seen_.end() && seen->second.messages.contains(key);
+  });
 }
 
 // Lines go from one entry to another when queues are joined, and when a stream gets another

@@ -130,6 +130,7 @@ class Checker {
   bool HasFile(const std::string& cluster, const paths::MinutePath& at, uint64_t digest) const;
   bool AnotherHasFile(const std::string& but, const paths::MinutePath& at, uint64_t digest) const;
   // Whether a queue entry at the cluster other than `but` holds the line.
+  bool IsMergedSomewhere(const std::string& stream, uint64_t key) const;
   bool IsQueued(const std::string& cluster, std::string_view line, const std::string& but) const;
   bool VisibleAnywhere(View view, const std::string& stream, uint64_t message) const;
   void CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at);

@@ -448,8 +448,11 @@ Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow
     return IsHere(ledger, line.stream, line.file) ? Line::kDone : Line::kDue;
   }
   DATABUS_ASSIGN_OR_RETURN(const bool described, here.IsDescribed(line.minute));
-  // From before the oldest that is kept, or equal without being closed.
-  if (!described) return Line::kDone;
+  const auto known = ledger.streams.find(line.stream);
+  const bool is_new = known == ledger.streams.end() || !known->second.newest;
+  // From before the oldest that is kept, or equal without being closed. Of a stream that has
+  // nothing here yet it may be its first.
+  if (!described && !is_new) return Line::kDone;
   DATABUS_ASSIGN_OR_RETURN(const auto files, here.Described(line.stream, line.minute));
   if (files && (line.file.empty() || files->contains(line.file))) return Line::kDone;
   if (doubted_lines_.emplace(line.stream, line.minute).second) {
