@@ -35,6 +35,7 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   if (options.json) {
     nlohmann::ordered_json json = StateToJson(*journal, gate, seams.clock.Wall());
     json["salvage"] = SalvageToJson(salvage);
+    json["salvage_sum"] = SumToJson(SumOf(salvage));
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
     io.out << RenderJournal(*journal, gate, seams.clock.Wall());
