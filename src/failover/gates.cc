@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "telemetry/iso_time.h"
 
 namespace databus::failover {
@@ -37,6 +38,9 @@ class Judge {
       case Step::kDone:
       case Step::kAborted: break;
     }
+    if (std::string back = ReturnOfTheLost(journal_, seen_); !back.empty()) {
+      gate_.notes.push_back(std::move(back));
+    }
     return std::move(gate_);
   }
 
@@ -65,8 +69,26 @@ class Judge {
   bool Answers(const std::string& cluster) {
     const SeenTree& tree = seen_.TreeOf(cluster);
     if (tree.Answers()) return true;
-    Obstacle("cluster {} does not answer: {}", cluster, tree.why_away);
+    Obstacle("cluster {} does not answer: {}. {}", cluster, tree.why_away, WayOut(cluster));
     return false;
+  }
+
+  // What an operator can do who waits for the cluster.
+  std::string WayOut(const std::string& cluster) const {
+    const std::string_view command = CommandOf(journal_.kind);
+    if (cluster == Change().to) {
+      return fmt::format("Bring it back; or, if it is lost, 'databus {} abort --without {}'",
+                         command, cluster);
+    }
+    if (cluster == Change().from && journal_.EpochOf(Step::kSwap) == nullptr) {
+      return fmt::format(
+          "Bring it back; or, if it is lost, 'databus {} abort', then 'databus failover plan "
+          "--unplanned --from {} --to {}'",
+          command, cluster, Change().to);
+    }
+    return fmt::format(
+        "Bring it back; or, if it is lost, go on without it: 'databus {} resume --without {}'",
+        command, cluster);
   }
 
   void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {
@@ -127,13 +149,8 @@ class Judge {
 
   void Spool() {
     ForCollectors(*journal_.EpochOf(Step::kSpool), [&](const SeenCollector& collector) {
-      const bool all = IsSiteThatGoes(collector.cluster);
-      const auto concerned = [&](const std::string& stream) {
-        const StreamChange* const change = Change().Find(stream);
-        return all || (change != nullptr && change->Moves());
-      };
       for (const auto& [stream, mode] : collector.modes) {
-        if (concerned(stream) && mode != "spool") {
+        if (IsConcerned(collector.cluster, stream) && mode != "spool") {
           Wait(1, "collector {} still has mode {} for {}", collector.Label(), mode, stream);
         }
       }
@@ -141,17 +158,42 @@ class Judge {
         if (collector.modes.contains(stream)) continue;
         Wait(1, "collector {} does not say which mode it has for {}", collector.Label(), stream);
       }
-      uint64_t intents = all ? collector.open_intents : 0;
-      for (const auto& [stream, backlog] : collector.backlog) {
-        if (!all && concerned(stream)) intents += backlog.open_intents;
-      }
+      const uint64_t intents = IntentsOf(collector);
       if (intents > 0) {
         Wait(intents, "collector {} has {} deliveries under way", collector.Label(), intents);
       }
     });
+    for (const SeenCollector& collector : seen_.collectors) StoppedInDelivery(collector);
+  }
+
+  bool IsConcerned(const std::string& cluster, const std::string& stream) const {
+    const StreamChange* const change = Change().Find(stream);
+    return IsSiteThatGoes(cluster) || (change != nullptr && change->Moves());
+  }
+
+  uint64_t IntentsOf(const SeenCollector& collector) const {
+    if (IsSiteThatGoes(collector.cluster)) return collector.open_intents;
+    uint64_t intents = 0;
+    for (const auto& [stream, backlog] : collector.backlog) {
+      if (IsConcerned(collector.cluster, stream)) intents += backlog.open_intents;
+    }
+    return intents;
+  }
+
+  // It carries out what it has begun when it is started, whatever its mode is then.
+  void StoppedInDelivery(const SeenCollector& collector) {
+    if (collector.life != Life::kStopped) return;
+    if (IsGivenUp(collector.cluster, collector.name)) return;
+    const uint64_t intents = IntentsOf(collector);
+    if (intents == 0) return;
+    Wait(intents,
+         "collector {} is stopped, with {} deliveries under way: start it, or go on without it "
+         "(--without {})",
+         collector.Label(), intents, collector.Label());
   }
 
   void Drain() {
+    if (Planted(Bug::kDrainNotAwaited)) return;
     for (const auto& [cluster, tree] : seen_.trees) {
       if (IsGivenUp(cluster) || !Answers(cluster)) continue;
       if (!tree.why_flow_unknown.empty()) {
@@ -194,6 +236,7 @@ class Judge {
   }
 
   void Mirror() {
+    if (Planted(Bug::kMirrorsNotAwaited)) return;
     for (const auto& [key, mirror] : seen_.mirrors) {
       if (IsGivenUp(key.mirror)) continue;
       if (!mirror.Known()) {
@@ -290,6 +333,7 @@ class Judge {
   }
 
   void CatchUp() {
+    if (Planted(Bug::kCatchUpNotAwaited)) return;
     const std::string& site = Change().to;
     if (!Answers(site)) return;
     const SeenWorker& worker = seen_.WorkerOf(site);
@@ -350,6 +394,31 @@ Scope ScopeOf(const Journal& journal) {
     }
   }
   return scope;
+}
+
+std::string ReturnOfTheLost(const Journal& journal, const Observation& seen) {
+  const std::string& from = journal.change.from;
+  if (journal.kind != Kind::kUnplanned || journal.epochs.empty()) return "";
+  if (!seen.TreeOf(from).Answers()) return "";
+  const StepEpoch& newest = journal.epochs.back();
+  const SeenWorker& worker = seen.WorkerOf(from);
+  std::string text = fmt::format("cluster {} answers: ", from);
+  if (worker.life != Life::kAlive) {
+    text += fmt::format("start its worker, which obeys topology epoch {} before it does anything",
+                        newest.epoch);
+  } else if (Obeys(worker.epoch, worker.digest, newest)) {
+    text += fmt::format("its worker obeys topology epoch {}", newest.epoch);
+  } else {
+    text +=
+        fmt::format("its worker obeys topology epoch {}, not yet {}", worker.epoch, newest.epoch);
+  }
+  if (journal.EpochOf(Step::kSwap) == nullptr) {
+    return text + fmt::format(
+                      "; the roles have not changed yet: 'databus failover abort', then 'databus "
+                      "failover run --from {} --to {}', would put nothing at risk",
+                      from, journal.change.to);
+  }
+  return text + "; what it alone has is merged late, and 'databus failover status' accounts for it";
 }
 
 Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(journal, seen).Run(); }

@@ -16,8 +16,10 @@ struct Gate {
   // Each a sentence that names who or what is waited for, and what an operator can do if it does
   // not come by itself. Empty: the gate is open.
   std::vector<std::string> waits{};
-  // How much of what it counts (files, lines, processes) is outstanding; for progress and estimate.
+  // How much of what it counts (files, lines, bytes, processes) is outstanding; for progress.
   uint64_t outstanding = 0;
+  // What an operator should know meanwhile. Holds nothing up.
+  std::vector<std::string> notes{};
 
   bool open() const { return waits.empty(); }
 };
@@ -27,6 +29,10 @@ Scope ScopeOf(const Journal& journal);
 // REQUIRES: the epoch of the step, if it stores one, is stored, and `seen` was looked at with
 // ScopeOf(journal). Steps without a gate (verify, undo, those that end it) are open.
 Gate GateOf(const Journal& journal, const Observation& seen);
+
+// kUnplanned: the cluster that was given up answers. A sentence for the operator: whether it obeys,
+// and what becomes of what it has (P28, P33, P34). Empty: it does not, or nothing is stored yet.
+std::string ReturnOfTheLost(const Journal& journal, const Observation& seen);
 
 // Whether who obeys `epoch` (by digest) is where `stored` is, or later.
 bool Obeys(uint64_t epoch, const std::string& digest, const StepEpoch& stored);

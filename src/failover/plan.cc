@@ -6,15 +6,13 @@
 #include <fmt/ranges.h>
 
 #include "base/crc64.h"
+#include "failover/estimate.h"
 #include "failover/journal_json.h"
 #include "failover/preflight.h"
 #include "failover/steps.h"
 
 namespace databus::failover {
 namespace {
-
-constexpr Milliseconds kRunIntervalDefault{60'000};
-constexpr Milliseconds kObeyTime{5'000};  // until a process has read an epoch and has said so
 
 std::string_view Sentence(Step step, const RoleChange& change) {
   switch (step) {
@@ -38,51 +36,20 @@ std::string_view Sentence(Step step, const RoleChange& change) {
   return "";
 }
 
-Milliseconds RunInterval(const Observation& seen) {
-  Milliseconds longest{0};
-  for (const auto& [cluster, worker] : seen.workers) {
-    longest = std::max(longest, worker.run_interval);
-  }
-  return longest.count() > 0 ? longest : kRunIntervalDefault;
-}
-
-Milliseconds ExpectedOf(Step step, const Observation& seen) {
-  const Milliseconds run = RunInterval(seen);
-  switch (step) {
-    case Step::kCatchUp: {
-      int64_t minutes = 0;
-      for (const auto& [key, mirror] : seen.mirrors) {
-        if (!mirror.primary_newest) continue;
-        const Minute newest = mirror.newest.value_or(*mirror.primary_newest + (-60));
-        minutes = std::max(minutes, *mirror.primary_newest - newest);
-      }
-      return 2 * run + std::chrono::milliseconds(100 * minutes);
-    }
-    case Step::kSpool:
-    case Step::kSwap: return kObeyTime;
-    case Step::kFence: return kAloneAfter;
-    case Step::kDrain: return 3 * run;
-    case Step::kFreeze: return kObeyTime + run;
-    case Step::kMirror: return 2 * run;
-    case Step::kDespool: return kObeyTime;
-    case Step::kVerify: return kObeyTime + 3 * run;
-    case Step::kBegin:
-    case Step::kUndo:
-    case Step::kDone:
-    case Step::kAborted: break;
-  }
-  return Milliseconds(0);
-}
-
 void AddSteps(const Observation& seen, Plan& plan) {
   uint64_t epoch = plan.base_epoch;
   const bool fences = AnyWaits(plan.change, seen.newest->stored.topology);
+  Estimate estimate(plan.kind, plan.change, seen);
+  Milliseconds spooling{0};
   for (const Step step : StepsOf(plan.kind)) {
     if (step == Step::kBegin || (step == Step::kFence && !fences)) continue;
-    PlannedStep planned{step, std::string(Sentence(step, plan.change)), {}, ExpectedOf(step, seen)};
+    PlannedStep planned{step, std::string(Sentence(step, plan.change)), {}, estimate.Of(step)};
     if (Stores(step)) planned.epoch = ++epoch;
+    const bool spools = plan.kind != Kind::kUnplanned && step != Step::kCatchUp;
+    if (spools && step < Step::kSwap) estimate.Spool(spooling += planned.expected);
     plan.steps.push_back(std::move(planned));
   }
+  plan.assumptions = estimate.Assumptions();
 }
 
 std::string IdOf(const Plan& plan, const Request& request) {
@@ -167,6 +134,14 @@ std::string WrongName(const Request& request, const Topology& topology) {
 }
 
 }  // namespace
+
+Milliseconds Plan::ExpectedButDespool() const {
+  Milliseconds all{0};
+  for (const PlannedStep& step : steps) {
+    if (step.step != Step::kDespool) all += step.expected;
+  }
+  return all;
+}
 
 Milliseconds Plan::Expected() const {
   Milliseconds all{0};

@@ -52,6 +52,7 @@ struct Plan {
   std::optional<LossStatement> loss{};  // kUnplanned: to be accepted
   Cuts cuts{};                          // the same: where the new primary begins
   std::vector<PlannedStep> steps{};
+  std::vector<std::string> assumptions{};  // what the times of the steps are made of
   std::vector<std::string> warnings{};
   std::vector<Refusal> refusals{};
   // What is wrong, if there are refusals.
@@ -60,6 +61,8 @@ struct Plan {
   bool MayRun() const { return refusals.empty(); }
 
   Milliseconds Expected() const;
+  // While spools do not become emptier.
+  Milliseconds ExpectedButDespool() const;
 };
 
 // What has to be looked at. Nothing in it: there is no stored topology, or no such cluster.

@@ -136,7 +136,7 @@ TEST(PlanTest, StreamsWithoutAMirrorAtTheTargetAreNamedWithTheCommandThatAddsIt)
   const Plan plan = MakePlan({.from = "dc2", .to = "dc3"}, model.See(), {});
   ASSERT_FALSE(plan.refusals.empty());
   EXPECT_EQ(plan.refusals[0].what, "dc3 is no mirror of orders");
-  EXPECT_THAT(plan.refusals[0].next, HasSubstr("databus topology apply new.xml --base 1"));
+  EXPECT_THAT(plan.refusals[0].next, HasSubstr("'databus topology mirror dc3 --of dc2'"));
 }
 
 TEST(PlanTest, ThereIsNothingToDoForWhoIsThePrimaryOfNothing) {
@@ -270,6 +270,62 @@ TEST(PlanTest, ProcessesOfDifferentVersionsThatAllCanAreAWarningByName) {
   EXPECT_THAT(plan.warnings, testing::Contains(HasSubstr("run the newer one")));
   CollectorOf(seen, "dc1").steering = 0;  // of the cluster that is lost nothing is needed
   EXPECT_TRUE(MakePlan(kUnplanned, seen, {}).MayRun());
+}
+
+Milliseconds ExpectedOf(const Plan& plan, Step step) {
+  const auto found = std::ranges::find(plan.steps, step, &PlannedStep::step);
+  EXPECT_NE(found, plan.steps.end());
+  return found->expected;
+}
+
+TEST(PlanTest, TheDrainTakesLongerByWhatIsOnItsWayThatItWaitsFor) {
+  TestModel model;
+  Observation seen = model.See();
+  const Milliseconds idle = ExpectedOf(MakePlan(kOver, seen, {}), Step::kDrain);
+  seen.trees["dc3"].flow["logs"].to_merge["dc3"] = 500'000;  // does not move
+  EXPECT_EQ(ExpectedOf(MakePlan(kOver, seen, {}), Step::kDrain), idle);
+  seen.trees["dc2"].flow["clicks"].to_merge["dc1"] = 6'000;
+  seen.trees["dc1"].flow["clicks"].data_files["c1"] = 3'000;
+  const Plan plan = MakePlan(kOver, seen, {});
+  EXPECT_EQ(ExpectedOf(plan, Step::kDrain), idle + std::chrono::seconds(90));
+  EXPECT_THAT(plan.assumptions, testing::Contains(HasSubstr("of which 9000 are on their way")));
+}
+
+TEST(PlanTest, TheMirrorsTakeLongerByWhatTheyLackAndByTheRunInterval) {
+  TestModel model;
+  Observation seen = model.See();
+  const Milliseconds idle = ExpectedOf(MakePlan(kOver, seen, {}), Step::kMirror);
+  seen.mirrors[{"clicks", "dc2"}].newest = kTestMinute + (-600);
+  seen.trees["dc1"].flow["clicks"].to_mirror["dc2"] = 1'000;
+  EXPECT_EQ(ExpectedOf(MakePlan(kOver, seen, {}), Step::kMirror),
+            idle + std::chrono::seconds(60) + std::chrono::seconds(10));
+  seen = model.See();
+  seen.workers["dc2"].run_interval = std::chrono::seconds(60);
+  const Plan slow = MakePlan(kOver, seen, {});
+  EXPECT_EQ(ExpectedOf(slow, Step::kMirror), std::chrono::seconds(120));
+  EXPECT_THAT(slow.assumptions, testing::Contains("workers run every 1 min 0 s"));
+}
+
+TEST(PlanTest, TheSpoolsTakeAsLongToEmptyAsTheyHoldAtTheSwap) {
+  TestModel model;
+  Observation seen = model.See();
+  const Milliseconds idle = ExpectedOf(MakePlan(kOver, seen, {}), Step::kDespool);
+  SeenCollector& collector = CollectorOf(seen, "dc1");
+  collector.spool_bytes = 600'000'000;
+  collector.lag = std::chrono::hours(100);  // hardly anything comes in
+  EXPECT_NEAR(
+      static_cast<double>((ExpectedOf(MakePlan(kOver, seen, {}), Step::kDespool) - idle).count()),
+      60'000, 100);
+  collector.spool_bytes = 1'000'000;  // a second of its intake, which goes on until the swap
+  collector.lag = std::chrono::seconds(1);
+  const Plan plan = MakePlan(kOver, seen, {});
+  Milliseconds spooling{0};
+  for (const PlannedStep& step : plan.steps) {
+    if (step.step < Step::kSwap) spooling += step.expected;
+  }
+  EXPECT_EQ(ExpectedOf(plan, Step::kDespool), idle + spooling / 10 + Milliseconds(100));
+  collector.life = Life::kStopped;
+  EXPECT_EQ(ExpectedOf(MakePlan(kUnplanned, seen, {}), Step::kDespool), idle);
 }
 
 TEST(PlanTest, WhatOnlyTakesLongerIsAWarning) {

@@ -231,7 +231,8 @@ class Checks {
     if (collector.lag.count() > 0) {
       const double bytes_per_ms = static_cast<double>(collector.spool_bytes) /
                                   static_cast<double>(std::max<int64_t>(collector.lag.count(), 1));
-      const double twice = 2.0 * bytes_per_ms * static_cast<double>(plan_.Expected().count());
+      const double twice =
+          2.0 * bytes_per_ms * static_cast<double>(plan_.ExpectedButDespool().count());
       expected = std::max(expected, static_cast<uint64_t>(twice));
     }
     if (*collector.free_bytes >= expected) return;
@@ -279,12 +280,10 @@ class Checks {
                       plan_.change.from, plan_.change.to));
     }
     if (missing.empty()) return;
-    Refuse(
-        fmt::format("{} is no mirror of {}", plan_.change.to, fmt::join(missing, ", ")),
-        fmt::format("make it one: 'databus topology show --xml > new.xml', add "
-                    "<destination><name>{}</name></destination> to each, 'databus topology apply "
-                    "new.xml --base {}', and wait until it has caught up",
-                    plan_.change.to, plan_.base_epoch));
+    Refuse(fmt::format("{} is no mirror of {}", plan_.change.to, fmt::join(missing, ", ")),
+           fmt::format("'databus topology mirror {} --of {}' makes it one; then wait until it has "
+                       "caught up ('databus status')",
+                       plan_.change.to, plan_.change.from));
   }
 
   void Mirror(const MirrorKey& key, const SeenMirror& mirror) {

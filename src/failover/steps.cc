@@ -262,6 +262,15 @@ const OpenFailover* GoesFirst(const Journal& journal, const Observation& seen) {
   return first == seen.others.end() ? nullptr : &*first;
 }
 
+// That the cluster that was given up is back is written down once, whatever it does then.
+void NoteReturn(const Observation& seen, Journal& journal) {
+  constexpr std::string_view kNote = "note: ";
+  const std::string back = ReturnOfTheLost(journal, seen);
+  const bool known = std::ranges::any_of(
+      journal.events, [&](const JournalEvent& event) { return event.text.starts_with(kNote); });
+  if (!back.empty() && !known) journal.Note(seen.now, std::string(kNote) + back);
+}
+
 // The gate is open.
 Action Forward(const Journal& journal, const Observation& seen) {
   Journal next = journal;
@@ -271,6 +280,7 @@ Action Forward(const Journal& journal, const Observation& seen) {
       next.cuts[stream] = worker.frozen.at(stream);
     }
   }
+  NoteReturn(seen, next);
   return Advance(At(std::move(next), After(journal), seen.now));
 }
 
@@ -283,6 +293,22 @@ std::span<const Step> StepsOf(Kind kind) {
     case Kind::kFailback: return kFailbackSteps;
   }
   __builtin_unreachable();
+}
+
+std::optional<StepPlace> PlaceOf(const Journal& journal) {
+  const auto has = [&](Step step) {  // the fence, where no stream waits when it is alone, is none
+    return step != Step::kFence || journal.step == step || journal.expected.contains(step) ||
+           journal.expected.empty();
+  };
+  StepPlace place;
+  bool found = false;
+  for (const Step step : StepsOf(journal.kind)) {
+    if (!has(step)) continue;
+    ++place.of;
+    if (!found) ++place.number;
+    found |= step == journal.step;
+  }
+  return found ? std::optional(place) : std::nullopt;
 }
 
 std::optional<Milliseconds> TimeLeft(const Journal& journal, WallTime now) {
@@ -418,6 +444,21 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
             to, fmt::join(journal.change.Moving(), ", ")));
   }
   return At(std::move(next), Step::kUndo, seen.now, "aborted");
+}
+
+std::vector<std::string> WaysOn(const Journal& journal, const Observation& seen) {
+  if (journal.Ended()) return {};
+  const std::string_view command = CommandOf(journal.kind);
+  const std::string& to = journal.change.to;
+  std::vector<std::string> ways = {fmt::format("'databus {} resume' goes on", command)};
+  const bool undoes = !MayHaveSwapped(journal) || (seen.newest && SwapIsLost(journal, seen));
+  if (!seen.TreeOf(to).Answers() && !IsWithout(journal.without, to)) {
+    ways.push_back(fmt::format("if {0} is lost, 'databus {1} abort --without {0}' {2}", to, command,
+                               undoes ? "undoes it" : "gives it up"));
+  } else if (undoes && journal.step != Step::kUndo) {
+    ways.push_back(fmt::format("'databus {} abort' undoes it", command));
+  }
+  return ways;
 }
 
 }  // namespace databus::failover

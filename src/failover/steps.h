@@ -22,8 +22,11 @@
 // nothing over it, since nobody knows what it was meant to do to what this failover had stored.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <span>
+#include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "control/epoch_store.h"
@@ -37,6 +40,12 @@ namespace databus::failover {
 std::span<const Step> StepsOf(Kind kind);
 // Whether the step begins with an epoch.
 bool Stores(Step step);
+// Which of how many the present step is, by the plan; nothing: it is undone, or has ended.
+struct StepPlace {
+  size_t number = 0;  // the first is 1
+  size_t of = 0;
+};
+std::optional<StepPlace> PlaceOf(const Journal& journal);
 // How long the present step and those after it may take from `now` on, by the plan; a step that
 // takes longer counts as nothing. Nothing: there is no estimate (it is undone, or of an earlier
 // version).
@@ -66,6 +75,9 @@ struct Action {
   Status stop{};
 };
 Action NextAction(const Journal& journal, const Observation& seen);
+
+// What an operator can do about one that is open: sentences that name the commands.
+std::vector<std::string> WaysOn(const Journal& journal, const Observation& seen);
 
 // The journal after the verification.
 Journal Verified(const Journal& journal, nlohmann::ordered_json report, WallTime now);

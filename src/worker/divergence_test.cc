@@ -127,5 +127,62 @@ TEST(DivergenceTest, AMinuteThatANewPrimaryCopiesIsOneCommitHoweverManyStreamsIt
   EXPECT_EQ(many.manifests_read, few.manifests_read);
 }
 
+// The paths in a cluster's merged view.
+std::set<std::string> MergedPaths(const Installation& world, const std::string& cluster) {
+  std::set<std::string> all;
+  for (const SeenFile& file : world.Files(cluster, View::kMerged)) {
+    all.insert(
+        paths::MinuteFile(View::kMerged, file.stream, *Minute::ParseIso(file.minute), file.name));
+  }
+  return all;
+}
+
+// A failback's bootstrap: dc1 was switched off at the swap, with a long history that dc2 has, too,
+// so that all of it is compared (P32); three minutes came since.
+TEST(DivergenceTest, WhoComesBackReadsAndCopiesTheFilesOfTheMinutesThatItLacksAndNoOthers) {
+  constexpr int kEqualMinutes = 20;
+  constexpr int kMissingMinutes = 3;
+  Site site;
+  site.Start("dc1");
+  site.Start("dc2");
+  site.Minutes(kEqualMinutes);
+  site.Freeze("dc1");
+  site.Stop("dc1");
+  site.Swap("dc1", "dc2", "dc1");
+  const std::set<std::string> equal = MergedPaths(site.world, "dc1");
+  ASSERT_GE(equal.size(), 3U * kEqualMinutes);
+  for (int i = 0; i < kMissingMinutes; ++i) {
+    site.world.Deliver("dc2", "clicks", "cdc2");
+    site.Step(6);
+    site.world.clock.Advance(minutes(1));
+    site.Step(4);
+  }
+  std::set<std::string> missing = MergedPaths(site.world, "dc2");
+  for (const std::string& path : equal) missing.erase(path);
+  ASSERT_EQ(missing.size(), static_cast<size_t>(kMissingMinutes));
+
+  site.Start("dc1");
+  std::multiset<std::string> read;
+  std::multiset<std::string> published;
+  site.of("dc1").plan.SetCallback([&](const Call& call) {
+    const std::string& path = call.verb == Verb::kRename ? call.to : call.path;
+    const auto place = paths::ParseMinutePath(path);
+    if (!place || place->file.empty() || place->view != View::kMerged) {
+      return Fault{};
+    }
+    const bool is_of_dc2 = call.store.starts_with("dc2");
+    if (call.verb == Verb::kOpen && is_of_dc2) read.insert(path);
+    if (call.verb == Verb::kRename && !is_of_dc2) published.insert(path);
+    return Fault{};
+  });
+  site.Step(30);
+  site.of("dc1").plan.Clear();
+  EXPECT_EQ(MergedPaths(site.world, "dc1"), MergedPaths(site.world, "dc2"));
+  const std::multiset<std::string> once(missing.begin(), missing.end());
+  EXPECT_EQ(read, once);
+  EXPECT_EQ(published, once);
+  EXPECT_THAT(site.Divergent("dc1"), IsEmpty());
+}
+
 }  // namespace
 }  // namespace databus

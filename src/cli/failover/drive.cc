@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <ostream>
+#include <set>
 #include <string>
 
 #include "cli/failover/render.h"
@@ -25,6 +26,10 @@ class Teller {
   }
 
   void Tell(const failover::Progress& progress) {
+    for (const std::string& note : progress.gate.notes) TellOnce("note: " + note);
+    for (const failover::JournalEvent& event : progress.journal.events) {
+      if (event.text.starts_with("note: ")) TellOnce(event.text);
+    }
     const std::string line = RenderProgress(progress.journal, progress.gate, clock_.Wall());
     const std::string what =
         fmt::format("{} {}", failover::StepName(progress.journal.step),
@@ -43,8 +48,16 @@ class Teller {
   }
 
  private:
+  // A line of its own, which stays.
+  void TellOnce(const std::string& note) {
+    if (!notes_.insert(note).second) return;
+    io_.err << (open_ ? "\n" : "") << note << "\n" << std::flush;
+    open_ = false;
+  }
+
   Io& io_;
   const Clock& clock_;
+  std::set<std::string> notes_;
   failover::Step step_{};
   std::string what_;
   bool told_ = false;
@@ -91,7 +104,8 @@ Exit DriveFailover(FailoverSession& session, const Journal& journal, const Failo
                          return JoinEntries(tree, queue, seams.random);
                        },
                    .tell = [&](const failover::Progress& p) { teller.Tell(p); }},
-         .driver = fmt::format("{}:{}", seams.host, seams.pid)});
+         .host = seams.host,
+         .pid = seams.pid});
     driven = runner.Drive(journal, stop);
   }
   if (driven.ok()) return Finished(*driven, options, io, seams.clock.Wall());

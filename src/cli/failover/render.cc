@@ -42,6 +42,7 @@ std::string RenderWaits(const Gate& gate) {
   if (gate.waits.size() > kWaitsShown) {
     text += fmt::format("  and for {} more\n", gate.waits.size() - kWaitsShown);
   }
+  for (const std::string& note : gate.notes) text += "  note: " + note + "\n";
   return text;
 }
 
@@ -71,15 +72,22 @@ std::string RenderWays(const Plan& plan) {
 
 std::string Expected(Milliseconds expected) { return "about " + ToHuman(expected); }
 
-std::string DescribeStep(const Journal& journal, WallTime now) {
-  std::string text =
-      fmt::format("  step {} since {}", StepName(journal.step), ToHuman(now - journal.step_since));
+// More than the sentences themselves say.
+bool TellsOutstanding(const Gate& gate) { return gate.outstanding > gate.waits.size(); }
+
+std::string DescribeStep(const Journal& journal, const Gate& gate, WallTime now) {
+  std::string text = "  step ";
+  if (const auto place = failover::PlaceOf(journal)) {
+    text += fmt::format("{} of {}, ", place->number, place->of);
+  }
+  text += fmt::format("{} since {}", StepName(journal.step), ToHuman(now - journal.step_since));
   const auto expected = journal.expected.find(journal.step);
   if (expected != journal.expected.end()) {
     text += fmt::format(" (planned: {})", Expected(expected->second));
   }
   const auto left = failover::TimeLeft(journal, now);
   if (left) text += fmt::format(", in all {} left", Expected(*left));
+  if (TellsOutstanding(gate)) text += fmt::format(", {} outstanding", gate.outstanding);
   return text + "\n";
 }
 
@@ -105,6 +113,9 @@ std::string RenderPlan(const Plan& plan) {
     }
     text += "\n" + steps.ToString();
     text += fmt::format("in all {}\n", Expected(plan.Expected()));
+    if (!plan.assumptions.empty()) {
+      text += fmt::format("assumed: {}\n", fmt::join(plan.assumptions, "; "));
+    }
     text += RenderWays(plan);
   }
   if (plan.loss) text += RenderLoss(*plan.loss);
@@ -142,6 +153,7 @@ Json PlanToJson(const Plan& plan) {
                              {"expected_ms", step.expected.count()},
                              {"what", step.what}});
   }
+  json["assumptions"] = plan.assumptions;
   json["warnings"] = plan.warnings;
   json["refusals"] = Json::array();
   for (const failover::Refusal& refusal : plan.refusals) {
@@ -153,9 +165,13 @@ Json PlanToJson(const Plan& plan) {
 std::string RenderProgress(const Journal& journal, const Gate& gate, WallTime now) {
   const Milliseconds spent = now - journal.step_since;
   std::string line = fmt::format("{:<8} {:>8}", StepName(journal.step), ToHuman(spent));
+  if (const auto place = failover::PlaceOf(journal)) {
+    line += fmt::format("  step {} of {}", place->number, place->of);
+  }
   const auto left = failover::TimeLeft(journal, now);
   if (left) line += fmt::format("  {} left", Expected(*left));
   if (gate.waits.empty()) return line;
+  if (TellsOutstanding(gate)) line += fmt::format("  {} outstanding", gate.outstanding);
   line += "  " + gate.waits.front();
   if (gate.waits.size() > 1) line += fmt::format(" (and {} more)", gate.waits.size() - 1);
   return line;
@@ -183,7 +199,8 @@ std::string RenderOutcome(const Journal& journal) {
   return text;
 }
 
-std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now) {
+std::string RenderJournal(const Journal& journal, const Gate& gate,
+                          const std::vector<std::string>& ways_on, WallTime now) {
   std::string text = fmt::format("{}: {} {} -> {}\n  streams: {}\n  begun {}, driven by {}\n",
                                  journal.id, KindName(journal.kind), journal.change.from,
                                  journal.change.to, fmt::join(journal.change.Moving(), ", "),
@@ -192,24 +209,23 @@ std::string RenderJournal(const Journal& journal, const Gate& gate, WallTime now
     text += fmt::format("  {}  {:<8} {}\n", ToIsoMs(event.at), StepName(event.step), event.text);
   }
   if (journal.Ended()) return text + RenderOutcome(journal);
-  text += DescribeStep(journal, now);
+  text += DescribeStep(journal, gate, now);
   text += RenderWaits(gate);
-  const std::string_view command = failover::CommandOf(journal.kind);
-  text += fmt::format("  next: 'databus {0} resume' goes on{1}\n", command,
-                      failover::MayHaveSwapped(journal)
-                          ? ""
-                          : fmt::format(", 'databus {} abort' undoes it", command));
-  return text;
+  return text + fmt::format("  next: {}\n", fmt::join(ways_on, ", "));
 }
 
 Json StateToJson(const Journal& journal, const Gate& gate, WallTime now) {
   const auto left = failover::TimeLeft(journal, now);
+  const auto place = failover::PlaceOf(journal);
   return {{"version", 1},
           {"ended", journal.Ended()},
+          {"step_number", place ? Json(place->number) : Json(nullptr)},
+          {"steps", place ? Json(place->of) : Json(nullptr)},
           {"left_ms", left ? Json(left->count()) : Json(nullptr)},
           {"may_abort", !journal.Ended() && !failover::MayHaveSwapped(journal)},
           {"waits", gate.waits},
           {"outstanding", gate.outstanding},
+          {"notes", gate.notes},
           {"journal", failover::JournalToJson(journal)}};
 }
 

@@ -3,6 +3,7 @@
 
 #include <nlohmann/json.hpp>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "failover/gates.h"
@@ -14,8 +15,9 @@ namespace databus {
 std::string RenderPlan(const failover::Plan& plan);
 nlohmann::ordered_json PlanToJson(const failover::Plan& plan);
 
+// `ways_on`: what an operator can do about one that is open (failover/steps.h).
 std::string RenderJournal(const failover::Journal& journal, const failover::Gate& gate,
-                          WallTime now);
+                          const std::vector<std::string>& ways_on, WallTime now);
 nlohmann::ordered_json StateToJson(const failover::Journal& journal, const failover::Gate& gate,
                                    WallTime now);
 

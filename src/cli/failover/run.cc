@@ -25,8 +25,10 @@ Exit Run(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   if (!options.plan_id.empty() && options.plan_id != plan->id) {
     io.err << fmt::format(
         "databus: plan {} is stale: what would be done now is plan {}, above; "
-        "nothing was changed\n",
-        options.plan_id, plan->id);
+        "nothing was changed\n  next: look at it again with '{}', and if it is what you want, "
+        "run it with '{} --plan {}'\n",
+        options.plan_id, plan->id, CommandLineOf(way, "plan", options),
+        CommandLineOf(way, "run", options), plan->id);
     return Exit::kFailed;
   }
   if (options.dry_run) return Exit::kDone;

@@ -57,6 +57,20 @@ void AddRequestOptions(CLI::App& app, Way way, FailoverOptions& options) {
       ->type_name("HOST:PORT");
 }
 
+std::string CommandLineOf(Way way, std::string_view verb, const FailoverOptions& options) {
+  const failover::Request& request = options.request;
+  std::string line = fmt::format("databus {} {}", WayName(way), verb);
+  if (!options.topology_file.empty()) line += " --topology " + options.topology_file;
+  if (way == Way::kOver) line += " --from " + request.from;
+  line += " --to " + request.to;
+  if (request.kind == Kind::kUnplanned) line += " --unplanned";
+  for (const std::string& name : request.without) line += " --without " + name;
+  for (const Endpoint& receiver : request.redirect_to) {
+    line += " --redirect-to " + receiver.ToString();
+  }
+  return line;
+}
+
 FailoverSession::FailoverSession(const Topology& topology, Seams& seams)
     : desk_({.random = seams.random,
              .open =

@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "cli/command.h"
@@ -34,6 +35,9 @@ struct FailoverOptions {
 void AddWithoutOption(CLI::App& app, FailoverOptions& options);
 // --from, --to, and what else says what is wanted.
 void AddRequestOptions(CLI::App& app, Way way, FailoverOptions& options);
+
+// The command line that asks for the same: "databus failover run --from dc1 --to dc2".
+std::string CommandLineOf(Way way, std::string_view verb, const FailoverOptions& options);
 
 // One thread at a time.
 class FailoverSession {

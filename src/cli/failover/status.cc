@@ -1,23 +1,79 @@
 // `databus failover status` and `databus failback status`: where it is, and what it waits for.
+#include <fmt/format.h>
+
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <ostream>
+#include <utility>
 
 #include "cli/failover/commands.h"
 #include "cli/failover/render.h"
 #include "cli/failover/salvage_report.h"
 #include "cli/failover/session.h"
+#include "cli/failover/verification.h"
 #include "cli/installation.h"
+#include "failover/driver_beat.h"
 #include "failover/steps.h"
+#include "telemetry/iso_time.h"
 
 namespace databus {
 namespace {
 
+using failover::Action;
+using failover::Gate;
+
+// What the comparison at the end waits for; it is made here as it is by who drives.
+Gate WaitsOfVerification(const failover::Journal& journal, FailoverSession& session, Seams& seams) {
+  const auto found = FailoverVerification(session.desk(), seams).Check(journal);
+  if (!found.ok()) return {{found.status().message()}, 1};
+  return {found->pending, found->pending.size()};
+}
+
 // Looked up now: it does not depend on a process that drives it.
-failover::Gate GateNow(const failover::Journal& journal, const failover::Observation& seen) {
-  failover::Action action = failover::NextAction(journal, seen);
-  if (action.what == failover::Action::What::kStop) return {{action.stop.message()}, 1};
+Gate GateNow(const failover::Journal& journal, const failover::Observation& seen,
+             FailoverSession& session, Seams& seams) {
+  Action action = failover::NextAction(journal, seen);
+  switch (action.what) {
+    case Action::What::kStop: return {{action.stop.message()}, 1};
+    case Action::What::kStore:
+      return {{fmt::format("topology epoch {} is to be stored", action.epoch->stored.epoch)}, 1};
+    case Action::What::kVerify: {
+      Gate gate = WaitsOfVerification(journal, session, seams);
+      std::string back = failover::ReturnOfTheLost(journal, seen);
+      if (!back.empty()) gate.notes.push_back(std::move(back));
+      return gate;
+    }
+    case Action::What::kWait:
+    case Action::What::kAdvance:
+    case Action::What::kNothing: break;
+  }
   return std::move(action.gate);
+}
+
+// Whether somebody is at it, who would notice that another one takes over.
+struct Driver {
+  std::optional<Heartbeat> beat;  // its last word
+  bool lives = false;
+};
+
+Driver DriverOf(const failover::Journal& journal, const TopologyDesk& desk, WallTime now) {
+  Driver driver{.beat = failover::LastBeat(desk, journal)};
+  driver.lives = driver.beat && failover::MayLive(*driver.beat, now);
+  return driver;
+}
+
+std::string RenderDriver(const failover::Journal& journal, const Driver& driver, WallTime now) {
+  if (!driver.beat) return fmt::format("  nobody drives it: {} has left\n", journal.driver);
+  const std::string ago = ToHuman(now - driver.beat->written);
+  if (driver.lives) return fmt::format("  {} drives it, and spoke {} ago\n", journal.driver, ago);
+  return fmt::format("  nobody drives it: {} has said nothing for {}\n", journal.driver, ago);
+}
+
+nlohmann::ordered_json DriverToJson(const Driver& driver) {
+  nlohmann::ordered_json json = {{"lives", driver.lives}};
+  json["spoke"] = driver.beat ? nlohmann::ordered_json(ToIsoMs(driver.beat->written)) : nullptr;
+  return json;
 }
 
 Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
@@ -30,15 +86,21 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   }
   if (!journal.ok()) return Report(io, journal.status());
   const failover::Observation seen = (*session)->Look(*journal);
-  const failover::Gate gate = GateNow(*journal, seen);
+  const Gate gate = GateNow(*journal, seen, **session, seams);
+  const std::vector<std::string> ways_on = failover::WaysOn(*journal, seen);
   const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
+  const WallTime now = seams.clock.Wall();
+  const Driver driver = DriverOf(*journal, (*session)->desk(), now);
   if (options.json) {
-    nlohmann::ordered_json json = StateToJson(*journal, gate, seams.clock.Wall());
+    nlohmann::ordered_json json = StateToJson(*journal, gate, now);
+    json["next"] = ways_on;
+    json["driver"] = DriverToJson(driver);
     json["salvage"] = SalvageToJson(salvage);
     json["salvage_sum"] = SumToJson(SumOf(salvage));
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
-    io.out << RenderJournal(*journal, gate, seams.clock.Wall());
+    io.out << RenderJournal(*journal, gate, ways_on, now);
+    if (!journal->Ended()) io.out << RenderDriver(*journal, driver, now);
     if (!salvage.empty()) io.out << RenderSalvage(salvage);
   }
   return Exit::kDone;

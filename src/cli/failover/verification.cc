@@ -94,14 +94,27 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
   return counts;
 }
 
+// The cluster that an unplanned failover has given up.
+enum class Lost : uint8_t { kIsAway, kIsBack };
+
+Lost LostOf(const Journal& journal, const TopologyPicture& picture) {
+  const auto at = std::ranges::find(picture.clusters, journal.change.from, &TopologyAt::cluster);
+  const bool answers = at != picture.clusters.end() && at->away.empty() && !at->id.empty();
+  return answers ? Lost::kIsBack : Lost::kIsAway;
+}
+
 // What is said when nothing that was read is lost or doubled: that, and what could not be read.
-std::string SentenceOfEqual(const Journal& journal, uint64_t unread) {
+std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) {
   const auto statement = failover::LossFromJson(journal.loss);
   const bool open = statement.ok() && !statement->lines.empty();
   std::string text = unread == 0 && !open && journal.without.empty()
                          ? "Nothing is lost, nothing is doubled."
                          : "Of what can be read nothing is lost, nothing is doubled.";
-  if (open) {
+  if (open && lost == Lost::kIsBack) {
+    text += fmt::format(
+        " {} is back: 'databus failover status' accounts for what loss statement {} names.",
+        journal.change.from, statement->id);
+  } else if (open) {
     text += fmt::format(
         " What loss statement {} names is known when {} is back: 'databus failover status'.",
         statement->id, journal.change.from);
@@ -203,7 +216,8 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   outcome.report = {
       {"equal", equal},
       {"sentence",
-       equal ? SentenceOfEqual(journal, count(Verdict::kUnknown).files)
+       equal ? SentenceOfEqual(journal, count(Verdict::kUnknown).files,
+                               LostOf(journal, desk_.picture()))
              : fmt::format("NOT EQUAL: {} lost, {} doubled ({}); look at 'databus verify', and "
                            "purge nothing.",
                            Plural(lost.files, "file"), Plural(doubled.files, "file"),

@@ -7,16 +7,12 @@
 #include <string>
 #include <vector>
 
-#include "base/minute.h"
 #include "cli/installation.h"
-#include "cli/roles_text.h"
-#include "cli/topology/apply_checks.h"
 #include "cli/topology/change.h"
 #include "cli/topology/commands.h"
+#include "cli/topology/file_change.h"
 #include "cli/topology/look.h"
-#include "cli/topology/removals.h"
 #include "cluster/topology_diff.h"
-#include "control/adopt_file.h"
 
 namespace databus {
 namespace {
@@ -50,35 +46,6 @@ Status StaleBase(const TopologyEpoch& newest, const TopologyDesk& desk, uint64_t
                                              newest.stored.epoch)};
 }
 
-// A failover that ended over an epoch of somebody else undid nothing; with none under way there is
-// no other reason for a stream to be frozen.
-void Thaw(TopologyChange& change) {
-  std::vector<std::string> frozen;
-  for (StreamSpec& stream : change.next.topology.streams) {
-    if (stream.publication != Publication::kFrozen) continue;
-    stream.publication = Publication::kOpen;
-    frozen.push_back(stream.name);
-  }
-  if (frozen.empty()) return;
-  change.consequences.push_back(fmt::format(
-      "a failover that has ended left the merged stream of {} frozen: it is published again",
-      fmt::join(frozen, ", ")));
-}
-
-// What was published of a stream before it had a primary is in nobody's queue: an era that begins
-// now lets the primary look for it, as after a swap (P34).
-void BeginErasOfAdded(const Topology& before, const Clock& clock, TopologyChange& change) {
-  std::vector<std::string> added;
-  for (StreamSpec& stream : change.next.topology.streams) {
-    if (before.FindStream(stream.name) != nullptr) continue;
-    stream.cut = Minute::Of(clock.Wall()) + -1;
-    added.push_back(stream.name);
-  }
-  if (added.empty()) return;
-  change.consequences.push_back(fmt::format(
-      "{}: what local streams already hold of this is merged as late files", Some(added)));
-}
-
 Exit Apply(const Options& options, Io& io, Seams& seams) {
   const auto file = LoadTopology(seams, options.file);
   if (!file.ok()) return Report(io, file.status());
@@ -90,14 +57,8 @@ Exit Apply(const Options& options, Io& io, Seams& seams) {
   if (!newest.ok()) return Report(io, newest.status());
   const TopologyEpoch& base = **newest;
   if (base.stored.epoch != options.base) return Report(io, StaleBase(base, *desk, options.base));
-  TopologyChange change = ChangeOf(*desk, base, fmt::format("topology apply, on {}", seams.host));
-  TakeFile(*file, change.next);
-  Thaw(change);
-  change.changes = DescribeChanges(base.stored, change.next);
-  BeginErasOfAdded(base.stored.topology, seams.clock, change);
-  JudgeTopology(base.stored, change);
-  JudgeRemovals(RemovedBy(base.stored.topology, change.next.topology), *desk, seams.clock, change);
-  ObjectToOpenFailover(*desk, change);
+  const std::string author = fmt::format("topology apply, on {}", seams.host);
+  const TopologyChange change = ChangeToFile(*file, base, author, *desk, seams.clock);
   return CarryOut(change, *desk, options.change, io);
 }
 

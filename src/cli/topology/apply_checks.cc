@@ -39,12 +39,22 @@ void JudgePrimaries(const Topology& from, TopologyChange& change) {
 
 void TellMirrors(const Topology& from, TopologyChange& change) {
   StreamsBy<std::string> gone;
+  StreamsBy<std::string> added;
   for (const StreamSpec& stream : change.next.topology.streams) {
     const StreamSpec* before = from.FindStream(stream.name);
     if (before == nullptr) continue;
     for (const std::string& mirror : before->Mirrors()) {
       if (!stream.RoleOf(mirror)) gone[mirror].push_back(stream.name);
     }
+    for (const std::string& mirror : stream.Mirrors()) {
+      if (!before->RoleOf(mirror)) added[mirror].push_back(stream.name);
+    }
+  }
+  for (const auto& [mirror, streams] : added) {
+    change.consequences.push_back(
+        fmt::format("{} fetches all that is retained of {}; a failover to it waits until it has "
+                    "caught up (`databus status`)",
+                    mirror, Some(streams)));
   }
   for (const auto& [mirror, streams] : gone) {
     change.consequences.push_back(

@@ -9,6 +9,7 @@ extern const Command kTopologyApply;
 extern const Command kTopologyChoose;
 extern const Command kTopologyConfirm;
 extern const Command kTopologyDiff;
+extern const Command kTopologyMirror;
 extern const Command kTopologyMode;
 extern const Command kTopologyShow;
 extern const Command kTopologyValidate;

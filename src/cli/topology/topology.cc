@@ -6,8 +6,8 @@ namespace databus {
 namespace {
 
 constexpr const Command* kSubcommands[] = {&kTopologyShow,   &kTopologyValidate, &kTopologyDiff,
-                                           &kTopologyApply,  &kTopologyMode,     &kTopologyChoose,
-                                           &kTopologyConfirm};
+                                           &kTopologyApply,  &kTopologyMirror,   &kTopologyMode,
+                                           &kTopologyChoose, &kTopologyConfirm};
 
 }  // namespace
 

@@ -263,6 +263,61 @@ TEST_F(TopologyTest, AStreamThatAFailoverLeftFrozenIsPublishedAgainByApply) {
   EXPECT_EQ(At("dc1").stored.topology.streams[0].publication, Publication::kOpen);
 }
 
+TEST_F(TopologyTest, AClusterBecomesAMirrorWithoutAnEditorAndNothingElseChanges) {
+  StoredTopology second = first_.stored.Next("by hand");
+  second.modes.push_back({"dc1", "clicks", DeliveryMode::kSpool});
+  second.topology.streams[0].cut = Minute::ParseIso("2031-05-06T10:04Z");
+  for (const char* name : {"orders", "views"}) {
+    second.topology.streams.push_back(
+        {.name = name,
+         .sources = {{"dc1", std::chrono::hours(5)}},
+         .destinations = {{"dc2", Role::kPrimary, std::chrono::hours(7)}}});
+  }
+  Store("dc1", TopologyEpoch::Of(second));
+  const Ran dry = On({"mirror", "dc1", "--stream", "orders", "--dry-run"});
+  EXPECT_EQ(dry.code, 0) << dry.err;
+  EXPECT_THAT(dry.out, AllOf(HasSubstr("dc1 fetches all that is retained of orders; a failover to "
+                                       "it waits until it has caught up"),
+                             Not(HasSubstr("views"))));
+  EXPECT_EQ(At("dc1").stored.epoch, 2U);
+  const Ran one = On({"mirror", "dc1", "--stream", "orders", "--yes"});
+  EXPECT_EQ(one.code, 0) << one.err;
+  StoredTopology stored = At("dc2").stored;
+  const StreamSpec* const orders = stored.topology.FindStream("orders");
+  ASSERT_EQ(orders->destinations.size(), 2U);
+  EXPECT_EQ(orders->RoleOf("dc1"), Role::kMirror);
+  EXPECT_EQ(stored.topology.MergedRetention("dc1", "orders"), std::chrono::hours(48));
+  EXPECT_FALSE(stored.topology.FindStream("views")->RoleOf("dc1"));
+  EXPECT_EQ(stored.modes, second.modes);
+  EXPECT_EQ(stored.topology.FindStream("clicks")->cut, second.topology.streams[0].cut);
+
+  EXPECT_EQ(On({"mirror", "dc1", "--of", "dc1", "--yes"}).code, 3) << "of its own streams";
+  EXPECT_EQ(On({"mirror", "dc1", "--of", "dc2", "--yes"}).code, 0);
+  EXPECT_TRUE(At("dc1").stored.topology.FindStream("views")->RoleOf("dc1"));
+  EXPECT_EQ(On({"mirror", "dc1", "--yes"}).code, 3) << "it has them all";
+}
+
+TEST_F(TopologyTest, AMirrorThatCannotBeIsAUsageErrorAndNoneIsAddedDuringAFailover) {
+  EXPECT_THAT(On({"mirror", "dc9"}).err, HasSubstr("no cluster 'dc9'; did you mean"));
+  EXPECT_THAT(On({"mirror", "dc2", "--of", "dc9"}).err, HasSubstr("no cluster 'dc9'"));
+  const Ran stream = On({"mirror", "dc2", "--stream", "click"});
+  EXPECT_EQ(stream.code, 2);
+  EXPECT_THAT(stream.err, HasSubstr("no stream 'click'; did you mean 'clicks'?"));
+  StoredTopology second = first_.stored.Next("by hand");
+  std::erase_if(second.topology.streams[0].destinations,
+                [](const DestinationSpec& destination) { return destination.cluster == "dc2"; });
+  Store("dc1", TopologyEpoch::Of(second));
+  failover::Journal journal;
+  journal.id = "20310506T100405Z-planned-dc1-dc2";
+  journal.revision = 1;
+  journal.step = failover::Step::kDrain;
+  ASSERT_TRUE(world_.Put("dc1", paths::FailoverJournal({journal.id, 1}), journal.Encode()).ok());
+  const Ran refused = On({"mirror", "dc2", "--yes"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.out, AllOf(HasSubstr("REFUSED"), HasSubstr(journal.id)));
+  EXPECT_EQ(At("dc1").stored.epoch, 2U);
+}
+
 TEST_F(TopologyTest, AModeIsSetAndTakenBack) {
   EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 0);
   EXPECT_EQ(On({"mode", "dc1", "spool", "--yes"}).code, 3);

@@ -1,0 +1,204 @@
+// What an operator is told who waits: who is away and what can be done about it, which step of how
+// many it is, and that a cluster which was given up is back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "failover/steps.h"
+#include "failover/test_model.h"
+
+namespace databus::failover {
+namespace {
+
+using testing::AllOf;
+using testing::Contains;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+using What = Action::What;
+
+// Goes on by itself until it is told to stop.
+struct Story {
+  TestModel model;
+  Journal journal;
+
+  explicit Story(Kind kind, const StoredTopology& base = TestBase()) : model(base) {
+    const Kind first = kind == Kind::kFailback ? Kind::kPlanned : kind;
+    Begin({.kind = first, .from = "dc1", .to = "dc2"}, {});
+    if (kind != Kind::kFailback) return;
+    GoTo(Step::kDone);
+    Begin({.kind = kind, .from = "", .to = "dc1"}, {{journal.id, journal}});
+  }
+  void Begin(const Request& request, const std::map<std::string, Journal>& journals) {
+    journal = failover::Begin(MakePlan(request, model.See(), journals), model.now);
+  }
+  void Do(const Action& action) {
+    ASSERT_TRUE(action.what == What::kStore || action.what == What::kAdvance ||
+                action.what == What::kVerify);
+    journal = action.what == What::kVerify ? Verified(journal, {}, model.now) : action.journal;
+    if (action.epoch) model.Store(*action.epoch);
+  }
+  // As far as the gate of the step; what passes by itself is waited for.
+  void GoTo(Step step) {
+    while (journal.step != step && !testing::Test::HasFailure()) {
+      const Action action = NextAction(journal, model.See());
+      if (action.what == What::kWait && journal.fenced) {
+        model.boot += kAloneAfter;
+      } else {
+        Do(action);
+      }
+    }
+    if (Stores(step)) Do(NextAction(journal, model.See()));
+  }
+  Observation Without(const std::string& cluster) {
+    Observation seen = model.See();
+    seen.trees[cluster].why_away = "burnt down";
+    seen.tips.erase(cluster);
+    return seen;
+  }
+  std::vector<std::string> Waits(const std::string& cluster) {
+    return NextAction(journal, Without(cluster)).gate.waits;
+  }
+};
+
+StoredTopology BaseThatWaits() {
+  StoredTopology base = TestBase();
+  base.topology.streams[0].when_alone = WhenAlone::kWait;
+  return base;
+}
+
+TEST(ToldTest, WhoeverIsAwayIsNamedWithWhatCanBeDoneAtThatStep) {
+  const struct {
+    Kind kind;
+    Step step;
+    const char* away;
+    const char* way;
+  } kRows[] = {
+      {Kind::kPlanned, Step::kSpool, "dc2", "'databus failover abort --without dc2'"},
+      {Kind::kPlanned, Step::kDrain, "dc2", "'databus failover abort --without dc2'"},
+      {Kind::kPlanned, Step::kSwap, "dc2", "'databus failover abort --without dc2'"},
+      {Kind::kPlanned, Step::kDespool, "dc2", "'databus failover abort --without dc2'"},
+      {Kind::kUnplanned, Step::kSwap, "dc2", "'databus failover abort --without dc2'"},
+      {Kind::kUnplanned, Step::kDespool, "dc2", "'databus failover abort --without dc2'"},
+      {Kind::kFailback, Step::kCatchUp, "dc1", "'databus failback abort --without dc1'"},
+      {Kind::kFailback, Step::kDespool, "dc1", "'databus failback abort --without dc1'"},
+      {Kind::kPlanned, Step::kDrain, "dc1",
+       "'databus failover abort', then 'databus failover plan --unplanned --from dc1 --to dc2'"},
+      {Kind::kPlanned, Step::kFreeze, "dc1", "--unplanned --from dc1 --to dc2"},
+      {Kind::kPlanned, Step::kMirror, "dc1", "--unplanned --from dc1 --to dc2"},
+      {Kind::kFailback, Step::kDrain, "dc2",
+       "'databus failback abort', then 'databus failover plan --unplanned --from dc2 --to dc1'"},
+      {Kind::kFailback, Step::kDespool, "dc2", "'databus failback resume --without dc2'"},
+      {Kind::kPlanned, Step::kDrain, "dc3", "'databus failover resume --without dc3'"},
+      {Kind::kPlanned, Step::kDespool, "dc3", "'databus failover resume --without dc3'"},
+  };
+  for (const auto& row : kRows) {
+    SCOPED_TRACE(testing::Message()
+                 << KindName(row.kind) << " " << StepName(row.step) << " without " << row.away);
+    Story story(row.kind);
+    story.GoTo(row.step);
+    EXPECT_THAT(story.Waits(row.away),
+                Contains(AllOf(HasSubstr(std::string("cluster ") + row.away + " does not answer"),
+                               HasSubstr("Bring it back"), HasSubstr(row.way))));
+  }
+}
+
+TEST(ToldTest, WhatCanBeDoneDependsOnTheSwapAndOnWhetherTheReceiverLives) {
+  Story story(Kind::kPlanned);
+  story.GoTo(Step::kDrain);
+  EXPECT_THAT(
+      WaysOn(story.journal, story.model.See()),
+      ElementsAre("'databus failover resume' goes on", "'databus failover abort' undoes it"));
+  EXPECT_THAT(WaysOn(story.journal, story.Without("dc2")),
+              Contains("if dc2 is lost, 'databus failover abort --without dc2' undoes it"));
+  story.GoTo(Step::kDespool);
+  EXPECT_THAT(WaysOn(story.journal, story.model.See()),
+              ElementsAre("'databus failover resume' goes on"));
+  const Observation without = story.Without("dc2");
+  EXPECT_THAT(WaysOn(story.journal, without),
+              Contains("if dc2 is lost, 'databus failover abort --without dc2' gives it up"));
+  EXPECT_TRUE(Abort(story.journal, without, {"dc2"}).ok()) << "and it does";
+  story.GoTo(Step::kDone);
+  EXPECT_THAT(WaysOn(story.journal, story.model.See()), IsEmpty());
+}
+
+TEST(ToldTest, WhoUndoesIsNotToldToUndo) {
+  Story story(Kind::kPlanned);
+  story.GoTo(Step::kDrain);
+  story.journal = *Abort(story.journal, story.model.See(), {});
+  EXPECT_THAT(WaysOn(story.journal, story.model.See()),
+              ElementsAre("'databus failover resume' goes on"));
+  EXPECT_THAT(WaysOn(story.journal, story.Without("dc2")),
+              Contains(HasSubstr("abort --without dc2")));
+  story.journal.without = {"dc2"};
+  EXPECT_THAT(WaysOn(story.journal, story.Without("dc2")), SizeIs(1));
+}
+
+TEST(ToldTest, AStepHasItsPlaceAmongThoseThatThePlanHas) {
+  const auto place = [](const Journal& journal) {
+    const auto found = PlaceOf(journal);
+    return found ? std::to_string(found->number) + " of " + std::to_string(found->of) : "none";
+  };
+  Story planned(Kind::kPlanned);
+  EXPECT_EQ(place(planned.journal), "1 of 8");
+  planned.GoTo(Step::kDrain);
+  EXPECT_EQ(place(planned.journal), "3 of 8");
+  planned.GoTo(Step::kVerify);
+  EXPECT_EQ(place(planned.journal), "8 of 8");
+  planned.GoTo(Step::kDone);
+  EXPECT_EQ(place(planned.journal), "none");
+  Story unplanned(Kind::kUnplanned);
+  unplanned.GoTo(Step::kSwap);
+  EXPECT_EQ(place(unplanned.journal), "2 of 4") << "no stream waits: there is no fence";
+  Story fenced(Kind::kUnplanned, BaseThatWaits());
+  fenced.GoTo(Step::kFence);
+  EXPECT_EQ(place(fenced.journal), "2 of 5");
+}
+
+TEST(ToldTest, AClusterThatWasGivenUpAndIsBackIsToldWithWhatItObeys) {
+  Story story(Kind::kUnplanned, BaseThatWaits());
+  const auto told = [&](const Observation& seen) { return ReturnOfTheLost(story.journal, seen); };
+  EXPECT_EQ(told(story.model.See()), "") << "nothing has been stored that it could obey";
+  story.GoTo(Step::kFence);
+  EXPECT_EQ(told(story.Without("dc1")), "");
+  EXPECT_THAT(
+      told(story.model.See()),
+      AllOf(HasSubstr("cluster dc1 answers: its worker obeys topology epoch 2"),
+            HasSubstr("'databus failover abort', then 'databus failover run --from dc1 --to "
+                      "dc2', would put nothing at risk")));
+  story.GoTo(Step::kSwap);
+  EXPECT_THAT(told(story.model.See()),
+              AllOf(HasSubstr("its worker obeys topology epoch 3"), Not(HasSubstr("abort")),
+                    HasSubstr("'databus failover status' accounts for it")));
+  Observation seen = story.model.See();
+  seen.workers["dc1"].epoch = 1;
+  EXPECT_THAT(told(seen), HasSubstr("its worker obeys topology epoch 1, not yet 3"));
+  seen.workers["dc1"].life = Life::kSilent;
+  EXPECT_THAT(told(seen), HasSubstr("start its worker, which obeys topology epoch 3 before"));
+  Story planned(Kind::kPlanned);
+  planned.GoTo(Step::kDrain);
+  EXPECT_EQ(ReturnOfTheLost(planned.journal, planned.model.See()), "") << "it never went";
+}
+
+TEST(ToldTest, ThatItIsBackHoldsNothingUpAndIsWrittenDownOnce) {
+  Story story(Kind::kUnplanned, BaseThatWaits());
+  story.GoTo(Step::kFence);
+  const Action waits =
+      NextAction(NextAction(story.journal, story.model.See()).journal, story.model.See());
+  ASSERT_EQ(waits.what, What::kWait);
+  EXPECT_THAT(waits.gate.waits, ElementsAre(HasSubstr("may publish for another")));
+  EXPECT_THAT(waits.gate.notes, ElementsAre(HasSubstr("cluster dc1 answers")));
+  story.GoTo(Step::kDone);
+  const auto notes = std::ranges::count_if(story.journal.events, [](const JournalEvent& event) {
+    return event.text.starts_with("note: cluster dc1 answers");
+  });
+  EXPECT_EQ(notes, 1);
+}
+
+}  // namespace
+}  // namespace databus::failover
