@@ -184,6 +184,7 @@ void Publisher::OnAnswer(std::string_view frame) {
   if (reply->code == ResultCode::kTryLater) CallAnswered(batch);
   batch.state = BatchState::kToSend;
   refused_ = true;
+  ++progress_.refused;
   Failed("Log", reply->code ? "TRY_LATER" : reply->error);
 }
 

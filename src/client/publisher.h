@@ -59,6 +59,8 @@ struct PublisherProgress {
   uint64_t unanswered = 0;
   // Connections that were lost or not made, and calls that were refused.
   uint64_t failures = 0;
+  // Of these, calls that were answered, and not with OK.
+  uint64_t refused = 0;
   // The last of them; empty when there was none.
   std::string last_error;
 

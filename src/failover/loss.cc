@@ -115,7 +115,8 @@ std::string DescribeLoss(const LossLine& line) {
                                        : "all minutes: no cluster in reach has one";
   switch (line.what) {
     case What::kMinutes:
-      return fmt::format("{}: merged minutes {}{}", line.stream, after, AgeOfMinute(line));
+      return fmt::format("{}: merged minutes {}{}{}", line.stream, after, AgeOfMinute(line),
+                         line.after ? "; and what of that minute was not copied" : "");
     case What::kLocal:
       if (!line.after && !line.holder.empty()) {
         return fmt::format("{}: what was delivered there and not merged at {} in time", line.stream,
@@ -138,18 +139,23 @@ std::string DescribeLoss(const LossLine& line) {
   return "";
 }
 
+Json LossKeyToJson(const LossLine& line) {
+  return {{"what", NameOf(line.what)},
+          {"stream", line.stream},
+          {"collector", line.collector},
+          {"after", IsoOf(line.after)}};
+}
+
 Json LossToJson(const LossStatement& statement) {
   Json lines = Json::array();
   for (const LossLine& line : statement.lines) {
-    lines.push_back({{"what", NameOf(line.what)},
-                     {"stream", line.stream},
-                     {"collector", line.collector},
-                     {"after", IsoOf(line.after)},
-                     {"holder", line.holder},
-                     {"age_ms", line.age ? Json(line.age->count()) : Json(nullptr)},
-                     {"spool_bytes", line.spool_bytes},
-                     {"last_heard", line.last_heard ? ToIsoMs(*line.last_heard) : ""},
-                     {"text", DescribeLoss(line)}});
+    Json one = LossKeyToJson(line);
+    one["holder"] = line.holder;
+    one["age_ms"] = line.age ? Json(line.age->count()) : Json(nullptr);
+    one["spool_bytes"] = line.spool_bytes;
+    one["last_heard"] = line.last_heard ? ToIsoMs(*line.last_heard) : "";
+    one["text"] = DescribeLoss(line);
+    lines.push_back(std::move(one));
   }
   return {{"loss_id", statement.id},
           {"merged_anew", statement.merged_anew},

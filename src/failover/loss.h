@@ -23,9 +23,11 @@ inline constexpr std::string_view kAllOthers = "*";
 
 struct LossLine {
   enum class What : uint8_t {
-    kMinutes,  // merged minutes after `after`: what the lost cluster published and nobody copied
-    kLocal,    // what its collectors delivered there, and was merged into no such minute
-    kSpool,    // what a collector of it keeps
+    // Merged minutes after `after`, and the rest of that one: what the lost cluster published and
+    // nobody copied.
+    kMinutes,
+    kLocal,  // what its collectors delivered there, and was merged into no such minute
+    kSpool,  // what a collector of it keeps
   };
   What what = What::kMinutes;
   std::string stream{};     // kMinutes, kLocal
@@ -56,6 +58,8 @@ Cuts CutsOf(const RoleChange& change, const Observation& seen);
 std::string AllOthersOf(const std::string& cluster);
 
 std::string DescribeLoss(const LossLine& line);
+// What tells it from the other lines of any statement with the same id.
+nlohmann::ordered_json LossKeyToJson(const LossLine& line);
 nlohmann::ordered_json LossToJson(const LossStatement& statement);
 // kCorrupt: it is none.
 Result<LossStatement> LossFromJson(const nlohmann::ordered_json& json);

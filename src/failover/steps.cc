@@ -26,8 +26,23 @@ Step After(const Journal& journal) {
   return at == steps.end() || at + 1 == steps.end() ? Step::kDone : *(at + 1);
 }
 
-Journal At(Journal journal, Step step, WallTime now, std::string_view how = "over") {
-  journal.Note(now, fmt::format("{}: {}", StepName(journal.step), how));
+constexpr std::string_view kOver = "over";
+
+std::string EndText(Step step, std::string_view how) {
+  return fmt::format("{}: {}", StepName(step), how);
+}
+std::string StoredText(uint64_t epoch) { return fmt::format("topology epoch {} is stored", epoch); }
+
+// Of the first such event.
+std::optional<WallTime> WhenNoted(const Journal& journal, Step step, std::string_view text) {
+  const auto event = std::ranges::find_if(journal.events, [&](const JournalEvent& each) {
+    return each.step == step && each.text == text;
+  });
+  return event == journal.events.end() ? std::nullopt : std::optional(event->at);
+}
+
+Journal At(Journal journal, Step step, WallTime now, std::string_view how = kOver) {
+  journal.Note(now, EndText(journal.step, how));
   journal.step = step;
   journal.step_since = now;
   return journal;
@@ -75,7 +90,7 @@ Action Store(const Journal& journal, TopologyEpoch epoch, WallTime now) {
   if (known == nullptr || *known != stored) {
     std::erase_if(action.journal.epochs, [&](const auto& e) { return e.step == journal.step; });
     action.journal.epochs.push_back(stored);
-    action.journal.Note(now, fmt::format("topology epoch {} is stored", stored.epoch));
+    action.journal.Note(now, StoredText(stored.epoch));
     if (journal.step == Step::kSwap && !journal.swapped) action.journal.swapped = now;
   }
   action.epoch = std::move(epoch);
@@ -313,6 +328,15 @@ std::optional<Milliseconds> TimeLeft(const Journal& journal, WallTime now) {
 bool Stores(Step step) {
   return step == Step::kSpool || step == Step::kFreeze || step == Step::kFence ||
          step == Step::kSwap || step == Step::kUndo;
+}
+
+std::optional<WallTime> WhenOver(const Journal& journal, Step step) {
+  return WhenNoted(journal, step, EndText(step, kOver));
+}
+
+std::optional<WallTime> WhenStored(const Journal& journal, Step step) {
+  const StepEpoch* const stored = journal.EpochOf(step);
+  return stored == nullptr ? std::nullopt : WhenNoted(journal, step, StoredText(stored->epoch));
 }
 
 bool AnyWaits(const RoleChange& change, const Topology& topology) {

@@ -50,6 +50,10 @@ std::optional<StepPlace> PlaceOf(const Journal& journal);
 // takes longer counts as nothing. Nothing: there is no estimate (it is undone, or of an earlier
 // version).
 std::optional<Milliseconds> TimeLeft(const Journal& journal, WallTime now);
+// When the step was over; nothing: not yet, or it has none of that name.
+std::optional<WallTime> WhenOver(const Journal& journal, Step step);
+// When its epoch was decided on, which is when it is stored; nothing: not yet, or it stores none.
+std::optional<WallTime> WhenStored(const Journal& journal, Step step);
 // Of the streams that move, whether any waits when its primary is alone (P28).
 bool AnyWaits(const RoleChange& change, const Topology& topology);
 // Whether the swap may have happened: its epoch is journaled.

@@ -135,6 +135,7 @@ ClusterWorker::ClusterWorker(Options options, std::optional<LearntOfCluster> lea
       learnt_(std::move(learnt)) {
   if (learnt_) {
     last_beat_ = learnt_->last_beat;
+    stats_.GoOnFrom(learnt_->hops);
     resumes_ = Resumes::kYes;
   }
   for (const std::string& conflict : options_.obeyed.conflicts) {
@@ -455,7 +456,8 @@ std::optional<LearntOfCluster> ClusterWorker::HandOver() {
                          services_->merge.TakeLearnt(),
                          services_->local_purged,
                          services_->merged_purged,
-                         last_beat_};
+                         last_beat_,
+                         stats_.Hops()};
 }
 
 void ClusterWorker::Finish() {

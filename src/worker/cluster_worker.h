@@ -51,6 +51,7 @@ struct LearntOfCluster {
   std::optional<BootTime> local_purged;
   std::optional<BootTime> merged_purged;
   std::string last_beat;  // the heartbeat's path
+  RunStats::Totals hops;  // counters never go back in a process
 };
 using Learnt = std::map<std::string, LearntOfCluster>;  // by cluster
 

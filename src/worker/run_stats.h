@@ -113,9 +113,15 @@ class RunStats {
   }
 
   using Key = std::pair<std::string, std::string>;  // hop, stream
-  std::map<Key, HopStats> Hops() const {
+  using Totals = std::map<Key, HopStats>;
+  Totals Hops() const {
     MutexLock lock(mutex_);
     return hops_;
+  }
+  // What was counted before, in the same process. REQUIRES: nothing is counted here yet.
+  void GoOnFrom(Totals totals) {
+    MutexLock lock(mutex_);
+    hops_ = std::move(totals);
   }
   std::map<std::string, uint64_t> Queues() const {
     MutexLock lock(mutex_);
@@ -124,7 +130,7 @@ class RunStats {
 
  private:
   mutable Mutex mutex_;
-  std::map<Key, HopStats> hops_;
+  Totals hops_;
   std::map<std::string, uint64_t> queues_;
   std::map<std::string, std::optional<Minute>> frozen_;
   std::map<std::string, std::string> divergent_;

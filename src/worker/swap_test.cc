@@ -86,6 +86,22 @@ TEST_F(SwapTest, ALineOfAFileThatIsGoneLeavesTheOpenMinuteAlone) {
   EXPECT_EQ(left.code(), Code::kNotFound);
 }
 
+// Counters never go back, or whoever reads them would take the files that follow for none.
+TEST_F(SwapTest, WhatWasCountedIsCountedOnUnderTheNextEpoch) {
+  site_.world.Deliver("dc1", "clicks", "cdc1");
+  site_.Step(6);
+  const auto merged = [&] {
+    return site_.of("dc1").of().stats().Hops()[{"merge", "clicks"}].files;
+  };
+  const uint64_t before = merged();
+  ASSERT_GT(before, 0U);
+  site_.Obey();
+  EXPECT_EQ(merged(), before);
+  site_.world.Deliver("dc1", "clicks", "cdc1");
+  site_.Step(6);
+  EXPECT_EQ(merged(), before + 1);
+}
+
 TEST_F(SwapTest, NothingIsPublishedIntoAMinuteUpToTheCut) {
   site_.Freeze("dc1");
   std::map<std::string, Minute> cuts;

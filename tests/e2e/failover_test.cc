@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
 #include "cli/bench/child.h"
@@ -293,6 +294,17 @@ TEST_F(FailoverE2eTest, ARehearsalMeasuresAndTouchesNothingElse) {
     EXPECT_EQ(report["doubled_messages"], 0) << kind;
     EXPECT_GT(report["messages_arrived"], 0) << kind;
     EXPECT_TRUE(report["rto_ms"].is_number()) << kind;
+    EXPECT_EQ(report.contains("lacked_at_swap"), kind == std::string("--unplanned"));
+    std::set<std::string> known;
+    for (const auto& figure : report["figures"]) {
+      known.insert(figure["id"]);
+      // How fast this machine is decides nothing here.
+      EXPECT_TRUE(figure["unit"] == "s" || figure["within"] != false) << kind << ": " << figure;
+    }
+    for (const char* id : {"refused", "swap_s", "first_file_s", "lost", "doubled"}) {
+      EXPECT_TRUE(known.contains(id)) << kind << ": " << id;
+    }
+    EXPECT_EQ(known.contains("loss_lines_open"), kind == std::string("--unplanned"));
   }
   EXPECT_EQ(PlainDigest(Stored("dc1").topology), PlainDigest(site_->topology));
   EXPECT_TRUE(Stored("dc1").modes.empty());

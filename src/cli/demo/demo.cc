@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <ostream>
@@ -27,10 +28,16 @@ struct Options {
   DemoClusters clusters;
   std::string take_away;
   std::string bring_back;
+  std::string json;
 
   DemoStory Story() const {
     if (failover == "planned") return DemoStory::kPlanned;
     return failover == "unplanned" ? DemoStory::kUnplanned : DemoStory::kKills;
+  }
+  // Of the stream that is taken away from dc1 with nobody to ask it: so that a primary that is cut
+  // off has to be waited for, and may not publish after that.
+  WhenAlone Policy() const {
+    return Story() == DemoStory::kUnplanned ? WhenAlone::kWait : WhenAlone::kContinue;
   }
   // Of events, before the story.
   std::chrono::seconds Duration() const {
@@ -85,6 +92,14 @@ std::string WhereTheClustersAre(const DemoSite& site) {
   return where;
 }
 
+Status LeaveJson(const DemoReport& report, const std::string& path) {
+  if (path.empty()) return Status::Ok();
+  std::ofstream file(path);
+  file << DemoReportToJson(report).dump(1) << "\n";
+  if (file.flush()) return Status::Ok();
+  return {Code::kRefused, path + ": cannot be written"};
+}
+
 Exit Demo(Options options, Io& io, Seams& seams) {
   if (options.kills > 0 && options.Story() == DemoStory::kKills) {
     io.err << "databus: --kills is for --failover planned or unplanned\n";
@@ -100,7 +115,7 @@ Exit Demo(Options options, Io& io, Seams& seams) {
   const auto input = DemoInput::Open(options.input);
   if (!input.ok()) return Report(io, input.status());
   const auto site = MakeDemoSite(options.directory.empty() ? DefaultDirectory() : options.directory,
-                                 seams.network, seams.random, options.clusters);
+                                 seams.network, seams.random, options.clusters, options.Policy());
   if (!site.ok()) return Report(io, site.status());
   io.out << fmt::format(
                 "Two data centres in {}, two collectors and a worker each.{}\n"
@@ -124,6 +139,7 @@ Exit Demo(Options options, Io& io, Seams& seams) {
   const auto program = std::filesystem::read_symlink(Child::kSelf, error);
   io.out << RenderDemoReport(*report)
          << RenderNextSteps(*site, error ? "databus" : program.string());
+  if (const Status left = LeaveJson(*report, options.json); !left.ok()) return Report(io, left);
   return report->Clean() ? Exit::kDone : Exit::kFailed;
 }
 
@@ -156,6 +172,8 @@ CommandBody Define(CLI::App& app) {
       ->check(CLI::Range(0u, 1'000u));
   app.add_option("--seed", options->seed, "Whom and when (default: another one each time, told)")
       ->type_name("S");
+  app.add_option("--json", options->json, "Leave the verdict and the figures in this file, as JSON")
+      ->type_name("FILE");
   app.add_option("--dc1", options->clusters.dc1,
                  "The hdfsurl of dc1, new (default: a directory below DIR)")
       ->type_name("URL");
@@ -180,9 +198,11 @@ const Command kDemo{
         "verifies, and looks for every number in every view. lag: from the acceptance of a file's\n"
         "last event until the file is visible. Exit 0 only if nothing is lost or doubled.\n"
         "--failover planned: then dc1 is failed over to dc2, all of its processes are killed, its\n"
-        "disk is away for a while, and it is failed back. unplanned: it dies first. --kills: "
-        "while\n"
-        "they run, the commands themselves, which are resumed then, workers and collectors die.",
+        "disk is away for a while, and it is failed back. unplanned: it dies first, and the "
+        "stream\n"
+        "that it was the primary of waits when it is alone (whenalone), which takes half a minute\n"
+        "more; what its loss statement names has to come back. --kills: while they run, the\n"
+        "commands themselves, which are resumed then, workers and collectors die.",
     .define = &Define};
 
 }  // namespace databus

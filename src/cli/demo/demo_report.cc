@@ -12,6 +12,8 @@
 namespace databus {
 namespace {
 
+using Json = nlohmann::ordered_json;
+
 constexpr Milliseconds kDrawEvery{500};
 constexpr Milliseconds kPrintEvery{5000};
 
@@ -21,19 +23,46 @@ int64_t ElapsedS(BootTime since, const Clock& clock) {
   return std::chrono::duration_cast<std::chrono::seconds>(clock.Boot() - since).count();
 }
 
-std::string CommandsOf(const StoryFigures& story) {
-  std::string text;
-  for (const CommandFigures& command : story.commands) {
-    text +=
-        fmt::format("{}: {} s, {} calls of producers failed (a collector was killed, or refused)",
-                    command.name, Seconds(command.took.count()), Grouped(command.refused));
-    if (command.first_visible) {
-      text += fmt::format(", something new in the merged stream of {} after {} s", command.primary,
-                          Seconds(command.first_visible->count()));
-    }
-    text += "\n";
+std::string StoryName(DemoStory story) {
+  switch (story) {
+    case DemoStory::kKills: return "kills";
+    case DemoStory::kPlanned: return "planned";
+    case DemoStory::kUnplanned: return "unplanned";
+  }
+  return "";
+}
+
+// In a demo without commands the table of views says it all.
+std::string RenderStory(const DemoReport& report) {
+  if (report.story.commands.empty()) return "";
+  std::string text = "\n" + RenderFigures(FiguresOf(report.figures)) + "\n";
+  for (const CommandFigures& command : report.story.commands) {
+    if (!command.first_visible) continue;
+    text += fmt::format("{}: something new in the merged stream of {} after {} s\n", command.name,
+                        command.primary, Seconds(command.first_visible->count()));
   }
   return text;
+}
+
+Json ToJson(const CommandFigures& command) {
+  const auto& first = command.first_visible;
+  return {{"name", command.name},
+          {"took_ms", command.measured.took.value_or(Milliseconds(0)).count()},
+          {"refused", command.measured.refused.value_or(0)},
+          {"disconnected", command.measured.disconnected.value_or(0)},
+          {"first_visible_ms", first ? Json(first->count()) : Json(nullptr)}};
+}
+
+Json ToJson(const SequenceResult& view) {
+  return {{"stream", view.stream},
+          {"view", HopName(view.hop)},
+          {"clusters", view.clusters},
+          {"acknowledged", view.acknowledged},
+          {"seen", view.seen},
+          {"lost", view.lost},
+          {"doubled", view.doubled},
+          {"strange", view.strange},
+          {"unconfirmed", view.unconfirmed}};
 }
 
 }  // namespace
@@ -119,7 +148,8 @@ std::string RenderDemoReport(const DemoReport& report) {
                         HopName(kAllHops[hop]), Seconds(LagAt(lags, 0.5)),
                         Seconds(LagAt(lags, 0.99)), Seconds(LagAt(lags, 1)));
   }
-  text += CommandsOf(report.story);
+  text += RenderStory(report);
+  if (!report.LossIsRecovered()) wrong += "  not all that the loss statement names is recovered\n";
   if (!report.arrived) wrong += "  not everything had arrived in time\n";
   if (report.verify_exit != 0) {
     wrong += fmt::format("  verify ended with {}:\n{}", report.verify_exit, report.verify_output);
@@ -127,6 +157,25 @@ std::string RenderDemoReport(const DemoReport& report) {
   if (!report.stopped.ok()) wrong += fmt::format("  {}\n", report.stopped.message());
   if (report.Clean()) return text + "\nNothing is lost and nothing is doubled.\n";
   return text + "\nNOT CLEAN:\n" + wrong;
+}
+
+Json DemoReportToJson(const DemoReport& report) {
+  Json json = {{"version", 1},
+               {"story", StoryName(report.kind)},
+               {"clean", report.Clean()},
+               {"verify_exit", report.verify_exit},
+               {"commands", Json::array()},
+               {"kills", Json::array()},
+               {"views", Json::array()},
+               {"figures", FiguresToJson(FiguresOf(report.figures))}};
+  for (const CommandFigures& command : report.story.commands) {
+    json["commands"].push_back(ToJson(command));
+  }
+  for (const DrillDeath& death : report.story.kills) {
+    json["kills"].push_back({{"who", death.who}, {"step", death.step}});
+  }
+  for (const SequenceResult& view : report.sequences) json["views"].push_back(ToJson(view));
+  return json;
 }
 
 std::string RenderNextSteps(const DemoSite& site, const std::string& program) {

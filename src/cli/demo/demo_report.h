@@ -1,6 +1,7 @@
 // What a demo shows: while it runs, and at its end.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,8 @@ class DemoDisplay {
 
 // The verdict, message by message, and why it is not clean if it is not.
 std::string RenderDemoReport(const DemoReport& report);
+// The same for programs: tools/drills reads it.
+nlohmann::ordered_json DemoReportToJson(const DemoReport& report);
 // Where the files lie and what to try next.
 std::string RenderNextSteps(const DemoSite& site, const std::string& program);
 

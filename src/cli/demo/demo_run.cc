@@ -77,10 +77,13 @@ bool AllVisible(const std::vector<StreamProgress>& all) {
   });
 }
 
-uint64_t RefusalsOf(const Traffic& traffic) {
-  uint64_t refusals = 0;
-  for (const SourceCount& count : traffic.Counts()) refusals += count.failures;
-  return refusals;
+Trouble TroubleOf(const Traffic& traffic) {
+  Trouble trouble;
+  for (const SourceCount& count : traffic.Counts()) {
+    trouble.refused += count.refused;
+    trouble.disconnected += count.failures - count.refused;
+  }
+  return trouble;
 }
 
 // What the parts of a demo share while it runs.
@@ -112,7 +115,7 @@ std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFig
        .absence = stage.options.absence,
        .program = stage.options.program,
        .tell = stage.events.on_event,
-       .refusals = [&traffic] { return RefusalsOf(traffic); },
+       .trouble = [&traffic] { return TroubleOf(traffic); },
        // Of the stream that dc1 is the primary of at the beginning.
        .merged =
            [&watch = stage.watch, spec](std::string_view cluster) {
@@ -159,6 +162,7 @@ Status Carry(const Stage& stage, DemoReport& report, StopFlag& stop) {
     if (stop.SleepUntil(clock, now + stage.options.look_every)) return {Code::kStopped, "stopped"};
   }
   report.sources = traffic.Counts();
+  report.story.kills = drill.deaths();
   return Status::Ok();
 }
 
@@ -175,14 +179,19 @@ Status Verify(const DemoSite& site, const std::string& program, DemoReport& repo
 
 }  // namespace
 
+bool DemoReport::LossIsRecovered() const {
+  return kind != DemoStory::kUnplanned || (figures.loss && figures.loss->AllRecovered());
+}
+
 bool DemoReport::Clean() const {
-  return arrived && verify_exit == 0 && stopped.ok() && !sequences.empty() &&
+  return arrived && LossIsRecovered() && verify_exit == 0 && stopped.ok() && !sequences.empty() &&
          std::ranges::all_of(sequences, [](const auto& result) { return result.Clean(); });
 }
 
 Result<DemoReport> RunDemo(const DemoSite& site, const DemoInput& input, const DemoOptions& options,
                            const DemoEvents& events, Seams& seams, StopFlag& stop) {
   DemoReport report;
+  report.kind = options.story;
   DemoServices services(site, options.program, seams.clock);
   const Status ready = services.StartAll(seams, stop);
   HopWatch watch(site.topology, seams);
@@ -207,6 +216,13 @@ Result<DemoReport> RunDemo(const DemoSite& site, const DemoInput& input, const D
   events.on_event("reading every message of every view");
   DATABUS_ASSIGN_OR_RETURN(report.sequences,
                            CheckSequences(site.topology, input, report.sources, seams));
+  report.figures = FiguresOf(report.story, site, seams);
+  report.figures.lost = 0;
+  report.figures.doubled = 0;
+  for (const SequenceResult& result : report.sequences) {
+    *report.figures.lost += result.lost;
+    *report.figures.doubled += result.doubled;
+  }
   return report;
 }
 

@@ -61,7 +61,9 @@ struct DemoEvents {
 };
 
 struct DemoReport {
+  DemoStory kind = DemoStory::kKills;
   StoryFigures story;
+  FailoverFigures figures;
   bool arrived = false;  // all of it was visible everywhere in time
   std::vector<SourceCount> sources;
   std::vector<SequenceResult> sequences;
@@ -70,6 +72,8 @@ struct DemoReport {
   Status stopped;  // whether all processes ended cleanly
   std::array<std::vector<int64_t>, kAllHops.size()> lags_ms;
 
+  // Of an unplanned failover; true of others.
+  bool LossIsRecovered() const;
   bool Clean() const;
 };
 

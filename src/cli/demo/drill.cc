@@ -78,7 +78,8 @@ Status Drill::Revive(BootTime until) {
   return Status::Ok();
 }
 
-void Drill::TellDeath(const std::string& who) const {
+void Drill::TellDeath(const std::string& who) {
+  deaths_.push_back({who, step_});
   world_.tell(fmt::format("kill -9 of {}, at {}", who, step_));
 }
 

@@ -22,6 +22,11 @@ struct DrillOptions {
   uint64_t seed = 0;
 };
 
+struct DrillDeath {
+  std::string who;   // "the command", or a service
+  std::string step;  // at which the command was
+};
+
 // One thread at a time.
 class Drill {
  public:
@@ -40,16 +45,19 @@ class Drill {
   void Hear(const std::string& line);
   // Strikes if it is time. True: the command itself is to die.
   Result<bool> Strike();
+  // Who has died so far.
+  const std::vector<DrillDeath>& deaths() const { return deaths_; }
 
  private:
   Status Revive(BootTime until);
-  void TellDeath(const std::string& who) const;
+  void TellDeath(const std::string& who);
 
   const DrillOptions options_;
   const World world_;
   const std::unique_ptr<Random> random_;
   std::map<std::string, BootTime> down_;  // and when they are started again
   std::string step_;                      // of the command; empty: not known yet
+  std::vector<DrillDeath> deaths_;
   uint32_t left_ = 0;
   BootTime next_;
 };

@@ -9,7 +9,10 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "cli/failover/salvage_report.h"
+#include "cli/failover/session.h"
 #include "cli/installation.h"
+#include "cli/table.h"
 #include "cluster/paths.h"
 #include "control/epoch_store.h"
 #include "telemetry/heartbeat.h"
@@ -25,12 +28,15 @@ constexpr std::string_view kTo = "dc2";
 constexpr Milliseconds kWhile{8'000};  // how long things stay as they are, for people to see
 constexpr Milliseconds kVisibleWithin{
     60'000};  // how long a new primary is watched for something new
+constexpr std::chrono::minutes kSalvagedWithin{3};  // how long the account is asked for
+constexpr Milliseconds kAskEvery{1'000};
+
+std::string WorkerOf(std::string_view dc) { return fmt::format("worker-{}", dc); }
 
 std::vector<DemoService> ProcessesOf(const DemoSite& site, std::string_view dc) {
   std::vector<DemoService> services;
-  std::ranges::copy_if(site.workers, std::back_inserter(services), [&](const DemoService& worker) {
-    return worker.name == fmt::format("worker-{}", dc);
-  });
+  std::ranges::copy_if(site.workers, std::back_inserter(services),
+                       [&](const DemoService& worker) { return worker.name == WorkerOf(dc); });
   std::ranges::copy_if(site.collectors, std::back_inserter(services),
                        [&](const DemoService& collector) {
                          return collector.name.starts_with(fmt::format("{}-", dc));
@@ -68,6 +74,7 @@ Scene TakeAway(const StoryWorld& world) {
 struct Beat {
   WallTime written;
   uint64_t epoch = 0;  // of the topology it obeys
+  int64_t pid = 0;
 };
 
 // What each process of a data centre last said in its tree; one that never spoke is left out.
@@ -81,7 +88,7 @@ std::map<std::string, Beat> HeartbeatsOf(const DemoSite& site, std::string_view 
     if (!text.ok()) continue;
     const auto beat = DecodeHeartbeat(*text, path);
     if (beat.ok()) {
-      beats[process] = {beat->written, beat->facts.value("topology_epoch", uint64_t{0})};
+      beats[process] = {beat->written, beat->facts.value("topology_epoch", uint64_t{0}), beat->pid};
     }
   }
   return beats;
@@ -103,6 +110,8 @@ Scene BringBack(const StoryWorld& world) {
                                      OpenCluster(world.seams, topology, std::string(kFrom)));
             DATABUS_ASSIGN_OR_RETURN(seen->to,
                                      OpenCluster(world.seams, topology, std::string(kTo)));
+            auto returned = Return::At(*seen->from, *seen->to, topology);
+            if (returned.ok()) world.figures.returned = *std::move(returned);
             seen->before = HeartbeatsOf(world.site, kFrom, *seen->from);
             for (const DemoService& service : ProcessesOf(world.site, kFrom)) {
               DATABUS_RETURN_IF_ERROR(world.services.Start(service.name));
@@ -114,6 +123,8 @@ Scene BringBack(const StoryWorld& world) {
             if (newest.status().unknown()) return false;
             DATABUS_RETURN_IF_ERROR(newest.status());
             const std::map<std::string, Beat> now = HeartbeatsOf(world.site, kFrom, *seen->from);
+            const auto worker = now.find(WorkerOf(kFrom));
+            if (worker != now.end()) world.figures.worker_pid = worker->second.pid;
             return std::ranges::all_of(seen->before, [&](const auto& said) {
               const auto again = now.find(said.first);
               return again != now.end() && again->second.written != said.second.written &&
@@ -166,17 +177,21 @@ Tell WithoutLog(const Tell& tell) {
   };
 }
 
-// One that may be killed on the way, and is resumed then.
-Scene Drilled(const StoryWorld& world, const std::string& way, LateArgs args) {
+// One that may be killed on the way, and is resumed then. `typed`: how many commands that makes.
+Scene Drilled(const StoryWorld& world, const std::string& way, LateArgs args,
+              std::shared_ptr<uint64_t> typed) {
   CommandLine command = Command(world, std::move(args));
   command.dies = [&drill = world.drill] { return drill.Strike(); };
   command.again = {way, "resume", "--topology", world.site.topology_file};
-  const auto tell = [&drill = world.drill, told = WithoutLog(world.tell)](const std::string& line) {
+  const auto tell = [&drill = world.drill, told = WithoutLog(world.tell),
+                     typed](const std::string& line) {
+    if (!line.starts_with(' ')) ++*typed;
     drill.Hear(line);
     told(line);
   };
   Scene scene = Play(std::move(command), tell);
-  scene.begin = [&drill = world.drill, begin = std::move(scene.begin)] {
+  scene.begin = [&drill = world.drill, typed, begin = std::move(scene.begin)] {
+    *typed = 0;
     drill.Begin();
     return begin();
   };
@@ -191,40 +206,88 @@ Scene Drilled(const StoryWorld& world, const std::string& way, LateArgs args) {
 // A command that changes the primary: what it took is noted, and when the new one showed something,
 // which may be after its end.
 struct Move {
-  std::string way;   // failover, failback
+  Way way = Way::kOver;
+  failover::Kind kind = failover::Kind::kPlanned;
   std::string name;  // as it is reported
   std::string_view to;
 };
 
-Scene Measured(const StoryWorld& world, const Move& move, LateArgs args) {
-  struct Before {
-    BootTime at;
-    uint64_t refusals = 0;
-    uint64_t merged = 0;
-  };
-  const auto before = std::make_shared<Before>();
-  const auto first = std::make_shared<std::optional<Milliseconds>>();
-  const auto since = [world, before] {
-    return std::chrono::duration_cast<Milliseconds>(world.seams.clock.Boot() - before->at);
-  };
-  Scene scene = Drilled(world, move.way, std::move(args));
-  scene.begin = [world, before, first, move, begin = std::move(scene.begin)] {
-    first->reset();
-    *before = {world.seams.clock.Boot(), world.refusals(), world.merged(move.to)};
-    return begin();
-  };
-  const auto noted = std::make_shared<std::optional<CommandFigures>>();
-  scene.is_over = [=, is_over = std::move(scene.is_over)]() -> Result<bool> {
-    if (!*first && world.merged(move.to) > before->merged) *first = since();
-    if (!*noted) {
+class Measuring {
+ public:
+  Measuring(const StoryWorld& world, Move move, std::shared_ptr<uint64_t> typed)
+      : world_(world), move_(std::move(move)), typed_(std::move(typed)) {}
+
+  void Begin() {
+    began_ = world_.seams.clock.Boot();
+    trouble_ = world_.trouble();
+    merged_ = world_.merged(move_.to);
+    deaths_ = world_.drill.deaths().size();
+    first_.reset();
+    command_.reset();
+  }
+
+  // `is_over`: whether the command is.
+  Result<bool> Look(const std::function<Result<bool>()>& is_over) {
+    if (!first_ && world_.merged(move_.to) > merged_) first_ = Since();
+    if (!command_) {
       DATABUS_ASSIGN_OR_RETURN(const bool over, is_over());
       if (!over) return false;
-      *noted = {move.name, since(), world.refusals() - before->refusals, std::string(move.to)};
+      command_ = Measured();
     }
-    if (!*first && since() < (*noted)->took + kVisibleWithin) return false;
-    (*noted)->first_visible = *first;
-    world.figures.commands.push_back(**noted);
+    if (!first_ && Since() < *command_->measured.took + kVisibleWithin) return false;
+    command_->first_visible = first_;
+    // Else something may still have come from the old primary.
+    if (move_.kind == failover::Kind::kUnplanned) command_->measured.first_file = first_;
+    world_.figures.commands.push_back(*command_);
     return true;
+  }
+
+ private:
+  Milliseconds Since() const {
+    return std::chrono::duration_cast<Milliseconds>(world_.seams.clock.Boot() - began_);
+  }
+
+  CommandFigures Measured() const {
+    const Trouble now = world_.trouble();
+    CommandFigures command{.name = move_.name,
+                           .primary = std::string(move_.to),
+                           .measured = {.kind = move_.kind,
+                                        .disturbed = world_.drill.deaths().size() > deaths_,
+                                        .commands = *typed_,
+                                        .took = Since(),
+                                        .refused = now.refused - trouble_.refused,
+                                        .disconnected = now.disconnected - trouble_.disconnected}};
+    const auto session = FailoverSession::Open(world_.site.topology_file, world_.seams);
+    if (!session.ok()) return command;
+    (*session)->desk().Look();
+    const auto journal = (*session)->FindJournal(move_.way, "");
+    if (!journal.ok()) return command;
+    MeasureJournal(*journal, command.measured);
+    if (move_.way == Way::kOver) world_.figures.swapped = journal->swapped;
+    return command;
+  }
+
+  const StoryWorld world_;
+  const Move move_;
+  const std::shared_ptr<uint64_t> typed_;
+  BootTime began_;
+  Trouble trouble_;
+  uint64_t merged_ = 0;
+  size_t deaths_ = 0;
+  std::optional<Milliseconds> first_;
+  std::optional<CommandFigures> command_;  // once it is over
+};
+
+Scene Measured(const StoryWorld& world, const Move& move, LateArgs args) {
+  const auto typed = std::make_shared<uint64_t>(0);
+  Scene scene = Drilled(world, std::string(WayName(move.way)), std::move(args), typed);
+  const auto measuring = std::make_shared<Measuring>(world, move, typed);
+  scene.begin = [measuring, begin = std::move(scene.begin)] {
+    measuring->Begin();
+    return begin();
+  };
+  scene.is_over = [measuring, is_over = std::move(scene.is_over)] {
+    return measuring->Look(is_over);
   };
   return scene;
 }
@@ -234,7 +297,7 @@ LateArgs Now(Args args) {
 }
 
 Scene FailBack(const StoryWorld& world) {
-  return Measured(world, {"failback", "failback", kFrom},
+  return Measured(world, {Way::kBack, failover::Kind::kFailback, "failback", kFrom},
                   Now({"failback", "run", "--to", std::string(kFrom), "--yes"}));
 }
 
@@ -272,8 +335,9 @@ Scene AcceptAndMove(const StoryWorld& world) {
   };
   const auto tries = std::make_shared<Tries>();
   tries->state = StateLoss(world);
-  tries->move = Measured(world, {"failover", "failover --unplanned", kTo},
-                         [&figures = world.figures] { return AcceptLoss(figures.loss_statement); });
+  tries->move =
+      Measured(world, {Way::kOver, failover::Kind::kUnplanned, "failover --unplanned", kTo},
+               [&figures = world.figures] { return AcceptLoss(figures.loss_statement); });
   const auto begin = [world, tries] {
     world.figures.loss_statement.clear();
     tries->stated = false;
@@ -292,14 +356,132 @@ Scene AcceptAndMove(const StoryWorld& world) {
           }};
 }
 
+using Json = nlohmann::ordered_json;
+
+// How many lines of the accepted statement an account does not have.
+uint64_t LinesWithoutAccount(const Json& accepted, const Json& account) {
+  constexpr const char* kKeys[] = {"what", "stream", "collector", "after"};
+  const auto same = [&](const Json& one, const Json& other) {
+    return std::ranges::all_of(kKeys, [&](const char* key) { return one[key] == other[key]; });
+  };
+  return static_cast<uint64_t>(std::ranges::count_if(accepted, [&](const Json& line) {
+    return std::ranges::none_of(account, [&](const Json& each) { return same(line, each); });
+  }));
+}
+
+// What `failover status --json` says of the statement that `plan --json` had named. Nothing: it is
+// not about that one, or says nothing.
+std::optional<LossFigures> ReadAccount(const std::string& plan, const std::string& status) {
+  const Json accepted = Json::parse(plan, nullptr, false);
+  const Json said = Json::parse(status, nullptr, false);
+  if (!accepted.is_object() || !said.is_object()) return std::nullopt;
+  const auto id = Json::json_pointer("/journal/loss/loss_id");
+  if (!said.contains(id) || said[id] != accepted.value("loss_id", "")) return std::nullopt;
+  auto sum = SumFromJson(said.value("salvage_sum", Json()));
+  if (!sum) return std::nullopt;
+  const Json& lines = accepted["loss"]["lines"];
+  sum->unknown += LinesWithoutAccount(lines, said["salvage"]);
+  sum->lines = std::max<uint64_t>(sum->lines, lines.size());
+  return sum;
+}
+
+// Asks for the account of the statement that was accepted until all of it has come back.
+class Accounting {
+ public:
+  explicit Accounting(const StoryWorld& world) : world_(world) {
+    CommandLine status = Command(world, Now({"failover", "status", "--json"}));
+    status.log = world.site.LogFile("failover");
+    ask_ = Play(std::move(status), [this](const std::string& line) { Told(line); }, &said_);
+  }
+
+  Status Begin() {
+    until_ = world_.seams.clock.Boot() + kSalvagedWithin;
+    return Ask();
+  }
+
+  Result<bool> IsOver() {
+    const BootTime now = world_.seams.clock.Boot();
+    if (!asking_) {
+      if (now < again_) return false;
+      DATABUS_RETURN_IF_ERROR(Ask());
+    }
+    const auto over = ask_.is_over();
+    if (over.ok() && !*over) return false;
+    asking_ = false;
+    again_ = now + kAskEvery;
+    if (over.ok()) world_.figures.loss = ReadAccount(world_.figures.loss_statement, said_);
+    const auto& loss = world_.figures.loss;
+    if (now < until_ && !(loss && loss->AllRecovered())) return false;
+    TellAccount();
+    return true;
+  }
+
+ private:
+  Status Ask() {
+    said_.clear();
+    asking_ = true;
+    return ask_.begin();
+  }
+  // The command, once; what it says is JSON.
+  void Told(const std::string& line) {
+    if (!line.starts_with(' ') && !std::exchange(told_, true)) world_.tell(line);
+  }
+  void TellAccount() const {
+    const auto& loss = world_.figures.loss;
+    world_.tell(loss ? fmt::format("of the loss statement: {}: {} recovered, {} missing, {} not "
+                                   "known; {} recovered, {} missing",
+                                   Plural(loss->lines, "line"), loss->recovered, loss->missing,
+                                   loss->unknown, Plural(loss->recovered_files, "file"),
+                                   Plural(loss->missing_files, "file"))
+                     : "nothing is known of the loss statement");
+  }
+
+  const StoryWorld world_;
+  Scene ask_;
+  std::string said_;
+  bool asking_ = false;
+  bool told_ = false;
+  BootTime until_;
+  BootTime again_;
+};
+
+Scene AwaitSalvage(const StoryWorld& world) {
+  const auto accounting = std::make_shared<Accounting>(world);
+  return {.begin = [accounting] { return accounting->Begin(); },
+          .is_over = [accounting] { return accounting->IsOver(); }};
+}
+
+// What dc1's tree says at the end.
+void AddFromTrees(const StoryFigures& story, const DemoSite& site, Seams& seams,
+                  FailoverFigures& figures) {
+  const auto from = OpenCluster(seams, site.topology, std::string(kFrom));
+  if (!from.ok() || !story.returned) return;
+  const auto bootstrap =
+      story.returned->Bootstrap(**from, site.topology, WorkerOf(kFrom), story.worker_pid);
+  if (bootstrap.ok()) figures.bootstrap = *bootstrap;
+  const bool any_waits = std::ranges::any_of(site.topology.streams, [](const StreamSpec& stream) {
+    return stream.when_alone == WhenAlone::kWait && stream.Primary() == kFrom;
+  });
+  if (!any_waits || !story.swapped) return;
+  const auto stale = story.returned->StaleCommits(**from, site.topology, *story.swapped);
+  if (stale.ok()) figures.stale_commits = stale->size();
+}
+
 }  // namespace
+
+FailoverFigures FiguresOf(const StoryFigures& story, const DemoSite& site, Seams& seams) {
+  FailoverFigures figures{.loss = story.loss};
+  for (const CommandFigures& command : story.commands) figures.ways.push_back(command.measured);
+  AddFromTrees(story, site, seams, figures);
+  return figures;
+}
 
 std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
   switch (story) {
     case DemoStory::kKills: return {};
     case DemoStory::kPlanned:
       return {AwaitObedience(world),
-              Measured(world, {"failover", "failover", kTo},
+              Measured(world, {Way::kOver, failover::Kind::kPlanned, "failover", kTo},
                        Now({"failover", "run", "--from", std::string(kFrom), "--to",
                             std::string(kTo), "--yes"})),
               TakeAway(world),
@@ -308,13 +490,10 @@ std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world) {
               FailBack(world),
               Pause(world.seams.clock, kWhile)};
     case DemoStory::kUnplanned:
-      return {AwaitObedience(world),
-              TakeAway(world),
-              AcceptAndMove(world),
-              Pause(world.seams.clock, kWhile),
-              BringBack(world),
-              FailBack(world),
-              Pause(world.seams.clock, kWhile)};
+      return {AwaitObedience(world), TakeAway(world),
+              AcceptAndMove(world),  Pause(world.seams.clock, kWhile),
+              BringBack(world),      AwaitSalvage(world),
+              FailBack(world),       Pause(world.seams.clock, kWhile)};
   }
   return {};
 }

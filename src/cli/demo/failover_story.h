@@ -11,6 +11,8 @@
 #include "cli/demo/services.h"
 #include "cli/demo/site.h"
 #include "cli/demo/story.h"
+#include "cli/demo/story_trees.h"
+#include "cli/failover/figures.h"
 #include "cli/seams.h"
 
 namespace databus {
@@ -30,17 +32,27 @@ struct Absence {
 
 // What a command took.
 struct CommandFigures {
-  std::string name;
-  Milliseconds took{};
-  uint64_t refused = 0;  // connections that producers lost, and calls refused, while it ran
-  std::string primary;   // the one to be
+  std::string name;     // failover --unplanned
+  std::string primary;  // the one to be
+  WayFigures measured{};
   // Until its merged stream had something new; nothing: not within a minute after its end.
   std::optional<Milliseconds> first_visible{};
 };
 
 struct StoryFigures {
   std::vector<CommandFigures> commands{};
-  std::string loss_statement{};  // of an unplanned failover, as the command says it: JSON
+  std::vector<DrillDeath> kills{};
+  std::string loss_statement{};       // the plan of an unplanned failover, as it says it: JSON
+  std::optional<LossFigures> loss{};  // what became of the statement that was accepted
+  std::optional<WallTime> swapped{};  // when dc2 got the roles
+  std::optional<Return> returned{};   // dc1's trees, when it came back
+  int64_t worker_pid = 0;             // of dc1, since it came back
+};
+
+// What producers met so far.
+struct Trouble {
+  uint64_t refused = 0;       // calls that were not answered with OK
+  uint64_t disconnected = 0;  // connections that were lost or not made
 };
 
 struct StoryWorld {
@@ -50,12 +62,15 @@ struct StoryWorld {
   Absence absence;
   std::string program;
   Tell tell;
-  std::function<uint64_t()> refusals;  // of all producers so far
+  std::function<Trouble()> trouble;  // of all producers so far
   // Messages in a cluster's merged stream so far.
   std::function<uint64_t(std::string_view cluster)> merged;
   StoryFigures& figures;
   Drill& drill;
 };
+
+// What is known when the story is over and all processes have ended.
+FailoverFigures FiguresOf(const StoryFigures& story, const DemoSite& site, Seams& seams);
 
 // What `world` refers to must outlive the scenes.
 std::vector<Scene> ScenesOf(DemoStory story, const StoryWorld& world);

@@ -2,13 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
 #include "cli/demo/hop_watch.h"
 #include "cli/demo/input.h"
 #include "cli/demo/traffic.h"
+#include "cli/installation.h"
 #include "cli/seams.h"
 #include "cluster/topology.h"
 
@@ -34,5 +38,19 @@ struct SequenceResult {
 Result<std::vector<SequenceResult>> CheckSequences(const Topology& topology, const DemoInput& input,
                                                    const std::vector<SourceCount>& sources,
                                                    Seams& seams);
+
+// Who sent a line, and its number; nothing: nobody did.
+using Recognise = std::function<std::optional<NumberedMessage>(std::string_view line)>;
+// The same of other messages than a demo's, in the minutes of `range`.
+Result<std::vector<SequenceResult>> CheckSequences(const Topology& topology,
+                                                   const Recognise& recognise,
+                                                   const std::vector<SourceCount>& sources,
+                                                   const MinuteRange& range, Seams& seams);
+
+using OnMessage = std::function<void(std::string_view line, const std::string& path)>;
+using FileFilter = std::function<bool(const DirEntry& file)>;
+// Every message of one view, or of those of its files that `filter` lets through.
+Status ReadMessages(const HopView& where, const MinuteRange& range, const Topology& topology,
+                    Seams& seams, const OnMessage& on_message, const FileFilter& filter = {});
 
 }  // namespace databus

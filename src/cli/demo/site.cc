@@ -63,11 +63,15 @@ Result<Fd> Claim(const fs::path& directory) {
 }
 
 // The examples have each cluster in a directory of the site.
-ExampleValues PlacesOf(const std::string& root, const DemoClusters& clusters) {
+ExampleValues ValuesOf(const std::string& root, const DemoClusters& clusters,
+                       WhenAlone when_alone) {
   ExampleValues values;
   if (!clusters.dc1.empty()) values.emplace_back("file://@ROOT@/dc1", clusters.dc1);
   if (!clusters.dc2.empty()) values.emplace_back("file://@ROOT@/dc2", clusters.dc2);
   values.emplace_back("@ROOT@", root);
+  if (when_alone == WhenAlone::kWait) {
+    values.emplace_back("<stream name=\"clicks\">", "<stream name=\"clicks\" whenalone=\"wait\">");
+  }
   return values;
 }
 
@@ -120,7 +124,7 @@ const DemoService* DemoSite::Find(std::string_view name) const {
 }
 
 Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random,
-                              const DemoClusters& clusters) {
+                              const DemoClusters& clusters, WhenAlone when_alone) {
   std::error_code error;
   const fs::path root = fs::weakly_canonical(fs::absolute(directory), error);
   DemoSite site;
@@ -128,7 +132,7 @@ Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Ra
   site.root = root.string();
   const std::string conf = paths::Join(site.root, "conf");
   site.topology_file = paths::Join(conf, "databus.xml");
-  const std::string topology = Filled(kExampleTopology, PlacesOf(site.root, clusters));
+  const std::string topology = Filled(kExampleTopology, ValuesOf(site.root, clusters, when_alone));
   DATABUS_RETURN_IF_ERROR(Write(site.topology_file, topology));
   DATABUS_ASSIGN_OR_RETURN(site.topology, ParseTopology(topology, site.topology_file));
   FreePorts ports(network, random);

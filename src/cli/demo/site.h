@@ -50,7 +50,9 @@ struct DemoClusters {
 // Makes `directory` from nothing: with parents, and empty if an earlier demo was there. kRefused,
 // nothing changed: it holds something else, or a demo that is running. Of clusters that lie
 // elsewhere nothing is touched: a demo wants them new, without a tree at their `rootdir`.
+// `when_alone` is of the stream clicks, whose primary is dc1 (P28).
 Result<DemoSite> MakeDemoSite(const std::string& directory, Network& network, Random& random,
-                              const DemoClusters& clusters = {});
+                              const DemoClusters& clusters = DemoClusters(),
+                              WhenAlone when_alone = WhenAlone::kContinue);
 
 }  // namespace databus

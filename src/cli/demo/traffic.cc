@@ -28,6 +28,7 @@ struct Traffic::Source {
     acknowledged = progress.acknowledged;
     resent = progress.resent;
     failures = progress.failures;
+    refused = progress.refused;
   }
 
   const DemoSource name;
@@ -36,6 +37,7 @@ struct Traffic::Source {
   std::atomic<uint64_t> acknowledged = 0;
   std::atomic<uint64_t> resent = 0;
   std::atomic<uint64_t> failures = 0;
+  std::atomic<uint64_t> refused = 0;
   std::atomic<int> done = 0;
   Thread thread;
 };
@@ -68,7 +70,8 @@ std::vector<SourceCount> Traffic::Counts() const {
   std::vector<SourceCount> counts;
   for (const auto& source : sources_) {
     const uint64_t acknowledged = source->acknowledged;  // first: it is never more than was sent
-    counts.push_back({source->name, source->sent, acknowledged, source->resent, source->failures});
+    counts.push_back({source->name, source->sent, acknowledged, source->resent, source->failures,
+                      source->refused});
   }
   return counts;
 }

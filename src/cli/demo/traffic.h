@@ -28,6 +28,7 @@ struct SourceCount {
   uint64_t acknowledged = 0;
   uint64_t resent = 0;
   uint64_t failures = 0;  // connections that were lost or not made, and calls that were refused
+  uint64_t refused = 0;   // the latter alone
   uint64_t unconfirmed() const { return sent - acknowledged; }
 };
 

@@ -284,10 +284,58 @@ TEST_F(FailoverCliTest, ALossIsAcceptedByItsIdAloneAndAccountedForLater) {
                               HasSubstr("cluster dc1 does not answer")));
   world_.trees["dc1"] = std::move(dc1);
   EXPECT_TRUE(StoreEpoch(*world_.trees["dc1"], SystemRandom(), At("dc2")).ok());
-  for (const Json& line : StatusJson()["salvage"]) {
+  const Json back = StatusJson();
+  EXPECT_EQ(back["salvage_sum"]["unknown"], 1) << "its minutes are not compared yet";
+  Compared("dc1");
+  const Json status = StatusJson();
+  EXPECT_EQ(status["salvage"].size(), 3U);
+  for (const Json& line : status["salvage"]) {
     EXPECT_EQ(line["state"], "recovered") << line;
     EXPECT_TRUE(line.contains("recovered_files") && line.contains("missing_files")) << line;
+    if (line["what"] == "spool") {
+      EXPECT_NE(line["why"], "") << "there is no file to be counted";
+    }
   }
+  const Json& sum = status["salvage_sum"];
+  EXPECT_EQ(sum["lines"], plan["loss"]["lines"].size());
+  EXPECT_EQ(sum["recovered"], sum["lines"]);
+  EXPECT_EQ(sum["unnamed_files"], 0);
+}
+
+// What a purge has moved into the trash is counted there; when that is gone, too, it is said.
+TEST_F(FailoverCliTest, WhatWasSetAsideIsAccountedForAfterItWasPurged) {
+  auto dc1 = std::move(world_.trees["dc1"]);
+  world_.trees.erase("dc1");
+  const std::string id = Json::parse(Plan("dc1", "dc2", {"--unplanned", "--json"}).out)["loss_id"];
+  ASSERT_EQ(Over({"--unplanned", "--yes", "--accept-loss", id}).code, 0);
+  world_.trees["dc1"] = std::move(dc1);
+  ASSERT_TRUE(StoreEpoch(*world_.trees["dc1"], SystemRandom(), At("dc2")).ok());
+  Compared("dc1");
+  const auto minutes = [&] {
+    const Json status = StatusJson();
+    for (const Json& line : status["salvage"]) {
+      if (line["what"] == "minutes") return line;
+    }
+    return Json();
+  };
+  EXPECT_THAT(std::string(minutes()["why"]), HasSubstr("nothing is set aside"));
+  const std::string era = (kNow + (-1)).ToDashed();
+  const std::string file = paths::Join(paths::DivergentMinute(era, "clicks", kNow), "a.gz");
+  ASSERT_TRUE(world_.Put("dc1", file, "x").ok());
+  EXPECT_EQ(minutes()["state"], "missing");
+  EXPECT_EQ(minutes()["unnamed_files"], 0);
+  const std::string named_as_mirrored =
+      paths::Join(paths::DivergentMinute(era, "clicks", kNow + (-2)), "b.gz");
+  ASSERT_TRUE(world_.Put("dc1", named_as_mirrored, "x").ok());
+  EXPECT_EQ(minutes()["unnamed_files"], 1);
+  for (const std::string& path : {file, named_as_mirrored}) {
+    ASSERT_TRUE(world_.trees["dc1"]->Remove(path).ok());
+  }
+  const std::string in_trash =
+      paths::Join(paths::TrashHour(world_.clock.Wall()), file.substr(file.find('/') + 1));
+  ASSERT_TRUE(world_.Put("dc1", in_trash, "x").ok());
+  EXPECT_EQ(minutes()["state"], "recovered");
+  EXPECT_EQ(minutes()["recovered_files"], 1);
 }
 
 TEST_F(FailoverCliTest, WhatIsAwayIsNeverTakenForNone) {

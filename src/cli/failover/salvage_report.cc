@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <set>
+#include <utility>
 
 #include "cli/failover/verification.h"
 #include "cli/table.h"
@@ -17,11 +19,22 @@ namespace databus {
 namespace {
 
 using failover::LossLine;
+using Json = nlohmann::ordered_json;
 using State = SalvageLine::State;
 
 constexpr int64_t kLateMinutes = 60;
 // A local stream may be behind by so much, and collectors' clocks ahead.
 constexpr int64_t kSwapSlackMinutes = 3;
+
+constexpr std::array<std::pair<const char*, uint64_t LossFigures::*>, 7> kSums{{
+    {"lines", &LossFigures::lines},
+    {"recovered", &LossFigures::recovered},
+    {"missing", &LossFigures::missing},
+    {"unknown", &LossFigures::unknown},
+    {"recovered_files", &LossFigures::recovered_files},
+    {"missing_files", &LossFigures::missing_files},
+    {"unnamed_files", &LossFigures::unnamed_files},
+}};
 
 std::string_view StateName(State state) {
   switch (state) {
@@ -32,21 +45,50 @@ std::string_view StateName(State state) {
   return "";
 }
 
-// The names of the files that were set aside at a cluster, of one stream (P32).
-Result<std::vector<std::string>> SetAside(Storage& tree, const std::string& stream) {
-  std::vector<std::string> names;
-  DATABUS_ASSIGN_OR_RETURN(const auto eras, ListIfThere(tree, paths::DivergentRoot()));
+struct SetAsideFile {
+  std::string era;
+  Minute minute;
+  std::string name;
+  // Every destination holds it (worker/purge_divergent.cc).
+  enum class Done : uint8_t { kNo, kYes } done = Done::kNo;
+};
+using SetAsideFiles = std::vector<SetAsideFile>;
+
+Status AddSetAside(Storage& tree, const std::string& root, const std::string& stream,
+                   SetAsideFile::Done done, SetAsideFiles& files) {
+  DATABUS_ASSIGN_OR_RETURN(const auto eras, ListIfThere(tree, root));
   for (const DirEntry& era : eras) {
-    const std::string root = paths::Join(paths::Join(paths::DivergentRoot(), era.name), stream);
+    const std::string of_stream = paths::Join(paths::Join(root, era.name), stream);
     DATABUS_ASSIGN_OR_RETURN(const auto minutes,
-                             ListMinutes(tree, root, kFirstMinute, kLastMinute));
+                             ListMinutes(tree, of_stream, kFirstMinute, kLastMinute));
     for (const Minute minute : minutes) {
-      DATABUS_ASSIGN_OR_RETURN(const auto files,
-                               ListIfThere(tree, paths::DivergentMinute(era.name, stream, minute)));
-      for (const DirEntry& file : files) names.push_back(file.name);
+      DATABUS_ASSIGN_OR_RETURN(const auto entries,
+                               ListIfThere(tree, paths::Join(of_stream, minute.ToPath())));
+      for (const DirEntry& file : entries) {
+        if (file.name.ends_with(kReasonSuffix)) continue;
+        files.push_back({era.name, minute, file.name, done});
+      }
     }
   }
-  return names;
+  return Status::Ok();
+}
+
+// What was set aside at a cluster, of one stream (P32), also what has gone into the trash since.
+Result<SetAsideFiles> SetAside(Storage& tree, const std::string& stream) {
+  SetAsideFiles files;
+  DATABUS_RETURN_IF_ERROR(
+      AddSetAside(tree, paths::DivergentRoot(), stream, SetAsideFile::Done::kNo, files));
+  const std::string in_trash = paths::DivergentRoot().substr(paths::DivergentRoot().rfind('/') + 1);
+  DATABUS_ASSIGN_OR_RETURN(const auto days, ListIfThere(tree, paths::TrashRoot()));
+  for (const DirEntry& day : days) {
+    const std::string of_day = paths::Join(paths::TrashRoot(), day.name);
+    DATABUS_ASSIGN_OR_RETURN(const auto hours, ListIfThere(tree, of_day));
+    for (const DirEntry& hour : hours) {
+      const std::string root = paths::Join(paths::Join(of_day, hour.name), in_trash);
+      DATABUS_RETURN_IF_ERROR(AddSetAside(tree, root, stream, SetAsideFile::Done::kYes, files));
+    }
+  }
+  return files;
 }
 
 class Account {
@@ -112,31 +154,64 @@ class Account {
       merged_in.emplace(file->identity, file->minute);
     }
     if (account.line.what == LossLine::What::kMinutes) {
-      const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream.name);
-      if (!set_aside.ok()) {
-        account.why = set_aside.status().message();
-        return;
-      }
-      for (const std::string& name : *set_aside) Count(names.contains(name), name, account);
+      OfMinutes(stream.name, names, account);
     } else {
-      const SeenView* const local = seen.Find(journal_.change.from, View::kLocal);
-      if (local == nullptr || !local->unreadable.empty()) {
-        account.why = fmt::format("the local stream of {} cannot be read", journal_.change.from);
-        return;
-      }
-      for (const auto& file : local->files) {
-        if (IsLater(file->minute)) continue;
-        const auto found = merged_in.find(file->identity);
-        if (found != merged_in.end() && found->second <= cut) continue;  // mirrored in time
-        Count(found != merged_in.end(), file->name, account);
-      }
-      const auto delivered = seen.delivered.find(journal_.change.from);
-      const bool lives = topology_.FindStream(stream.name)->HasSource(journal_.change.from);
-      if (!lives && delivered != seen.delivered.end()) {
-        account.missing_files += delivered->second.size();
-        account.why = "delivered there, and not published yet";
-      }
+      OfLocal(seen, merged_in, cut, account);
     }
+  }
+
+  // `merged`: the names of the files in the present primary's merged stream.
+  void OfMinutes(const std::string& stream, const std::set<std::string>& merged,
+                 SalvageLine& account) {
+    const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream);
+    if (!set_aside.ok()) {
+      account.why = set_aside.status().message();
+      return;
+    }
+    const auto cut = journal_.cuts.find(stream);
+    const std::string era =
+        cut != journal_.cuts.end() && cut->second ? cut->second->ToDashed() : "uncut";
+    for (const SetAsideFile& file : *set_aside) {
+      Count(file.done == SetAsideFile::Done::kYes || merged.contains(file.name), file.name,
+            account);
+      const bool named = !account.line.after || file.minute >= *account.line.after;
+      if (!named && file.era == era) ++account.unnamed_files;
+    }
+    Judge(account);
+    if (set_aside->empty()) {
+      account.why =
+          "its minutes are compared, and nothing is set aside: it had published none "
+          "alone, or all that has been merged and purged since";
+    }
+  }
+
+  void OfLocal(const SeenStream& seen, const std::map<std::string, Minute>& merged_in, Minute cut,
+               SalvageLine& account) {
+    const std::string& lost = journal_.change.from;
+    const SeenView* const local = seen.Find(lost, View::kLocal);
+    if (local == nullptr || !local->unreadable.empty()) {
+      account.why = fmt::format("the local stream of {} cannot be read", lost);
+      return;
+    }
+    for (const auto& file : local->files) {
+      if (IsLater(file->minute)) continue;
+      const auto found = merged_in.find(file->identity);
+      if (found != merged_in.end() && found->second <= cut) continue;  // mirrored in time
+      Count(found != merged_in.end(), file->name, account);
+    }
+    const auto delivered = seen.delivered.find(lost);
+    const bool lives = topology_.FindStream(seen.stream)->HasSource(lost);
+    if (!lives && delivered != seen.delivered.end()) {
+      account.missing_files += delivered->second.size();
+      account.why = "delivered there, and not published yet";
+    }
+    Judge(account);
+    if (account.recovered_files + account.missing_files == 0) {
+      account.why = "all that its local stream still has was merged in time";
+    }
+  }
+
+  static void Judge(SalvageLine& account) {
     account.state = account.missing_files == 0 ? State::kRecovered : State::kMissing;
   }
 
@@ -180,6 +255,9 @@ class Account {
       account.state = one.state;
       account.why = fmt::format("{}: {}", collector.Label(), one.why);
     }
+    if (account.state == State::kRecovered) {
+      account.why = "no collector that is heard of there has anything from before the swap";
+    }
   }
 
   void OfOneSpool(SalvageLine& account) const {
@@ -201,9 +279,8 @@ class Account {
       return;
     }
     account.state = *held == 0 ? State::kRecovered : State::kMissing;
-    if (*held > 0) {
-      account.why = fmt::format("{} bytes from before the swap are in its spool", *held);
-    }
+    account.why = *held == 0 ? "it has delivered all that its spool held from before the swap"
+                             : fmt::format("{} bytes from before the swap are in its spool", *held);
   }
 
   const failover::Journal& journal_;
@@ -225,6 +302,22 @@ std::vector<SalvageLine> AccountForLoss(const failover::Journal& journal, const 
   return lines;
 }
 
+LossFigures SumOf(const std::vector<SalvageLine>& lines) {
+  LossFigures sum;
+  for (const SalvageLine& line : lines) {
+    ++sum.lines;
+    switch (line.state) {
+      case State::kRecovered: ++sum.recovered; break;
+      case State::kMissing: ++sum.missing; break;
+      case State::kUnknown: ++sum.unknown; break;
+    }
+    sum.recovered_files += line.recovered_files;
+    sum.missing_files += line.missing_files;
+    sum.unnamed_files += line.unnamed_files;
+  }
+  return sum;
+}
+
 std::string RenderSalvage(const std::vector<SalvageLine>& lines) {
   std::string text = "  of the loss statement:\n";
   for (const SalvageLine& line : lines) {
@@ -233,21 +326,45 @@ std::string RenderSalvage(const std::vector<SalvageLine>& lines) {
       text += fmt::format("               {} recovered, {} missing\n",
                           Plural(line.recovered_files, "file"), Plural(line.missing_files, "file"));
     }
+    if (line.unnamed_files > 0) {
+      text += fmt::format("               {} from minutes that the statement calls mirrored\n",
+                          Plural(line.unnamed_files, "file"));
+    }
     if (!line.why.empty()) text += "               " + line.why + "\n";
   }
-  return text;
+  const LossFigures sum = SumOf(lines);
+  return text + fmt::format("    in all {}: {} recovered, {} missing, {} unknown\n",
+                            Plural(sum.lines, "line"), sum.recovered, sum.missing, sum.unknown);
 }
 
-nlohmann::ordered_json SalvageToJson(const std::vector<SalvageLine>& lines) {
-  nlohmann::ordered_json json = nlohmann::ordered_json::array();
+Json SalvageToJson(const std::vector<SalvageLine>& lines) {
+  Json json = Json::array();
   for (const SalvageLine& line : lines) {
-    json.push_back({{"line", DescribeLoss(line.line)},
-                    {"state", StateName(line.state)},
-                    {"recovered_files", line.recovered_files},
-                    {"missing_files", line.missing_files},
-                    {"why", line.why}});
+    Json one = failover::LossKeyToJson(line.line);
+    one["line"] = DescribeLoss(line.line);
+    one["state"] = StateName(line.state);
+    one["recovered_files"] = line.recovered_files;
+    one["missing_files"] = line.missing_files;
+    one["unnamed_files"] = line.unnamed_files;
+    one["why"] = line.why;
+    json.push_back(std::move(one));
   }
   return json;
+}
+
+Json SumToJson(const LossFigures& sum) {
+  Json json = Json::object();
+  for (const auto& [name, count] : kSums) json[name] = sum.*count;
+  return json;
+}
+
+std::optional<LossFigures> SumFromJson(const Json& json) {
+  LossFigures sum;
+  for (const auto& [name, count] : kSums) {
+    if (!json.is_object() || !json.contains(name) || !json[name].is_number_unsigned()) return {};
+    sum.*count = json[name].get<uint64_t>();
+  }
+  return sum;
 }
 
 }  // namespace databus

@@ -4,9 +4,11 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "cli/failover/figures.h"
 #include "cli/seams.h"
 #include "control/topology_desk.h"
 #include "failover/journal.h"
@@ -20,14 +22,20 @@ struct SalvageLine {
   enum class State : uint8_t { kRecovered, kMissing, kUnknown } state = State::kUnknown;
   uint64_t recovered_files = 0;
   uint64_t missing_files = 0;
-  std::string why;  // kMissing, kUnknown
+  // Set aside up to the minute that the statement calls mirrored: at risk, and not in this line.
+  uint64_t unnamed_files = 0;
+  std::string why;  // of kRecovered: how that is known where no file says it
 };
 
 // One for each line of the journal's statement, in its order.
 std::vector<SalvageLine> AccountForLoss(const failover::Journal& journal, const TopologyDesk& desk,
                                         const failover::Observation& seen, Seams& seams);
 
+LossFigures SumOf(const std::vector<SalvageLine>& lines);
 std::string RenderSalvage(const std::vector<SalvageLine>& lines);
 nlohmann::ordered_json SalvageToJson(const std::vector<SalvageLine>& lines);
+// As SumOf, and back. Nothing: it is none.
+nlohmann::ordered_json SumToJson(const LossFigures& sum);
+std::optional<LossFigures> SumFromJson(const nlohmann::ordered_json& json);
 
 }  // namespace databus

@@ -96,6 +96,7 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     json["next"] = ways_on;
     json["driver"] = DriverToJson(driver);
     json["salvage"] = SalvageToJson(salvage);
+    json["salvage_sum"] = SumToJson(SumOf(salvage));
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
     io.out << RenderJournal(*journal, gate, ways_on, now);

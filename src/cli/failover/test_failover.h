@@ -20,6 +20,7 @@
 #include "control/adopt_file.h"
 #include "storage/fault/fault_storage.h"
 #include "telemetry/heartbeat.h"
+#include "worker/eras.h"
 
 namespace databus {
 
@@ -174,6 +175,15 @@ class FailoverCliTest : public testing::Test {
     Ran ran = Over({"--yes"});
     before_look = {};
     return ran;
+  }
+  // What a cluster's worker writes down when it has compared its minutes with the new primary's.
+  void Compared(const std::string& cluster) {
+    const Topology topology = At(cluster).stored.topology;
+    Eras eras;
+    eras.streams["clicks"] = EraOf(*topology.FindStream("clicks"));
+    const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 1, 1};
+    ASSERT_TRUE(
+        world_.Put(cluster, paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
   }
   nlohmann::ordered_json StatusJson() {
     return nlohmann::ordered_json::parse(Run({"failover", "status", "--json"}).out);
