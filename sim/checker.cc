@@ -128,7 +128,7 @@ void Checker::OnRename(const std::string& cluster, const std::string& from, cons
                                 : CheckPurged(cluster, *gone, from);
   }
   CheckHourPurged(cluster, from, to);
-  if (IsWithin(to, TopologyRoot())) history_.OnStored(ReadFile(cluster, to));
+  if (IsWithin(to, TopologyRoot())) OnEpoch(ReadFile(cluster, to), to);
   if (IsWithin(to, ErasRoot())) history_.OnEras(cluster, ReadFile(cluster, to));
   if (IsWithin(to, FailoverRoot())) OnJournal(ReadFile(cluster, to), to);
   const auto at = paths::ParseMinutePath(to);
@@ -155,8 +155,14 @@ void Checker::OnCreate(const std::string& cluster, const std::string& path) {
   }
 }
 
+void Checker::OnEpoch(std::string text, const std::string& path) {
+  const failover::Journal* const swapped = history_.SwapOf(text);
+  history_.OnStored(std::move(text));
+  if (swapped != nullptr) CheckSwap(*swapped, path);
+}
+
 void Checker::OnJournal(std::string_view text, const std::string& path) {
-  history_.OnJournal(text);
+  if (const auto* const journal = history_.OnJournal(text)) CheckStep(*journal, path);
   if (!history_.unequal().empty()) Fail("G2", "a failover has ended: " + history_.unequal(), path);
 }
 
@@ -345,29 +351,36 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
                          const std::string& from, const std::string& to) {
   if (!ParseStagingPlace(to)) return CheckPurged(cluster, at, from);
   const StreamSpec* const stream = history_.Find(at.stream);
-  // Which side is right is not known before one is chosen.
-  const bool is_primary =
-      stream != nullptr && stream->Primary() == cluster && !history_.InConflict();
-  if (stream == nullptr || is_primary || !history_.MayDiverge(cluster, at.stream)) {
+  // Which side is right is not known before one is chosen. And who has just been made the primary
+  // may be a mirror still, which is compared with the one before, until it obeys.
+  const bool is_mirror = stream != nullptr && stream->Primary() != cluster;
+  const bool may = is_mirror || history_.InConflict() || !history_.HasBegun(cluster, at.stream);
+  if (stream == nullptr || !may || !history_.MayDiverge(cluster, at.stream)) {
     return Fail("G4", fmt::format("{}: is taken out of the view", cluster), from);
   }
   Seen& seen = seen_[{cluster, at.view, at.stream}];
   const auto minute = seen.minutes.find(at.minute);
   if (minute == seen.minutes.end()) return;
   if (at.file.empty()) {
-    if (!minute->second.files.empty() || minute != std::prev(seen.minutes.end())) {
+    const bool is_newest = minute == std::prev(seen.minutes.end());
+    // Before what is right there is perhaps more, which the primary never had.
+    const auto& there = seen_[{stream->Primary(), View::kMerged, at.stream}].minutes;
+    const bool leads =
+        minute == seen.minutes.begin() && !there.empty() && at.minute < there.begin()->first;
+    if (!minute->second.files.empty() || !(is_newest || leads)) {
       return Fail("G4",
                   fmt::format("{}: a minute is set aside, and is not the newest, empty", cluster),
                   from);
     }
     seen.minutes.erase(minute);
     // The one before is the open one again.
-    return tell_.put_right(cluster, at.stream, at.minute + -1);
+    if (is_newest) tell_.put_right(cluster, at.stream, at.minute + -1);
+    return;
   }
   const auto file = minute->second.files.find(at.file);
   if (file == minute->second.files.end()) return;
   // A minute that differs goes as a whole: what is left of it on the way may be as there.
-  if (!minute->second.differs && !history_.InConflict() &&
+  if (!minute->second.differs && is_mirror && !history_.InConflict() &&
       IsEqualUpTo(cluster, stream->Primary(), at)) {
     return Fail("G4",
                 fmt::format("{}: is set aside, though all is as at {}", cluster, stream->Primary()),

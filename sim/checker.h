@@ -103,6 +103,7 @@ class Checker {
   using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream
 
   void Fail(const std::string& promise, std::string what, const std::string& path);
+  void OnEpoch(std::string text, const std::string& path);
   void OnJournal(std::string_view text, const std::string& path);
   void OnMinuteAppears(const std::string& cluster, const paths::MinutePath& at,
                        const std::string& path);
@@ -149,6 +150,28 @@ class Checker {
   // Of one that is acknowledged: where it is not visible yet.
   std::optional<std::string> MissingIn(uint64_t message) const;
 
+  // Of planned failovers and failbacks, when a step is over (checker_gates.cc).
+  struct Flow {
+    const std::string& cluster;  // where it was delivered
+    const std::string& stream;
+    const std::string& primary;  // where it has to be
+  };
+  void CheckStep(const failover::Journal& journal, const std::string& path);
+  void NoteCatchUp(const failover::Journal& journal);
+  void CheckCaughtUp(const failover::Journal& journal, const std::string& path);
+  void CheckFrozen(const failover::Journal& journal, const std::string& path);
+  void CheckSwap(const failover::Journal& journal, const std::string& path);
+  void CheckMirrored(const failover::Journal& journal, const std::string& stream,
+                     const std::string& path);
+  void CheckDrained(const failover::Journal& journal, const Flow& flow, const std::string& path);
+  bool IsMergedBefore(const failover::Journal& journal, const std::string& primary,
+                      const std::string& stream, uint64_t message) const;
+  std::vector<uint64_t> MessagesBelow(const std::string& cluster, const std::string& directory);
+  std::optional<Minute> Newest(const std::string& cluster, const std::string& stream) const;
+  std::optional<Minute> Differs(const std::string& one, const std::string& other,
+                                const std::string& stream, Minute last);
+  bool IsClosed(const std::string& cluster, const std::string& stream, Minute minute) const;
+
   EpochHistory history_;
   const Trees& trees_;
   const Clock& clock_;
@@ -160,6 +183,9 @@ class Checker {
   std::unordered_set<uint64_t> damaged_;
   std::vector<uint64_t> due_;  // acknowledged, and not known to be visible everywhere
   std::map<SeenKey, Seen> seen_;
+  // What the primary had when a failback began to catch up, by journal and stream.
+  std::map<std::string, std::map<std::string, Minute>> catching_up_;
+  std::set<std::pair<std::string, failover::Step>> judged_;  // journals, at which steps
   // The highest epoch that has published, by cluster, view and group.
   std::map<std::tuple<std::string, std::string, std::string>, uint64_t> epochs_;
 };

@@ -65,16 +65,40 @@ bool EpochHistory::MayDiverge(const std::string& cluster, const std::string& str
   return known == eras.rend() || index - 1 < *line->second.forced;
 }
 
+<<<<<<< HEAD
+bool EpochHistory::HasBegun(const std::string& cluster, const std::string& stream) const {
+  const StreamSpec* const spec = Find(stream);
+  const auto era = compared_.find({cluster, stream});
+  if (spec == nullptr) return false;
+  return era == compared_.end() ? EraOf(*spec).IsFirst() : era->second == EraOf(*spec);
+}
+
 void EpochHistory::OnJournal(std::string_view text) {
+=======
+const failover::Journal* EpochHistory::OnJournal(std::string_view text) {
+>>>>>>> h-checker
   const auto journal = failover::Journal::Decode(text, "journal");
-  if (!journal.ok()) return;
+  if (!journal.ok()) return nullptr;
   failover::Journal& known = journals_[journal->id];
-  if (known.revision > journal->revision) return;
+  if (known.revision > journal->revision) return nullptr;
   if (!known.token.empty() && known.token != journal->token) taken_over_.push_back(journal->step);
   known = *journal;
   const auto& report = journal->report;
-  if (!report.is_object() || report.value("equal", true)) return;
-  unequal_ = journal->id + ": " + report.value("sentence", "");
+  if (report.is_object() && !report.value("equal", true)) {
+    unequal_ = journal->id + ": " + report.value("sentence", "");
+  }
+  return &known;
+}
+
+const failover::Journal* EpochHistory::SwapOf(std::string_view text) const {
+  const std::string digest = TopologyDigest(text);
+  if (epochs_.contains(digest)) return nullptr;
+  for (const auto& [id, journal] : journals_) {
+    const failover::StepEpoch* const swap = journal.EpochOf(failover::Step::kSwap);
+    if (journal.kind == failover::Kind::kUnplanned || swap == nullptr) continue;
+    if (swap->digest == digest) return &journal;
+  }
+  return nullptr;
 }
 
 std::optional<failover::Step> EpochHistory::step() const {

@@ -27,8 +27,8 @@ class EpochHistory {
   void OnStored(std::string text);
   // A file of system/eras of this cluster was put in place.
   void OnEras(const std::string& cluster, const std::string& text);
-  // A journal of a failover was written somewhere.
-  void OnJournal(std::string_view text);
+  // A journal of a failover was written somewhere. Null: nothing that was not known.
+  const failover::Journal* OnJournal(std::string_view text);
 
   // Of the newest epoch; of several that contradict each other, the one with the highest number.
   const Topology& present() const { return present_; }
@@ -45,9 +45,22 @@ class EpochHistory {
   // been compared since.
   bool MayDiverge(const std::string& cluster, const std::string& stream) const;
 
+  // Whether the cluster was brought into the era that the newest epoch says.
+  bool HasBegun(const std::string& cluster, const std::string& stream) const;
+
   // Whether an operator has said in any epoch that the cluster is the only one there is.
   bool IsConfirmedAlone(const std::string& cluster) const { return alone_.contains(cluster); }
 
+  // Whether the stream has ever got another primary without the help of the one before, or two
+  // have changed it at once.
+  bool WasForced(const std::string& stream) const {
+    const auto line = lines_.find(stream);
+    return line != lines_.end() && line->second.forced.has_value();
+  }
+
+  // The failover with the old primary's help, or failback, whose swap is this epoch, that is not
+  // stored anywhere yet; null: there is none.
+  const failover::Journal* SwapOf(std::string_view text) const;
   // The step of the failover that is under way; nothing: none is.
   std::optional<failover::Step> step() const;
   // Of the journals that were begun, in their order.

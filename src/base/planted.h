@@ -107,6 +107,10 @@ enum class Bug : uint8_t {
   kCutIgnored,              // P13: a new primary publishes into minutes of the one before
   kOldQueueForgotten,       // P31: queue lines for a former primary stay where they are
   kFrozenPublished,         // P30: a frozen stream is published on
+  kDrainNotAwaited,         // P30: the old primary is frozen whatever is still on its way to it
+  kFrozenNotClosed,         // P30: a freeze is acknowledged before the last minute is closed
+  kMirrorsNotAwaited,       // P30: roles are swapped before the mirrors have all
+  kCatchUpNotAwaited,       // P35: a failback goes on before the mirrors have caught up
   kDivergentKept,           // P32: a mirror keeps what its primary has not got
   kMirrorsNotAsked,         // P32: a new primary does not copy what other mirrors have beyond it
   kEraNotAwaited,           // P32: a mirror compares before its new primary has begun

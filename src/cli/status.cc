@@ -16,6 +16,7 @@
 #include "cli/own_heartbeats.h"
 #include "cli/signals.h"
 #include "cli/status_report.h"
+#include "failover/driver_beat.h"
 #include "failover/journal_store.h"
 #include "failover/plan.h"
 #include "telemetry/log.h"
@@ -49,6 +50,19 @@ void ReadJournals(const TopologyDesk& desk, InstallationReport& report) {
   report.unreadable_journals = std::move(journals.unreadable);
 }
 
+// Who drives a failover is no process of a cluster: its sign of life goes where the failover is
+// told of, and what one that was killed has left is told of nowhere else.
+void TakeDriver(InstallationReport& report) {
+  for (ClusterReport& cluster : report.clusters) {
+    for (Heartbeat& beat : cluster.processes) {
+      if (!report.failover || !failover::IsOfDriver(beat, *report.failover)) continue;
+      if (!report.driver || beat.written > report.driver->written) report.driver = beat;
+    }
+    std::erase_if(cluster.processes,
+                  [](const Heartbeat& beat) { return beat.kind == failover::kDriverKind; });
+  }
+}
+
 InstallationReport Observe(const Topology& topology, const TopologyDesk& desk,
                            const Options& options, Seams& seams) {
   ObserveScope scope;
@@ -65,6 +79,7 @@ InstallationReport Observe(const Topology& topology, const TopologyDesk& desk,
   SortByOwnCluster(report.clusters);
   report.picture = desk.picture();
   ReadJournals(desk, report);
+  TakeDriver(report);
   report.host = seams.host;
   report.process_is_gone = seams.process_is_gone;
   report.now = seams.clock.Wall();

@@ -26,6 +26,7 @@ struct InstallationReport {
   std::vector<ClusterReport> clusters;
   TopologyPicture picture{};                    // of the stored topology
   std::optional<failover::Journal> failover{};  // one that is under way
+  std::optional<Heartbeat> driver{};            // the last word of who drives it
   std::vector<std::string> unreadable_journals{};
   // Processes of this host are looked up; empty: of no host.
   std::string host{};

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <charconv>
 #include <map>
 #include <set>
 
@@ -19,8 +18,8 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// No step of a failover that somebody drives takes this long without a reason to look.
-constexpr std::chrono::minutes kStepPatience{15};
+// Who has begun a failover has said something after so long.
+constexpr std::chrono::seconds kFirstWord{15};
 
 const StoredTopology* NewestOf(const TopologyPicture& picture) {
   return picture.heads.empty() ? nullptr : &picture.heads.front()->stored;
@@ -62,21 +61,24 @@ std::string FailoverText(const failover::Journal& journal, WallTime now) {
                      journal.driver.empty() ? "nobody" : journal.driver);
 }
 
-// A driver of this host can be looked up; of another one only the time tells.
+// Empty: somebody does, or has begun just now.
 std::string WhyNobodyDrives(const failover::Journal& journal, const InstallationReport& report) {
   if (journal.driver.empty()) return "nobody drives it";
-  const size_t colon = journal.driver.rfind(':');
-  int64_t pid = 0;
-  const std::string_view digits = std::string_view(journal.driver).substr(colon + 1);
-  std::from_chars(digits.data(), digits.data() + digits.size(), pid);
-  if (colon != std::string::npos && journal.driver.substr(0, colon) == report.host) {
-    return pid > 0 && report.process_is_gone && report.process_is_gone(pid)
-               ? fmt::format("its driver {} is gone", journal.driver)
+  if (!report.driver) {
+    return report.now - journal.step_since > kFirstWord
+               ? fmt::format("its driver {} has gone, or says nothing", journal.driver)
                : "";
   }
-  return report.now - journal.step_since > kStepPatience
-             ? fmt::format("nobody here can tell whether its driver {} still runs", journal.driver)
-             : "";
+  switch (LivenessOf(*report.driver, report)) {
+    case Liveness::kDead: return fmt::format("its driver {} is gone", journal.driver);
+    case Liveness::kSilent:
+      return fmt::format("its driver {} has said nothing for {}", journal.driver,
+                         Ago(report.now, report.driver->written));
+    case Liveness::kAlive:
+    case Liveness::kLate:
+    case Liveness::kStopped: break;
+  }
+  return "";
 }
 
 std::optional<Trouble> OpenFailoverTrouble(const failover::Journal& journal,

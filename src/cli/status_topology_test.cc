@@ -7,7 +7,7 @@
 #include "cli/test_world.h"
 #include "control/adopt_file.h"
 #include "control/epoch_store.h"
-#include "failover/journal.h"
+#include "failover/driver_beat.h"
 #include "telemetry/heartbeat.h"
 
 namespace databus {
@@ -44,6 +44,18 @@ class StatusTopologyTest : public testing::Test {
     beat.facts["topology_digest"] = obeyed.digest;
     ASSERT_TRUE(
         world_.trees.at(cluster)->Replace(paths::StatusFile(process), EncodeHeartbeat(beat)).ok());
+  }
+  void SayAsDriver(const failover::Journal& journal, seconds ago) {
+    Heartbeat beat;
+    beat.process = paths::DriverProcess(journal.id);
+    beat.kind = failover::kDriverKind;
+    beat.host = "h1";
+    beat.pid = 812;
+    beat.written = world_.clock.Wall() - ago;
+    beat.interval = seconds(5);
+    ASSERT_TRUE(world_.trees.at("dc2")
+                    ->Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat))
+                    .ok());
   }
   Ran Status(const std::string& option = "") {
     std::vector<std::string> args = {"status", "--topology", "databus.xml"};
@@ -106,6 +118,8 @@ TEST_F(StatusTopologyTest, AFailoverThatIsUnderWayIsShownAndFrozenStreamsAreAPro
   ASSERT_TRUE(
       world_.Put("dc2", paths::FailoverJournal({journal.id, journal.revision}), journal.Encode())
           .ok());
+  EXPECT_THAT(Status().out, HasSubstr("its driver h1:812 has gone, or says nothing"));
+  SayAsDriver(journal, seconds(6));
   const std::string under_way = Status().out;
   EXPECT_THAT(under_way,
               AllOf(HasSubstr("UNDER WAY: planned " + journal.id + ", at step freeze"),
@@ -116,6 +130,10 @@ TEST_F(StatusTopologyTest, AFailoverThatIsUnderWayIsShownAndFrozenStreamsAreAPro
   EXPECT_THAT(Status().out, AllOf(HasSubstr("stands at step freeze: its driver h1:812 is gone"),
                                   HasSubstr("'databus failover resume' goes on with it")))
       << "on this host it can be looked up";
+  world_.gone_pids.clear();
+  SayAsDriver(journal, seconds(300));
+  EXPECT_THAT(Status().out, HasSubstr("its driver h1:812 has said nothing for 5 min"));
+  SayAsDriver(journal, seconds(1));
   journal.revision = 2;
   journal.step = failover::Step::kAborted;
   ASSERT_TRUE(

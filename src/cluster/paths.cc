@@ -238,6 +238,9 @@ std::string StatusRoot() { return "system/status"; }
 std::string StatusFile(std::string_view process) {
   return fmt::format("{}/{}.json", StatusRoot(), process);
 }
+std::string DriverProcess(std::string_view journal_id) {
+  return fmt::format("failover-{}", journal_id);
+}
 std::string TopologyRoot() { return "system/topology"; }
 std::string TopologyFile(uint64_t epoch) { return fmt::format("{}/{}.xml", TopologyRoot(), epoch); }
 std::optional<uint64_t> ParseTopologyName(std::string_view name) {

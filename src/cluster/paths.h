@@ -107,9 +107,11 @@ struct AnnouncementName {                        // `<group>.<n>`
   friend bool operator==(const AnnouncementName&, const AnnouncementName&) = default;
 };
 
-std::string Quarantine(View view, std::string_view stream);        // system/quarantine/<view>/<s>
-std::string StatusRoot();                                          // system/status
-std::string StatusFile(std::string_view process);                  // system/status/<process>.json
+std::string Quarantine(View view, std::string_view stream);  // system/quarantine/<view>/<s>
+std::string StatusRoot();                                    // system/status
+std::string StatusFile(std::string_view process);            // system/status/<process>.json
+// The process, in system/status, that drives the failover with this id.
+std::string DriverProcess(std::string_view journal_id);            // failover-<id>
 std::string TopologyRoot();                                        // system/topology
 std::string TopologyFile(uint64_t epoch);                          // system/topology/<epoch>.xml
 std::optional<uint64_t> ParseTopologyName(std::string_view name);  // "<epoch>.xml"

@@ -440,9 +440,11 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   ledger.closed = minute;
   ledger.open = minute.Next();
   for (auto& [stream, minutes] : ledger.streams) {
-    if (streams.contains(stream)) minutes.newest = std::max(*minutes.newest, minute);
+    const bool named = streams.contains(stream);
+    if (named) minutes.newest = std::max(*minutes.newest, minute);
+    if (named && minutes.history && minutes.history->Next() == minute) minutes.history = minute;
     // Left out, as it waits: described up to the minute before.
-    const bool waits = !streams.contains(stream) && minutes.newest && !minutes.history;
+    const bool waits = !named && minutes.newest && !minutes.history;
     if (waits && ledger.primary.empty()) minutes.history = std::min(*minutes.newest, minute + -1);
     minutes.open_files.clear();
   }

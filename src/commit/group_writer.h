@@ -165,10 +165,12 @@ class GroupWriter {
 
   // Makes and describes the minutes of own streams that lie between what a primary before this one
   // published, or an operator's halt, and this group's newest manifest (G5, P15). Before the first
-  // Publish.
+  // Publish. Of a frozen stream up to the newest minute that it has.
   Status CompleteHistory();
   // P30: closes the open minute, whatever the clock says, if a frozen stream is in it.
   Status CloseFrozen();
+  // Whether the newest minute of an own stream is closed, with a manifest that names it.
+  bool NewestIsClosed(const std::string& stream);
 
   // Copies of `primary`'s files into its own minute (P16). REQUIRES: `minute` is the open minute of
   // CopyLedger(primary), or that has none yet.

@@ -150,6 +150,7 @@ Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& tr
   std::set<std::string> undone;
   for (const auto& [id, newest] : *failovers) undone.insert(newest.undoes);
   std::vector<std::string> journals;
+  std::vector<std::string> last_words;
   size_t left = failovers->size();
   for (const auto& [id, newest] : *failovers) {  // in the order in which they began
     if (left-- <= kEndedFailoversKept) break;
@@ -160,10 +161,12 @@ Result<PurgedHistory> PurgeHistory(Storage& own, const std::vector<Storage*>& tr
     for (const uint64_t revision : here->second.numbers) {
       journals.push_back(paths::FailoverJournal({id, revision}));
     }
+    last_words.push_back(paths::StatusFile(paths::DriverProcess(id)));  // if its driver was killed
   }
   PurgedHistory purged;
   DATABUS_ASSIGN_OR_RETURN(purged.epochs, RemoveAll(own, epochs));
   DATABUS_ASSIGN_OR_RETURN(purged.journals, RemoveAll(own, journals));
+  DATABUS_RETURN_IF_ERROR(RemoveAll(own, last_words).status());
   return purged;
 }
 

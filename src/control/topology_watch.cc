@@ -55,6 +55,19 @@ bool TopologyWatch::Poll() {
   return obeyed() != before;
 }
 
+bool TopologyWatch::Ask(const std::string& cluster, const std::string& id) {
+  OpenSites();
+  const auto site = sites_.find(cluster);
+  if (site == sites_.end() || site->second.storage == nullptr) return false;
+  // Before: what is not mounted yet has no epochs.
+  if (!CheckClusterId(*site->second.storage, id).ok()) return false;
+  site->second.looked = Look(cluster, site->second);
+  const std::vector<Tip> tips = Tips();
+  Choose(tips);
+  Obey(tips);
+  return !site->second.looked.unknown();
+}
+
 // The clusters that the epoch obeyed names, or those we began with.
 void TopologyWatch::OpenSites() {
   const std::vector<ClusterSpec>& clusters =
@@ -62,7 +75,8 @@ void TopologyWatch::OpenSites() {
   for (const ClusterSpec& spec : clusters) {
     Site& site = sites_[spec.name];
     if (site.storage != nullptr && site.url == spec.RootUrl()) continue;
-    site = Site{nullptr, spec.RootUrl(), std::nullopt, nullptr, {}};
+    site =
+        Site{.storage = nullptr, .url = spec.RootUrl(), .newest = {}, .tip = nullptr, .looked = {}};
     auto storage = options_.open(spec);
     if (storage.ok()) site.storage = *std::move(storage);
   }
@@ -74,6 +88,7 @@ void TopologyWatch::OpenSites() {
 Status TopologyWatch::Look(const std::string& cluster, Site& site) {
   if (site.storage == nullptr) return {Code::kInvalid, site.url + ": cannot be opened"};
   DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(*site.storage));
+  site.told = newest.has_value();
   if (!newest || (newest == site.newest && site.tip != nullptr)) return Status::Ok();
   std::string id;  // P1: another disk in the place of the tree may hold an old topology
   if (best_ != nullptr && best_->stored.cluster_ids.contains(cluster)) {
@@ -133,12 +148,28 @@ void TopologyWatch::Choose(const std::vector<Tip>& tips) {
         tips, [&](const Tip& tip) { return std::ranges::count(homes_, tip.first) != 0; });
     if (home != tips.end()) best_ = home->second;
     const bool others = best_ == nullptr && !tips.empty();
-    if (others && HomeIsKnown(*tips.back().second)) best_ = tips.back().second;
+    if (others && HomeIsKnown(*tips.back().second)) {
+      best_ = tips.back().second;
+      unseen_homes_.insert(homes_.begin(), homes_.end());
+    }
   }
   if (best_ == nullptr) return;
+  ReturnToHomes();
   for (const auto& [cluster, tip] : tips) {
     if (tip->Follows(*best_)) best_ = tip;
   }
+}
+
+// Nobody had seen it initialised, and it was away; now it shows what this process obeyed in its
+// last life.
+void TopologyWatch::ReturnToHomes() {
+  std::erase_if(unseen_homes_, [&](const std::string& home) {
+    const auto site = sites_.find(home);
+    if (site == sites_.end()) return true;
+    const auto& tip = site->second.tip;
+    if (tip != nullptr && tip->digest != best_->digest && !best_->Follows(*tip)) best_ = tip;
+    return site->second.looked.ok();
+  });
 }
 
 // Whether it is certain that no home holds an epoch that this process obeyed in its last life,
@@ -150,13 +181,15 @@ bool TopologyWatch::HomeIsKnown(const TopologyEpoch& other) const {
     const auto site = sites_.find(home);
     if (site == sites_.end()) continue;
     none = false;
-    // Nobody has seen it initialised yet.
-    const auto id = other.stored.cluster_ids.find(home);
-    if (id == other.stored.cluster_ids.end()) return true;
     const Site& tree = site->second;
-    if (tree.storage == nullptr || (!tree.looked.ok() && tree.looked.code() != Code::kCorrupt)) {
+    const bool read = tree.looked.ok() || tree.looked.code() == Code::kCorrupt;
+    // Nobody has seen it initialised yet: who stored that epoch may not have reached it.
+    const auto id = other.stored.cluster_ids.find(home);
+    if (id == other.stored.cluster_ids.end()) {
+      if (read || !tree.told) return true;
       continue;
     }
+    if (tree.storage == nullptr || !read) continue;
     if (CheckClusterId(*tree.storage, id->second).ok()) return true;
   }
   return none;
@@ -202,6 +235,7 @@ void TopologyWatch::KeepHomes() {
     if (site == sites_.end() || site->second.storage == nullptr) continue;
     Site& tree = site->second;
     if (tree.tip != nullptr && !best_->Follows(*tree.tip)) continue;
+    if (!tree.looked.ok() && tree.looked.code() != Code::kCorrupt) continue;  // what does it hold?
     if (!ReadClusterId(*tree.storage).ok()) continue;
     const Status stored = StoreEpoch(*tree.storage, options_.random, *best_);
     if (!stored.ok()) {

@@ -51,6 +51,9 @@ class TopologyWatch {
 
   // Looks at every cluster. True: what is obeyed has changed; it is in the homes' trees by then.
   bool Poll();
+  // The same of one cluster only. True: it is the one with this id (empty: any), and has answered
+  // which epoch is the newest there, be it one that nobody can obey.
+  bool Ask(const std::string& cluster, const std::string& id);
 
   // Whether there is an epoch, and none is obeyed yet as no home answers: there lies what this
   // process obeyed in its last life, and the clusters that answer may be those of the other side.
@@ -74,6 +77,7 @@ class TopologyWatch {
     std::unique_ptr<Storage> storage;
     std::string url;
     std::optional<uint64_t> newest;  // at the last look that was answered
+    bool told = false;               // that it holds an epoch, whether it could be read or not
     std::shared_ptr<const TopologyEpoch> tip;
     Status looked;  // at the last look
   };
@@ -82,6 +86,7 @@ class TopologyWatch {
   Status Look(const std::string& cluster, Site& site);
   std::vector<Tip> Tips() const;
   void Choose(const std::vector<Tip>& tips);
+  void ReturnToHomes();
   bool HomeIsKnown(const TopologyEpoch& other) const;
   void KeepHomes();
   void Obey(const std::vector<Tip>& tips);
@@ -90,6 +95,8 @@ class TopologyWatch {
   std::vector<std::string> homes_;
   std::map<std::string, Site> sites_;
   std::shared_ptr<const TopologyEpoch> best_;
+  // Homes that did not answer when an epoch of others was chosen.
+  std::set<std::string> unseen_homes_;
 
   mutable Mutex mutex_;  // guards what follows
   std::shared_ptr<const ObeyedTopology> obeyed_;

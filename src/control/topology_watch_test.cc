@@ -196,6 +196,37 @@ TEST_F(World, AHomeThatWasNeverInitialisedKeepsNobodyWaiting) {
   EXPECT_EQ(process->obeyed()->epoch.stored.author, "there");
 }
 
+// Who stored the other side's epoch had never reached it.
+TEST_F(World, AHomeWhoseEpochCannotBeReadIsWaitedForThoughNobodyKnowsIt) {
+  const TopologyEpoch here = After(first_, "here");
+  Store(dc1_, here);
+  Store(dc2_, After(After(first_, "there"), "there again"));
+  dc1_plan_.Add(
+      {.verb = Verb::kOpen, .path_part = paths::TopologyRoot(), .fault = Fault::AnswerLost()});
+  const auto process = Process({"dc1"});
+  EXPECT_FALSE(process->Poll());
+  EXPECT_EQ(process->obeyed(), nullptr);
+  EXPECT_TRUE(process->WaitsForHome());
+  EXPECT_TRUE(process->Poll());
+  EXPECT_EQ(process->obeyed()->epoch.digest, here.digest);
+  EXPECT_EQ(NewestEpoch(dc1_)->value(), here.stored.epoch) << "nothing is stored over it";
+}
+
+TEST_F(World, AHomeThatNobodyKnowsIsReturnedToWhenItAnswers) {
+  const TopologyEpoch here = After(first_, "here");
+  Store(dc1_, here);
+  Store(dc2_, After(After(first_, "there"), "there again"));
+  CutOff(dc1_plan_);
+  const auto process = Process({"dc1"});
+  EXPECT_TRUE(process->Poll());
+  EXPECT_EQ(process->obeyed()->epoch.stored.author, "there again");
+  dc1_plan_.Clear();
+  EXPECT_TRUE(process->Poll());
+  EXPECT_EQ(process->obeyed()->epoch.digest, here.digest);
+  EXPECT_EQ(process->obeyed()->conflicts.size(), 1U);
+  EXPECT_EQ(NewestEpoch(dc1_)->value(), here.stored.epoch) << "nothing is stored over it";
+}
+
 // P1: an empty disk in the home's place says nothing of what the home holds.
 TEST_F(World, AnEmptyDiskInTheHomesPlaceIsNoHome) {
   StoredTopology knows = first_.stored.Next("apply");

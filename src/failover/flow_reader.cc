@@ -98,33 +98,48 @@ Status FlowReader::ReadCommits(Storage& storage, View view, const StreamFilter& 
   return Status::Ok();
 }
 
+// Lines go from one entry into another when queues are joined, split or put right: the new one
+// stands before the old one goes, perhaps in a queue that was listed already. So all are listed
+// again, until nothing new is there; what went on meanwhile counts twice.
 Status FlowReader::ReadQueues(Storage& storage, View view, const StreamFilter& wanted,
                               SeenTree& tree) {
   const std::string of_anyone = view == View::kLocal ? paths::Consumers("x") : paths::Mirrors("x");
   const std::string root(paths::Parent(of_anyone));
-  DATABUS_ASSIGN_OR_RETURN(const auto readers, ListIfThere(storage, root));
-  std::map<std::string, Lines> still;
-  for (const DirEntry& reader : readers) {
-    if (reader.info.kind != NodeKind::kDirectory) continue;
-    const std::string queue = paths::Join(root, reader.name);
-    DATABUS_ASSIGN_OR_RETURN(const auto entries, ListIfThere(storage, queue));
-    for (const DirEntry& entry : entries) {
-      if (entry.info.kind != NodeKind::kFile || entry.name.starts_with('.')) continue;
-      const std::string path = paths::Join(queue, entry.name);
-      DATABUS_ASSIGN_OR_RETURN(const Lines* const lines, ReadEntry(storage, path));
-      for (const auto& [stream, count] : *lines) {
-        if (!wanted.Wants(stream)) continue;
-        Underway& underway = tree.flow[stream];
-        (view == View::kLocal ? underway.to_merge : underway.to_mirror)[reader.name] += count;
-      }
-      if (view == View::kMerged) ++tree.mirror_entries[reader.name];
-      still[path] = *lines;
+  std::set<std::string> counted;
+  bool grew = true;
+  for (int pass = 0; pass < 2 || grew; ++pass) {
+    const size_t before = counted.size();
+    DATABUS_ASSIGN_OR_RETURN(const auto readers, ListIfThere(storage, root));
+    for (const DirEntry& reader : readers) {
+      if (reader.info.kind != NodeKind::kDirectory) continue;
+      DATABUS_RETURN_IF_ERROR(ReadQueue(storage, {view, root, reader.name}, wanted, counted, tree));
     }
+    grew = counted.size() > before;
   }
   // What is gone will not come back.
   std::erase_if(entries_, [&](const auto& entry) {
-    return entry.first.starts_with(root) && !still.contains(entry.first);
+    return entry.first.starts_with(root) && !counted.contains(entry.first);
   });
+  return Status::Ok();
+}
+
+Status FlowReader::ReadQueue(Storage& storage, const Queue& queue, const StreamFilter& wanted,
+                             std::set<std::string>& counted, SeenTree& tree) {
+  const std::string directory = paths::Join(queue.root, queue.reader);
+  DATABUS_ASSIGN_OR_RETURN(const auto entries, ListIfThere(storage, directory));
+  for (const DirEntry& entry : entries) {
+    if (entry.info.kind != NodeKind::kFile || entry.name.starts_with('.')) continue;
+    const std::string path = paths::Join(directory, entry.name);
+    if (!counted.insert(path).second) continue;
+    DATABUS_ASSIGN_OR_RETURN(const Lines* const lines, ReadEntry(storage, path));
+    for (const auto& [stream, count] : *lines) {
+      if (!wanted.Wants(stream)) continue;
+      Underway& underway = tree.flow[stream];
+      auto& lines_of = queue.view == View::kLocal ? underway.to_merge : underway.to_mirror;
+      lines_of[queue.reader] += count;
+    }
+    if (queue.view == View::kMerged) ++tree.mirror_entries[queue.reader];
+  }
   return Status::Ok();
 }
 
@@ -132,7 +147,7 @@ Result<const FlowReader::Lines*> FlowReader::ReadEntry(Storage& storage, const s
   if (const auto known = entries_.find(path); known != entries_.end()) return &known->second;
   Lines lines;
   const auto text = storage.ReadFile(path, kEntryBytesMax);
-  if (text.code() == Code::kNotFound) return &(entries_[path] = {});  // taken while we looked
+  if (text.code() == Code::kNotFound) return &(entries_[path] = {});  // gone on while we looked
   if (!text.ok()) return text.status();
   for (const QueueLine& line : QueueLines(*text)) {
     if (line.path) ++lines[line.path->stream];

@@ -39,6 +39,14 @@ class FlowReader {
   static Status ReadCommits(Storage& storage, View view, const StreamFilter& wanted,
                             SeenTree& tree);
   Status ReadQueues(Storage& storage, View view, const StreamFilter& wanted, SeenTree& tree);
+  struct Queue {
+    View view;
+    std::string root;  // of all queues of that view
+    std::string reader;
+  };
+  // `counted`: the entries, by path, that are in `tree` already.
+  Status ReadQueue(Storage& storage, const Queue& queue, const StreamFilter& wanted,
+                   std::set<std::string>& counted, SeenTree& tree);
   Result<const Lines*> ReadEntry(Storage& storage, const std::string& path);
 
   std::map<std::string, Lines> entries_;  // by path: names are never used twice

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "base/planted.h"
 #include "telemetry/iso_time.h"
 
 namespace databus::failover {
@@ -148,13 +149,8 @@ class Judge {
 
   void Spool() {
     ForCollectors(*journal_.EpochOf(Step::kSpool), [&](const SeenCollector& collector) {
-      const bool all = IsSiteThatGoes(collector.cluster);
-      const auto concerned = [&](const std::string& stream) {
-        const StreamChange* const change = Change().Find(stream);
-        return all || (change != nullptr && change->Moves());
-      };
       for (const auto& [stream, mode] : collector.modes) {
-        if (concerned(stream) && mode != "spool") {
+        if (IsConcerned(collector.cluster, stream) && mode != "spool") {
           Wait(1, "collector {} still has mode {} for {}", collector.Label(), mode, stream);
         }
       }
@@ -162,17 +158,42 @@ class Judge {
         if (collector.modes.contains(stream)) continue;
         Wait(1, "collector {} does not say which mode it has for {}", collector.Label(), stream);
       }
-      uint64_t intents = all ? collector.open_intents : 0;
-      for (const auto& [stream, backlog] : collector.backlog) {
-        if (!all && concerned(stream)) intents += backlog.open_intents;
-      }
+      const uint64_t intents = IntentsOf(collector);
       if (intents > 0) {
         Wait(intents, "collector {} has {} deliveries under way", collector.Label(), intents);
       }
     });
+    for (const SeenCollector& collector : seen_.collectors) StoppedInDelivery(collector);
+  }
+
+  bool IsConcerned(const std::string& cluster, const std::string& stream) const {
+    const StreamChange* const change = Change().Find(stream);
+    return IsSiteThatGoes(cluster) || (change != nullptr && change->Moves());
+  }
+
+  uint64_t IntentsOf(const SeenCollector& collector) const {
+    if (IsSiteThatGoes(collector.cluster)) return collector.open_intents;
+    uint64_t intents = 0;
+    for (const auto& [stream, backlog] : collector.backlog) {
+      if (IsConcerned(collector.cluster, stream)) intents += backlog.open_intents;
+    }
+    return intents;
+  }
+
+  // It carries out what it has begun when it is started, whatever its mode is then.
+  void StoppedInDelivery(const SeenCollector& collector) {
+    if (collector.life != Life::kStopped) return;
+    if (IsGivenUp(collector.cluster, collector.name)) return;
+    const uint64_t intents = IntentsOf(collector);
+    if (intents == 0) return;
+    Wait(intents,
+         "collector {} is stopped, with {} deliveries under way: start it, or go on without it "
+         "(--without {})",
+         collector.Label(), intents, collector.Label());
   }
 
   void Drain() {
+    if (Planted(Bug::kDrainNotAwaited)) return;
     for (const auto& [cluster, tree] : seen_.trees) {
       if (IsGivenUp(cluster) || !Answers(cluster)) continue;
       if (!tree.why_flow_unknown.empty()) {
@@ -215,6 +236,7 @@ class Judge {
   }
 
   void Mirror() {
+    if (Planted(Bug::kMirrorsNotAwaited)) return;
     for (const auto& [key, mirror] : seen_.mirrors) {
       if (IsGivenUp(key.mirror)) continue;
       if (!mirror.Known()) {
@@ -311,6 +333,7 @@ class Judge {
   }
 
   void CatchUp() {
+    if (Planted(Bug::kCatchUpNotAwaited)) return;
     const std::string& site = Change().to;
     if (!Answers(site)) return;
     const SeenWorker& worker = seen_.WorkerOf(site);

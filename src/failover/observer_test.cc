@@ -105,6 +105,38 @@ TEST_F(ObserverTest, AClaimThatChangesHandsWhileItIsLookedAtIsCounted) {
   plan_.Clear();
 }
 
+// Into a queue that was listed before its own; or into another entry of its own, as joins do.
+TEST_F(ObserverTest, QueueLinesThatAreMovedWhileTheyAreLookedAtAreCounted) {
+  const std::string from = paths::Consumers("dc2") + "/0.1.1";
+  const std::string line = paths::MinuteFile(View::kLocal, "clicks", kTestMinute, "a.gz") + "\n";
+  struct Case {
+    Verb verb;  // of the call after which they are not where they were
+    std::string path;
+    std::string to;
+  };
+  for (const Case& one : {Case{Verb::kList, paths::Consumers("dc2"), paths::Consumers("dc1")},
+                          Case{Verb::kOpen, from, paths::Consumers("dc2")}}) {
+    world_.Put("dc3", from, line);
+    const std::string to = paths::Join(one.to, "1.1.1");
+    bool moved = false;
+    plan_.SetCallback([&](const Call& call) {
+      const bool hits =
+          call.store.ends_with("dc3") && call.verb == one.verb && call.path == one.path;
+      if (hits && !std::exchange(moved, true)) {
+        world_.Put("dc3", to, line);
+        EXPECT_TRUE(world_.trees["dc3"]->Remove(from).ok());
+      }
+      return Fault();
+    });
+    const Observation seen = Look(Flow());
+    EXPECT_TRUE(moved) << one.path;
+    EXPECT_THAT(seen.TreeOf("dc3").flow.at("clicks").to_merge,
+                ElementsAre(Pair(std::string(paths::BaseName(one.to)), 1)));
+    plan_.Clear();
+    EXPECT_TRUE(world_.trees["dc3"]->Remove(to).ok());
+  }
+}
+
 TEST_F(ObserverTest, QueueLinesThatAnEditorEndedInItsOwnWayAreCounted) {
   const std::string line = paths::MinuteFile(View::kLocal, "clicks", kTestMinute, "a.gz");
   world_.Put("dc3", paths::Consumers("dc1") + "/0.1.1", line + "\r\n" + line + "  \n");

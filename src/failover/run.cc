@@ -39,7 +39,8 @@ void SeeOthers(const FoundJournals& found, const std::string& own, Observation& 
   if (!found.unreadable.empty()) seen.why_others_unknown = found.unreadable.front();
 }
 
-void Runner::Tell(const Journal& journal) const {
+void Runner::Tell(const Journal& journal) {
+  waits_for_.clear();
   if (options_.hooks.tell) options_.hooks.tell({journal, {}});
 }
 
@@ -74,13 +75,20 @@ Result<Journal> Runner::Drive(Journal journal, StopFlag& stop) {
     const Status told = store_.Spread(journal, options_.random);
     return told.ok() ? Result<Journal>(std::move(journal)) : Result<Journal>(told);
   }
-  journal.driver = options_.driver;
+  journal.driver = beat_.Driver();
   journal.token = options_.random.Hex(16);
   journal.fenced.reset();
   Decide(journal);
   const Status begun = store_.Create(*decided_, QuorumOf(*decided_), options_.random);
   if (!begun.ok()) return begun;
   journal = *std::exchange(decided_, std::nullopt);
+  auto driven = DriveOn(journal, stop);
+  // Who has taken it over says so by himself.
+  if (driven.code() != Code::kExists) beat_.Leave(journal.id);
+  return driven;
+}
+
+Result<Journal> Runner::DriveOn(Journal journal, StopFlag& stop) {
   while (!journal.Ended()) {
     auto changed = Round(journal);
     if (!changed.ok()) return changed.status();
@@ -96,6 +104,7 @@ Result<Journal> Runner::Drive(Journal journal, StopFlag& stop) {
 }
 
 Result<bool> Runner::Wait(const Journal& journal, const Gate& gate) {
+  waits_for_ = gate.waits.empty() ? "" : gate.waits.front();
   if (options_.hooks.tell) options_.hooks.tell({journal, gate});
   return false;
 }
@@ -104,6 +113,7 @@ Result<bool> Runner::Round(Journal& journal) {
   options_.desk.Look();
   const FoundJournals found = store_.ReadAll();
   DATABUS_RETURN_IF_ERROR(CheckOurs(journal, found));
+  beat_.Say(journal, waits_for_);
   if (decided_) return Settle(journal);
   Observation seen = observer_.Look(ScopeOf(journal));
   SeeOthers(found, journal.id, seen);

@@ -14,6 +14,7 @@
 #include "base/status.h"
 #include "base/sync.h"
 #include "control/topology_desk.h"
+#include "failover/driver_beat.h"
 #include "failover/gates.h"
 #include "failover/journal.h"
 #include "failover/journal_store.h"
@@ -54,12 +55,14 @@ class Runner {
     const Clock& clock;
     Random& random;
     Hooks hooks;
-    std::string driver;  // "host:pid", for people
+    std::string host;  // of this process, for people
+    int64_t pid = 0;
   };
   explicit Runner(Options options)
       : options_(std::move(options)),
         store_(options_.desk),
-        observer_(options_.desk, options_.clock) {}
+        observer_(options_.desk, options_.clock),
+        beat_({options_.desk, options_.clock, options_.host, options_.pid}) {}
 
   // Takes the journal over, in the name of this process, and drives it to its end. One that has
   // ended, and is somebody's (has a token), is only made known to every cluster that answers.
@@ -82,12 +85,15 @@ class Runner {
   Result<bool> StoreNext(const Journal& journal, const TopologyEpoch& epoch);
   Result<bool> Wait(const Journal& journal, const Gate& gate);
   Result<bool> Verify(Journal& journal);
-  void Tell(const Journal& journal) const;
+  Result<Journal> DriveOn(Journal journal, StopFlag& stop);
+  void Tell(const Journal& journal);
   void JoinLongQueues(const Journal& journal, const Observation& seen);
 
   const Options options_;
   const JournalStore store_;
   Observer observer_;
+  DriverBeat beat_;
+  std::string waits_for_;           // when it was last told
   std::optional<Journal> decided_;  // and perhaps not written yet
   bool joined_ = false;
 };

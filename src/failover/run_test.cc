@@ -38,7 +38,8 @@ class Command {
                    .hooks = {.verify = [this](const Journal&) { return Verify(); },
                              .join_queue = {},
                              .tell = [this](const Progress& p) { Tell(p); }},
-                   .driver = "test:1"});
+                   .host = "test",
+                   .pid = 1});
     return runner.Drive(journal, stop);
   }
   // As `abort` does.

@@ -477,6 +477,16 @@ std::vector<Obstacle> Obstacles() {
        [=](Observation& seen) { collector(seen, "dc2").backlog["clicks"].open_intents = 2; }},
       {Step::kSpool, "1 deliveries under way",
        [=](Observation& seen) { collector(seen, "dc1").open_intents = 1; }},
+      {Step::kSpool, "dc1/c1 is stopped, with 1 deliveries under way",
+       [=](Observation& seen) {
+         collector(seen, "dc1").life = Life::kStopped;
+         collector(seen, "dc1").open_intents = 1;
+       }},
+      {Step::kSpool, "go on without it (--without dc2/c1)",
+       [=](Observation& seen) {
+         collector(seen, "dc2").life = Life::kStopped;
+         collector(seen, "dc2").backlog["clicks"].open_intents = 1;
+       }},
       {Step::kSpool, "dc3 does not answer",
        [](Observation& seen) { seen.trees["dc3"].why_away = "unmounted"; }},
       {Step::kDrain, "dc3 does not answer",

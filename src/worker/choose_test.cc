@@ -171,6 +171,63 @@ TEST_P(StayingTest, NorWhereTheOtherSideHadNotSaidYetThatItBegan) {
   EXPECT_THAT(site_.world.Violations(Settled::kYes), IsEmpty());
 }
 
+// Nothing was ever published when the network was cut; dc1 takes orders over and publishes first.
+// Then dc2 is made the primary again by force, and never had what dc1 has before its first minute.
+class FirstMinutesTest : public ChooseTest {
+ protected:
+  void SetUp() override {
+    for (const std::string name : {"dc1", "dc2"}) site_.Start(name);
+    site_.Step(2);
+    CutOff("dc1", "dc2");
+    const Topology base = site_.world.topology;
+    site_.of("dc1").Obey(OrdersAt(base, "dc1", kFirstMinute.Next()));
+    PublishAt("dc1");
+    first_ = site_.world.Newest("dc1", "orders");
+    for (int i = 0; i < 2; ++i) Idle();
+    PublishAt("dc2");
+  }
+  void PublishAt(const std::string& cluster) {
+    site_.world.Deliver("dc1", "orders", "cdc1");
+    site_.world.Deliver(cluster, "orders", "c" + cluster);
+    Idle();
+  }
+  void Idle() {
+    site_.Step(6);
+    site_.world.clock.Advance(minutes(1));
+    site_.Step(4);
+  }
+  void ForceBack() {
+    const Topology& base = site_.world.topology;
+    site_.world.topology = OrdersAt(base, "dc2", site_.world.Newest("dc2", "orders"));
+    for (const std::string name : {"dc1", "dc2"}) {
+      site_.of(name).plan.Clear();
+      site_.of(name).Obey(site_.world.topology);
+    }
+  }
+  void ExpectBack() {
+    site_.Step(15);
+    site_.Minutes(2);
+    site_.world.clock.Advance(minutes(11));
+    site_.Step(20);
+    EXPECT_THAT(site_.world.Violations(Settled::kYes), IsEmpty());
+    EXPECT_GT(site_.world.Files("dc1", View::kMerged).front().minute, first_.ToIso());
+  }
+
+  Minute first_;
+};
+
+TEST_F(FirstMinutesTest, WhatThePrimaryNeverHadIsSetAsideThoughItIsOlder) {
+  ForceBack();
+  ExpectBack();
+}
+
+// Minutes without events, which are the same on both sides, come after it, and stay.
+TEST_F(FirstMinutesTest, AlsoBeforeMinutesThatAreEqual) {
+  for (int i = 0; i < 2; ++i) Idle();
+  ForceBack();
+  ExpectBack();
+}
+
 // dc3 is the primary, and is lost.
 Topology ThreeClusters() {
   Topology topology = TestTopology();

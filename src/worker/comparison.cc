@@ -115,9 +115,14 @@ Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
   minutes.insert(of.there.lower_bound(std::max(*begin, *of.here.begin())), of.there.end());
   const auto judged = judged_.find(stream);
   if (judged != judged_.end()) of.undescribed = judged->second.undescribed;
+  const auto may_be_purged_there = [&](Minute minute) {
+    const bool older = !of.there.empty() && minute < *of.there.begin();
+    return older && (!bounds.cut || minute <= *bounds.cut);
+  };
   for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
     const bool both = of.here.contains(*minute) && of.there.contains(*minute);
-    if (!both || (judged != judged_.end() && judged->second.wrong.contains(*minute))) {
+    const bool decided = !both && !may_be_purged_there(*minute);
+    if (decided || (judged != judged_.end() && judged->second.wrong.contains(*minute))) {
       of.wrong.insert(*minute);
     } else if (judged == judged_.end() || !judged->second.equal.contains(*minute)) {
       walk.left.push_back(*minute);
@@ -146,8 +151,18 @@ Result<bool> Comparison::GoOn(const MinuteComparison::Trees& trees, Group group,
   }
 }
 
+// Manifests outlive what they describe (P19): who had the minute once tells so.
+Status Comparison::JudgeOlder(MinuteComparison& comparison, const std::string& stream,
+                              Minute minute, Compared& of) {
+  DATABUS_ASSIGN_OR_RETURN(const bool purged, comparison.IsDescribedThere(stream, minute));
+  if (!purged) of.wrong.insert(minute);
+  (purged ? judged_[stream].equal : judged_[stream].wrong).insert(minute);
+  return Status::Ok();
+}
+
 Status Comparison::CompareMinute(MinuteComparison& comparison, const std::string& stream,
                                  Minute minute, Compared& of) {
+  if (minute < *of.there.begin()) return JudgeOlder(comparison, stream, minute, of);
   const bool is_newest = minute == *of.there.rbegin();
   if (is_newest) {
     // As the original's readers knew it: a minute is closed when the next one exists.

@@ -44,8 +44,9 @@ class Comparison {
     std::optional<Minute> cut;
     // What is from then on is too young to be purged here.
     Minute kept_from = kLastMinute;
-    // The same there, where another cluster may have published what the primary never had, as it
-    // was when a conflict was settled: what is later here is no part of the stream, either.
+    // The same there. Another cluster may have published what the primary never had, before that
+    // had begun: what is later here, not there, and described by no manifest there, is no part of
+    // the stream, either.
     std::optional<Minute> kept_there{};
   };
   using Cuts = std::map<std::string, Bounds>;  // by stream
@@ -77,6 +78,8 @@ class Comparison {
   Result<bool> GoOn(const MinuteComparison::Trees& trees, Group group, uint64_t& budget);
   Status CompareMinute(MinuteComparison& comparison, const std::string& stream, Minute minute,
                        Compared& of);
+  Status JudgeOlder(MinuteComparison& comparison, const std::string& stream, Minute minute,
+                    Compared& of);
 
   std::map<std::string, Judged> judged_;
   std::map<std::string, Walk> walks_;  // empty: not listed

@@ -128,14 +128,26 @@ TEST_F(ComparisonTest, WhatBeginsLateAndNotSinceAPurgeIsWrongAsAWhole) {
   EXPECT_THAT(all->at("s1").wrong, IsEmpty());
 }
 
-// After a settled conflict: the other side has published it, and the primary never had it.
-TEST_F(ComparisonTest, WhatCannotBePurgedThereIsWrongIfItIsOnlyHere) {
+// The primary never had it: another one has published it before that had begun.
+TEST_F(ComparisonTest, WhatIsOnlyHereIsWrongIfItCannotHaveBeenPurgedThere) {
+  for (int i = 0; i < 3; ++i) {
+    trees_.Purge(trees_.there, trees_.first + i);
+    ASSERT_TRUE(trees_.there.Remove(paths::Manifest(View::kMerged, 3, trees_.first + i, "")).ok());
+  }
+  cuts_["s0"].kept_there = trees_.first + 1;
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s0").wrong, ElementsAre(trees_.first + 1, trees_.first + 2));
+  EXPECT_THAT(all->at("s1").wrong, IsEmpty());
+}
+
+// Though it should be there still: it was kept for a shorter time before, or taken away by hand.
+TEST_F(ComparisonTest, WhatIsOnlyHereIsRightIfAManifestThereSaysThatItWasThere) {
   for (int i = 0; i < 3; ++i) trees_.Purge(trees_.there, trees_.first + i);
   cuts_["s0"].kept_there = trees_.first;
   const auto all = Compare(kMuch);
   ASSERT_TRUE(all.has_value());
-  EXPECT_THAT(all->at("s0").wrong, ElementsAre(trees_.first, trees_.first + 1, trees_.first + 2));
-  EXPECT_THAT(all->at("s1").wrong, IsEmpty());
+  EXPECT_THAT(all->at("s0").wrong, IsEmpty());
 }
 
 TEST_F(ComparisonTest, AManifestThatCannotBeReadDecidesNothing) {

@@ -26,6 +26,21 @@ Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& str
   return files;
 }
 
+// The first minute of the group that a manifest describes, whoever closed it.
+Result<std::optional<Minute>> FirstDescribed(Storage& storage, Group group) {
+  std::optional<Minute> first;
+  DATABUS_RETURN_IF_ERROR(
+      WalkHours(storage, paths::ManifestRoot(View::kMerged, group), kFirstMinute, kLastMinute,
+                Order::kAscending, [&](Minute hour, const DirEntry& entry) {
+                  if (first && hour > *first) return Walk::kStop;
+                  const auto name = paths::ManifestName::Parse(entry.name);
+                  const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
+                  if (minute) first = std::min(first.value_or(*minute), *minute);
+                  return Walk::kContinue;
+                }));
+  return first;
+}
+
 }  // namespace
 
 Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& of) {
@@ -58,7 +73,7 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     Sides sides{{writer.staging().storage(), View::kMerged, of.group},
                 {of.source, View::kMerged, of.group}};
     DATABUS_RETURN_IF_ERROR(SetAside(writer, of, sides, plan));
-    if (!plan.surplus.empty()) return outcome;
+    if (!plan.surplus.empty() || !plan.leading.empty()) return outcome;
     DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
     DATABUS_RETURN_IF_ERROR(Fetch(writer, of, sides, plan));
     if (!plan.missing.empty()) return outcome;
@@ -69,8 +84,8 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
   }
 }
 
-// Without a cut there is a reason only where minutes are somebody else's: after roles were changed
-// by hand.
+// Without a cut there is a reason only where minutes are somebody else's, after roles were changed
+// by hand; or where an era was begun that the topology does not tell of.
 Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& of) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
   const Ledger& ledger = writer.CopyLedger(of.primary);
@@ -79,7 +94,7 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
     const StreamSpec& stream = *options_.topology.FindStream(name);
     const auto here = ledger.streams.find(name);
     const bool history = here != ledger.streams.end() && here->second.history;
-    const bool is_new = (!EraOf(stream).IsFirst() || history) && !eras->IsIn(stream);
+    const bool is_new = !eras->HasBegun(stream) || (history && !eras->IsIn(stream));
     if (is_new) {
       due.emplace(name, Reason::kNewEra);
     } else if (doubted_.contains(name)) {
@@ -133,14 +148,18 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
                                                             const std::set<std::string>& waiting) {
   Comparing& state = comparing_[{of.primary, of.group}];
   const uint64_t epoch = writer.staging().epoch();
-  if (state.epoch != epoch) state = Comparing{.epoch = epoch};
+  if (state.epoch != epoch) {
+    DATABUS_ASSIGN_OR_RETURN(const auto described,
+                             FirstDescribed(writer.staging().storage(), of.group));
+    state = Comparing{.epoch = epoch, .described = described};
+  }
   const MinuteComparison::Trees trees{writer.staging().storage(), of.source};
   uint64_t budget = kReadsPerRunMax;
   const auto add = [&](const std::string& name) {
     const auto reason = due.find(name);
     const bool is_new = reason != due.end() && reason->second == Reason::kNewEra;
-    return state.streams.try_emplace(name, BoundsOf(name, is_new ? IsNew::kYes : IsNew::kNo))
-        .second;
+    const auto bounds = BoundsOf(name, is_new ? IsNew::kYes : IsNew::kNo, state.described);
+    return state.streams.try_emplace(name, bounds).second;
   };
   for (const auto& [name, reason] : due) add(name);
   Plan plan;
@@ -177,7 +196,8 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
   return std::optional<Plan>(std::move(plan));
 }
 
-Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new) const {
+Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new,
+                                        std::optional<Minute> described) const {
   const StreamSpec& spec = *options_.topology.FindStream(stream);
   Comparison::Bounds bounds{.cut = spec.cut};
   const auto kept = [&](const std::string& cluster) {
@@ -186,7 +206,9 @@ Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new)
   };
   if (is_new == IsNew::kNo) return bounds;
   bounds.kept_from = kept(options_.cluster);
-  if (spec.settled != 0) bounds.kept_there = kept(spec.Primary());
+  // What the primary cannot have purged and has not got it never had: it may have begun to publish
+  // after what another one had published by then. Minutes of the original system are left alone.
+  bounds.kept_there = std::max(kept(spec.Primary()), described.value_or(kFirstMinute));
   return bounds;
 }
 
@@ -197,7 +219,8 @@ void Divergence::FillPlan(const Due& due, Plan& plan) {
     const bool copied = reason == due.end() || reason->second == Reason::kDoubt;
     for (const Minute minute : compared.here) {
       if (copied && minute > plan.last) continue;
-      if (minute > plan.last || compared.wrong.contains(minute)) plan.surplus[minute].insert(name);
+      if (minute <= plan.last && !compared.wrong.contains(minute)) continue;
+      (IsBeforeWhatIsRight(compared, minute) ? plan.leading : plan.surplus)[minute].insert(name);
     }
     for (const Minute minute : compared.wrong) {
       if (minute <= plan.last && compared.there.contains(minute)) {
@@ -209,8 +232,11 @@ void Divergence::FillPlan(const Due& due, Plan& plan) {
     }
   }
   if (Planted(Bug::kDivergentKept)) plan.surplus.clear();
-  for (const auto& [minute, names] : plan.surplus) {
-    for (const std::string& name : names) ++plan.left[name].surplus;
+  if (Planted(Bug::kDivergentKept)) plan.leading.clear();
+  for (const Places* places : {&plan.surplus, &plan.leading}) {
+    for (const auto& [minute, names] : *places) {
+      for (const std::string& name : names) ++plan.left[name].surplus;
+    }
   }
   for (const auto& [minute, names] : plan.missing) {
     for (const std::string& name : names) ++plan.left[name].missing;
@@ -250,13 +276,25 @@ void Divergence::Tell(const Streams& of, const Plan& plan) {
   }
 }
 
+// Older than anything at the primary, while something later is as there and stays.
+bool Divergence::IsBeforeWhatIsRight(const Compared& compared, Minute minute) {
+  if (compared.there.empty() || minute >= *compared.there.begin()) return false;
+  return std::any_of(compared.here.lower_bound(*compared.there.begin()), compared.here.end(),
+                     [&](Minute later) { return !compared.wrong.contains(later); });
+}
+
+// The newest first; but what comes before minutes that stay goes as it would in a purge, the oldest
+// first: there is never a hole.
 Status Divergence::SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
-  for (int i = 0; i < kMinutesPerRunMax && !plan.surplus.empty(); ++i) {
+  for (int i = 0; i < kMinutesPerRunMax; ++i) {
+    const bool leads = plan.surplus.empty();
+    Places& places = leads ? plan.leading : plan.surplus;
+    if (places.empty()) break;
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
-    const auto newest = std::prev(plan.surplus.end());
-    DATABUS_RETURN_IF_ERROR(SetAsideMinute(writer, of, sides, plan, *newest));
-    for (const std::string& name : newest->second) --plan.left[name].surplus;
-    plan.surplus.erase(newest);
+    const auto next = leads ? places.begin() : std::prev(places.end());
+    DATABUS_RETURN_IF_ERROR(SetAsideMinute(writer, of, sides, plan, *next));
+    for (const std::string& name : next->second) --plan.left[name].surplus;
+    places.erase(next);
   }
   return Status::Ok();
 }

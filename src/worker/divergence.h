@@ -78,6 +78,7 @@ class Divergence {
     // All will be as at the primary up to this minute; what is later here goes. Nothing: all goes.
     std::optional<Minute> last;
     Places surplus;                    // minutes here that may hold too much
+    Places leading;                    // those of them before what is right
     Places missing;                    // minutes up to `last` that lack something
     Places undescribed;                // equal minutes up to `last` that no manifest here names
     std::map<std::string, Left> left;  // minutes of the first two, by stream
@@ -90,6 +91,8 @@ class Divergence {
   // Up to a plan.
   struct Comparing {
     uint64_t epoch = 0;  // of the writer
+    // The first minute here that any manifest describes; nothing: there is none.
+    std::optional<Minute> described{};
     Comparison::Cuts streams{};
     Comparison comparison{};
   };
@@ -108,12 +111,14 @@ class Divergence {
   Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
                                       const std::set<std::string>& waiting);
   enum class IsNew : uint8_t { kNo, kYes };  // the era
-  Comparison::Bounds BoundsOf(const std::string& stream, IsNew is_new) const;
+  Comparison::Bounds BoundsOf(const std::string& stream, IsNew is_new,
+                              std::optional<Minute> described) const;
   static void FillPlan(const Due& due, Plan& plan);
   void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);
+  static bool IsBeforeWhatIsRight(const Compared& compared, Minute minute);
   // Up to so many minutes of the plan, which loses them. A minute is one commit, whatever the
   // number of its streams.
   Status SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);

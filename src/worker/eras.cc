@@ -62,6 +62,12 @@ bool Eras::HasBegun(const StreamSpec& stream) const {
 
 Era EraOf(const StreamSpec& stream) { return {stream.Primary(), stream.cut, stream.settled}; }
 
+std::optional<Era> Eras::Of(const std::string& stream) const {
+  const auto era = streams.find(stream);
+  if (era == streams.end() || era->second.IsFirst()) return std::nullopt;
+  return era->second;
+}
+
 std::string Eras::Encode() const {
   TextWriter text(kKind, kVersion);
   for (const auto& [stream, era] : streams) {

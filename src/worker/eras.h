@@ -56,6 +56,8 @@ struct Eras {
   bool IsIn(const StreamSpec& stream) const;
   // The same, or it never had another one.
   bool HasBegun(const StreamSpec& stream) const;
+  // Which one the stream is in; nothing: none was begun since the first.
+  std::optional<Era> Of(const std::string& stream) const;
 
   std::string Encode() const;
   static Result<Eras> Decode(std::string_view text, std::string_view where);

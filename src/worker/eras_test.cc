@@ -32,6 +32,12 @@ TEST_F(ErasTest, WhatIsWrittenIsReadBack) {
   EXPECT_EQ(*ReadEras(world_.dc1, 1), Eras()) << "another group";
 }
 
+TEST_F(ErasTest, TheFirstIsNoneWhetherItWasWrittenDownOrNot) {
+  EXPECT_EQ(Some().Of("views"), std::nullopt);
+  EXPECT_EQ(Some().Of("unknown"), std::nullopt);
+  EXPECT_EQ(Some().Of("orders"), (Era{"dc2", std::nullopt, 7}));
+}
+
 TEST_F(ErasTest, TheLastWordRulesAndTheOthersGo) {
   ASSERT_TRUE(WriteEras(process_.writer(), Some()).ok());
   Eras later = Some();

@@ -110,19 +110,39 @@ class MinuteCopier {
 };
 
 using StreamsOfMinutes = std::map<Minute, std::set<std::string>>;
+// By stream, and nothing for one that is in its first. A stream is not there as long as there is no
+// minute of it here: then the first mirror that has any decides.
+using ErasHere = std::map<std::string, std::optional<Era>>;
+
+ErasHere ErasOfMinutes(GroupWriter& writer, const Eras& eras,
+                       const std::vector<const StreamSpec*>& streams) {
+  ErasHere here;
+  for (const StreamSpec* stream : streams) {
+    const auto known = writer.OwnLedger().streams.find(stream->name);
+    const bool any = known != writer.OwnLedger().streams.end() && known->second.newest;
+    if (any) here.emplace(stream->name, eras.Of(stream->name));
+  }
+  return here;
+}
 
 // The minutes up to the streams' cuts that the mirror has and that may not all be here.
 Result<StreamsOfMinutes> ListAtMirror(GroupWriter& writer, const std::string& mirror,
                                       Storage& source,
-                                      const std::vector<const StreamSpec*>& streams) {
+                                      const std::vector<const StreamSpec*>& streams,
+                                      ErasHere& here) {
   StreamsOfMinutes all;
+  DATABUS_ASSIGN_OR_RETURN(const Eras there, ReadEras(source, writer.staging().group()));
   for (const StreamSpec* stream : streams) {
     const std::vector<std::string> mirrors = stream->Mirrors();
     if (std::ranges::count(mirrors, mirror) == 0) continue;
+    const auto era = here.find(stream->name);
+    const bool same = era == here.end() || era->second == there.Of(stream->name);
+    if (!same) continue;
     DATABUS_ASSIGN_OR_RETURN(const std::vector<Minute> minutes,
                              ListMinutes(source, paths::Stream(View::kMerged, stream->name),
                                          FirstOf(writer, stream->name), *stream->cut));
     for (const Minute minute : minutes) all[minute].insert(stream->name);
+    if (!minutes.empty()) here.emplace(stream->name, there.Of(stream->name));
   }
   return all;
 }
@@ -137,11 +157,12 @@ Status CopyFromMirrors(GroupWriter& writer, const FirstCopies& with,
     for (const std::string& mirror : stream->Mirrors()) mirrors.insert(mirror);
   }
   bool changed = false;
+  ErasHere here = ErasOfMinutes(writer, with.eras, streams);
   for (const std::string& mirror : mirrors) {
     Storage* source = with.clusters.Find(mirror);
     if (source == nullptr) continue;
     DATABUS_ASSIGN_OR_RETURN(const StreamsOfMinutes all,
-                             ListAtMirror(writer, mirror, *source, streams));
+                             ListAtMirror(writer, mirror, *source, streams, here));
     MinuteCopier copier(writer, with, mirror, *source);
     for (const auto& [minute, of_minute] : all) {
       DATABUS_ASSIGN_OR_RETURN(const bool copied, copier.Copy(minute, of_minute));

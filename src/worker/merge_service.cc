@@ -62,22 +62,20 @@ MergeService::Learnt MergeService::TakeLearnt() {
 
 void MergeService::FindWaiting() {
   waiting_.clear();
-  for (const auto& [group, streams] : own_) {
-    for (const StreamSpec* stream : streams) {
-      if (stream->when_alone == WhenAlone::kContinue) continue;
-      const Status may = options_.rules.MayPublish(stream->name);
-      if (!may.ok()) waiting_.insert(stream->name);
-      options_.stats.SetWaiting(stream->name, may.ok() ? "" : may.message());
-      const std::string topic = fmt::format("{} alone {}", options_.cluster, stream->name);
-      if (may.ok()) {
-        options_.problems.Clear(topic);
-        continue;
-      }
-      options_.problems.Raise(
-          topic, fmt::format("{} is not published: {}", stream->name, may.message()),
-          "its files wait in the queues; if the others are down for certain: databus topology "
-          "confirm --alone");
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (stream.Primary() != options_.cluster || stream.when_alone == WhenAlone::kContinue) continue;
+    const Status may = options_.rules.MayPublish(stream.name);
+    if (!may.ok()) waiting_.insert(stream.name);
+    options_.stats.SetWaiting(stream.name, may.ok() ? "" : may.message());
+    const std::string topic = fmt::format("{} alone {}", options_.cluster, stream.name);
+    if (may.ok()) {
+      options_.problems.Clear(topic);
+      continue;
     }
+    options_.problems.Raise(
+        topic, fmt::format("{} is not published: {}", stream.name, may.message()),
+        "its files wait in the queues; if the others are down for certain: databus topology "
+        "confirm --alone");
   }
 }
 
@@ -184,6 +182,7 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));
   std::map<std::string, Era> begun;
   std::vector<const StreamSpec*> begin;
+  std::vector<const StreamSpec*> copy;  // of those, what mirrors have
   for (const StreamSpec* stream : own->second) {
     if (waiting_.contains(stream->name)) continue;
     if (known->HasBegun(*stream)) continue;
@@ -194,15 +193,16 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
     const auto before = known->streams.find(stream->name);
     const bool is_settlement =
         begins.settled != (before == known->streams.end() ? 0 : before->second.settled);
-    if (stream->cut && !is_settlement) begin.push_back(stream);
+    if (!is_settlement) begin.push_back(stream);
+    if (!is_settlement && stream->cut) copy.push_back(stream);
   }
   // What is copied from mirrors now is described by amendments, which only a whole walk reads.
   if (!begin.empty()) index_.Forget(group);
   DATABUS_RETURN_IF_ERROR(
       CopyFromMirrors(writer,
-                      {options_.cluster, options_.clusters, options_.clock, options_.problems,
-                       options_.stats, options_.copy_threads},
-                      begin));
+                      {options_.cluster, *known, options_.clusters, options_.clock,
+                       options_.problems, options_.stats, options_.copy_threads},
+                      copy));
   if (!begin.empty()) {
     DATABUS_RETURN_IF_ERROR(index_.Of(writer, group).status());
     DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, begin));
@@ -216,20 +216,22 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
 }
 
 // A minute may have been closed without a stream that waited then (P28), by whoever was the
-// primary, and copied so: it is described from now on. What is up to the cut (P32) is, before the
-// era begins; later minutes are the writer's to describe, in their order.
+// primary, and copied so: it is described from now on. What lies here when an era begins is of the
+// primary before, and is described first (P32): later minutes are the writer's, in their order.
 Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
                                      const std::vector<const StreamSpec*>& beginning) {
   MergedIndex::Unnamed& unnamed = index_.UnnamedOf(group);
   if (unnamed.empty()) return Status::Ok();
   DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
   const std::optional<Minute> closed = writer.OwnLedger().closed;
+  const std::optional<Minute> open = writer.OwnLedger().open;
   const auto may = [&](const std::string& name, Minute minute) {
     const StreamSpec* const stream = options_.topology.FindStream(name);
     if (stream == nullptr || stream->publication == Publication::kFrozen) return false;
     if (waiting_.contains(name)) return false;
     const std::optional<Minute>& cut = stream->cut;
-    const bool over = (closed && minute <= *closed) || (cut && minute <= *cut);
+    const bool over =
+        (closed && minute <= *closed) || (open && minute < *open) || (cut && minute <= *cut);
     return over && (eras->HasBegun(*stream) || std::ranges::count(beginning, stream) > 0);
   };
   MinuteContent content(writer.staging().storage(), View::kMerged, group);
@@ -303,11 +305,13 @@ Status MergeService::FetchSalvage(GroupWriter& writer, const Salvage::Batch& bat
   return Status::Ok();
 }
 
-// Here all that was recorded is done, and the manifest of the last minute stands.
+// Here all that was recorded is done. The manifest of the last minute stands, but for a stream that
+// had to wait when that was closed (P28): it is acknowledged when it may be completed.
 void MergeService::AcknowledgeFrozen(GroupWriter& writer, Group group) {
   const auto frozen = frozen_.find(group);
   if (frozen == frozen_.end()) return;
   for (const std::string& stream : frozen->second) {
+    if (!writer.NewestIsClosed(stream)) continue;
     const auto known = writer.OwnLedger().streams.find(stream);
     options_.stats.SetFrozen(
         stream, known == writer.OwnLedger().streams.end() ? std::nullopt : known->second.newest);

@@ -109,13 +109,17 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
   return std::optional<Minute>(*minutes.begin());
 }
 
-// What was copied of the primary before, and closed neither here nor, as it seems, there.
+// What was copied of the primary before, and closed neither here nor, as it seems, there; perhaps
+// after the cut was decided upon. The open minute is another matter.
 Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
                                 IdentityIndex& index) {
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
     const auto own = options_.own.find(stream);
-    if (own == options_.own.end() || !own->second.cut || !minutes.newest) continue;
-    for (Minute m = last ? last->Next() : *minutes.newest; m <= *own->second.cut; m = m.Next()) {
+    if (own == options_.own.end() || !minutes.newest) continue;
+    const std::optional<Minute>& cut = own->second.cut;
+    const Minute to = std::max(*minutes.newest, cut.value_or(kFirstMinute));
+    for (Minute m = last ? last->Next() : *minutes.newest; m <= to; m = m.Next()) {
+      if (m == writer.OwnLedger().open && (!cut || m > *cut)) continue;
       DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, m, index));
     }
   }

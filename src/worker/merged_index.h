@@ -64,7 +64,7 @@ class MergedIndex {
   // What the manifests of `from` and later say, and what they leave out; the oldest of them.
   Result<std::optional<Minute>> AddMinutes(GroupWriter& writer, Group group, Minute from,
                                            Known& known);
-  // Minutes of own streams without any manifest that `last` is not earlier than: up to the cut.
+  // Minutes of own streams without any manifest that are later than `last`.
   Status AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
                      IdentityIndex& index);
   // What lies in a minute, and is named by no manifest.

@@ -114,8 +114,9 @@ Result<bool> MirrorService::MirrorMinute(GroupWriter& writer, const Flow& flow) 
   if (closed.code() == Code::kRefused) {
     options_.problems.Raise(topic, closed.message(), "its files are fetched again");
     // Nothing is left to fetch: what the writer knows is not true, and the tree is read again.
-    const Ledger& ledger = writer.CopyLedger(flow.primary);
-    if (Missing(ledger, flow, *minute, &*manifest).empty()) return closed;
+    DATABUS_ASSIGN_OR_RETURN(const MissingFiles missing,
+                             Missing(writer, flow, *minute, &*manifest));
+    if (missing.empty()) return closed;
     return false;
   }
   DATABUS_RETURN_IF_ERROR(closed);
@@ -149,28 +150,29 @@ Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow
   bool whole = true;
   for (const auto& [stream, files] : manifest.streams) {
     const auto known = ledger.streams.find(stream);
-    const auto newest = known == ledger.streams.end() ? std::nullopt : known->second.newest;
-    bool hole = newest ? newest->Next() < manifest.minute : ledger.closed.has_value();
-    if (!hole && newest && *newest < manifest.minute) {
-      DATABUS_ASSIGN_OR_RETURN(hole, WasLeftOut(here, stream, *newest));
+    const bool is_new = known == ledger.streams.end() || !known->second.newest;
+    bool hole = is_new && ledger.closed.has_value();
+    if (!is_new) {
+      DATABUS_ASSIGN_OR_RETURN(hole, HasHoleBefore(here, ledger, stream, manifest.minute));
     }
-    if (!hole) continue;
-    left_out_.erase(stream);
-    if (DoubtOnce(stream, manifest.minute)) whole = false;
+    if (hole && DoubtOnce(stream, manifest.minute)) whole = false;
   }
   return whole;
 }
 
-// What belongs to an open minute waits, too, until the minutes before it are here: those that the
-// primary closed without the stream, while that had to wait (P28), and has described since.
-bool MirrorService::HasHoleBefore(const Ledger& ledger, const std::string& stream, Minute minute) {
+Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Ledger& ledger,
+                                          const std::string& stream, Minute minute) {
   const auto known = ledger.streams.find(stream);
   if (known == ledger.streams.end() || !known->second.newest) return false;
-  return known->second.newest->Next() < minute && DoubtOnce(stream, minute);
+  const Minute newest = *known->second.newest;
+  if (newest >= minute) return false;
+  if (newest.Next() < minute) return true;
+  return WasLeftOut(here, stream, newest);
 }
 
 // Once: in a tree of the original system the primary has the hole, too.
 bool MirrorService::DoubtOnce(const std::string& stream, Minute minute) {
+  left_out_.erase(stream);
   const auto [doubted, fresh] = doubted_at_.try_emplace(stream, minute);
   if (!fresh && doubted->second == minute) return false;
   doubted->second = minute;
@@ -287,8 +289,10 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
   return std::optional<Manifest>(std::move(manifest));
 }
 
-MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const Flow& flow,
-                                                   Minute minute, const Manifest* manifest) {
+Result<MirrorService::MissingFiles> MirrorService::Missing(GroupWriter& writer, const Flow& flow,
+                                                           Minute minute,
+                                                           const Manifest* manifest) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
   MissingFiles missing;
   if (manifest != nullptr && !Planted(Bug::kMirrorByQueueOnly)) {
     // The closed minute is the truth; a line that it does not know names nothing that will ever be.
@@ -299,7 +303,10 @@ MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const F
     }
     return missing;
   }
+  // What belongs to an open minute waits, too, until the minutes before it are here: those that the
+  // primary closed without the stream, while that had to wait (P28), and has described since.
   std::map<std::string, bool> holes;  // by stream: whether it has one before the minute
+  MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   for (const QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (const paths::MinutePath& line : entry->lines) {
       const bool due =
@@ -307,7 +314,10 @@ MirrorService::MissingFiles MirrorService::Missing(const Ledger& ledger, const F
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) != flow.streams.end();
       if (!due || IsHere(ledger, line.stream, line.file)) continue;
       const auto [hole, fresh] = holes.try_emplace(line.stream, false);
-      if (fresh) hole->second = HasHoleBefore(ledger, line.stream, minute);
+      if (fresh) {
+        DATABUS_ASSIGN_OR_RETURN(const bool has, HasHoleBefore(here, ledger, line.stream, minute));
+        hole->second = has && DoubtOnce(line.stream, minute);
+      }
       if (!hole->second) {
         missing[line.stream].emplace(line.file, nullptr);
       }
@@ -352,7 +362,7 @@ Status MirrorService::MakeWayForAll(GroupWriter& writer, const Flow& flow, Minut
 
 Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
                                  const Manifest* manifest) {
-  MissingFiles missing = Missing(writer.CopyLedger(flow.primary), flow, minute, manifest);
+  DATABUS_ASSIGN_OR_RETURN(MissingFiles missing, Missing(writer, flow, minute, manifest));
   DATABUS_RETURN_IF_ERROR(MakeWayForAll(writer, flow, minute, missing));
   StagingArea& staging = writer.staging();
   std::vector<CopyJob> jobs;

@@ -64,8 +64,11 @@ class MirrorService {
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
-  // Whether minutes of the stream are missing before this one, and were not looked for yet.
-  bool HasHoleBefore(const Ledger& ledger, const std::string& stream, Minute minute);
+  // Whether minutes that the stream has here are followed by one that is missing, or by this one,
+  // though it was left out of the newest.
+  Result<bool> HasHoleBefore(MinuteContent& here, const Ledger& ledger, const std::string& stream,
+                             Minute minute);
+  // Has the stream compared. False: for this minute it was already.
   bool DoubtOnce(const std::string& stream, Minute minute);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
   Result<std::optional<Minute>> OpenMinute(GroupWriter& writer, const Flow& flow);
@@ -75,8 +78,8 @@ class MirrorService {
   // What `manifest` names of `minute`, or the queue if it is open, and is not here: not at all, or
   // not with the bytes that the manifest says. By stream.
   using MissingFiles = std::map<std::string, WantedFiles>;
-  MissingFiles Missing(const Ledger& ledger, const Flow& flow, Minute minute,
-                       const Manifest* manifest);
+  Result<MissingFiles> Missing(GroupWriter& writer, const Flow& flow, Minute minute,
+                               const Manifest* manifest);
   // Leaves of `missing` what there is room for (worker/make_way.h).
   Status MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute, MissingFiles& missing);
   // The stream is left alone for a while; the others go on.

@@ -19,6 +19,8 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using ::testing::Optional;
+using ::testing::Pair;
 using ::testing::SizeIs;
 using Settled = Installation::Settled;
 
@@ -125,6 +127,29 @@ TEST_F(SwapTest, AFreezeThatIsTakenBackLeavesNoHoleAtTheMirror) {
   site_.Minutes(2);
   ExpectSettled();
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("was closed here before")));
+}
+
+// Its only minute of clicks is one that it was copying still; by its own stream it is further.
+TEST(FirstMinuteTest, WhatWasCopiedAfterTheCutAndNotClosedIsNotMergedAgain) {
+  Site site;
+  site.Start("dc1");
+  site.Start("dc2");
+  site.world.Deliver("dc1", "clicks", "cdc1");
+  site.Step(3);
+  ASSERT_THAT(site.world.Files("dc2", View::kMerged), SizeIs(1));
+  site.CutOff("dc2", "dc1");
+  site.Stop("dc1");
+  site.world.clock.Advance(minutes(3));
+  site.world.Deliver("dc2", "orders", "cdc2");
+  site.Step(3);
+  // Nobody had seen that minute when the failover was planned.
+  site.world.topology = Moved(site.world.topology, "dc1", "dc2", {{"clicks", kFirstMinute.Next()}});
+  site.Obey();
+  site.Step(3);
+  site.Start("dc1");
+  site.Minutes(2);
+  site.Step(15);
+  EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
 }
 
 // A minute of the mirror was closed without clicks, which had to wait at its primary then (P28).
@@ -370,6 +395,19 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
 }
 
+// It was away for the change before, and what it has was published apart: of what the other one has
+// merged meanwhile, some lies in other minutes here.
+TEST_F(UnplannedTest, WhoMissedAChangeCopiesNothingPathForPathWhenItIsThePrimaryAgain) {
+  FailOver();
+  site_.of("dc2").plan.Clear();
+  site_.Step(4);  // it salvages what dc1 had merged
+  stale_->of().Finish();
+  site_.Swap("dc2", "dc1", "dc2");
+  site_.Start("dc1");
+  site_.Minutes(2);
+  ExpectSettled();
+}
+
 TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
   FailOver();
   site_.of("dc2").plan.Clear();
@@ -485,6 +523,32 @@ TEST_F(AloneTest, AClusterThatIsConfirmedToBeAloneGoesOn) {
   DeliverBoth();
   site_.Step(3);
   EXPECT_EQ(Merged("clicks"), 1U);
+}
+
+// Its last minute is closed without it then, and stays what it is.
+TEST_F(AloneTest, AStreamThatWaitsIsFrozenOnlyWhenAManifestNamesItsLastMinute) {
+  const auto frozen = [this] { return site_.of("dc1").of().stats().Frozen(); };
+  Plan().Clear();
+  DeliverBoth();
+  site_.Step(3);
+  ASSERT_EQ(Merged("clicks"), 1U);
+  for (StreamSpec& stream : site_.world.topology.streams) {
+    if (stream.Primary() == "dc1") stream.publication = Publication::kFrozen;
+  }
+  site_.Obey();
+  site_.CutOff("dc1", "dc2");
+  site_.Step(3);
+  EXPECT_THAT(frozen(), ElementsAre(Pair("views", Optional(site_.world.Newest("dc1", "views")))));
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("clicks is not published: dc1 has read 1 of 2"));
+  const Minute last = site_.world.Newest("dc1", "clicks");
+  MinuteContent before(site_.world.at("dc1"), View::kMerged, GroupOf("clicks", 2));
+  EXPECT_FALSE((*before.Described(last))->contains("clicks"));
+  Plan().Clear();
+  site_.Step(3);
+  EXPECT_EQ(frozen().at("clicks"), last);
+  MinuteContent after(site_.world.at("dc1"), View::kMerged, GroupOf("clicks", 2));
+  EXPECT_TRUE((*after.Described(last))->contains("clicks"));
+  EXPECT_EQ(site_.world.Newest("dc1", "clicks"), last);
 }
 
 // Between the last look and any move of a commit the process sleeps for too long.

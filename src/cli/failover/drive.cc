@@ -104,7 +104,8 @@ Exit DriveFailover(FailoverSession& session, const Journal& journal, const Failo
                          return JoinEntries(tree, queue, seams.random);
                        },
                    .tell = [&](const failover::Progress& p) { teller.Tell(p); }},
-         .driver = fmt::format("{}:{}", seams.host, seams.pid)});
+         .host = seams.host,
+         .pid = seams.pid});
     driven = runner.Drive(journal, stop);
   }
   if (driven.ok()) return Finished(*driven, options, io, seams.clock.Wall());

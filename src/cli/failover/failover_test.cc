@@ -213,6 +213,7 @@ TEST_F(FailoverCliTest, StoppedItCanBeSeenResumedAndAbortedByAnybody) {
   EXPECT_THAT(status.out,
               AllOf(HasSubstr("step 2 of 8, spool since"), HasSubstr("(planned: about "),
                     HasSubstr("in all about "), HasSubstr("waits: collector dc1/c1"),
+                    HasSubstr("nobody drives it: "),
                     HasSubstr("'databus failover resume' goes on, 'databus failover abort'")));
   const Json json = StatusJson();
   EXPECT_EQ(json["ended"], false);

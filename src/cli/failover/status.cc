@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 #include <memory>
+#include <optional>
 #include <ostream>
 #include <utility>
 
@@ -12,7 +13,9 @@
 #include "cli/failover/session.h"
 #include "cli/failover/verification.h"
 #include "cli/installation.h"
+#include "failover/driver_beat.h"
 #include "failover/steps.h"
+#include "telemetry/iso_time.h"
 
 namespace databus {
 namespace {
@@ -48,6 +51,31 @@ Gate GateNow(const failover::Journal& journal, const failover::Observation& seen
   return std::move(action.gate);
 }
 
+// Whether somebody is at it, who would notice that another one takes over.
+struct Driver {
+  std::optional<Heartbeat> beat;  // its last word
+  bool lives = false;
+};
+
+Driver DriverOf(const failover::Journal& journal, const TopologyDesk& desk, WallTime now) {
+  Driver driver{.beat = failover::LastBeat(desk, journal)};
+  driver.lives = driver.beat && failover::MayLive(*driver.beat, now);
+  return driver;
+}
+
+std::string RenderDriver(const failover::Journal& journal, const Driver& driver, WallTime now) {
+  if (!driver.beat) return fmt::format("  nobody drives it: {} has left\n", journal.driver);
+  const std::string ago = ToHuman(now - driver.beat->written);
+  if (driver.lives) return fmt::format("  {} drives it, and spoke {} ago\n", journal.driver, ago);
+  return fmt::format("  nobody drives it: {} has said nothing for {}\n", journal.driver, ago);
+}
+
+nlohmann::ordered_json DriverToJson(const Driver& driver) {
+  nlohmann::ordered_json json = {{"lives", driver.lives}};
+  json["spoke"] = driver.beat ? nlohmann::ordered_json(ToIsoMs(driver.beat->written)) : nullptr;
+  return json;
+}
+
 Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const auto session = FailoverSession::Open(options.topology_file, seams);
   if (!session.ok()) return Report(io, session.status());
@@ -61,13 +89,17 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const Gate gate = GateNow(*journal, seen, **session, seams);
   const std::vector<std::string> ways_on = failover::WaysOn(*journal, seen);
   const auto salvage = AccountForLoss(*journal, (*session)->desk(), seen, seams);
+  const WallTime now = seams.clock.Wall();
+  const Driver driver = DriverOf(*journal, (*session)->desk(), now);
   if (options.json) {
-    nlohmann::ordered_json json = StateToJson(*journal, gate, seams.clock.Wall());
+    nlohmann::ordered_json json = StateToJson(*journal, gate, now);
     json["next"] = ways_on;
+    json["driver"] = DriverToJson(driver);
     json["salvage"] = SalvageToJson(salvage);
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
-    io.out << RenderJournal(*journal, gate, ways_on, seams.clock.Wall());
+    io.out << RenderJournal(*journal, gate, ways_on, now);
+    if (!journal->Ended()) io.out << RenderDriver(*journal, driver, now);
     if (!salvage.empty()) io.out << RenderSalvage(salvage);
   }
   return Exit::kDone;

@@ -12,7 +12,9 @@
 #include "cli/failover/scratch_stream.h"
 #include "cli/failover/session.h"
 #include "cli/installation.h"
+#include "failover/driver_beat.h"
 #include "failover/steps.h"
+#include "telemetry/iso_time.h"
 
 namespace databus {
 namespace {
@@ -36,6 +38,14 @@ Exit DriveOn(FailoverSession& session, const Journal& journal, const FailoverOpt
   io.err << fmt::format("databus: the scratch stream of the rehearsal stays: {}\n",
                         removed.message());
   return Exit::kFailed;
+}
+
+// It notices, and stops; whoever watches it should know why.
+void SayWhoIsRelieved(const Journal& journal, const TopologyDesk& desk, Io& io, WallTime now) {
+  const auto beat = failover::LastBeat(desk, journal);
+  if (!beat || !failover::MayLive(*beat, now)) return;
+  io.err << fmt::format("databus: {} drives {} and spoke {} ago: it is taken over, and stops\n",
+                        journal.driver, journal.id, ToHuman(now - beat->written));
 }
 
 // Before the swap the old primary has to hand over all that it has.
@@ -67,6 +77,7 @@ Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     journal->without.push_back(name);
     journal->Note(seams.clock.Wall(), "goes on without " + name);
   }
+  SayWhoIsRelieved(*journal, (*session)->desk(), io, seams.clock.Wall());
   return DriveOn(**session, *journal, options, io, seams);
 }
 

@@ -231,6 +231,44 @@ TEST_F(SteeredTest, WhatItObeyedIsKnownAtAStartWithoutAnyTree) {
   EXPECT_THAT(world_.AllLines(), IsEmpty());
 }
 
+// It may have missed that its cluster is drained (P30): it was stopped, or could not keep what it
+// obeyed.
+TEST_F(SteeredTest, NothingIsDeliveredBeforeItsOwnTreeSaysWhichTopologyIsTheNewest) {
+  EXPECT_EQ(Log("one"), "ok");
+  world_.a.Kill();
+  world_.Steer({kSpoolAll}, kBoth);
+  world_.a.on_call = [](const Call& call) {
+    const bool asks = call.verb == Verb::kListNames && call.path == paths::TopologyRoot();
+    return asks && call.store.ends_with("dc1") ? Fault::RequestLost() : Fault{};
+  };
+  world_.a.Start(world_.a.ToCluster());
+  world_.Run(4);
+  EXPECT_THAT(world_.AllLines(), IsEmpty());
+  world_.a.on_call = nullptr;
+  world_.Run(4);
+  EXPECT_EQ(Facts()["topology_epoch"], 2);
+  EXPECT_THAT(world_.AllLines(), IsEmpty());
+  world_.Steer({}, kBoth);
+  world_.Run(4);
+  EXPECT_THAT(world_.Lines("dc1"), ElementsAre(Pair("clicks/one", 1)));
+}
+
+TEST_F(SteeredTest, ATopologyThatCannotBeKeptDoesNotLetItFallBehindWhenItStarts) {
+  world_.a.on_call = [](const Call& call) {
+    return call.path.ends_with("/topology.tmp") ? Fault::Full() : Fault{};
+  };
+  world_.Steer({kSpoolAll}, kBoth);
+  world_.Run(2);
+  EXPECT_EQ(Log("one"), "ok");
+  world_.Run(2);
+  EXPECT_EQ(Facts()["mode"]["clicks"], "spool");
+  world_.a.Start(world_.a.ToCluster());
+  EXPECT_EQ(Facts()["topology_epoch"], 1) << "as it was kept";
+  world_.Run(4);
+  EXPECT_EQ(Facts()["topology_epoch"], 2);
+  EXPECT_THAT(world_.AllLines(), IsEmpty());
+}
+
 TEST_F(SteeredTest, ATopologyInTheSpoolThatCannotBeReadIsReplaced) {
   ASSERT_TRUE(world_.a.disk->Remove("/spool/a/topology").ok());
   world_.a.Start(world_.a.ToCluster());

@@ -30,6 +30,12 @@ Routes::Routes(ConfigSnapshot config, Orders orders)
 }
 
 Route Routes::Of(std::string_view stream) const {
+  Route route = WayOf(stream);
+  if (orders_.asks_home && route.mode == DeliveryMode::kDeliver) route.mode = DeliveryMode::kSpool;
+  return route;
+}
+
+Route Routes::WayOf(std::string_view stream) const {
   const auto own = rules_.find(stream);
   if (own != rules_.end()) return ByRule(*own->second);
   if (rule_of_the_rest_ != nullptr) return ByRule(*rule_of_the_rest_);

@@ -21,6 +21,8 @@ struct Orders {
   std::string cluster{};  // the collector's own, as the topology calls it; empty: it is not there
   // Of the clusters that messages are redirected to: the collectors that live.
   std::map<std::string, std::vector<Endpoint>> receivers{};
+  // Its own tree has not answered yet, in this life, which epoch is the newest there.
+  bool asks_home = false;
 
   // Whether a rule is in force for some stream of this collector.
   bool Steer() const;
@@ -33,7 +35,9 @@ class Routes {
   Routes(ConfigSnapshot config, Orders orders);
 
   // A redirect while the topology is in conflict (P27) is no redirect but a wait: two sides that
-  // redirect to each other would send messages to and fro.
+  // redirect to each other would send messages to and fro. Nothing goes into the own cluster before
+  // that has said which epoch is the newest there: what was obeyed in the last life may be older,
+  // and the cluster drained since (P30).
   Route Of(std::string_view stream) const;
   // Nothing goes into the collector's own cluster.
   bool only_redirects() const;
@@ -42,6 +46,7 @@ class Routes {
   const Orders& orders() const { return orders_; }
 
  private:
+  Route WayOf(std::string_view stream) const;
   Route ByRule(const ModeRule& rule) const;
   Route ByStore(std::string_view stream) const;
 

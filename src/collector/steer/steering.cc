@@ -24,10 +24,13 @@ constexpr std::chrono::seconds kBeat{3};
 // In the spool's directory: the epoch obeyed last, as it is stored in the trees.
 constexpr std::string_view kKeptName = "topology";
 
-// Where to look before any epoch says which clusters there are.
+// What its own cluster is called, and where to look, before any epoch says which clusters there
+// are.
+constexpr char kHome[] = "home";
+
 std::vector<ClusterSpec> OnlyHome(const std::string& root_url) {
   ClusterSpec home;
-  home.name = "home";
+  home.name = kHome;
   home.url = root_url;
   return {home};
 }
@@ -41,9 +44,8 @@ Steering::Steering(const Seams& seams, Self self, Calls calls)
       watch_({seams.random, seams.open, OnlyHome(self_.root_url), {}}, Kept()),
       roster_(seams.clock) {
   const auto obeyed = watch_.obeyed();
-  if (obeyed == nullptr) return;
-  kept_ = obeyed->epoch.digest;
-  orders_ = {obeyed, FindSelf(obeyed->epoch.stored)};
+  if (obeyed != nullptr) kept_ = obeyed->epoch.digest;
+  orders_ = Obeyed();
 }
 
 void Steering::Start() {
@@ -71,14 +73,30 @@ Orders Steering::orders() const {
   return orders_;
 }
 
-BootTime Steering::Step() {
-  watch_.Poll();
+Orders Steering::Obeyed() {
   Orders now{watch_.obeyed()};
-  if (now.topology != nullptr) {
-    Keep(*now.topology);
-    now.cluster = FindSelf(now.topology->epoch.stored);
-    OpenSites(now.topology->epoch.stored.topology);
-  }
+  now.asks_home = asks_home_;
+  if (now.topology == nullptr) return now;
+  Keep(*now.topology);
+  now.cluster = FindSelf(now.topology->epoch.stored);
+  return now;
+}
+
+// Before the others, which may take long to answer. A topology that does not know it says nothing
+// to it.
+void Steering::AskHome() {
+  const Orders before = orders();
+  const std::string home = before.topology == nullptr ? kHome : before.cluster;
+  if (!home.empty() && !watch_.Ask(home, seams_.spool.identity().cluster_id)) return;
+  asks_home_ = false;
+  Give(Obeyed());
+}
+
+BootTime Steering::Step() {
+  if (asks_home_) AskHome();
+  watch_.Poll();
+  Orders now = Obeyed();
+  if (now.topology != nullptr) OpenSites(now.topology->epoch.stored.topology);
   LookAround(now);
   now.receivers = Receivers(now);
   TellTroubles(now);

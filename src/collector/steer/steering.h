@@ -1,6 +1,7 @@
 // Obeys the stored topology on behalf of a collector:
 //   - watches all clusters for the newest epoch (P27), and keeps it in the spool's directory, so
-//     that it is known at the next start when no tree can be read;
+//     that it is known at the next start when no tree can be read; its own cluster is asked first,
+//     and alone, as nothing is delivered there before (Routes);
 //   - finds out who lives of the clusters that messages are redirected to;
 //   - shows the collector in the trees of the other clusters, as collector-<name>@<cluster>, while
 //     a rule steers it or its own tree is away: whoever steers must see that it obeys;
@@ -83,6 +84,8 @@ class Steering {
     bool shown = true;              // our heartbeat may be there, of an earlier life as well
   };
 
+  Orders Obeyed();
+  void AskHome();
   std::shared_ptr<const TopologyEpoch> Kept() const;
   void Keep(const ObeyedTopology& obeyed);
   void OpenSites(const Topology& topology);
@@ -102,7 +105,8 @@ class Steering {
   std::string kept_;                   // the digest of the epoch in the spool's directory
   BootTime next_look_{};
   BootTime next_show_{};
-  BootTime away_at_{};  // when its own tree counts as away
+  BootTime away_at_{};     // when its own tree counts as away
+  bool asks_home_ = true;  // as Orders says
 
   mutable Mutex mutex_;  // guards what follows
   Orders orders_;
