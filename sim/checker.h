@@ -160,6 +160,8 @@ class Checker {
   void NoteCatchUp(const failover::Journal& journal);
   void CheckCaughtUp(const failover::Journal& journal, const std::string& path);
   void CheckFrozen(const failover::Journal& journal, const std::string& path);
+  void CheckNothingAfter(const std::string& from, const std::string& stream,
+                         const std::optional<Minute>& cut, const std::string& path);
   void CheckSwap(const failover::Journal& journal, const std::string& path);
   void CheckMirrored(const failover::Journal& journal, const std::string& stream,
                      const std::string& path);

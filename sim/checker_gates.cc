@@ -97,20 +97,24 @@ std::optional<Minute> Checker::Differs(const std::string& one, const std::string
 void Checker::CheckFrozen(const Journal& journal, const std::string& path) {
   const std::string& from = journal.change.from;
   for (const auto& [stream, cut] : journal.cuts) {
-    const auto newest = Newest(from, stream);
-    if (newest && (!cut || *newest > *cut)) {
-      return Fail("P30",
-                  fmt::format("{}: {} says that it is frozen at {}, and is at {}", from, stream,
-                              cut ? cut->ToIso() : "none", newest->ToIso()),
-                  path);
-    }
-    if (!cut || !newest || IsClosed(from, stream, *cut)) continue;
+    CheckNothingAfter(from, stream, cut, path);
+    if (!cut || !Newest(from, stream) || IsClosed(from, stream, *cut)) continue;
     return Fail("P30",
                 fmt::format("{}: the last minute of {}, {}, counts as closed, and no manifest of "
                             "it stands",
                             from, stream, cut->ToIso()),
                 path);
   }
+}
+
+void Checker::CheckNothingAfter(const std::string& from, const std::string& stream,
+                                const std::optional<Minute>& cut, const std::string& path) {
+  const auto newest = Newest(from, stream);
+  if (!newest || (cut && *newest <= *cut)) return;
+  Fail("P30",
+       fmt::format("{}: {} says that it is frozen at {}, and is at {}", from, stream,
+                   cut ? cut->ToIso() : "none", newest->ToIso()),
+       path);
 }
 
 // By its own clock, or as a copy of another's.
@@ -135,8 +139,12 @@ bool Checker::IsClosed(const std::string& cluster, const std::string& stream, Mi
   });
 }
 
-// Whose swap is stored: everything that was delivered before is at the new primary, up to the cut.
+// Whose swap is stored: everything that was delivered before is at the new primary, up to the cut,
+// and the old one has published nothing since.
 void Checker::CheckSwap(const Journal& journal, const std::string& path) {
+  for (const auto& [stream, cut] : journal.cuts) {
+    CheckNothingAfter(journal.change.from, stream, cut, path);
+  }
   for (const std::string& stream : journal.change.Moving()) CheckMirrored(journal, stream, path);
   for (const ClusterSpec& cluster : history_.present().clusters) {
     if (failover::IsWithout(journal.without, cluster.name, "")) continue;

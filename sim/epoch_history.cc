@@ -65,7 +65,6 @@ bool EpochHistory::MayDiverge(const std::string& cluster, const std::string& str
   return known == eras.rend() || index - 1 < *line->second.forced;
 }
 
-<<<<<<< HEAD
 bool EpochHistory::HasBegun(const std::string& cluster, const std::string& stream) const {
   const StreamSpec* const spec = Find(stream);
   const auto era = compared_.find({cluster, stream});
@@ -73,10 +72,7 @@ bool EpochHistory::HasBegun(const std::string& cluster, const std::string& strea
   return era == compared_.end() ? EraOf(*spec).IsFirst() : era->second == EraOf(*spec);
 }
 
-void EpochHistory::OnJournal(std::string_view text) {
-=======
 const failover::Journal* EpochHistory::OnJournal(std::string_view text) {
->>>>>>> h-checker
   const auto journal = failover::Journal::Decode(text, "journal");
   if (!journal.ok()) return nullptr;
   failover::Journal& known = journals_[journal->id];

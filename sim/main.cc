@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "base/planted.h"
 #include "base/random.h"
+#include "sim/atlas.h"
 #include "sim/correlated.h"
 #include "sim/report.h"
 #include "sim/tales.h"
@@ -229,6 +230,13 @@ void Declare(CLI::App& app, Wishes& wishes) {
       ->delimiter(',');
   app.add_option("--without-rates", wishes.without_rates, "Leave these out")->delimiter(',');
   app.add_option("--planted", wishes.planted, "Put this bug in");
+  app.add_flag_callback(
+      "--atlas",
+      [] {
+        fmt::print("{}", Atlas());
+        throw CLI::Success();
+      },
+      "Print which faults are promised to be survived");
   app.add_flag_callback(
       "--list-planted",
       [] {

@@ -288,6 +288,18 @@ void DrawIncidents(Drawing& drawing) {
   std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
 }
 
+// A process that sleeps for hours, with whatever it holds: a lease, claims, a commit half way.
+void DrawLongSleep(SimRandom& random, Scenario& scenario) {
+  if (!random.Chance(400'000)) return;
+  const SimTime lasts = minutes(random.Between(60, 110));
+  const SimTime latest = std::max<SimTime>(scenario.duration - lasts, seconds(1));
+  Incident incident{.kind = IncidentKind::kPause, .lasts = lasts};
+  incident.at = milliseconds(random.Below(static_cast<uint64_t>(latest.count()) / 1'000'000));
+  incident.who = random.Below(scenario.collectors.size() + scenario.workers.size());
+  scenario.incidents.push_back(incident);
+  std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
+}
+
 void DrawRates(Drawing& drawing) {
   SimRandom& random = drawing.random;
   const auto rate = [&](uint64_t most) { return random.Chance(500'000) ? 0 : random.Below(most); };
@@ -401,6 +413,10 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   DrawTraffic(drawing);
   DrawRates(drawing);
   DrawIncidents(drawing);
+  if (drawing.size == Size::kHours) {
+    SimRandom sleeps(seed, 12);
+    DrawLongSleep(sleeps, drawing.scenario);
+  }
   SimRandom readers(seed, 8);
   DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);

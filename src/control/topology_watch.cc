@@ -58,7 +58,7 @@ bool TopologyWatch::Poll() {
 bool TopologyWatch::Ask(const std::string& cluster, const std::string& id) {
   OpenSites();
   const auto site = sites_.find(cluster);
-  if (site == sites_.end() || site->second.storage == nullptr) return false;
+  if (site == sites_.end() || site->second.storage == nullptr) return true;
   // Before: what is not mounted yet has no epochs.
   if (!CheckClusterId(*site->second.storage, id).ok()) return false;
   site->second.looked = Look(cluster, site->second);

@@ -52,7 +52,8 @@ class TopologyWatch {
   // Looks at every cluster. True: what is obeyed has changed; it is in the homes' trees by then.
   bool Poll();
   // The same of one cluster only. True: it is the one with this id (empty: any), and has answered
-  // which epoch is the newest there, be it one that nobody can obey.
+  // which epoch is the newest there, be it one that nobody can obey; or it is not to be opened
+  // here, and never tells.
   bool Ask(const std::string& cluster, const std::string& id);
 
   // Whether there is an epoch, and none is obeyed yet as no home answers: there lies what this

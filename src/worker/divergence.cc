@@ -220,7 +220,8 @@ void Divergence::FillPlan(const Due& due, Plan& plan) {
     for (const Minute minute : compared.here) {
       if (copied && minute > plan.last) continue;
       if (minute <= plan.last && !compared.wrong.contains(minute)) continue;
-      (IsBeforeWhatIsRight(compared, minute) ? plan.leading : plan.surplus)[minute].insert(name);
+      (IsBeforeWhatStays(plan, compared, minute) ? plan.leading : plan.surplus)[minute].insert(
+          name);
     }
     for (const Minute minute : compared.wrong) {
       if (minute <= plan.last && compared.there.contains(minute)) {
@@ -276,11 +277,13 @@ void Divergence::Tell(const Streams& of, const Plan& plan) {
   }
 }
 
-// Older than anything at the primary, while something later is as there and stays.
-bool Divergence::IsBeforeWhatIsRight(const Compared& compared, Minute minute) {
+// Older than anything at the primary, while the directory of a later minute stays.
+bool Divergence::IsBeforeWhatStays(const Plan& plan, const Compared& compared, Minute minute) {
   if (compared.there.empty() || minute >= *compared.there.begin()) return false;
-  return std::any_of(compared.here.lower_bound(*compared.there.begin()), compared.here.end(),
-                     [&](Minute later) { return !compared.wrong.contains(later); });
+  if (compared.begins_late == Compared::BeginsLate::kYes) return false;
+  return std::any_of(
+      compared.here.lower_bound(*compared.there.begin()), compared.here.end(),
+      [&](Minute later) { return later <= plan.last && compared.there.contains(later); });
 }
 
 // The newest first; but what comes before minutes that stay goes as it would in a purge, the oldest

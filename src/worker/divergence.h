@@ -78,7 +78,7 @@ class Divergence {
     // All will be as at the primary up to this minute; what is later here goes. Nothing: all goes.
     std::optional<Minute> last;
     Places surplus;                    // minutes here that may hold too much
-    Places leading;                    // those of them before what is right
+    Places leading;                    // those of them before minutes that stay
     Places missing;                    // minutes up to `last` that lack something
     Places undescribed;                // equal minutes up to `last` that no manifest here names
     std::map<std::string, Left> left;  // minutes of the first two, by stream
@@ -118,7 +118,7 @@ class Divergence {
   // Whether the primary has closed the minute after which copies are to go on.
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);
-  static bool IsBeforeWhatIsRight(const Compared& compared, Minute minute);
+  static bool IsBeforeWhatStays(const Plan& plan, const Compared& compared, Minute minute);
   // Up to so many minutes of the plan, which loses them. A minute is one commit, whatever the
   // number of its streams.
   Status SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
