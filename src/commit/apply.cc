@@ -242,17 +242,14 @@ class Applier {
     return Amend(changes);
   }
 
+  // In rounds until nothing is left, or so many of them have settled nothing.
   Status ApplyKind(MoveKind kind) {
     Status last;
-    for (int round = 0; round < kRoundsMax; ++round) {
-      std::vector<size_t> due;
+    size_t left = Left(kind);
+    for (int idle = 0; left > 0 && idle < kRoundsMax;) {
+      const std::vector<size_t> due = Due(kind);
       std::vector<Move> moves;
-      for (size_t i = 0; i < record_.moves.size(); ++i) {
-        if (record_.moves[i].kind != kind || done_[i] == Done::kYes) continue;
-        due.push_back(i);
-        moves.push_back({Source(i), record_.moves[i].to});
-      }
-      if (due.empty()) return Status::Ok();
+      for (const size_t i : due) moves.push_back({Source(i), record_.moves[i].to});
       DATABUS_RETURN_IF_ERROR(CheckMayMove(moves));
       const std::vector<Status> answers = storage_.Renames(moves);
       std::vector<Change> changes;
@@ -261,10 +258,33 @@ class Applier {
         if (!answers[k].ok()) last = answers[k];
       }
       DATABUS_RETURN_IF_ERROR(Amend(changes));
+      const size_t now = Left(kind);
+      idle = now < left ? 0 : idle + 1;
+      left = now;
     }
-    if (AllDone(kind)) return Status::Ok();
+    if (left == 0) return Status::Ok();
     return {Code::kUnavailable,
             fmt::format("{}: moves did not settle: {}", storage_.Describe(), last.ToString())};
+  }
+
+  // What may be moved now. A batch is done in any order, and in part: of the minutes that a stream
+  // begins only the earliest, as no minute may be seen before one that is earlier (G5).
+  std::vector<size_t> Due(MoveKind kind) const {
+    std::vector<size_t> due;
+    std::map<std::string, size_t> earliest;  // by stream: where in `due`
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      if (record_.moves[i].kind != kind || done_[i] == Done::kYes) continue;
+      const auto place =
+          kind == MoveKind::kMinuteDir ? paths::ParseMinutePath(record_.moves[i].to) : std::nullopt;
+      const auto [known, first] =
+          place ? earliest.try_emplace(place->stream, due.size()) : std::pair(earliest.end(), true);
+      if (first) {
+        due.push_back(i);
+      } else if (record_.moves[i].to < record_.moves[due[known->second]].to) {
+        due[known->second] = i;
+      }
+    }
+    return due;
   }
 
   Status CheckMayMove(const std::vector<Move>& moves) const {
@@ -278,11 +298,12 @@ class Applier {
     return Status::Ok();
   }
 
-  bool AllDone(MoveKind kind) const {
+  size_t Left(MoveKind kind) const {
+    size_t left = 0;
     for (size_t i = 0; i < record_.moves.size(); ++i) {
-      if (record_.moves[i].kind == kind && done_[i] == Done::kNo) return false;
+      if (record_.moves[i].kind == kind && done_[i] == Done::kNo) ++left;
     }
-    return true;
+    return left;
   }
 
   // Decides one move by its answer: done, to be tried again (neither), or a change.

@@ -71,6 +71,26 @@ TEST_F(GroupWriterTest, AStreamThatStoppedEarlierGetsTheMinutesBetween) {
   EXPECT_THAT(Minutes("clicks"), SizeIs(6));
 }
 
+// G5. A batch of moves is done in part when the answer to one is lost.
+TEST_F(GroupWriterTest, NoMinuteIsSeenBeforeAnEarlierOneThoughItsRenameIsLost) {
+  ExpectOk(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal),
+                           paths::MinuteDir(View::kLocal, "clicks", start_ + -5)));
+  ExpectOk(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal),
+                           paths::MinuteDir(View::kLocal, "orders", start_)));
+  int lost = 0;
+  process_.plan().SetCallback([&](const Call& call) {
+    const std::vector<Minute> seen = Minutes("clicks");
+    EXPECT_EQ(seen.back() - seen.front() + 1, static_cast<int64_t>(seen.size())) << call.to;
+    const bool third = call.verb == Verb::kRename &&
+                       call.to == paths::MinuteDir(View::kLocal, "clicks", start_ + -3);
+    return third && ++lost <= 2 ? Fault::RequestLost() : Fault{};
+  });
+  world_.Deliver("clicks", "c1", start_, 1);
+  ExpectOk(process_.Publish(start_));
+  EXPECT_EQ(lost, 3);
+  EXPECT_THAT(Minutes("clicks"), SizeIs(6));
+}
+
 // Two days, and two streams that lag: no record may grow with the time that was missed.
 TEST_F(GroupWriterTest, StreamsThatStoodStillForLongAreBroughtUpInRecordsOfBoundedSize) {
   const std::map<std::string, Minute> newest = {
