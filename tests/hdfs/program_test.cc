@@ -73,7 +73,7 @@ TEST_F(ProgramTest, NothingIsLostOrDoubledThroughKillsAFailoverADeadClusterAndAF
     EXPECT_EQ(result.seen, result.acknowledged) << RenderDemoReport(*report);
   }
   ASSERT_EQ(report->story.commands.size(), 2u) << told_;
-  EXPECT_EQ(report->story.commands[0].refused, 0u) << told_;
+  EXPECT_EQ(report->story.commands[0].measured.refused, 0U) << told_;
 }
 
 }  // namespace
