@@ -418,6 +418,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
   for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
     for (const DestinationSpec& to : stream->destinations) {
       if (Visible(to.cluster, View::kMerged, at.stream, key)) continue;
+      if (seen_[{to.cluster, View::kMerged, at.stream}].too_old.contains(key)) continue;
       return Fail(
           "G9",
           fmt::format("{}: {} goes and is not on {} yet", cluster, MessageText(key), to.cluster),
@@ -430,8 +431,11 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
 // P32: what was visible where another cluster is the primary by now may become visible again, also
 // when it was too old to be kept before it could be set aside.
 void Checker::ForgetMinute(const std::string& cluster, const paths::MinutePath& at) {
-  std::erase_if(seen_[{cluster, at.view, at.stream}].messages,
-                [&](const auto& one) { return one.second == at.minute; });
+  Seen& seen = seen_[{cluster, at.view, at.stream}];
+  std::erase_if(seen.messages, [&](const auto& one) {
+    if (one.second == at.minute) seen.too_old.insert(one.first);
+    return one.second == at.minute;
+  });
 }
 
 void Checker::CheckHourPurged(const std::string& cluster, const std::string& from,

@@ -99,6 +99,7 @@ class Checker {
     std::map<Minute, SeenMinute> minutes;
     std::optional<Minute> purged;                   // up to here
     std::unordered_map<uint64_t, Minute> messages;  // ever visible, and where; not set aside
+    std::unordered_set<uint64_t> too_old;           // visible once, and may become so again
   };
   using SeenKey = std::tuple<std::string, View, std::string>;  // cluster, view, stream
 

@@ -47,6 +47,7 @@ struct ClusterWorker::Services {
   Services(ClusterWorker& worker, Storage& storage, Group groups, LearntOfCluster learnt)
       : local_writers(WritersOf(worker, storage, View::kLocal, groups)),
         merged_writers(WritersOf(worker, storage, View::kMerged, groups)),
+        eras(worker.options_.obeyed.epoch.stored.epoch),
         local({storage, worker.guard_, local_writers, worker.problems_, worker.stats_,
                worker.options_.topology(), worker.options_.obeyed.epoch.stored.epoch,
                worker.options_.cluster,

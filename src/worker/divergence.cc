@@ -165,6 +165,7 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
   Plan plan;
   plan.epoch = epoch;
   const std::optional<Minute> closed = writer.CopyLedger(of.primary).closed;
+  const std::optional<Minute> open = writer.CopyLedger(of.primary).open;
   while (true) {
     DATABUS_ASSIGN_OR_RETURN(auto compared,
                              state.comparison.Compare(trees, of.group, state.streams, budget));
@@ -174,8 +175,14 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
     }
     plan.streams.clear();
     plan.last = closed;
-    for (const auto& [name, reason] : due)
-      plan.last = std::max(plan.last, compared->at(name).equal);
+    for (const auto& [name, reason] : due) {
+      const Compared& found = compared->at(name);
+      plan.last = std::max(plan.last, found.equal);
+      // All that it lacks is earlier than the open minute, which others have.
+      const bool begins_before =
+          found.here.empty() && !found.there.empty() && *found.there.begin() < open;
+      if (begins_before) plan.last = std::max(plan.last, std::optional(*open + -1));
+    }
     bool more = false;
     std::set<std::string> of_plan;
     for (const auto& [name, reason] : due) of_plan.insert(name);

@@ -6,6 +6,7 @@
 
 #include "cluster/text_format.h"
 #include "commit/cluster_id.h"
+#include "control/epoch_store.h"
 
 namespace databus {
 namespace {
@@ -153,9 +154,22 @@ Result<const Eras*> EraBook::Of(GroupWriter& writer) {
   return &page.eras;
 }
 
+// Who slept over a swap and took the lease when it woke up would go back to the era before.
+Status EraBook::CheckObeysTheNewest(Storage& storage) const {
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(storage));
+  if (!newest || *newest <= topology_epoch_) return Status::Ok();
+  return {Code::kUnavailable,
+          fmt::format("topology epoch {} is stored here, and {} is obeyed: no era "
+                      "begins until that is",
+                      *newest, topology_epoch_)};
+}
+
 Status EraBook::Set(GroupWriter& writer, Eras eras) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, Of(writer));
   if (*known == eras) return Status::Ok();
+  if (known->streams != eras.streams) {
+    DATABUS_RETURN_IF_ERROR(CheckObeysTheNewest(writer.staging().storage()));
+  }
   DATABUS_RETURN_IF_ERROR(WriteEras(writer, eras));
   pages_[writer.staging().group()].eras = std::move(eras);
   return Status::Ok();

@@ -74,9 +74,15 @@ Status WriteEras(GroupWriter& writer, const Eras& eras);
 // What the own cluster says, for the services that share its writers. One thread at a time.
 class EraBook {
  public:
+  // `topology_epoch`: the one that the services obey.
+  explicit EraBook(uint64_t topology_epoch) : topology_epoch_(topology_epoch) {}
+
   // Valid until the next call for the group.
   Result<const Eras*> Of(GroupWriter& writer);
   // Writes it, if it is not what is there.
+  //   kUnavailable  also where it would begin an era that is perhaps over: a newer topology is
+  //   stored
+  //                 here than the services obey
   Status Set(GroupWriter& writer, Eras eras);
 
  private:
@@ -84,6 +90,9 @@ class EraBook {
     uint64_t epoch = 0;  // of the writer that read it: another one may find another
     Eras eras;
   };
+  Status CheckObeysTheNewest(Storage& storage) const;
+
+  const uint64_t topology_epoch_;
   std::map<Group, Page> pages_;
 };
 

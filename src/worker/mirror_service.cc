@@ -149,20 +149,28 @@ Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow
   MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   bool whole = true;
   for (const auto& [stream, files] : manifest.streams) {
-    DATABUS_ASSIGN_OR_RETURN(const bool hole, HasHoleBefore(here, ledger, stream, manifest.minute));
+    DATABUS_ASSIGN_OR_RETURN(const bool hole,
+                             HasHoleBefore(here, flow, ledger, {stream, manifest.minute}));
     if (hole && DoubtOnce(stream, manifest.minute)) whole = false;
   }
   return whole;
 }
 
-Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Ledger& ledger,
-                                          const std::string& stream, Minute minute) {
-  const auto known = ledger.streams.find(stream);
-  if (known == ledger.streams.end() || !known->second.newest) return ledger.closed.has_value();
+Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Flow& flow,
+                                          const Ledger& ledger, const Beginning& begins) {
+  const auto known = ledger.streams.find(begins.stream);
+  if (known == ledger.streams.end() || !known->second.newest) {
+    if (ledger.closed) return true;
+    // What others have here tells nothing of this one: this cluster may have published it itself.
+    DATABUS_ASSIGN_OR_RETURN(
+        const std::optional<Minute> first,
+        OldestMinute(flow.source, paths::Stream(View::kMerged, begins.stream)));
+    return first && *first < begins.minute;
+  }
   const Minute newest = *known->second.newest;
-  if (newest >= minute) return false;
-  if (newest.Next() < minute) return true;
-  return WasLeftOut(here, stream, newest);
+  if (newest >= begins.minute) return false;
+  if (newest.Next() < begins.minute) return true;
+  return WasLeftOut(here, begins.stream, newest);
 }
 
 // Once: in a tree of the original system the primary has the hole, too.
@@ -310,7 +318,8 @@ Result<MirrorService::MissingFiles> MirrorService::Missing(GroupWriter& writer, 
       if (!due || IsHere(ledger, line.stream, line.file)) continue;
       const auto [hole, fresh] = holes.try_emplace(line.stream, false);
       if (fresh) {
-        DATABUS_ASSIGN_OR_RETURN(const bool has, HasHoleBefore(here, ledger, line.stream, minute));
+        DATABUS_ASSIGN_OR_RETURN(const bool has,
+                                 HasHoleBefore(here, flow, ledger, {line.stream, minute}));
         hole->second = has && DoubtOnce(line.stream, minute);
       }
       if (!hole->second) {

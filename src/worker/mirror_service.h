@@ -66,8 +66,12 @@ class MirrorService {
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
   // Whether the stream may lack something before this minute: there is a gap, it was left out of
   // its newest minute, or it has none here though others have.
-  Result<bool> HasHoleBefore(MinuteContent& here, const Ledger& ledger, const std::string& stream,
-                             Minute minute);
+  struct Beginning {
+    const std::string& stream;
+    Minute minute;
+  };
+  Result<bool> HasHoleBefore(MinuteContent& here, const Flow& flow, const Ledger& ledger,
+                             const Beginning& begins);
   // Has the stream compared. False: for this minute it was already.
   bool DoubtOnce(const std::string& stream, Minute minute);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.

@@ -95,7 +95,7 @@ TEST_F(SwapTest, WhatWasCountedIsCountedOnUnderTheNextEpoch) {
   };
   const uint64_t before = merged();
   ASSERT_GT(before, 0U);
-  site_.Obey();
+  site_.of("dc1").Obey(site_.world.topology);
   EXPECT_EQ(merged(), before);
   site_.world.Deliver("dc1", "clicks", "cdc1");
   site_.Step(6);
