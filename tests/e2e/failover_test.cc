@@ -93,14 +93,6 @@ class FailoverE2eTest : public testing::Test {
   std::string PrimaryOf(const std::string& stream) const {
     return Stored("dc2").topology.FindStream(stream)->Primary();
   }
-  // Whether collectors say, sooner or later, that they handed something over to others.
-  bool HandsOver() const {
-    for (const BootTime end = seams_.clock.Boot() + kPatience; seams_.clock.Boot() < end;) {
-      if (Sum("handed_over") > 0) return true;
-      stop_.SleepUntil(seams_.clock, seams_.clock.Boot() + Milliseconds(200));
-    }
-    return false;
-  }
   // Of all collectors, by their heartbeats.
   uint64_t Sum(const char* fact) const {
     uint64_t sum = 0;
@@ -169,7 +161,8 @@ TEST_F(FailoverE2eTest, ThereAndBackUnderLoadNothingIsRefusedLostOrDoubled) {
   EXPECT_EQ(outcome["journal"]["step"], "done");
   EXPECT_EQ(outcome["journal"]["report"]["equal"], true);
   EXPECT_EQ(PrimaryOf("clicks"), "dc2");
-  EXPECT_TRUE(HandsOver()) << "the collectors of dc1 send on";
+  EXPECT_TRUE(Eventually([&] { return Sum("handed_over") > 0; }))
+      << "the collectors of dc1 send on";
 
   WaitUntilPlanned({"failback", "plan", "--to", "dc1"});
   const Ran back = Run({"failback", "run", "--to", "dc1", "--yes"});
