@@ -63,17 +63,24 @@ void TakeDriver(InstallationReport& report) {
   }
 }
 
+// As the desk has just found it: whoever is away is not waited for once more.
+Result<Storage*> TreeOf(const TopologyDesk& desk, const ClusterSpec& cluster) {
+  for (const TopologyAt& at : desk.picture().clusters) {
+    if (at.cluster != cluster.name) continue;
+    Storage* const tree = desk.Tree(cluster.name);
+    if (at.away.empty() && tree != nullptr) return tree;
+    return Status(Code::kUnavailable, at.away);
+  }
+  return Status(Code::kNotFound, cluster.RootUrl() + ": no cluster of the stored topology");
+}
+
 InstallationReport Observe(const Topology& topology, const TopologyDesk& desk,
                            const Options& options, Seams& seams) {
   ObserveScope scope;
   if (!options.stream.empty()) scope.stream = options.stream;
   InstallationReport report;
   for (const ClusterSpec& cluster : topology.clusters) {
-    const auto storage = seams.open_storage(cluster.url, cluster.root_dir);
-    report.clusters.push_back(ObserveCluster(
-        cluster, topology,
-        storage.ok() ? Result<Storage*>(storage->get()) : Result<Storage*>(storage.status()),
-        scope));
+    report.clusters.push_back(ObserveCluster(cluster, topology, TreeOf(desk, cluster), scope));
     report.clusters.back().free_bytes = FreeBytes(cluster, seams.disk);
   }
   SortByOwnCluster(report.clusters);

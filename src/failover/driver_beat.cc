@@ -8,8 +8,8 @@
 namespace databus::failover {
 namespace {
 
-constexpr Milliseconds kInterval{5'000};
-constexpr Milliseconds kGrace{3'000};  // for a machine that is busy
+constexpr Milliseconds kInterval{10'000};  // a round may have to wait for clusters that are away
+constexpr Milliseconds kGrace{3'000};      // for a machine that is busy
 
 std::vector<Storage*> Answering(const TopologyDesk& desk) {
   std::vector<Storage*> trees;
@@ -31,7 +31,7 @@ bool IsOfDriver(const Heartbeat& beat, const Journal& journal) {
 
 void DriverBeat::Say(const Journal& journal, const std::string& waits_for) {
   const BootTime now = options_.clock.Boot();
-  if (said_ && now - *said_ < kInterval) return;
+  if (said_ && now - *said_ < kInterval / 2) return;
   said_ = now;
   Heartbeat beat;
   beat.process = paths::DriverProcess(journal.id);

@@ -100,21 +100,18 @@ Status FlowReader::ReadCommits(Storage& storage, View view, const StreamFilter& 
 
 // Lines go from one entry into another when queues are joined, split or put right: the new one
 // stands before the old one goes, perhaps in a queue that was listed already. So all are listed
-// again, until nothing new is there; what went on meanwhile counts twice.
+// twice: no line is moved more than once meanwhile. What went on counts twice.
 Status FlowReader::ReadQueues(Storage& storage, View view, const StreamFilter& wanted,
                               SeenTree& tree) {
   const std::string of_anyone = view == View::kLocal ? paths::Consumers("x") : paths::Mirrors("x");
   const std::string root(paths::Parent(of_anyone));
   std::set<std::string> counted;
-  bool grew = true;
-  for (int pass = 0; pass < 2 || grew; ++pass) {
-    const size_t before = counted.size();
+  for (int pass = 0; pass < 2; ++pass) {
     DATABUS_ASSIGN_OR_RETURN(const auto readers, ListIfThere(storage, root));
     for (const DirEntry& reader : readers) {
       if (reader.info.kind != NodeKind::kDirectory) continue;
       DATABUS_RETURN_IF_ERROR(ReadQueue(storage, {view, root, reader.name}, wanted, counted, tree));
     }
-    grew = counted.size() > before;
   }
   // What is gone will not come back.
   std::erase_if(entries_, [&](const auto& entry) {

@@ -260,6 +260,7 @@ Status ClusterWorker::InitializeEmpty(Storage& storage) {
 void ClusterWorker::RememberFromHeartbeats() {
   for (const ClusterSpec& other : options_.topology().clusters) {
     if (other.name == options_.cluster) continue;
+    if (options_.clusters.KnownIds().contains(options_.cluster)) return;  // nobody need be asked
     if (Storage* storage = options_.clusters.Any(other.name)) RememberFrom(*storage);
   }
 }

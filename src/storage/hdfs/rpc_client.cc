@@ -168,7 +168,24 @@ Status RpcClient::TryOnce(Attempts& attempts, std::span<RpcCall> calls) {
   return ran.ok() ? again : ran;
 }
 
+Status RpcClient::AwayAMomentAgo() {
+  if (!away_) return Status::Ok();
+  MutexLock lock(away_mutex_);
+  return clock_.Boot() < tried_ + options_.patience.away ? why_away_ : Status::Ok();
+}
+
+void RpcClient::NoteAway(const Status& why) {
+  MutexLock lock(away_mutex_);
+  why_away_ = why;
+  tried_ = clock_.Boot();
+  away_ = true;
+}
+
 void RpcClient::Run(std::span<RpcCall> calls) {
+  if (const Status away = AwayAMomentAgo(); !away.ok()) {
+    for (RpcCall& call : calls) call.status = away;
+    return;
+  }
   Attempts attempts;
   attempts.requests.reserve(calls.size());
   for (size_t i = 0; i < calls.size(); ++i) {
@@ -191,7 +208,7 @@ void RpcClient::Run(std::span<RpcCall> calls) {
         const auto how_long = most.count() > 0 ? fmt::format("tried for {} s", most.count() / 1000)
                                                : std::string("as at the last call");
         last = {why.code(), fmt::format("{}; {}", why.message(), how_long)};
-        away_ = true;
+        NoteAway(last);
       }
       for (size_t i = 0; i < attempts.indices.size(); ++i) {
         RpcCall& call = calls[attempts.indices[i]];

@@ -38,9 +38,9 @@ struct Patience {
   // below the ten minutes for which a name node remembers answers.
   Milliseconds unsent{15'000};
   Milliseconds sent{60'000};
-  // Whoever found nobody in that time has waited for all: until the cluster answers again, every
-  // call makes one try, and nothing is sent before the name node has answered a question within
-  // this time.
+  // Whoever found nobody in that time has waited for all: until the cluster answers again a call
+  // makes one try, and nothing is sent before the name node has answered a question within this
+  // time. Calls that come within this time after such a try are told what it was told.
   Milliseconds away{5'000};
   // For a file's blocks to be reported, when it is closed.
   Milliseconds close{60'000};
@@ -103,6 +103,9 @@ class RpcClient {
   // What went wrong for all that are left; ok when only single calls are to be made again.
   Status TryOnce(Attempts& attempts, std::span<RpcCall> calls);
   void Count(std::string_view method) const;
+  // Not ok: nobody answered a moment ago.
+  Status AwayAMomentAgo();
+  void NoteAway(const Status& why);
 
   const Options options_;
   const std::string name_;
@@ -110,6 +113,10 @@ class RpcClient {
   Random& random_;
   std::atomic<uint64_t> answered_{0};
   std::atomic<bool> away_{false};
+
+  Mutex away_mutex_;  // guards the next two
+  Status why_away_;
+  BootTime tried_;
 
   Mutex key_mutex_;  // guards the next two
   std::string client_id_;

@@ -29,6 +29,13 @@ void LoseTheAnswer(PeerConnection& c) {
   c.ReadCall();
 }
 
+// The machine's clock, and some hours.
+struct ShiftedClock final : Clock {
+  WallTime Wall() const override { return SystemClock().Wall(); }
+  BootTime Boot() const override { return SystemClock().Boot() + shift; }
+  std::chrono::hours shift{0};
+};
+
 class RpcClientTest : public testing::Test {
  protected:
   RpcClient ClientOf(std::vector<Endpoint> endpoints, const Patience& patience) {
@@ -258,12 +265,18 @@ TEST_F(RpcClientTest, OfOneThatIsAwayNothingIsAskedButWhetherItIsBack) {
                    c.AwaitEnd();
                  }});
   {
-    RpcClient client = ClientOf({peer.endpoint()},
-                                {.answer = 50ms, .unsent = 3'600'000ms, .sent = 0ms, .away = 50ms});
+    ShiftedClock clock;
+    const Patience patience{
+        .answer = 50ms, .unsent = 3'600'000ms, .sent = 0ms, .away = std::chrono::hours(1)};
+    RpcClient client({{peer.endpoint()}, "root", patience, {}}, clock, *random_);
     EXPECT_EQ(client.Run(Question()).code(), Code::kUnavailable);
     EXPECT_TRUE(client.away());
+    EXPECT_EQ(client.Run(Rename()).code(), Code::kUnavailable);
+    EXPECT_THAT(asked, testing::IsEmpty()) << "it was found away a moment ago";
+    clock.shift = std::chrono::hours(2);
     EXPECT_EQ(client.Run(Rename()).code(), Code::kUnavailable) << "an hour for a first try";
     EXPECT_THAT(asked, testing::ElementsAre("getHAServiceState"));
+    clock.shift = std::chrono::hours(4);
     wire::HaServiceStateAnswer any;
     EXPECT_TRUE(client.Run({.method = "getFileInfo", .request = &request_, .answer = &any}).ok());
     EXPECT_FALSE(client.away());
