@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "cluster/mode_circles.h"
 #include "commit/cluster_id.h"
 
 namespace databus {
@@ -55,6 +56,22 @@ std::vector<SharedEpoch> HeadsOf(const std::vector<TopologyAt>& clusters) {
   std::ranges::stable_sort(heads, std::greater(),
                            [](const SharedEpoch& head) { return head->stored.epoch; });
   return heads;
+}
+
+// P27: whatever command made the epoch. One that is there already may stay while it is mended.
+Status CheckCircles(const std::map<std::string, TopologyAt>& all, const TopologyEpoch& next) {
+  std::vector<ModeCircle> fresh = FindCircles(next.stored.modes);
+  for (const auto& [cluster, at] : all) {
+    if (at.newest == nullptr || fresh.empty()) continue;
+    const std::vector<ModeCircle> known = FindCircles(at.newest->stored.modes);
+    std::erase_if(fresh, [&](const auto& circle) { return std::ranges::count(known, circle) > 0; });
+  }
+  if (fresh.empty()) return Status::Ok();
+  return {Code::kRefused,
+          fmt::format("messages would go round in a circle, of {}; nothing is changed. Let one of "
+                      "them deliver first: `databus topology mode {}{}{} deliver`",
+                      fresh.front().Describe(), fresh.front().clusters.front(),
+                      fresh.front().stream.empty() ? "" : "/", fresh.front().stream)};
 }
 
 std::string Describe(const TopologyEpoch& epoch) {
@@ -229,6 +246,7 @@ Result<TopologyDesk::Stored> TopologyDesk::Store(const TopologyEpoch& next) {
                               "changed, look at it and decide again",
                               cluster, Describe(*at.newest)));
   }
+  DATABUS_RETURN_IF_ERROR(CheckCircles(all, next));
   Stored stored;
   Status failed(Code::kUnavailable, "no cluster answered");
   for (const auto& [cluster, at] : all) {

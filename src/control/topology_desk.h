@@ -71,6 +71,7 @@ class TopologyDesk {
   // Repeating it with the same epoch does no harm.
   //   kExists   somebody else has stored an epoch that `next` does not follow; look again. The
   //             message says so if `next` was stored on others already, which is a conflict
+  //   kRefused  by its redirects messages would go round in a circle that is not there yet
   //   kUnavailable, others   it is certainly, or possibly, on no cluster
   Result<Stored> Store(const TopologyEpoch& next);
 

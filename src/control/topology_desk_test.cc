@@ -226,6 +226,21 @@ TEST_F(TopologyDeskTest, WhatDoesNotFollowWhatIsStoredChangesNothing) {
   EXPECT_EQ(DigestAt("dc1", 2), "not found");
 }
 
+TEST_F(TopologyDeskTest, AnEpochThatLetsMessagesGoRoundInACircleIsStoredByNobody) {
+  Put("dc1", first_);
+  StoredTopology next = first_.stored.Next("rehearsal");
+  next.modes = {{"dc2", "", DeliveryMode::kRedirect, "dc1"},
+                {"dc1", "clicks", DeliveryMode::kRedirect, "dc2"}};
+  const TopologyEpoch circle = TopologyEpoch::Of(next);
+  const auto refused = Desk().Store(circle);
+  EXPECT_EQ(refused.code(), Code::kRefused);
+  EXPECT_THAT(refused.status().message(), HasSubstr("clicks: dc1 -> dc2 -> dc1"));
+  EXPECT_THAT(refused.status().message(), HasSubstr("topology mode dc1/clicks deliver"));
+  EXPECT_EQ(DigestAt("dc1", 2), "not found");
+  Put("dc1", circle);  // by an older program: it must not stand in the way of others
+  EXPECT_TRUE(Desk().Store(After(circle, "apply")).ok());
+}
+
 TEST_F(TopologyDeskTest, WithoutAnyClusterNothingIsStoredAndThatIsAnError) {
   Put("dc1", first_);
   CutOff("dc1");

@@ -156,14 +156,25 @@ const Journal* FindOpen(const std::map<std::string, Journal>& journals) {
 
 namespace {
 
+// Whether its roles are in force, or were until another change: also of one that was given up
+// afterwards, for want of whoever was to finish it.
+bool TookEffect(const Journal& journal, const StoredTopology& stored) {
+  if (journal.step == Step::kDone) return true;
+  const StepEpoch* const swap = journal.EpochOf(Step::kSwap);
+  return journal.step == Step::kAborted && swap != nullptr &&
+         (TopologyDigest(stored.Encode()) == swap->digest ||
+          std::ranges::count(stored.before, swap->digest, &PastEpoch::digest) > 0);
+}
+
 // The last failover that `fits` and that no failback has undone.
 template <typename Fits>
-const Journal* FindLast(const std::map<std::string, Journal>& journals, Fits&& fits) {
+const Journal* FindLast(const std::map<std::string, Journal>& journals,
+                        const StoredTopology& stored, Fits&& fits) {
   const Journal* found = nullptr;
   for (const auto& [id, journal] : journals) {
-    if (journal.kind == Kind::kFailback || journal.step != Step::kDone || !fits(journal)) continue;
+    if (journal.kind == Kind::kFailback || !TookEffect(journal, stored) || !fits(journal)) continue;
     const bool undone = std::ranges::any_of(journals, [&](const auto& other) {
-      return other.second.undoes == id && other.second.step == Step::kDone;
+      return other.second.undoes == id && TookEffect(other.second, stored);
     });
     if (undone) continue;
     if (found == nullptr || journal.started > found->started) found = &journal;
@@ -174,13 +185,14 @@ const Journal* FindLast(const std::map<std::string, Journal>& journals, Fits&& f
 }  // namespace
 
 const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
-                            const std::string& site) {
-  return FindLast(journals, [&](const Journal& journal) { return journal.change.site == site; });
+                            const StoredTopology& stored, const std::string& site) {
+  return FindLast(journals, stored,
+                  [&](const Journal& journal) { return journal.change.site == site; });
 }
 
 const Journal* FindRehearsed(const std::map<std::string, Journal>& journals,
-                             const std::string& stream) {
-  return FindLast(journals, [&](const Journal& journal) {
+                             const StoredTopology& stored, const std::string& stream) {
+  return FindLast(journals, stored, [&](const Journal& journal) {
     return journal.change.site.empty() && journal.change.Find(stream) != nullptr;
   });
 }
@@ -228,8 +240,9 @@ Plan MakePlan(const Request& request, const Observation& seen,
                    "choose one of them: 'databus topology choose'");
   }
   if (request.kind == Kind::kFailback) {
-    const Journal* const taken_away = request.only.empty() ? FindUndoable(journals, request.to)
-                                                           : FindRehearsed(journals, request.only);
+    const Journal* const taken_away = request.only.empty()
+                                          ? FindUndoable(journals, stored, request.to)
+                                          : FindRehearsed(journals, stored, request.only);
     if (taken_away == nullptr) {
       return NothingToDo(std::move(plan),
                          fmt::format("no failover from {} is to be undone", request.to),

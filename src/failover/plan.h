@@ -77,11 +77,12 @@ Journal Begin(const Plan& plan, WallTime now);
 
 // The one that has not ended; null: there is none.
 const Journal* FindOpen(const std::map<std::string, Journal>& journals);
-// The last failover that took `site` away and that no failback has undone; null: there is none.
+// The last failover that took `site` away and that no failback has undone; null: there is none. One
+// that was given up after its swap counts if `stored`, the newest epoch, came from that.
 const Journal* FindUndoable(const std::map<std::string, Journal>& journals,
-                            const std::string& site);
+                            const StoredTopology& stored, const std::string& site);
 // The same of a rehearsal with this stream.
 const Journal* FindRehearsed(const std::map<std::string, Journal>& journals,
-                             const std::string& stream);
+                             const StoredTopology& stored, const std::string& stream);
 
 }  // namespace databus::failover

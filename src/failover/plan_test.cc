@@ -208,6 +208,7 @@ TEST(PlanTest, UnplannedNeedsNothingOfTheClusterThatIsLost) {
 
 TEST(PlanTest, TheLastFailoverOfAClusterIsUndoneOnce) {
   TestModel model;
+  const StoredTopology base = TestBase();
   Journal first = Begin(MakePlan(kOver, model.See(), {}), model.now);
   first.step = Step::kDone;
   Journal second = first;
@@ -218,15 +219,46 @@ TEST(PlanTest, TheLastFailoverOfAClusterIsUndoneOnce) {
   of_dc3.change.site = "dc3";
   std::map<std::string, Journal> journals = {
       {first.id, first}, {second.id, second}, {of_dc3.id, of_dc3}};
-  ASSERT_NE(FindUndoable(journals, "dc1"), nullptr);
-  EXPECT_EQ(FindUndoable(journals, "dc1")->id, "later");
+  ASSERT_NE(FindUndoable(journals, base, "dc1"), nullptr);
+  EXPECT_EQ(FindUndoable(journals, base, "dc1")->id, "later");
   Journal back = second;
   back.id = "back";
   back.kind = Kind::kFailback;
   back.undoes = "later";
   journals.emplace(back.id, back);
-  EXPECT_EQ(FindUndoable(journals, "dc1")->id, first.id);
-  EXPECT_EQ(FindUndoable(journals, "dc2"), nullptr);
+  EXPECT_EQ(FindUndoable(journals, base, "dc1")->id, first.id);
+  EXPECT_EQ(FindUndoable(journals, base, "dc2"), nullptr);
+}
+
+// Lost after the swap, so given up: the swap stands, and is undone like that of any other.
+TEST(PlanTest, WhatWasGivenUpAfterItsSwapIsUndoneWhereTheSwapStands) {
+  const StoredTopology base = TestBase();
+  const RoleChange away = TakeAway(base, "dc1", "dc2", {});
+  const TopologyEpoch swap = TopologyEpoch::Of(Swapped(base, away, {}, "swap"));
+  Journal given_up;
+  given_up.id = "given up";
+  given_up.step = Step::kAborted;
+  given_up.change = away;
+  given_up.epochs = {{Step::kSpool, 1, "earlier"}, {Step::kSwap, swap.stored.epoch, swap.digest}};
+  std::map<std::string, Journal> journals = {{given_up.id, given_up}};
+  const Request back = {.kind = Kind::kFailback, .from = "", .to = "dc1"};
+  for (const StoredTopology& newest : {swap.stored, swap.stored.Next("something else")}) {
+    TestModel model(newest);
+    const Plan plan = MakePlan(back, model.See(), journals);
+    EXPECT_TRUE(plan.MayRun()) << plan.refusals.at(0).what;
+    EXPECT_EQ(plan.undoes, "given up");
+    EXPECT_THAT(plan.change.Moving(), testing::ElementsAre("clicks", "views"));
+  }
+  // It never came to that, or was undone.
+  TestModel before(base.Next("undo"));
+  EXPECT_EQ(MakePlan(back, before.See(), journals).fault, Plan::Fault::kNothingToDo);
+  // A failback that was given up likewise has undone it.
+  Journal undoing = given_up;
+  undoing.id = "undoing";
+  undoing.kind = Kind::kFailback;
+  undoing.undoes = "given up";
+  journals.emplace(undoing.id, undoing);
+  EXPECT_EQ(FindUndoable(journals, swap.stored, "dc1"), nullptr);
 }
 
 TEST(PlanTest, AFailbackNamesWhatItLeavesElsewhere) {

@@ -1,8 +1,9 @@
 #include "failover/roles.h"
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
+
+#include "cluster/mode_circles.h"
 
 namespace databus::failover {
 namespace {
@@ -93,6 +94,39 @@ std::vector<ModeRule> WithoutSite(std::vector<ModeRule> modes, const std::string
   return modes;
 }
 
+// The rule for just these; nothing: there is none.
+std::optional<ModeRule> RuleOf(const std::vector<ModeRule>& modes, const ModeRule& of) {
+  const auto found = std::ranges::find_if(modes, [&](const ModeRule& rule) {
+    return rule.cluster == of.cluster && rule.stream == of.stream;
+  });
+  return found == modes.end() ? std::nullopt : std::optional(*found);
+}
+
+bool Has(const std::vector<ModeRule>& modes, const ModeRule& rule) {
+  return std::ranges::count(modes, rule) > 0;
+}
+
+bool NamesAStranger(const ModeRule& rule, const Topology& topology) {
+  return topology.FindCluster(rule.cluster) == nullptr ||
+         (!rule.to.empty() && topology.FindCluster(rule.to) == nullptr);
+}
+
+// What of the ways of collectors the failover changed, taken back: of the site all, of others what
+// nobody has edited since.
+std::vector<ModeRule> BringModesBack(const StoredTopology& base, const RoleChange& taken) {
+  std::vector<ModeRule> modes = WithoutSite(base.modes, taken.site);
+  std::erase_if(modes, [&](const ModeRule& rule) {
+    return Has(taken.modes_after, rule) && !Has(taken.modes_before, rule);
+  });
+  for (const ModeRule& rule : taken.modes_before) {
+    const bool untouched = RuleOf(base.modes, rule) == RuleOf(taken.modes_after, rule);
+    const bool taken_away = untouched && !Has(taken.modes_after, rule);
+    if (NamesAStranger(rule, base.topology)) continue;
+    if (rule.cluster == taken.site || taken_away) modes.push_back(rule);
+  }
+  return WithoutCircles(std::move(modes), taken.from);
+}
+
 }  // namespace
 
 bool operator==(const StreamChange& one, const StreamChange& other) {
@@ -125,12 +159,11 @@ RoleChange TakeAway(const StoredTopology& base, const std::string& from, const s
   for (ModeRule& rule : change.modes_after) {
     if (rule.to == from) rule.to = to;
   }
-  // Whoever was sent to `from` and takes its place delivers again; to itself nobody can redirect.
-  std::erase_if(change.modes_after,
-                [&](const ModeRule& rule) { return rule.cluster == to && rule.to == to; });
   ModeRule redirect{from, "", DeliveryMode::kRedirect, "", receivers};
   if (receivers.empty()) redirect.to = to;
   change.modes_after.push_back(std::move(redirect));
+  // Whoever was sent to `from`, straight or by others, and takes its place delivers again.
+  change.modes_after = WithoutCircles(std::move(change.modes_after), to);
   return change;
 }
 
@@ -140,7 +173,11 @@ RoleChange TakeAwayOnly(const StoredTopology& base, const std::string& stream,
   std::erase_if(change.streams, [&](const StreamChange& each) { return each.name() != stream; });
   change.site.clear();
   change.modes_after = base.modes;
+  std::erase_if(change.modes_after, [&](const ModeRule& rule) {
+    return rule.cluster == from && rule.stream == stream;
+  });
   change.modes_after.push_back({from, stream, DeliveryMode::kRedirect, to});
+  change.modes_after = WithoutCircles(std::move(change.modes_after), to);
   return change;
 }
 
@@ -156,15 +193,7 @@ RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away) {
     if (stream.Moves() && !stays) MovePrimary(back.after, taken_away.from);
     if (!SameRoles(back.before, back.after)) change.streams.push_back(std::move(back));
   }
-  change.modes_after = WithoutSite(base.modes, change.site);
-  std::ranges::copy_if(taken_away.modes_before, std::back_inserter(change.modes_after),
-                       [&](const ModeRule& rule) { return rule.cluster == change.site; });
-  if (change.site.empty()) {  // of one stream only
-    std::erase_if(change.modes_after, [&](const ModeRule& rule) {
-      return std::ranges::count(taken_away.modes_after, rule) > 0 &&
-             std::ranges::count(taken_away.modes_before, rule) == 0;
-    });
-  }
+  change.modes_after = BringModesBack(base, taken_away);
   return change;
 }
 
@@ -224,7 +253,8 @@ StoredTopology Swapped(const StoredTopology& base, const RoleChange& change, con
 StoredTopology Undone(const StoredTopology& base, const RoleChange& change, std::string author) {
   StoredTopology next = base.Next(std::move(author));
   SetPublication(next.topology, change, Publication::kOpen);
-  next.modes = change.modes_before;
+  // As it was; only a circle, which an older program may have made, does not come back.
+  next.modes = WithoutCircles(change.modes_before, change.to);
   return next;
 }
 

@@ -52,13 +52,15 @@ using Cuts = std::map<std::string, std::optional<Minute>>;
 
 // Everything of `from` moves to `to`: the primary of every stream that is there, and `from` is no
 // source any more; `to` takes its place as a source where it is not one yet. `receivers`: where the
-// collectors of `from` are redirected to; none: the live collectors of `to`.
+// collectors of `from` are redirected to; none: the live collectors of `to`. Wherever messages
+// would go round in a circle then, `to` delivers.
 RoleChange TakeAway(const StoredTopology& base, const std::string& from, const std::string& to,
                     const std::vector<Endpoint>& receivers);
 // The same of one stream only; nothing else changes at all, and no cluster is the site.
 RoleChange TakeAwayOnly(const StoredTopology& base, const std::string& stream,
                         const std::string& from, const std::string& to);
-// The reverse, of what is there still, as a difference: what was edited since stays. A stream that
+// The reverse, of what is there still, as a difference, the ways of all collectors among it: what
+// was edited since stays. A stream that
 // has got another primary since keeps it; only its source comes back.
 RoleChange BringBack(const StoredTopology& base, const RoleChange& taken_away);
 // Of which streams the primary is not brought back, and why: a sentence each.

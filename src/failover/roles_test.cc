@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "cluster/mode_circles.h"
 #include "failover/test_model.h"
 
 namespace databus::failover {
@@ -90,6 +91,38 @@ TEST(RolesTest, WhoTakesOverDeliversWhateverWasRedirectedBefore) {
   EXPECT_EQ(ModeOf(after, "dc2", "clicks"), "redirect dc1");
 }
 
+// It was redirected to whoever it relieves now: of one stream, or by way of a third.
+TEST(RolesTest, NoChangeOfRolesLetsMessagesGoRoundInACircle) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc2", "", DeliveryMode::kRedirect, "dc1"}};
+  const RoleChange away = TakeAwayOnly(base, "clicks", "dc1", "dc2");
+  const StoredTopology over = Swapped(base, away, {}, "over");
+  EXPECT_EQ(ModeOf(over, "dc1", "clicks"), "redirect dc2");
+  EXPECT_EQ(ModeOf(over, "dc2", "clicks"), "deliver");
+  EXPECT_EQ(ModeOf(over, "dc2", "views"), "redirect dc1");
+  EXPECT_EQ(Swapped(over, BringBack(over, away), {}, "back").modes, base.modes);
+
+  base.modes = {{"dc2", "", DeliveryMode::kRedirect, "dc3"},
+                {"dc3", "", DeliveryMode::kRedirect, "dc1"}};
+  for (const RoleChange& change :
+       {TakeAway(base, "dc1", "dc2", {}), TakeAwayOnly(base, "clicks", "dc1", "dc2")}) {
+    const StoredTopology after = Swapped(base, change, {}, "after");
+    EXPECT_THAT(FindCircles(after.modes), testing::IsEmpty());
+    EXPECT_EQ(ModeOf(after, "dc2", "clicks"), "deliver");
+    EXPECT_EQ(Swapped(after, BringBack(after, change), {}, "back").modes, base.modes);
+  }
+}
+
+TEST(RolesTest, WhatAnOlderProgramLetGoRoundDoesNotComeBackByUndoing) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc2", "", DeliveryMode::kRedirect, "dc1"},
+                {"dc1", "views", DeliveryMode::kRedirect, "dc2"}};
+  const RoleChange change = TakeAway(base, "dc1", "dc2", {});
+  const StoredTopology undone = Undone(Spooling(base, change, "spool"), change, "undo");
+  EXPECT_THAT(FindCircles(undone.modes), testing::IsEmpty());
+  EXPECT_EQ(ModeOf(undone, "dc2", "clicks"), "redirect dc1");
+}
+
 TEST(RolesTest, ReceiversThatAreNamedTakeThePlaceOfTheLiveOnes) {
   const RoleChange change = TakeAway(TestBase(), "dc1", "dc2", {{"h1", 1463}});
   EXPECT_EQ(change.modes_after.back().to, "");
@@ -122,6 +155,47 @@ TEST(RolesTest, ThereAndBackIsWhereItBegan) {
   EXPECT_EQ(PlainDigest(again.topology), PlainDigest(base.topology));
   EXPECT_EQ(again.modes, base.modes);
   EXPECT_EQ(Stream(again, "clicks").cut, kTestMinute + 9);
+}
+
+// The ways of all collectors, not only of the site's: of who had been sent there and took over, and
+// of a third.
+TEST(RolesTest, ThereAndBackEveryCollectorDeliversAsItDid) {
+  StoredTopology first = TestBase();
+  first.modes = {{"dc3", "", DeliveryMode::kRedirect, "dc1"}};
+  const RoleChange given_up = TakeAway(first, "dc1", "dc2", {});
+  const StoredTopology base = Swapped(first, given_up, {}, "given up");
+  const RoleChange away = TakeAway(base, "dc2", "dc1", {});
+  const StoredTopology over = Swapped(base, away, {}, "over");
+  ASSERT_EQ(ModeOf(over, "dc1", "clicks"), "deliver");
+  ASSERT_EQ(ModeOf(over, "dc3", "clicks"), "redirect dc1");
+  const StoredTopology again = Swapped(over, BringBack(over, away), {}, "back");
+  EXPECT_EQ(ModeOf(again, "dc1", "clicks"), "redirect dc2");
+  EXPECT_EQ(ModeOf(again, "dc2", "clicks"), "deliver");
+  EXPECT_EQ(ModeOf(again, "dc3", "clicks"), "redirect dc2");
+  const StoredTopology home = Swapped(again, BringBack(again, given_up), {}, "home");
+  EXPECT_EQ(PlainDigest(home.topology), PlainDigest(first.topology));
+  EXPECT_EQ(home.modes, first.modes);
+}
+
+TEST(RolesTest, WaysThatWereEditedSinceStayAndThoseOfAClusterThatIsGoneDoNotComeBack) {
+  StoredTopology base = TestBase();
+  base.modes = {{"dc2", "", DeliveryMode::kRedirect, "dc1"},
+                {"dc3", "", DeliveryMode::kRedirect, "dc1"},
+                {"dc1", "logs", DeliveryMode::kRedirect, "dc3"}};
+  const RoleChange away = TakeAway(base, "dc1", "dc2", {});
+  StoredTopology over = Swapped(base, away, {}, "over");
+  StoredTopology edited = over;
+  std::erase_if(edited.modes, [](const ModeRule& rule) { return rule.cluster == "dc3"; });
+  edited.modes.push_back({"dc2", "", DeliveryMode::kSpool});
+  const StoredTopology kept = Swapped(edited, BringBack(edited, away), {}, "back");
+  EXPECT_EQ(ModeOf(kept, "dc2", "clicks"), "spool");
+  EXPECT_EQ(ModeOf(kept, "dc3", "clicks"), "deliver");
+  EXPECT_EQ(ModeOf(kept, "dc1", "logs"), "redirect dc3");
+
+  std::erase_if(over.topology.clusters, [](const ClusterSpec& each) { return each.name == "dc3"; });
+  std::erase_if(over.modes, [](const ModeRule& rule) { return rule.cluster == "dc3"; });
+  EXPECT_THAT(BringBack(over, away).modes_after,
+              ElementsAre(ModeRule{"dc2", "", DeliveryMode::kRedirect, "dc1"}));
 }
 
 TEST(RolesTest, OfOneStreamOnlyNothingElseChangesAndBackIsWhereItBegan) {

@@ -142,7 +142,7 @@ Result<bool> Runner::Act(Journal& journal, const Action& action) {
 
 Result<bool> Runner::StoreNext(const Journal& journal, const TopologyEpoch& epoch) {
   const auto stored = options_.desk.Store(epoch);
-  if (stored.code() == Code::kExists) return stored.status();
+  if (stored.code() == Code::kExists || stored.code() == Code::kRefused) return stored.status();
   if (!stored.ok()) return Wait(journal, {{stored.status().message()}, 1});
   if (stored->not_on.empty()) return true;
   Gate gate;

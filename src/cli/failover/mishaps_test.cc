@@ -198,6 +198,16 @@ TEST_F(FailoverCliTest, WhenTheTargetDiesAfterTheSwapItIsGivenUpAndAnotherBegins
   const Ran over = Unplanned("dc2", "dc1");
   EXPECT_EQ(over.code, 0) << over.out << over.err;
   EXPECT_EQ(PrimaryAt(At("dc1"), "clicks"), "dc1");
+  // It is back, and its worker has got the newest epoch: the first roles return step by step.
+  cut_off.clear();
+  ASSERT_TRUE(StoreEpoch(*world_.trees["dc2"], SystemRandom(), At("dc1")).ok());
+  for (const char* home : {"dc2", "dc1"}) {
+    world_.clock.Advance(std::chrono::seconds(1));
+    const Ran back = Run({"failback", "run", "--to", home, "--yes"});
+    EXPECT_EQ(back.code, 0) << back.out << back.err;
+    EXPECT_EQ(PrimaryAt(At("dc1"), "clicks"), home);
+  }
+  EXPECT_TRUE(At("dc1").stored.modes.empty());
 }
 
 TEST_F(FailoverCliTest, StatusSaysWhatTheComparisonAtTheEndWaitsFor) {

@@ -10,6 +10,7 @@
 #include "cli/installation.h"
 #include "cli/topology/change.h"
 #include "cli/topology/commands.h"
+#include "cluster/mode_circles.h"
 #include "cluster/names.h"
 #include "cluster/topology_diff.h"
 
@@ -71,7 +72,8 @@ void Steer(const ModeRule& rule, StoredTopology& next) {
   if (!needless) next.modes.push_back(rule);
 }
 
-void TellConsequences(const ModeRule& rule, TopologyChange& change) {
+void TellConsequences(const ModeRule& rule, const std::vector<ModeRule>& before,
+                      TopologyChange& change) {
   const Topology& topology = change.next.topology;
   if (!rule.stream.empty() && topology.FindStream(rule.stream) == nullptr) {
     change.consequences.push_back(fmt::format("no stream {} is configured", rule.stream));
@@ -89,11 +91,9 @@ void TellConsequences(const ModeRule& rule, TopologyChange& change) {
           "rules of its own remain for {} of its streams: `databus topology show`", special));
     }
   }
-  const ModeRule* back = change.next.FindMode(rule.to, rule.stream);
-  if (rule.mode == DeliveryMode::kRedirect && back != nullptr && back->to == rule.cluster) {
+  for (const ModeCircle& circle : NewCircles(before, change.next.modes)) {
     change.objections.push_back(
-        {fmt::format("{} is redirected to {}: messages would go round in a circle", rule.to,
-                     rule.cluster),
+        {fmt::format("messages would go round in a circle, of {}", circle.Describe()),
          fmt::format("let {} deliver first", rule.to), Objection::Weight::kFinal});
   }
 }
@@ -109,7 +109,7 @@ Exit SetMode(const Options& options, Io& io, Seams& seams) {
       ChangeOf(*desk, **newest, fmt::format("topology mode, on {}", seams.host));
   Steer(*rule, change.next);
   change.changes = DescribeChanges((*newest)->stored, change.next);
-  TellConsequences(*rule, change);
+  TellConsequences(*rule, (*newest)->stored.modes, change);
   ObjectToOpenFailover(*desk, change);
   return CarryOut(change, *desk, options.change, io);
 }

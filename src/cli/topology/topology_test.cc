@@ -355,7 +355,11 @@ TEST_F(TopologyTest, TwoClustersThatRedirectToEachOtherAreRefused) {
   ASSERT_EQ(On({"mode", "dc1", "redirect", "--to", "dc2", "--yes"}).code, 0);
   const Ran circle = On({"mode", "dc2", "redirect", "--to", "dc1", "--yes"});
   EXPECT_EQ(circle.code, 1);
-  EXPECT_THAT(circle.out, HasSubstr("round in a circle"));
+  EXPECT_THAT(circle.out, AllOf(HasSubstr("round in a circle, of all streams: dc1 -> dc2 -> dc1"),
+                                HasSubstr("let dc1 deliver first")));
+  const Ran of_one = On({"mode", "dc2/clicks", "redirect", "--to", "dc1", "--yes"});
+  EXPECT_EQ(of_one.code, 1);
+  EXPECT_THAT(of_one.out, HasSubstr("clicks: dc1 -> dc2 -> dc1"));
 }
 
 TEST_F(TopologyTest, AConflictIsShownAndNothingButAChoiceEndsIt) {
