@@ -544,10 +544,14 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
 }
 
 // A line that was moved to the primary of another epoch may be dealt with there before the one that
-// it was moved from is gone.
+// it was moved from is gone; in a conflict there are several.
 bool Checker::IsMergedSomewhere(const std::string& stream, uint64_t key) const {
   return std::ranges::any_of(trees_, [&](const auto& tree) {
-    if (!history_.WasPrimary(tree.first, stream)) return false;
+    const StreamSpec* const spec = history_.Find(stream);
+    const bool is_primary = spec != nullptr && spec->Primary() == tree.first;
+    const bool counts =
+        is_primary || (history_.InConflict() && history_.WasPrimary(tree.first, stream));
+    if (!counts) return false;
     const auto seen = seen_.find({tree.first, View::kMerged, stream});
     return seen != seen_.end() && seen->second.messages.contains(key);
   });

@@ -148,15 +148,16 @@ std::string TallyLine(const Tally& tally, const Took& took) {
         fmt::format("{}{} {}", i == 0 ? "" : ", ", tally.sizes[i], SizeName(static_cast<Size>(i)));
   }
   const auto calls = static_cast<double>(tally.seam_calls);
+  const uint64_t fewest = tally.seeds > tally.failed ? tally.fewest_calls : 0;
   return fmt::format(
       "{} seeds, {} failed; {} seam calls ({:.0f} a second, {:.0f} in a second of one core), {} "
       "faults, {} deaths, {} messages, {} h simulated; {}, {} seam calls at least; {} failovers, "
       "{} "
       "unplanned, {} failbacks, {} aborted, {} conflicts settled\n",
       tally.seeds, tally.failed, tally.seam_calls, calls / took.seconds, calls / took.core_seconds,
-      tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600, sizes,
-      tally.fewest_calls, tally.failovers.planned, tally.failovers.unplanned,
-      tally.failovers.failback, tally.failovers.aborted, tally.failovers.conflicts);
+      tally.faults, tally.deaths, tally.messages, tally.simulated_s / 3600, sizes, fewest,
+      tally.failovers.planned, tally.failovers.unplanned, tally.failovers.failback,
+      tally.failovers.aborted, tally.failovers.conflicts);
 }
 
 std::string CoverageTable(const Coverage& coverage) {

@@ -9,13 +9,29 @@
 
 namespace databus {
 
+namespace {
+
+constexpr int kTriesMax = 3;
+
+// A worker that starts sweeps what was staged, ours too: then it is staged once more.
+Status Place(Storage& storage, const std::string& staged, const SmallFile& file) {
+  Status placed;
+  for (int i = 0; i < kTriesMax; ++i) {
+    DATABUS_RETURN_IF_ERROR(storage.WriteFile(staged, file.content));
+    placed = storage.Rename(staged, file.path);
+    if (placed.code() != Code::kNotFound) break;
+  }
+  return placed;
+}
+
+}  // namespace
+
 // Without its staged file a rename that is still on its way does nothing: so that goes before we
 // look.
 Status CreateOnce(Storage& storage, Random& random, const SmallFile& file) {
   DATABUS_RETURN_IF_ERROR(EnsureDir(storage, std::string(paths::Parent(file.path))));
   const std::string staged = paths::OnceStaging(random.Hex(16));
-  Status created = storage.WriteFile(staged, file.content);
-  if (created.ok()) created = storage.Rename(staged, file.path);
+  const Status created = Place(storage, staged, file);
   if (created.ok()) return created;
   const Status swept = storage.Remove(staged);  // else a worker does, at its next start
   const auto there = storage.ReadFile(file.path);

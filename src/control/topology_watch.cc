@@ -65,7 +65,9 @@ bool TopologyWatch::Ask(const std::string& cluster, const std::string& id) {
   const std::vector<Tip> tips = Tips();
   Choose(tips);
   Obey(tips);
-  return !site->second.looked.unknown();
+  // Nor is an epoch absent from a tree that went away meanwhile (P1).
+  const bool told = site->second.looked.ok() || site->second.looked.code() == Code::kCorrupt;
+  return told && CheckClusterId(*site->second.storage, id).ok();
 }
 
 // The clusters that the epoch obeyed names, or those we began with.

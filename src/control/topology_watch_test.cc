@@ -256,6 +256,26 @@ TEST_F(World, ADamagedEpochIsNamedAndTheOneOfTheOtherClusterIsObeyed) {
   EXPECT_NE(process->away().at("dc2").find("9.xml: no checksum"), std::string::npos);
 }
 
+// "Told" means that the newest epoch there is known: nothing is delivered before (P31).
+TEST_F(World, ATreeThatRefusesOrGoesAwayWhileItIsAskedHasNotTold) {
+  Store(dc1_, first_);
+  Store(dc1_, After(first_, "drain"));
+  const std::string id = ReadClusterId(dc1_)->id;
+  EXPECT_TRUE(Process()->Ask("dc1", id));
+  dc1_plan_.Add({.verb = Verb::kListNames,
+                 .path_part = paths::TopologyRoot(),
+                 .times = FaultRule::kAlways,
+                 .fault = Fault::Refused(Code::kRefused)});
+  EXPECT_FALSE(Process()->Ask("dc1", id));
+  dc1_plan_.Clear();
+  bool gone = false;
+  dc1_plan_.SetCallback([&](const Call& call) {
+    gone = gone || call.verb == Verb::kListNames;
+    return gone ? Fault::Refused(Code::kNotFound) : Fault{};
+  });
+  EXPECT_FALSE(Process()->Ask("dc1", id));
+}
+
 TEST_F(World, AnotherDiskInThePlaceOfATreeIsNotBelieved) {
   StoredTopology knows = first_.stored.Next("apply");
   knows.cluster_ids["dc2"] = "another id";
@@ -299,6 +319,19 @@ TEST_F(World, OfTwoWhoBeginAnEpochAtOnceOneStoresNothing) {
   EXPECT_NE(begun_by_one.ok(), begun_by_other.ok());
   EXPECT_EQ((begun_by_one.ok() ? begun_by_other : begun_by_one).code(), Code::kExists);
   EXPECT_EQ(ReadEpoch(dc1_, 2)->digest, ReadEpoch(dc2_, 2)->digest);
+}
+
+// A worker that starts sweeps what others have staged.
+TEST_F(World, WhatIsSweptBeforeItIsPlacedIsStagedOnceMore) {
+  FaultStorage tree(dc1_, dc1_plan_);
+  dc1_plan_.SetCallback([&, swept = false](const Call& call) mutable {
+    if (call.verb == Verb::kRename && !std::exchange(swept, true)) {
+      EXPECT_TRUE(dc1_.Remove(call.path).ok());
+    }
+    return Fault{};
+  });
+  EXPECT_TRUE(StoreEpoch(tree, *random_, first_).ok());
+  EXPECT_EQ(*NewestEpoch(dc1_), first_.stored.epoch);
 }
 
 TEST_F(World, KilledAtAnyCallAnEpochIsStoredWholeOrNotAtAll) {

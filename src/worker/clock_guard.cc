@@ -25,6 +25,7 @@ void ClockGuard::Compare(WallTime before, WallTime modified) {
   if (modified < before) apart = before - modified;
   if (modified > after) apart = after - modified;
   MutexLock lock(mutex_);
+  belief_.compared = clock_.Boot();
   against_cluster_ =
       Far(apart) ? Status(Code::kRefused,
                           fmt::format("this machine's clock is {} s {} the cluster's; nothing is "
@@ -41,7 +42,7 @@ Milliseconds ClockGuard::Offset() const {
 WallTime ClockGuard::Wall() const {
   if (Planted(Bug::kClockNotCompared)) return clock_.Wall();
   MutexLock lock(mutex_);
-  return WallTime(offset_ + SinceBoot(clock_));
+  return WallTime(belief_.offset + SinceBoot(clock_));
 }
 
 Status ClockGuard::Check() {
@@ -49,26 +50,27 @@ Status ClockGuard::Check() {
   const BootTime boot = clock_.Boot();
   const Milliseconds offset = Offset();
   MutexLock lock(mutex_);
-  if (!Far(offset - offset_)) {
-    offset_ = offset;
-    stepped_to_.reset();
+  if (!Far(offset - belief_.offset)) {
+    belief_.offset = offset;
+    belief_.stepped_to.reset();
     return against_cluster_;
   }
-  if (!stepped_to_ || Far(offset - *stepped_to_)) {
-    stepped_to_ = offset;
-    stepped_at_ = boot;
+  if (!belief_.stepped_to || Far(offset - *belief_.stepped_to)) {
+    belief_.stepped_to = offset;
+    belief_.stepped_at = boot;
   }
-  if (boot - stepped_at_ >= kConfirmation) {
+  const bool was_compared = belief_.compared && *belief_.compared >= belief_.stepped_at;
+  if (boot - belief_.stepped_at >= kConfirmation && was_compared) {
     if (!against_cluster_.ok()) return against_cluster_;
-    offset_ = offset;
-    stepped_to_.reset();
+    belief_.offset = offset;
+    belief_.stepped_to.reset();
     return Status::Ok();
   }
   return {
       Code::kRefused,
       fmt::format("the clock stepped by {} s; nothing is published until it has gone on steadily "
                   "for {} minutes, or the worker is restarted",
-                  Seconds(offset - offset_), kConfirmation.count())};
+                  Seconds(offset - belief_.offset), kConfirmation.count())};
 }
 
 }  // namespace databus

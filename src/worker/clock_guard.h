@@ -17,11 +17,25 @@ class ClockGuard final : public Clock {
  public:
   // More than this apart from the cluster's clock, or in one step: not believed.
   static constexpr std::chrono::minutes kTolerance{2};
-  // A step is believed when the clock has gone on steadily for so long after it.
+  // A step is believed when the clock has gone on steadily for so long after it, and was compared
+  // with the cluster's since.
   static constexpr std::chrono::minutes kConfirmation{5};
 
-  // From now on a step of the clock is seen.
-  explicit ClockGuard(const Clock& clock) : clock_(clock), offset_(Offset()) {}
+  // What is believed, and since when something else is seen. To be handed over: a step that is not
+  // believed yet is not because the services of another topology begin.
+  struct Belief {
+    Milliseconds offset{};  // wall clock minus boot clock: constant but for steps
+    std::optional<Milliseconds> stepped_to{};
+    BootTime stepped_at{};
+    std::optional<BootTime> compared{};  // with the cluster's clock, the last time
+  };
+  // From now on a step of the clock is seen; or since that was learnt.
+  explicit ClockGuard(const Clock& clock, const std::optional<Belief>& learnt = {})
+      : clock_(clock), belief_(learnt.value_or(Belief{.offset = Offset()})) {}
+  Belief belief() const {
+    MutexLock lock(mutex_);
+    return belief_;
+  }
 
   // `modified`: the cluster's own time of something written between `before` and now.
   void Compare(WallTime before, WallTime modified);
@@ -32,15 +46,12 @@ class ClockGuard final : public Clock {
   BootTime Boot() const override { return clock_.Boot(); }
 
  private:
-  // Wall clock minus boot clock: constant but for steps.
   Milliseconds Offset() const;
 
   const Clock& clock_;
   mutable Mutex mutex_;
   Status against_cluster_;
-  Milliseconds offset_;  // that is believed
-  std::optional<Milliseconds> stepped_to_;
-  BootTime stepped_at_;
+  Belief belief_;
 };
 
 }  // namespace databus

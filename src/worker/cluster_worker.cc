@@ -132,7 +132,7 @@ ClusterWorker::ClusterWorker(Options options, std::optional<LearntOfCluster> lea
       majority_(options_.obeyed, options_.cluster, options_.clusters, options_.clock),
       rules_(options_.topology(), options_.cluster, majority_),
       problems_(options_.clock, "worker", ShowTopic::kYes),
-      guard_(options_.clock),
+      guard_(options_.clock, learnt ? std::optional(learnt->clock) : std::nullopt),
       learnt_(std::move(learnt)) {
   if (learnt_) {
     last_beat_ = learnt_->last_beat;
@@ -458,7 +458,8 @@ std::optional<LearntOfCluster> ClusterWorker::HandOver() {
                          services_->local_purged,
                          services_->merged_purged,
                          last_beat_,
-                         stats_.Hops()};
+                         stats_.Hops(),
+                         guard_.belief()};
 }
 
 void ClusterWorker::Finish() {

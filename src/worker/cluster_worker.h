@@ -52,6 +52,7 @@ struct LearntOfCluster {
   std::optional<BootTime> merged_purged;
   std::string last_beat;  // the heartbeat's path
   RunStats::Totals hops;  // counters never go back in a process
+  ClockGuard::Belief clock;
 };
 using Learnt = std::map<std::string, LearntOfCluster>;  // by cluster
 

@@ -25,7 +25,7 @@ std::string PathOf(const paths::MinutePath& line) {
 MergeService::MergeService(Options options, Learnt learnt)
     : options_(std::move(options)),
       index_({options_.topology, options_.cluster, options_.writers.groups(), own_eras_,
-              options_.problems},
+              options_.eras, options_.problems},
              std::move(learnt.index)),
       salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
                 options_.eras, options_.problems, options_.stats, options_.writers.groups(),
@@ -212,7 +212,9 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
   DATABUS_ASSIGN_OR_RETURN(known, options_.eras.Of(writer));  // asked by others meanwhile
   Eras eras = *known;
   for (auto& [stream, era] : begun) eras.streams[stream] = std::move(era);
-  return options_.eras.Set(writer, std::move(eras));
+  DATABUS_RETURN_IF_ERROR(options_.eras.Set(writer, eras));
+  index_.Began(group, eras);
+  return Status::Ok();
 }
 
 // A minute may have been closed without a stream that waited then (P28), by whoever was the

@@ -38,8 +38,10 @@ Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   Known& known = known_[group];
   if (known.epoch == writer.staging().epoch()) return &known.index;
   if (Planted(Bug::kIndexNotRebuilt)) return &known.index;
-  // Files never leave the index: what it holds is true in every epoch, and only what was closed
-  // since, by whomever, and what is open now may be missing.
+  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, options_.eras.Of(writer));
+  if (known.eras != eras->streams) known = Known{.eras = eras->streams};
+  // Files never leave the index: what it holds is true in every epoch of the same eras, and only
+  // what was closed since, by whomever, and what is open now may be missing.
   DATABUS_RETURN_IF_ERROR(Extend(writer, group, known));
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
     if (!Planted(Bug::kIndexWithoutOpen)) known.index.AddAll(stream, open.open_files);

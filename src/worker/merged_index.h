@@ -27,6 +27,7 @@ class MergedIndex {
     std::string cluster;
     Group groups;
     const std::map<std::string, Era>& own;  // the streams that are published here
+    EraBook& eras;
     ProblemBoard& problems;
   };
   // Of one group.
@@ -35,6 +36,9 @@ class MergedIndex {
     enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
     // Every file of minutes that were closed by then is in it; later ones may be, too.
     std::optional<Minute> covered{};
+    // In which eras the streams were then. Who begins another one copies into minutes that are
+    // covered, and describes them.
+    std::map<std::string, Era> eras{};
     IdentityIndex index{};
   };
   using Learnt = std::map<Group, Known>;
@@ -51,12 +55,14 @@ class MergedIndex {
   void Covers(GroupWriter& writer, Group group) {
     known_[group].covered = writer.OwnLedger().closed;
   }
+  // This process has begun these eras with the group's index at hand.
+  void Began(Group group, const Eras& eras) { known_[group].eras = eras.streams; }
   // Somebody else has published there, or will.
   void Forget(Group group) { known_.erase(group); }
   // What was found so; whoever has described it takes it out.
   Unnamed& UnnamedOf(Group group) { return unnamed_[group]; }
-  // At the end: true in every later epoch, as files never leave a view but by age; whoever comes
-  // next only looks what is new.
+  // At the end: true in every later epoch of the same eras, as files never leave a view but by age;
+  // whoever comes next only looks what is new.
   Learnt TakeLearnt();
 
  private:

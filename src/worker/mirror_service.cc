@@ -81,6 +81,7 @@ void MirrorService::RunOnce() {
 }
 
 Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
+  ForgetOtherEpochs(writer, flow);
   const Divergence::Streams streams{flow.primary, flow.group, flow.source, flow.streams};
   std::set<std::string> waiting;
   for (int i = 0; i < kMinutesPerRunMax; ++i) {
@@ -125,6 +126,17 @@ Result<bool> MirrorService::MirrorMinute(GroupWriter& writer, const Flow& flow) 
   return true;
 }
 
+// Another holder may have closed minutes meanwhile, or this one did and was not told.
+void MirrorService::ForgetOtherEpochs(GroupWriter& writer, const Flow& flow) {
+  uint64_t& known = epochs_[{flow.primary, flow.group}];
+  if (known == writer.staging().epoch()) return;
+  known = writer.staging().epoch();
+  for (const std::string& stream : flow.streams) {
+    left_out_.erase(stream);
+    not_left_out_.erase(stream);
+  }
+}
+
 void MirrorService::NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest) {
   const Ledger& ledger = writer.CopyLedger(flow.primary);
   for (const std::string& stream : flow.streams) {
@@ -138,8 +150,9 @@ void MirrorService::NoteLeftOut(GroupWriter& writer, const Flow& flow, const Man
 Result<bool> MirrorService::WasLeftOut(MinuteContent& here, const std::string& stream,
                                        Minute newest) {
   if (left_out_.contains(stream)) return true;
-  if (!not_left_out_.insert(stream).second) return false;
+  if (not_left_out_.contains(stream)) return false;
   DATABUS_ASSIGN_OR_RETURN(const auto described, here.Described(stream, newest));
+  if (described) not_left_out_.insert(stream);
   return !described;
 }
 

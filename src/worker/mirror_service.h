@@ -61,6 +61,7 @@ class MirrorService {
   // Whether the stream was left out when its newest minute here was closed, as it waited at its
   // primary: then the primary has described that minute since, and may hold more.
   Result<bool> WasLeftOut(MinuteContent& here, const std::string& stream, Minute newest);
+  void ForgetOtherEpochs(GroupWriter& writer, const Flow& flow);
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
@@ -112,7 +113,9 @@ class MirrorService {
   std::map<std::string, BootTime> blocked_;   // by stream: until when
   std::map<std::string, Minute> doubted_at_;  // by stream: the minute before which it had a hole
   std::set<std::string> left_out_;            // streams whose newest minute was closed without them
-  std::set<std::string> not_left_out_;        // those of which that is known since the start
+  std::set<std::string> not_left_out_;        // those of which that is known in this epoch
+  std::map<std::pair<std::string, Group>, uint64_t>
+      epochs_;  // of the writers, by primary and group
   // Minutes here that lack what a line of the queue names, and were compared again.
   std::set<std::pair<std::string, Minute>> doubted_lines_;
   Divergence divergence_;

@@ -102,6 +102,19 @@ TEST_F(SwapTest, WhatWasCountedIsCountedOnUnderTheNextEpoch) {
   EXPECT_EQ(merged(), before + 1);
 }
 
+// P13: an epoch of the topology is no restart of the clock.
+TEST_F(SwapTest, AStepThatIsNotBelievedIsNotUnderTheNextEpoch) {
+  const Minute before = Minute::Of(site_.world.clock.Wall());
+  site_.world.clock.StepWall(std::chrono::hours(1));
+  site_.world.Deliver("dc1", "clicks", "c5");
+  site_.Step(3);
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("the clock stepped by 3600 s"));
+  site_.of("dc1").Obey(site_.world.topology);
+  site_.Step(2);
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("the clock stepped by 3600 s"));
+  EXPECT_LE(site_.world.Newest("dc1", "clicks"), before);
+}
+
 TEST_F(SwapTest, NothingIsPublishedIntoAMinuteUpToTheCut) {
   site_.Freeze("dc1");
   std::map<std::string, Minute> cuts;
