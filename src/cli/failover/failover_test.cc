@@ -475,6 +475,40 @@ TEST_F(FailoverCliTest, WhatAKilledRehearsalLeftGoesWithItsFailover) {
   }
 }
 
+// An epoch that removed it while its failover is open would be one of somebody else.
+TEST_F(FailoverCliTest, ARehearsalThatIsStoppedLeavesItsStreamToWhoEndsIt) {
+  int looks = 0;
+  uint64_t files = 0;
+  before_look = [&] {
+    const StoredTopology stored = At("dc1").stored;
+    if (stored.topology.FindStream(kScratchStream) == nullptr) return;
+    asleep = {"dc1/c1"};  // it obeys so far, and no further
+    if (!stored.modes.empty()) {
+      if (++looks == 5) tell_to_stop();
+      return;
+    }
+    std::string path = world_.PathIn(View::kMerged, kNow, "dc1", ++files);
+    for (size_t at = 0; (at = path.find("clicks", at)) != std::string::npos;) {
+      path.replace(at, 6, kScratchStream);
+      at += std::string_view(kScratchStream).size();
+    }
+    ASSERT_TRUE(world_.Put("dc1", path, world_.Sealed("dc1", files, "one\n")).ok());
+  };
+  const Ran stopped =
+      Run({"rehearse", "--from", "dc1", "--to", "dc2", "--yes", "--report", "/tmp"});
+  before_look = {};
+  EXPECT_EQ(stopped.code, 1);
+  EXPECT_THAT(stopped.err, AllOf(HasSubstr("stopped at step spool"),
+                                 HasSubstr("the scratch stream stays until 'databus failover "
+                                           "resume' or 'databus failover abort' has ended")));
+  EXPECT_NE(At("dc1").stored.topology.FindStream(kScratchStream), nullptr);
+  asleep.clear();
+  const Ran aborted = Run({"failover", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 0) << aborted.out << aborted.err;
+  EXPECT_THAT(aborted.err, HasSubstr("the scratch stream of the rehearsal is removed"));
+  EXPECT_EQ(At("dc1").stored.topology.FindStream(kScratchStream), nullptr);
+}
+
 TEST_F(FailoverCliTest, TheNextRehearsalBeginsWithNothingOfTheLast) {
   StoredTopology next = At("dc1").stored.Next("x");
   AddScratchStream(next, "dc2", "dc1");
