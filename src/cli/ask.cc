@@ -10,7 +10,10 @@ namespace databus {
 Answer Ask(Io& io, const std::string& question) {
   io.err << question << " [y/N] " << std::flush;
   std::string line;
-  std::getline(io.in, line);
+  if (!std::getline(io.in, line)) {  // no terminal, perhaps
+    io.err << "\ndatabus: nobody answers; --yes answers yes without being asked\n";
+    return Answer::kNo;
+  }
   const std::string_view answer = Trimmed(line);
   return answer == "y" || answer == "yes" || answer == "Y" ? Answer::kYes : Answer::kNo;
 }

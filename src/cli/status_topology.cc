@@ -55,7 +55,7 @@ std::string StoredText(const TopologyPicture& picture) {
 }
 
 std::string FailoverText(const failover::Journal& journal, WallTime now) {
-  return fmt::format("  UNDER WAY: {} {}, at step {} since {} ago; driven by {}\n",
+  return fmt::format("  UNDER WAY: {} {}, at step {} for {}; driven by {}\n",
                      failover::KindName(journal.kind), journal.id, failover::StepName(journal.step),
                      Ago(now, journal.step_since),
                      journal.driver.empty() ? "nobody" : journal.driver);

@@ -18,6 +18,10 @@ constexpr Milliseconds kDrift{5'000};
 
 using Depth = Scope::Mirrored::Depth;
 
+std::string DeliveriesUnderWay(uint64_t count) {
+  return count == 1 ? "1 delivery under way" : fmt::format("{} deliveries under way", count);
+}
+
 class Judge {
  public:
   Judge(const Journal& journal, const Observation& seen) : journal_(journal), seen_(seen) {}
@@ -53,8 +57,9 @@ class Judge {
   // What keeps the rest from coming: told first, as it is what somebody has to do something about.
   template <typename... Args>
   void Obstacle(fmt::format_string<Args...> format, Args&&... args) {
-    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
-                       fmt::format(format, std::forward<Args>(args)...));
+    std::string text = fmt::format(format, std::forward<Args>(args)...);
+    if (std::ranges::count(gate_.waits, text) > 0) return;
+    gate_.waits.insert(gate_.waits.begin() + obstacles_++, std::move(text));
     ++gate_.outstanding;
   }
   bool IsGivenUp(const std::string& cluster, const std::string& collector = "") const {
@@ -160,7 +165,7 @@ class Judge {
       }
       const uint64_t intents = IntentsOf(collector);
       if (intents > 0) {
-        Wait(intents, "collector {} has {} deliveries under way", collector.Label(), intents);
+        Wait(intents, "collector {} has {}", collector.Label(), DeliveriesUnderWay(intents));
       }
     });
     for (const SeenCollector& collector : seen_.collectors) StoppedInDelivery(collector);
@@ -186,10 +191,8 @@ class Judge {
     if (IsGivenUp(collector.cluster, collector.name)) return;
     const uint64_t intents = IntentsOf(collector);
     if (intents == 0) return;
-    Wait(intents,
-         "collector {} is stopped, with {} deliveries under way: start it, or go on without it "
-         "(--without {})",
-         collector.Label(), intents, collector.Label());
+    Wait(intents, "collector {} is stopped, with {}: start it, or go on without it (--without {})",
+         collector.Label(), DeliveriesUnderWay(intents), collector.Label());
   }
 
   void Drain() {
@@ -215,10 +218,11 @@ class Judge {
       if (destination == Change().from || IsSiteThatGoes(cluster)) lines += count;
     }
     if (delivered + underway.in_commit > 0) {
-      Wait(delivered + underway.in_commit, "{} has {} files of {} to publish", cluster,
-           delivered + underway.in_commit, stream);
+      Wait(delivered + underway.in_commit, "{} has {} of {} to publish", cluster,
+           Counted(delivered + underway.in_commit, "file"), stream);
     }
-    if (lines > 0) Wait(lines, "{} has {} files of {} to be merged", cluster, lines, stream);
+    if (lines > 0)
+      Wait(lines, "{} has {} of {} to be merged", cluster, Counted(lines, "file"), stream);
     if (cluster == Change().from && underway.merging > 0) {
       Wait(underway.merging, "{} is merging {}", cluster, stream);
     }
@@ -261,8 +265,8 @@ class Judge {
       if (change == nullptr || !change->Moves()) continue;
       for (const auto& [mirror, lines] : underway.to_mirror) {
         if (!change->before.RoleOf(mirror) || IsGivenUp(mirror) || lines == 0) continue;
-        Wait(lines, "{} has {} lines of {} in the queue of mirror {}", Change().from, lines, stream,
-             mirror);
+        Wait(lines, "{} has {} of {} in the queue of mirror {}", Change().from,
+             Counted(lines, "line"), stream, mirror);
       }
     }
   }
@@ -419,6 +423,10 @@ std::string ReturnOfTheLost(const Journal& journal, const Observation& seen) {
                       from, journal.change.to);
   }
   return text + "; what it alone has is merged late, and 'databus failover status' accounts for it";
+}
+
+std::string Counted(uint64_t number, std::string_view noun) {
+  return fmt::format("{} {}{}", number, noun, number == 1 ? "" : "s");
 }
 
 Gate GateOf(const Journal& journal, const Observation& seen) { return Judge(journal, seen).Run(); }

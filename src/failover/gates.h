@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "failover/journal.h"
@@ -40,6 +41,9 @@ bool Obeys(uint64_t epoch, const std::string& digest, const StepEpoch& stored);
 // Collectors (as "cluster/name") and clusters that nobody waits for.
 bool IsWithout(const std::vector<std::string>& without, const std::string& cluster,
                const std::string& collector = "");
+
+// "1 file", "2 files"
+std::string Counted(uint64_t number, std::string_view noun);
 
 // Collectors of a cluster that never say anything: names in data/ without a heartbeat.
 std::vector<std::string> ForeignCollectors(const Observation& seen, const std::string& cluster);

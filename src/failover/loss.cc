@@ -127,8 +127,8 @@ std::string DescribeLoss(const LossLine& line) {
     case What::kSpool:
       if (line.collector.ends_with(kAllOthers)) {
         return fmt::format(
-            "collectors {}: what others keep in their spools is not known; they deliver it when "
-            "they run again",
+            "collectors {}: what any that is not named here keeps in its spool is not known; it "
+            "delivers that when it runs again",
             line.collector);
       }
       return fmt::format("collector {}: {} bytes in its spool{}, last heard of {}", line.collector,

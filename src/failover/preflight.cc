@@ -59,7 +59,9 @@ class Checks {
       if (Lost(cluster) || (!concerned && (Unplanned() || Without(cluster)))) return;
       if (cluster == plan_.change.from && plan_.kind == Kind::kPlanned) {
         Refuse(fmt::format("cluster {} does not answer: {}", cluster, tree.why_away),
-               "bring it back; or, if it is lost, 'databus failover plan --unplanned'");
+               fmt::format("bring it back; or, if it is lost, 'databus failover plan --unplanned "
+                           "--from {} --to {}'",
+                           plan_.change.from, plan_.change.to));
       } else if (concerned) {
         Refuse(fmt::format("cluster {} does not answer: {}", cluster, tree.why_away),
                "bring it back first");
@@ -375,8 +377,8 @@ class Checks {
         for (const auto& [destination, count] : underway.to_merge) lines += count;
       }
       if (lines > kBacklogLines) {
-        Warn(fmt::format("{} has {} files waiting to be merged: the drain takes longer", cluster,
-                         lines));
+        Warn(fmt::format("{} has {} waiting to be merged: the drain takes longer", cluster,
+                         Counted(lines, "file")));
       }
     }
   }

@@ -233,7 +233,7 @@ TEST(RunTest, WhatIsUnderWayIsWaitedForAndStopLeavesItOpen) {
     command.stop.Stop();
   };
   EXPECT_EQ(command.Drive(over).code(), Code::kStopped);
-  EXPECT_EQ(waits, "dc2 has 1 files of clicks to publish");
+  EXPECT_EQ(waits, "dc2 has 1 file of clicks to publish");
   Command later(world);
   EXPECT_NE(FindOpen(later.Journals()), nullptr);
   ASSERT_TRUE(world.trees["dc2"]->Remove(paths::DataFile("clicks", "c1", name.ToString())).ok());

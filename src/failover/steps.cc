@@ -192,6 +192,23 @@ std::string LeftInForce(const Journal& journal, const StoredTopology& stored) {
   return text;
 }
 
+// Who may take over from the cluster that took over, and is lost: rather the old primary than
+// another. Empty: nobody who answers has a mirror of all that has moved.
+std::string NextAfter(const Journal& journal, const Observation& seen) {
+  const std::vector<std::string> moving = journal.change.Moving();
+  const auto may = [&](const std::string& cluster) {
+    return cluster != journal.change.to && seen.TreeOf(cluster).Answers() &&
+           std::ranges::all_of(moving, [&](const std::string& name) {
+             const StreamSpec* const stream = seen.newest->stored.topology.FindStream(name);
+             return stream == nullptr || stream->RoleOf(cluster);
+           });
+  };
+  if (may(journal.change.from)) return journal.change.from;
+  const auto other =
+      std::ranges::find_if(seen.trees, [&](const auto& tree) { return may(tree.first); });
+  return other == seen.trees.end() ? "" : other->first;
+}
+
 Journal AbortedWithout(const Journal& journal, const Observation& seen, std::string why) {
   Journal next = At(journal, Step::kAborted, seen.now, "given up");
   next.report = {{"undone", false}, {"sentence", why}};
@@ -297,10 +314,9 @@ std::span<const Step> StepsOf(Kind kind) {
 
 std::optional<StepPlace> PlaceOf(const Journal& journal) {
   const auto has = [&](Step step) {  // the fence, where no stream waits when it is alone, is none
-    return step != Step::kFence || journal.step == step || journal.expected.contains(step) ||
-           journal.expected.empty();
+    return step != Step::kFence || journal.expected.contains(step) || journal.expected.empty();
   };
-  StepPlace place;
+  StepPlace place;  // of a fence that the plan has not there is none: it is passed at once
   bool found = false;
   for (const Step step : StepsOf(journal.kind)) {
     if (!has(step)) continue;
@@ -436,12 +452,15 @@ Result<Journal> Abort(const Journal& journal, const Observation& seen,
   // Nobody else can end it, and another failover is needed.
   if (CameFrom(*seen.newest, journal.EpochOf(Step::kSwap)->digest)) {
     next.token.clear();  // this end is not written yet
+    const std::string heir = NextAfter(journal, seen);
     return AbortedWithout(
         next, seen,
         fmt::format(
             "It is given up, and nothing is undone: {0} is the primary of {1}, and is lost. "
-            "'databus failover run --unplanned --from {0}' moves its business.",
-            to, fmt::join(journal.change.Moving(), ", ")));
+            "'databus failover plan --unplanned --from {0} --to {2}' shows what moving its "
+            "business "
+            "puts at risk.",
+            to, fmt::join(journal.change.Moving(), ", "), heir.empty() ? "CLUSTER" : heir));
   }
   return At(std::move(next), Step::kUndo, seen.now, "aborted");
 }

@@ -373,7 +373,7 @@ TEST(StepsTest, WhenTheTargetIsLostTheFailoverIsGivenUpByAnExplicitWord) {
     if (stored) {
       EXPECT_EQ(given_up->step, Step::kAborted);
       EXPECT_THAT(std::string(given_up->report["sentence"]),
-                  HasSubstr("failover run --unplanned --from dc2"));
+                  HasSubstr("failover plan --unplanned --from dc2 --to dc1"));
       continue;
     }
     machine.journal = *given_up;
@@ -475,9 +475,9 @@ std::vector<Obstacle> Obstacles() {
        [=](Observation& seen) { collector(seen, "dc2").modes.erase("views"); }},
       {Step::kSpool, "2 deliveries under way",
        [=](Observation& seen) { collector(seen, "dc2").backlog["clicks"].open_intents = 2; }},
-      {Step::kSpool, "1 deliveries under way",
+      {Step::kSpool, "1 delivery under way",
        [=](Observation& seen) { collector(seen, "dc1").open_intents = 1; }},
-      {Step::kSpool, "dc1/c1 is stopped, with 1 deliveries under way",
+      {Step::kSpool, "dc1/c1 is stopped, with 1 delivery under way",
        [=](Observation& seen) {
          collector(seen, "dc1").life = Life::kStopped;
          collector(seen, "dc1").open_intents = 1;
@@ -493,9 +493,9 @@ std::vector<Obstacle> Obstacles() {
        [](Observation& seen) { seen.trees["dc3"].why_away = "unmounted"; }},
       {Step::kDrain, "changed hands",
        [](Observation& seen) { seen.trees["dc2"].why_flow_unknown = "changed hands"; }},
-      {Step::kDrain, "dc2 has 1 files of clicks to publish",
+      {Step::kDrain, "dc2 has 1 file of clicks to publish",
        [](Observation& seen) { seen.trees["dc2"].flow["clicks"].data_files["c1"] = 1; }},
-      {Step::kDrain, "dc2 has 1 files of clicks to publish",
+      {Step::kDrain, "dc2 has 1 file of clicks to publish",
        [](Observation& seen) { seen.trees["dc2"].flow["clicks"].in_commit = 1; }},
       {Step::kDrain, "dc2 has 3 files of clicks to be merged",
        [](Observation& seen) { seen.trees["dc2"].flow["clicks"].to_merge["dc1"] = 3; }},

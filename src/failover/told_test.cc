@@ -155,9 +155,31 @@ TEST(ToldTest, AStepHasItsPlaceAmongThoseThatThePlanHas) {
   Story unplanned(Kind::kUnplanned);
   unplanned.GoTo(Step::kSwap);
   EXPECT_EQ(place(unplanned.journal), "2 of 4") << "no stream waits: there is no fence";
+  unplanned.journal.step = Step::kFence;
+  EXPECT_EQ(place(unplanned.journal), "none") << "it is passed at once";
   Story fenced(Kind::kUnplanned, BaseThatWaits());
   fenced.GoTo(Step::kFence);
   EXPECT_EQ(place(fenced.journal), "2 of 5");
+}
+
+TEST(ToldTest, OneOfAThingIsNotMany) {
+  EXPECT_EQ(Counted(1, "file"), "1 file");
+  EXPECT_EQ(Counted(0, "file"), "0 files");
+  Story story(Kind::kPlanned);
+  story.GoTo(Step::kDrain);
+  Observation seen = story.model.See();
+  seen.trees["dc1"].flow["clicks"].in_commit = 1;
+  EXPECT_THAT(NextAction(story.journal, seen).gate.waits,
+              Contains(HasSubstr("dc1 has 1 file of clicks to publish")));
+}
+
+TEST(ToldTest, WhoIsGivenUpAfterTheSwapIsReplacedByACommandThatIsWhole) {
+  Story story(Kind::kPlanned);
+  story.GoTo(Step::kDespool);
+  const auto given_up = Abort(story.journal, story.Without("dc2"), {"dc2"});
+  ASSERT_TRUE(given_up.ok());
+  EXPECT_THAT(std::string(given_up->report["sentence"]),
+              HasSubstr("'databus failover plan --unplanned --from dc2 --to dc1'"));
 }
 
 TEST(ToldTest, AClusterThatWasGivenUpAndIsBackIsToldWithWhatItObeys) {

@@ -11,6 +11,7 @@ namespace databus {
 namespace {
 
 using std::chrono::minutes;
+using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -289,6 +290,19 @@ TEST_F(QueueTest, WhatIsSaidOfALineForAnotherConsumerEndsWithIt) {
   NextScan();
   EXPECT_THAT(Entries("dc1", paths::Consumers("dc2")), IsEmpty());
   EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("does not merge")));
+}
+
+// It may come back: then its files are merged, as far as they are still there.
+TEST_F(QueueTest, ALineOfAStreamThatIsNotThereWaitsAndIsSaidToBeOfNone) {
+  const Minute minute = site_.world.Newest("dc1", "clicks");
+  std::string other = "removed";
+  while (GroupOf(other, 2) != GroupOf("clicks", 2)) other += "x";
+  Put(paths::Consumers("dc2"), paths::MinuteFile(View::kLocal, other, minute, "x.gz"));
+  site_.Step(2);
+  EXPECT_THAT(site_.Problems("dc2"), AllOf(HasSubstr("names files of " + other + ", which "),
+                                           HasSubstr(" does not have")));
+  NextScan();
+  EXPECT_THAT(Entries("dc1", paths::Consumers("dc2")), Not(IsEmpty()));
 }
 
 TEST_F(QueueTest, ALineOfAStreamThatIsNotMirroredIsDropped) {

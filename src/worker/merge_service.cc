@@ -354,9 +354,11 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
+  const std::string_view why = stream == nullptr ? "does not have" : "does not merge at ";
   strangers_[source].try_emplace(
-      line.stream, fmt::format("{}: {} names files of {}, which {} does not merge at {}", source,
-                               entry.path, line.stream, options_.topology.file, options_.cluster));
+      line.stream,
+      fmt::format("{}: {} names files of {}, which {} {}{}", source, entry.path, line.stream,
+                  options_.topology.file, why, stream == nullptr ? "" : options_.cluster));
   return false;
 }
 
@@ -365,7 +367,15 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
 void MergeService::TellStrangers() {
   for (const auto& [source, queue] : queues_) {
     std::vector<std::string> whats;
-    for (const auto& [stream, what] : strangers_[source]) whats.push_back(what);
+    std::vector<std::string> unknown;  // removed, perhaps
+    for (const auto& [stream, what] : strangers_[source]) {
+      (options_.topology.FindStream(stream) == nullptr ? unknown : whats).push_back(what);
+    }
+    options_.problems.RaiseEach(
+        fmt::format("{} merge from {} of streams that are not there", options_.cluster, source),
+        unknown,
+        "they wait until a topology has the stream (again); nobody merges one that was removed, "
+        "and its files go when their retention is over");
     options_.problems.RaiseEach(
         fmt::format("{} merge from {} of other streams", options_.cluster, source), whats,
         "they wait; the worker of that cluster puts them into the right queue when it obeys the "

@@ -36,8 +36,10 @@ std::string StoryName(DemoStory story) {
 std::string RenderStory(const DemoReport& report) {
   if (report.story.commands.empty()) return "";
   std::string text = "\n" + RenderFigures(FiguresOf(report.figures)) + "\n";
+  // After a planned one it may be from the old primary (docs/failover.md).
   for (const CommandFigures& command : report.story.commands) {
-    if (!command.first_visible) continue;
+    const bool by_the_new = command.measured.kind == failover::Kind::kUnplanned;
+    if (!by_the_new || !command.first_visible) continue;
     text += fmt::format("{}: something new in the merged stream of {} after {} s\n", command.name,
                         command.primary, Seconds(command.first_visible->count()));
   }

@@ -73,6 +73,11 @@ TEST(DemoReportTest, PeopleSeeEachFigureWithItsLimit) {
   EXPECT_THAT(text,
               AllOf(HasSubstr("figure"), HasSubstr("salvaged of what survives"),
                     HasSubstr("Nothing is lost and nothing is doubled."), Not(HasSubstr("NO"))));
+  EXPECT_THAT(text, HasSubstr("something new in the merged stream of dc2 after 2.5 s"));
+  DemoReport planned = Unplanned();
+  planned.story.commands.front().measured.kind = Kind::kPlanned;
+  EXPECT_THAT(RenderDemoReport(planned), Not(HasSubstr("something new")))
+      << "it may be from the old primary";
   DemoReport kills = Unplanned();
   kills.kind = DemoStory::kKills;
   kills.story.commands.clear();

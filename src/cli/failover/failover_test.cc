@@ -65,6 +65,13 @@ TEST_F(FailoverCliTest, ItGoesThroughAndComesBackAndEachCommandSaysSo) {
   ASSERT_EQ(back.code, 0) << back.err;
   EXPECT_EQ(Json::parse(back.out)["journal"]["kind"], "failback");
   EXPECT_EQ(Primary(), "dc1");
+  const std::string undone_by = Json::parse(back.out)["journal"]["id"];
+  EXPECT_THAT(Run({"failover", "status"}).out,
+              AllOf(HasSubstr("dc2 became the primary of clicks."), Not(HasSubstr("dc2 is the")),
+                    HasSubstr("It is undone by " + undone_by), HasSubstr("\n  " + undone_by),
+                    HasSubstr("Now dc1 is the primary of clicks.")));
+  EXPECT_EQ(StatusJson()["undone_by"], undone_by);
+  EXPECT_EQ(StatusJson()["primaries"]["clicks"], "dc1");
   EXPECT_EQ(Run({"failback", "run", "--to", "dc1", "--yes"}).code, 3) << "nothing is left to undo";
 }
 
@@ -74,6 +81,8 @@ TEST_F(FailoverCliTest, NothingIsDoneBeforeTheAnswerIsYes) {
     EXPECT_EQ(ran.code, 3) << answer;
     EXPECT_THAT(ran.err,
                 AllOf(HasSubstr("Run this failover? [y/N]"), HasSubstr("nothing was changed")));
+    const bool nobody = std::string_view(answer).empty();
+    EXPECT_EQ(ran.err.find("nobody answers; --yes answers yes") != std::string::npos, nobody);
   }
   EXPECT_EQ(Over({"--dry-run"}).code, 0);
   EXPECT_EQ(At("dc1").stored.epoch, 1U);
@@ -147,7 +156,22 @@ TEST_F(FailoverCliTest, WhoIsThePrimaryOfNothingHasNothingToMove) {
   const Ran ran = Plan("dc2", "dc1");
   EXPECT_EQ(ran.code, 3);
   EXPECT_THAT(ran.out, HasSubstr("nothing to do: dc2 is the primary of no stream"));
-  EXPECT_EQ(Run({"failback", "plan", "--to", "dc1"}).code, 3);
+  const Ran back = Run({"failback", "plan", "--to", "dc1"});
+  EXPECT_EQ(back.code, 3);
+  EXPECT_THAT(back.out, HasSubstr("failback to dc1, from topology epoch 1"));
+}
+
+// What is looked at is where the stored topology says.
+TEST_F(FailoverCliTest, AFileThatHasAnotherTreeIsToldOf) {
+  EXPECT_THAT(Plan("dc1", "dc2").out, Not(HasSubstr("the topology file has the tree")));
+  StoredTopology next = At("dc1").stored.Next("moved");
+  std::string& root = next.topology.clusters[1].root_dir;
+  const std::string cluster = next.topology.clusters[1].name;
+  root = "elsewhere";
+  Store(next);
+  const Ran ran = Plan("dc1", "dc2");
+  EXPECT_THAT(ran.out, AllOf(HasSubstr("warning: the topology file has the tree of " + cluster),
+                             HasSubstr("/elsewhere, which holds: mend the file")));
 }
 
 TEST_F(FailoverCliTest, AClusterThatDoesNotAnswerIsNamedWithTheWayOut) {
@@ -156,7 +180,7 @@ TEST_F(FailoverCliTest, AClusterThatDoesNotAnswerIsNamedWithTheWayOut) {
   Ran ran = Plan("dc1", "dc2");
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.out, AllOf(HasSubstr("refused: cluster dc1 does not answer"),
-                             HasSubstr("failover plan --unplanned")));
+                             HasSubstr("'databus failover plan --unplanned --from dc1 --to dc2'")));
   world_.trees["dc1"] = std::move(dc1);
   auto dc2 = std::move(world_.trees["dc2"]);
   world_.trees.erase("dc2");
@@ -211,10 +235,10 @@ TEST_F(FailoverCliTest, StoppedItCanBeSeenResumedAndAbortedByAnybody) {
   const Ran status = Run({"failover", "status"});
   EXPECT_EQ(status.code, 0);
   EXPECT_THAT(status.out,
-              AllOf(HasSubstr("step 2 of 8, spool since"), HasSubstr("(planned: about "),
+              AllOf(HasSubstr("step 2 of 8, spool for"), HasSubstr("(planned: about "),
                     HasSubstr("in all about "), HasSubstr("waits: collector dc1/c1"),
                     HasSubstr("nobody drives it: "),
-                    HasSubstr("'databus failover resume' goes on, 'databus failover abort'")));
+                    HasSubstr("'databus failover resume' goes on; 'databus failover abort'")));
   const Json json = StatusJson();
   EXPECT_EQ(json["ended"], false);
   EXPECT_EQ(json["may_abort"], true);
@@ -232,6 +256,13 @@ TEST_F(FailoverCliTest, StoppedItCanBeSeenResumedAndAbortedByAnybody) {
   EXPECT_THAT(aborted.err, HasSubstr("Aborting makes collectors deliver as before, and dc1"));
   EXPECT_THAT(aborted.out, HasSubstr("modes and publication are as they were before"));
   EXPECT_TRUE(At("dc1").stored.modes.empty());
+}
+
+TEST_F(FailoverCliTest, WhoIsStillAskedIsNotLeftOutAndTheWayThatIsToldIsWhole) {
+  ASSERT_EQ(RunUntilItIsStopped().code, 1);
+  const Ran refused = Run({"failover", "resume", "--without", "dc1"});
+  EXPECT_EQ(refused.code, 1);
+  EXPECT_THAT(refused.err, HasSubstr("'databus failover plan --unplanned --from dc1 --to dc2'"));
 }
 
 TEST_F(FailoverCliTest, ResumedWithoutASilentCollectorItGoesThrough) {
@@ -300,6 +331,24 @@ TEST_F(FailoverCliTest, ALossIsAcceptedByItsIdAloneAndAccountedForLater) {
   EXPECT_EQ(sum["lines"], plan["loss"]["lines"].size());
   EXPECT_EQ(sum["recovered"], sum["lines"]);
   EXPECT_EQ(sum["unnamed_files"], 0);
+
+  // What comes to dc1 after it has its business back is ordinary traffic.
+  world_.clock.Advance(std::chrono::minutes(1));
+  Obey();
+  const Ran back_again = Run({"failback", "run", "--to", "dc1", "--yes"});
+  ASSERT_EQ(back_again.code, 0) << back_again.out << back_again.err;
+  const auto local = [&] {
+    const Json now = StatusJson();
+    for (const Json& line : now["salvage"]) {
+      if (line["what"] == "local") return line;
+    }
+    return Json();
+  };
+  ASSERT_TRUE(world_.Publish("dc1", View::kLocal, kNow + 1, "dc1", 8).ok());
+  EXPECT_EQ(local()["missing_files"], 0) << local();
+  ASSERT_TRUE(world_.Publish("dc1", View::kLocal, kNow + (-1), "dc1", 9).ok());
+  EXPECT_EQ(local()["missing_files"], 1);
+  EXPECT_THAT(std::string(local()["why"]), HasSubstr("not merged at dc1 yet"));
 }
 
 // What a purge has moved into the trash is counted there; when that is gone, too, it is said.
@@ -413,11 +462,51 @@ TEST_F(FailoverCliTest, WhatAKilledRehearsalLeftGoesWithItsFailover) {
     if (end[0] == 'a') args.emplace_back("--yes");
     const Ran ended = Run(args);
     EXPECT_EQ(ended.code, 0) << end << ended.err;
+    EXPECT_THAT(ended.err, HasSubstr("the scratch stream of the rehearsal is removed by topology"));
+    const Ran status = Run({"failover", "status"});
+    EXPECT_EQ(status.code, 3) << "a rehearsal is shown to who names it";
+    EXPECT_THAT(status.err, AllOf(HasSubstr("there was no failover yet"), HasSubstr(journal.id),
+                                  HasSubstr(", a rehearsal")));
+    EXPECT_EQ(Run({"failover", "status", journal.id}).code, 0);
     const StoredTopology& left = At("dc2").stored;
     EXPECT_EQ(left.topology.FindStream(kScratchStream), nullptr) << end;
     EXPECT_TRUE(left.modes.empty()) << end;
     EXPECT_NE(left.topology.FindStream("clicks"), nullptr);
   }
+}
+
+// An epoch that removed it while its failover is open would be one of somebody else.
+TEST_F(FailoverCliTest, ARehearsalThatIsStoppedLeavesItsStreamToWhoEndsIt) {
+  int looks = 0;
+  uint64_t files = 0;
+  before_look = [&] {
+    const StoredTopology stored = At("dc1").stored;
+    if (stored.topology.FindStream(kScratchStream) == nullptr) return;
+    asleep = {"dc1/c1"};  // it obeys so far, and no further
+    if (!stored.modes.empty()) {
+      if (++looks == 5) tell_to_stop();
+      return;
+    }
+    std::string path = world_.PathIn(View::kMerged, kNow, "dc1", ++files);
+    for (size_t at = 0; (at = path.find("clicks", at)) != std::string::npos;) {
+      path.replace(at, 6, kScratchStream);
+      at += std::string_view(kScratchStream).size();
+    }
+    ASSERT_TRUE(world_.Put("dc1", path, world_.Sealed("dc1", files, "one\n")).ok());
+  };
+  const Ran stopped =
+      Run({"rehearse", "--from", "dc1", "--to", "dc2", "--yes", "--report", "/tmp"});
+  before_look = {};
+  EXPECT_EQ(stopped.code, 1);
+  EXPECT_THAT(stopped.err, AllOf(HasSubstr("stopped at step spool"),
+                                 HasSubstr("the scratch stream stays until 'databus failover "
+                                           "resume' or 'databus failover abort' has ended")));
+  EXPECT_NE(At("dc1").stored.topology.FindStream(kScratchStream), nullptr);
+  asleep.clear();
+  const Ran aborted = Run({"failover", "abort", "--yes"});
+  EXPECT_EQ(aborted.code, 0) << aborted.out << aborted.err;
+  EXPECT_THAT(aborted.err, HasSubstr("the scratch stream of the rehearsal is removed"));
+  EXPECT_EQ(At("dc1").stored.topology.FindStream(kScratchStream), nullptr);
 }
 
 TEST_F(FailoverCliTest, TheNextRehearsalBeginsWithNothingOfTheLast) {
@@ -532,9 +621,9 @@ TEST(FailoverRenderTest, AnOpenJournalTellsTenWaitsAndWhatToDo) {
   gate.outstanding = 700;
   gate.notes = {"n"};
   const std::string before = RenderJournal(journal, gate, {"this", "that"}, {});
-  EXPECT_THAT(before, AllOf(HasSubstr("step 8 of 9, despool since"), HasSubstr("700 outstanding"),
+  EXPECT_THAT(before, AllOf(HasSubstr("step 8 of 9, despool for"), HasSubstr("700 outstanding"),
                             HasSubstr("waits: w9\n"), HasSubstr("and for 2 more"),
-                            HasSubstr("note: n\n"), HasSubstr("next: this, that\n")));
+                            HasSubstr("note: n\n"), HasSubstr("next: this; that\n")));
   journal.epochs.push_back({Step::kSwap, 4, "d"});
   EXPECT_EQ(StateToJson(journal, gate, {})["may_abort"], false);
   EXPECT_EQ(StateToJson(journal, gate, {})["waits"].size(), 12U);

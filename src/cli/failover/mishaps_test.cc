@@ -161,7 +161,7 @@ TEST_F(ReturnTest, BeforeTheSwapItMayBeAbortedAndDoneAsAPlannedOne) {
   TakeOverEpoch("dc1", "dc2");
   const Ran status = Run({"failover", "status"});
   EXPECT_THAT(status.out,
-              AllOf(HasSubstr("step 2 of 5, fence since"), HasSubstr("note: cluster dc1 answers"),
+              AllOf(HasSubstr("step 2 of 5, fence for"), HasSubstr("note: cluster dc1 answers"),
                     HasSubstr("'databus failover abort' undoes it")));
   EXPECT_EQ(StatusJson()["notes"].size(), 1U);
   const Ran aborted = Run({"failover", "abort", "--yes"});
@@ -187,13 +187,14 @@ TEST_F(FailoverCliTest, WhenTheTargetDiesAfterTheSwapItIsGivenUpAndAnotherBegins
   const Ran status = Run({"failover", "status"});
   EXPECT_THAT(
       status.out,
-      AllOf(HasSubstr("step 6 of 8, swap since"), HasSubstr("waits: cluster dc2 does not answer"),
-            HasSubstr("next: 'databus failover resume' goes on, if dc2 is lost, 'databus "
+      AllOf(HasSubstr("step 6 of 8, swap for"), HasSubstr("waits: cluster dc2 does not answer"),
+            HasSubstr("next: 'databus failover resume' goes on; if dc2 is lost, 'databus "
                       "failover abort --without dc2' gives it up")));
   EXPECT_EQ(StatusJson()["next"].size(), 2U);
+  EXPECT_EQ(StatusJson()["waits"].size(), 1U) << "nothing is told twice";
   const Ran given_up = Run({"failover", "abort", "--without", "dc2", "--yes"});
   EXPECT_EQ(given_up.code, 1) << "nothing is undone";
-  EXPECT_THAT(given_up.out, HasSubstr("'databus failover run --unplanned --from dc2'"));
+  EXPECT_THAT(given_up.out, HasSubstr("'databus failover plan --unplanned --from dc2 --to dc1'"));
   world_.clock.Advance(std::chrono::seconds(1));
   const Ran over = Unplanned("dc2", "dc1");
   EXPECT_EQ(over.code, 0) << over.out << over.err;
@@ -220,7 +221,7 @@ TEST_F(FailoverCliTest, StatusSaysWhatTheComparisonAtTheEndWaitsFor) {
   before_look = {};
   EXPECT_THAT(stopped.err, HasSubstr("stopped at step verify"));
   EXPECT_THAT(Run({"failover", "status"}).out,
-              AllOf(HasSubstr("step 8 of 8, verify since"), HasSubstr("waits: "),
+              AllOf(HasSubstr("step 8 of 8, verify for"), HasSubstr("waits: "),
                     HasSubstr("is to be merged anew")));
   const Json json = StatusJson();
   EXPECT_EQ(json["step_number"], 8);

@@ -47,15 +47,26 @@ class Rehearsal {
   Exit Run() {
     if (const Status added = AddStream(); !added.ok()) return Report(io_, added);
     const Exit exit = OverAndBack();
-    const Status removed = RemoveScratchStream(session_.desk());
-    if (!removed.ok())
-      io_.err << "databus: the scratch stream stays: " << removed.message() << "\n";
+    if (!IsLeftOpen()) RemoveScratchStream(session_.desk(), io_.err);
     return exit == Exit::kDone ? Tell() : exit;
   }
 
  private:
   const std::string& From() const { return options_.failover.request.from; }
   const std::string& To() const { return options_.failover.request.to; }
+
+  // Whether it was stopped in the middle. The stream stays as long, or the epoch that removes it
+  // would be one that nobody may abort over.
+  bool IsLeftOpen() {
+    const auto journals = session_.Journals();
+    const failover::Journal* const open = journals.ok() ? failover::FindOpen(*journals) : nullptr;
+    if (open == nullptr || !IsRehearsal(*open)) return false;
+    io_.err << fmt::format(
+        "databus: the scratch stream stays until 'databus {0} resume' or 'databus {0} abort' has "
+        "ended {1}\n",
+        failover::CommandOf(open->kind), open->id);
+    return true;
+  }
 
   template <typename Condition>
   bool Eventually(Condition&& condition) {

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <map>
 
 #include "cli/table.h"
 #include "cluster/topology_diff.h"
@@ -80,7 +81,7 @@ std::string DescribeStep(const Journal& journal, const Gate& gate, WallTime now)
   if (const auto place = failover::PlaceOf(journal)) {
     text += fmt::format("{} of {}, ", place->number, place->of);
   }
-  text += fmt::format("{} since {}", StepName(journal.step), ToHuman(now - journal.step_since));
+  text += fmt::format("{} for {}", StepName(journal.step), ToHuman(now - journal.step_since));
   const auto expected = journal.expected.find(journal.step);
   if (expected != journal.expected.end()) {
     text += fmt::format(" (planned: {})", Expected(expected->second));
@@ -91,11 +92,28 @@ std::string DescribeStep(const Journal& journal, const Gate& gate, WallTime now)
   return text + "\n";
 }
 
+// Of the streams that it moved to where they are not any more; empty: there is none.
+std::string OtherPrimaries(const Journal& journal, const Aftermath& after) {
+  std::map<std::string, std::vector<std::string>> by_primary;
+  for (const auto& [stream, primary] : after.primaries) {
+    if (primary != journal.change.to) by_primary[primary].push_back(stream);
+  }
+  std::string text;
+  for (const auto& [primary, streams] : by_primary) {
+    const std::string names = fmt::format("{}", fmt::join(streams, ", "));
+    text += primary.empty() ? fmt::format("Now {} is not configured.\n", names)
+                            : fmt::format("Now {} is the primary of {}.\n", primary, names);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string RenderPlan(const Plan& plan) {
-  std::string text = fmt::format("{} {} -> {}, from topology epoch {}\n", KindName(plan.kind),
-                                 plan.change.from, plan.change.to, plan.base_epoch);
+  // Of a failback that is refused nobody may know from where.
+  std::string text = fmt::format("{} {}{}, from topology epoch {}\n", KindName(plan.kind),
+                                 plan.change.from.empty() ? "to " : plan.change.from + " -> ",
+                                 plan.change.to, plan.base_epoch);
   if (!plan.undoes.empty()) text += "undoes " + plan.undoes + "\n";
   if (!plan.change.streams.empty()) {
     Table streams({"STREAM", "PRIMARY", "SOURCES"});
@@ -177,7 +195,20 @@ std::string RenderProgress(const Journal& journal, const Gate& gate, WallTime no
   return line;
 }
 
-std::string RenderOutcome(const Journal& journal) {
+Aftermath AftermathOf(const Journal& was, const std::map<std::string, Journal>& all,
+                      const Topology& now) {
+  Aftermath after;
+  for (const auto& [id, other] : all) {
+    if (other.undoes == was.id && other.step == failover::Step::kDone) after.undone_by = id;
+  }
+  for (const std::string& name : was.change.Moving()) {
+    const StreamSpec* const stream = now.FindStream(name);
+    after.primaries[name] = stream == nullptr ? "" : stream->Primary();
+  }
+  return after;
+}
+
+std::string RenderOutcome(const Journal& journal, const Aftermath& after) {
   const bool tells = journal.report.is_object() && journal.report.contains("sentence") &&
                      journal.report["sentence"].is_string();
   const std::string sentence = tells ? journal.report["sentence"].get<std::string>() : "";
@@ -193,14 +224,17 @@ std::string RenderOutcome(const Journal& journal) {
   if (!journal.events.empty()) {
     text += " after " + ToHuman(journal.step_since - journal.started);
   }
-  text += fmt::format(": {} is the primary of {}.\n", journal.change.to,
-                      fmt::join(journal.change.Moving(), ", "));
+  const std::string others = OtherPrimaries(journal, after);
+  text += fmt::format(": {} {} the primary of {}.\n", journal.change.to,
+                      others.empty() ? "is" : "became", fmt::join(journal.change.Moving(), ", "));
   if (tells) text += sentence + "\n";
-  return text;
+  if (!after.undone_by.empty()) text += fmt::format("It is undone by {}.\n", after.undone_by);
+  return text + others;
 }
 
 std::string RenderJournal(const Journal& journal, const Gate& gate,
-                          const std::vector<std::string>& ways_on, WallTime now) {
+                          const std::vector<std::string>& ways_on, WallTime now,
+                          const Aftermath& after) {
   std::string text = fmt::format("{}: {} {} -> {}\n  streams: {}\n  begun {}, driven by {}\n",
                                  journal.id, KindName(journal.kind), journal.change.from,
                                  journal.change.to, fmt::join(journal.change.Moving(), ", "),
@@ -208,10 +242,10 @@ std::string RenderJournal(const Journal& journal, const Gate& gate,
   for (const failover::JournalEvent& event : journal.events) {
     text += fmt::format("  {}  {:<8} {}\n", ToIsoMs(event.at), StepName(event.step), event.text);
   }
-  if (journal.Ended()) return text + RenderOutcome(journal);
+  if (journal.Ended()) return text + RenderOutcome(journal, after);
   text += DescribeStep(journal, gate, now);
   text += RenderWaits(gate);
-  return text + fmt::format("  next: {}\n", fmt::join(ways_on, ", "));
+  return text + fmt::format("  next: {}\n", fmt::join(ways_on, "; "));
 }
 
 Json StateToJson(const Journal& journal, const Gate& gate, WallTime now) {

@@ -12,6 +12,8 @@
 #include "cli/table.h"
 #include "cli/verify_observe.h"
 #include "commit/cluster_id.h"
+#include "failover/journal_store.h"
+#include "failover/steps.h"
 #include "telemetry/iso_time.h"
 #include "worker/eras.h"
 
@@ -25,6 +27,21 @@ using State = SalvageLine::State;
 constexpr int64_t kLateMinutes = 60;
 // A local stream may be behind by so much, and collectors' clocks ahead.
 constexpr int64_t kSwapSlackMinutes = 3;
+
+// Since when the cluster that was lost may have been delivered to as ever, because it was given its
+// business back. A failback that makes collectors spool waits for all that came before to be
+// merged; and from then to its swap nothing is delivered.
+std::optional<Minute> GivenBack(const failover::Journal& lost, const TopologyDesk& desk) {
+  std::optional<Minute> first;
+  for (const auto& [id, other] : failover::JournalStore(desk).ReadAll().by_id) {
+    const bool after = other.kind == failover::Kind::kFailback && other.undoes == lost.id;
+    if (!after || !other.swapped) continue;
+    const Minute since =
+        Minute::Of(failover::WhenOver(other, failover::Step::kSpool).value_or(*other.swapped));
+    if (!first || since < *first) first = since;
+  }
+  return first;
+}
 
 constexpr std::array<std::pair<const char*, uint64_t LossFigures::*>, 7> kSums{{
     {"lines", &LossFigures::lines},
@@ -99,6 +116,7 @@ class Account {
         desk_(desk),
         seen_(seen),
         topology_(topology),
+        given_back_(GivenBack(journal, desk)),
         observer_(topology_, seams, Depth::kHeaders) {}
 
   SalvageLine Of(const LossLine& line) {
@@ -154,26 +172,26 @@ class Account {
       merged_in.emplace(file->identity, file->minute);
     }
     if (account.line.what == LossLine::What::kMinutes) {
-      OfMinutes(stream.name, names, account);
+      OfMinutes(stream, names, account);
     } else {
-      OfLocal(seen, merged_in, cut, account);
+      OfLocal(seen, stream.Primary(), merged_in, cut, account);
     }
   }
 
   // `merged`: the names of the files in the present primary's merged stream.
-  void OfMinutes(const std::string& stream, const std::set<std::string>& merged,
+  void OfMinutes(const StreamSpec& stream, const std::set<std::string>& merged,
                  SalvageLine& account) {
-    const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream);
+    const auto set_aside = SetAside(*desk_.Tree(journal_.change.from), stream.name);
     if (!set_aside.ok()) {
       account.why = set_aside.status().message();
       return;
     }
-    const auto cut = journal_.cuts.find(stream);
+    const auto cut = journal_.cuts.find(stream.name);
     const std::string era =
         cut != journal_.cuts.end() && cut->second ? cut->second->ToDashed() : "uncut";
     for (const SetAsideFile& file : *set_aside) {
       Count(file.done == SetAsideFile::Done::kYes || merged.contains(file.name), file.name,
-            account);
+            stream.Primary(), account);
       const bool named = !account.line.after || file.minute >= *account.line.after;
       if (!named && file.era == era) ++account.unnamed_files;
     }
@@ -185,8 +203,8 @@ class Account {
     }
   }
 
-  void OfLocal(const SeenStream& seen, const std::map<std::string, Minute>& merged_in, Minute cut,
-               SalvageLine& account) {
+  void OfLocal(const SeenStream& seen, const std::string& primary,
+               const std::map<std::string, Minute>& merged_in, Minute cut, SalvageLine& account) {
     const std::string& lost = journal_.change.from;
     const SeenView* const local = seen.Find(lost, View::kLocal);
     if (local == nullptr || !local->unreadable.empty()) {
@@ -197,7 +215,7 @@ class Account {
       if (IsLater(file->minute)) continue;
       const auto found = merged_in.find(file->identity);
       if (found != merged_in.end() && found->second <= cut) continue;  // mirrored in time
-      Count(found != merged_in.end(), file->name, account);
+      Count(found != merged_in.end(), file->name, primary, account);
     }
     const auto delivered = seen.delivered.find(lost);
     const bool lives = topology_.FindStream(seen.stream)->HasSource(lost);
@@ -217,16 +235,18 @@ class Account {
 
   // What came after the swap is no business of the statement.
   bool IsLater(Minute minute) const {
+    if (given_back_ && minute >= *given_back_) return true;
     return journal_.swapped && minute > Minute::Of(*journal_.swapped) + kSwapSlackMinutes;
   }
 
-  void Count(bool is_merged, const std::string& name, SalvageLine& account) const {
+  static void Count(bool is_merged, const std::string& name, const std::string& primary,
+                    SalvageLine& account) {
     if (is_merged) {
       ++account.recovered_files;
       return;
     }
     if (++account.missing_files == 1) {
-      account.why = fmt::format("not merged at {} yet, {} for one", journal_.change.to, name);
+      account.why = fmt::format("not merged at {} yet, {} for one", primary, name);
     }
   }
 
@@ -287,6 +307,7 @@ class Account {
   const TopologyDesk& desk_;
   const failover::Observation& seen_;
   const Topology& topology_;
+  const std::optional<Minute> given_back_;
   VerifyObserver observer_;
 };
 

@@ -1,6 +1,9 @@
 #include "cli/failover/scratch_stream.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <ostream>
 #include <utility>
 
 namespace databus {
@@ -35,11 +38,27 @@ void AddScratchStream(StoredTopology& next, const std::string& from, const std::
        .destinations = {{from, Role::kPrimary, kRetention}, {to, Role::kMirror, kRetention}}});
 }
 
-Status RemoveScratchStream(TopologyDesk& desk) {
+Result<std::optional<uint64_t>> RemoveScratchStream(TopologyDesk& desk) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk.Look().Newest());
   StoredTopology next = desk.Next(*newest, "rehearsal: stream removed");
-  if (!Erase(next)) return Status::Ok();
-  return desk.Store(TopologyEpoch::Of(std::move(next))).status();
+  if (!Erase(next)) return std::optional<uint64_t>();
+  const TopologyEpoch epoch = TopologyEpoch::Of(std::move(next));
+  DATABUS_RETURN_IF_ERROR(desk.Store(epoch).status());
+  return std::optional(epoch.stored.epoch);
+}
+
+bool RemoveScratchStream(TopologyDesk& desk, std::ostream& err) {
+  const auto removed = RemoveScratchStream(desk);
+  if (!removed.ok()) {
+    err << fmt::format("databus: the scratch stream of the rehearsal stays: {}\n",
+                       removed.status().message());
+  } else if (*removed) {
+    err << fmt::format(
+        "databus: the scratch stream of the rehearsal is removed by topology epoch "
+        "{}\n",
+        **removed);
+  }
+  return removed.ok();
 }
 
 }  // namespace databus

@@ -2,6 +2,9 @@
 // the next one, or whoever ends its failover, removes it.
 #pragma once
 
+#include <cstdint>
+#include <iosfwd>
+#include <optional>
 #include <string>
 
 #include "base/status.h"
@@ -19,7 +22,9 @@ bool IsRehearsal(const failover::Journal& journal);
 // With nothing left of an earlier rehearsal.
 void AddScratchStream(StoredTopology& next, const std::string& from, const std::string& to);
 
-// Stores an epoch without it, if there is one with it.
-Status RemoveScratchStream(TopologyDesk& desk);
+// Stores an epoch without it, if there is one with it; that epoch's number, or nothing.
+Result<std::optional<uint64_t>> RemoveScratchStream(TopologyDesk& desk);
+// The same, and says what came of it. False: it stays.
+bool RemoveScratchStream(TopologyDesk& desk, std::ostream& err);
 
 }  // namespace databus

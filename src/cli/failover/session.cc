@@ -4,7 +4,9 @@
 #include <fmt/ranges.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 
+#include "cli/failover/scratch_stream.h"
 #include "cli/installation.h"
 #include "failover/gates.h"
 #include "failover/run.h"
@@ -72,7 +74,8 @@ std::string CommandLineOf(Way way, std::string_view verb, const FailoverOptions&
 }
 
 FailoverSession::FailoverSession(const Topology& topology, Seams& seams)
-    : desk_({.random = seams.random,
+    : of_the_file_(topology.clusters),
+      desk_({.random = seams.random,
              .open =
                  [&seams](const ClusterSpec& cluster) {
                    return seams.open_storage(cluster.url, cluster.root_dir);
@@ -101,7 +104,23 @@ Result<failover::Plan> FailoverSession::MakePlan(const failover::Request& reques
   const failover::Scope scope = heads.empty()
                                     ? failover::Scope()
                                     : failover::ScopeOf(request, heads.front()->stored.topology);
-  return failover::MakePlan(request, observer_.Look(scope), journals);
+  failover::Plan plan = failover::MakePlan(request, observer_.Look(scope), journals);
+  WarnOfOtherTrees(plan);
+  return plan;
+}
+
+// Where the stored topology says something else, the file is not what is looked at.
+void FailoverSession::WarnOfOtherTrees(failover::Plan& plan) const {
+  const auto& heads = desk_.picture().heads;
+  if (heads.empty()) return;
+  for (const ClusterSpec& stored : heads.front()->stored.topology.clusters) {
+    const auto named = std::ranges::find(of_the_file_, stored.name, &ClusterSpec::name);
+    if (named == of_the_file_.end() || named->RootUrl() == stored.RootUrl()) continue;
+    plan.warnings.push_back(
+        fmt::format("the topology file has the tree of {} at {}, the stored topology at {}, which "
+                    "holds: mend the file (hdfsurl, rootdir)",
+                    stored.name, named->RootUrl(), stored.RootUrl()));
+  }
 }
 
 failover::Observation FailoverSession::Look(const Journal& journal) {
@@ -111,7 +130,8 @@ failover::Observation FailoverSession::Look(const Journal& journal) {
   return seen;
 }
 
-Result<Journal> FailoverSession::FindJournal(Way way, const std::string& id) {
+Result<Journal> FailoverSession::FindJournal(Way way, const std::string& id,
+                                             Rehearsals rehearsals) {
   DATABUS_ASSIGN_OR_RETURN(auto journals, Journals());
   const Journal* best = nullptr;
   for (const auto& [known, journal] : journals) {
@@ -119,6 +139,9 @@ Result<Journal> FailoverSession::FindJournal(Way way, const std::string& id) {
     // One that is open is meant, whatever it is called; of those that have ended, this kind.
     const bool meant = !journal.Ended() || back == (way == Way::kBack);
     if (id.empty() ? !meant : known != id) continue;
+    if (id.empty() && journal.Ended() && rehearsals == Rehearsals::kNamed && IsRehearsal(journal)) {
+      continue;
+    }
     const bool better = best == nullptr || (best->Ended() && !journal.Ended()) ||
                         (best->Ended() == journal.Ended() && journal.started > best->started);
     if (better) best = &journal;

@@ -21,6 +21,9 @@ namespace databus {
 enum class Way : uint8_t { kOver, kBack };
 std::string_view WayName(Way way);  // failover, failback
 
+// Whether a rehearsal that has ended is found by who names no id.
+enum class Rehearsals : uint8_t { kToo, kNamed };
+
 struct FailoverOptions {
   std::string topology_file;
   failover::Request request;
@@ -55,12 +58,15 @@ class FailoverSession {
   Result<failover::Plan> MakePlan(const failover::Request& request);
   // Looks at what the journal's present step waits for, other journals included.
   failover::Observation Look(const failover::Journal& journal);
-  // The journal with this id; or the open one of this way, or the last. kNotFound: there is none.
-  Result<failover::Journal> FindJournal(Way way, const std::string& id);
+  // The journal with this id; or the open one, or the last of this way. kNotFound: there is none.
+  Result<failover::Journal> FindJournal(Way way, const std::string& id,
+                                        Rehearsals rehearsals = Rehearsals::kToo);
 
  private:
   FailoverSession(const Topology& topology, Seams& seams);
+  void WarnOfOtherTrees(failover::Plan& plan) const;
 
+  const std::vector<ClusterSpec> of_the_file_;
   TopologyDesk desk_;
   failover::JournalStore store_;
   failover::Observer observer_;

@@ -2,14 +2,18 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <ostream>
+#include <ranges>
 #include <utility>
 
 #include "cli/failover/commands.h"
 #include "cli/failover/render.h"
 #include "cli/failover/salvage_report.h"
+#include "cli/failover/scratch_stream.h"
 #include "cli/failover/session.h"
 #include "cli/failover/verification.h"
 #include "cli/installation.h"
@@ -22,6 +26,8 @@ namespace {
 
 using failover::Action;
 using failover::Gate;
+
+constexpr size_t kOthersShown = 10;
 
 // What the comparison at the end waits for; it is made here as it is by who drives.
 Gate WaitsOfVerification(const failover::Journal& journal, FailoverSession& session, Seams& seams) {
@@ -76,15 +82,44 @@ nlohmann::ordered_json DriverToJson(const Driver& driver) {
   return json;
 }
 
+Aftermath AftermathNow(const failover::Journal& journal, FailoverSession& session) {
+  const auto all = session.Journals();
+  const auto newest = session.desk().picture().Newest();
+  if (!all.ok() || !newest.ok()) return {};
+  return AftermathOf(journal, *all, (*newest)->stored.topology);
+}
+
+// The ids by which the others are shown, the newest first.
+std::string RenderOthers(FailoverSession& session, const std::string& shown) {
+  const auto all = session.Journals();
+  if (!all.ok()) return "";
+  std::vector<const failover::Journal*> others;
+  for (const auto& [id, journal] : *all) {
+    if (id != shown) others.push_back(&journal);
+  }
+  if (others.empty()) return "";
+  std::ranges::sort(others, std::greater(), &failover::Journal::started);
+  std::string text = "others ('databus failover status ID' shows one):\n";
+  for (const failover::Journal* const other : others | std::views::take(kOthersShown)) {
+    text += fmt::format("  {}  {}{}\n", other->id, StepName(other->step),
+                        IsRehearsal(*other) ? ", a rehearsal" : "");
+  }
+  if (others.size() > kOthersShown) {
+    text += fmt::format("  and {} more\n", others.size() - kOthersShown);
+  }
+  return text;
+}
+
 Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
   const auto session = FailoverSession::Open(options.topology_file, seams);
   if (!session.ok()) return Report(io, session.status());
-  const auto journal = (*session)->FindJournal(way, options.journal_id);
+  const auto journal = (*session)->FindJournal(way, options.journal_id, Rehearsals::kNamed);
   if (journal.code() == Code::kNotFound) {
-    io.err << "databus: " << journal.status().message() << "\n";
+    io.err << "databus: " << journal.status().message() << "\n" << RenderOthers(**session, "");
     return Exit::kNothingToDo;
   }
   if (!journal.ok()) return Report(io, journal.status());
+  const Aftermath after = AftermathNow(*journal, **session);
   const failover::Observation seen = (*session)->Look(*journal);
   const Gate gate = GateNow(*journal, seen, **session, seams);
   const std::vector<std::string> ways_on = failover::WaysOn(*journal, seen);
@@ -95,13 +130,16 @@ Exit ShowStatus(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
     nlohmann::ordered_json json = StateToJson(*journal, gate, now);
     json["next"] = ways_on;
     json["driver"] = DriverToJson(driver);
+    json["undone_by"] = after.undone_by;
+    json["primaries"] = after.primaries;
     json["salvage"] = SalvageToJson(salvage);
     json["salvage_sum"] = SumToJson(SumOf(salvage));
     io.out << json.dump(1, ' ', true, nlohmann::json::error_handler_t::replace) << "\n";
   } else {
-    io.out << RenderJournal(*journal, gate, ways_on, now);
+    io.out << RenderJournal(*journal, gate, ways_on, now, after);
     if (!journal->Ended()) io.out << RenderDriver(*journal, driver, now);
     if (!salvage.empty()) io.out << RenderSalvage(salvage);
+    io.out << RenderOthers(**session, journal->id);
   }
   return Exit::kDone;
 }
@@ -110,7 +148,8 @@ template <Way kWay>
 CommandBody Define(CLI::App& app) {
   auto options = std::make_shared<FailoverOptions>();
   AddTopologyOption(app, options->topology_file);
-  app.add_option("ID", options->journal_id, "Which one (default: the open one, or the last)");
+  app.add_option("ID", options->journal_id,
+                 "Which one (default: the open one, or the last that was no rehearsal)");
   app.add_flag("--json", options->json, "Print JSON");
   return [options](Io& io, Seams& seams) { return ShowStatus(kWay, *options, io, seams); };
 }

@@ -33,11 +33,7 @@ Exit DriveOn(FailoverSession& session, const Journal& journal, const FailoverOpt
   if (!IsRehearsal(journal)) return exit;
   const auto ended = session.FindJournal(Way::kOver, journal.id);
   if (!ended.ok() || !ended->Ended()) return exit;
-  const Status removed = RemoveScratchStream(session.desk());
-  if (removed.ok()) return exit;
-  io.err << fmt::format("databus: the scratch stream of the rehearsal stays: {}\n",
-                        removed.message());
-  return Exit::kFailed;
+  return RemoveScratchStream(session.desk(), io.err) ? exit : Exit::kFailed;
 }
 
 // It notices, and stops; whoever watches it should know why.
@@ -71,8 +67,9 @@ Exit Resume(Way way, const FailoverOptions& options, Io& io, Seams& seams) {
       return Report(io, {Code::kRefused,
                          fmt::format("--without {0}: {1} still waits for what {0} has to give. If "
                                      "it is lost: 'databus {2} abort', then 'databus failover plan "
-                                     "--unplanned'",
-                                     name, journal->id, WayName(way))});
+                                     "--unplanned --from {0} --to {3}'",
+                                     name, journal->id, failover::CommandOf(journal->kind),
+                                     journal->change.to)});
     }
     journal->without.push_back(name);
     journal->Note(seams.clock.Wall(), "goes on without " + name);
