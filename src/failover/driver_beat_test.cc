@@ -58,6 +58,29 @@ TEST_F(DriverBeatTest, WhatItWaitsForIsSaidAndNotInEveryLook) {
   EXPECT_EQ(LastBeat(desk_, journal_)->waiting_on, "another one");
 }
 
+// One cluster was away when it spoke last.
+TEST_F(DriverBeatTest, TheLatestWordCountsWhereverItIs) {
+  for (const char* away : {"dc3", "dc1"}) {
+    SCOPED_TRACE(away);
+    beat_.Say(journal_, "the first");
+    clock_.Advance(seconds(6));
+    plan_.Add({.store_part = away, .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
+    desk_.Look();
+    beat_.Say(journal_, "the last");
+    plan_.Clear();
+    desk_.Look();
+    EXPECT_EQ(LastBeat(desk_, journal_)->waiting_on, "the last");
+    clock_.Advance(seconds(6));
+  }
+}
+
+// Its clock may be ahead of ours.
+TEST_F(DriverBeatTest, AWordOfTheFarFutureIsNoSignOfLife) {
+  beat_.Say(journal_, "");
+  EXPECT_TRUE(Lives(clock_.Wall() - seconds(10)));
+  EXPECT_FALSE(Lives(clock_.Wall() - seconds(60)));
+}
+
 TEST_F(DriverBeatTest, OneClusterThatHearsItIsEnough) {
   plan_.Add({.store_part = "dc1", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
   desk_.Look();

@@ -139,6 +139,37 @@ TEST(ToldTest, WhoUndoesIsNotToldToUndo) {
   EXPECT_THAT(WaysOn(story.journal, story.Without("dc2")), SizeIs(1));
 }
 
+TEST(ToldTest, WhoseSwapIsLostMayUndo) {
+  Story story(Kind::kPlanned);
+  story.GoTo(Step::kMirror);
+  story.Do(NextAction(story.journal, story.model.See()));
+  ASSERT_EQ(story.journal.step, Step::kSwap);
+  const Action store = NextAction(story.journal, story.model.See());
+  ASSERT_EQ(store.what, What::kStore);
+  story.journal = store.journal;  // it is journaled, and somebody else stores first
+  EXPECT_THAT(WaysOn(story.journal, story.model.See()), SizeIs(1)) << "nobody is sure yet";
+  story.model.Store(TopologyEpoch::Of(story.model.See().newest->stored.Next("somebody")));
+  EXPECT_THAT(WaysOn(story.journal, story.model.See()),
+              Contains("'databus failover abort' undoes it"));
+  EXPECT_TRUE(Abort(story.journal, story.model.See(), {}).ok()) << "and it does";
+}
+
+TEST(ToldTest, TheTimeLeftIsOfThePresentStepAndOfThoseAfterIt) {
+  using std::chrono::seconds;
+  Journal journal;
+  journal.kind = Kind::kPlanned;
+  journal.step = Step::kDrain;
+  const WallTime since = journal.step_since = WallTime(seconds(1'000'000));
+  EXPECT_EQ(TimeLeft(journal, since), std::nullopt) << "of an earlier version";
+  journal.expected = {
+      {Step::kSpool, seconds(5)}, {Step::kDrain, seconds(10)}, {Step::kMirror, seconds(4)}};
+  EXPECT_EQ(TimeLeft(journal, since), seconds(14));
+  EXPECT_EQ(TimeLeft(journal, since + seconds(3)), seconds(11));
+  EXPECT_EQ(TimeLeft(journal, since + seconds(60)), seconds(4)) << "late, and not before its time";
+  journal.step = Step::kUndo;
+  EXPECT_EQ(TimeLeft(journal, since), std::nullopt);
+}
+
 TEST(ToldTest, AStepHasItsPlaceAmongThoseThatThePlanHas) {
   const auto place = [](const Journal& journal) {
     const auto found = PlaceOf(journal);

@@ -236,7 +236,7 @@ TEST_F(SteeredTest, WhatItObeyedIsKnownAtAStartWithoutAnyTree) {
 TEST_F(SteeredTest, NothingIsDeliveredBeforeItsOwnTreeSaysWhichTopologyIsTheNewest) {
   EXPECT_EQ(Log("one"), "ok");
   world_.a.Kill();
-  world_.Steer({kSpoolAll}, kBoth);
+  world_.Steer({kSpoolAll}, {"dc1"});  // and nobody else tells it
   world_.a.on_call = [](const Call& call) {
     const bool asks = call.verb == Verb::kListNames && call.path == paths::TopologyRoot();
     return asks && call.store.ends_with("dc1") ? Fault::RequestLost() : Fault{};
