@@ -29,7 +29,7 @@ struct Problem {
 
 struct Heartbeat {
   std::string process;  // the name of its file, without ".json"
-  std::string kind;     // collector, worker
+  std::string kind;     // collector, worker; failover: who drives one (failover/driver_beat.h)
   std::string host;
   int64_t pid = 0;
   std::string cluster;
