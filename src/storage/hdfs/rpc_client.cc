@@ -171,7 +171,7 @@ Status RpcClient::TryOnce(Attempts& attempts, std::span<RpcCall> calls) {
 Status RpcClient::AwayAMomentAgo() {
   if (!away_) return Status::Ok();
   MutexLock lock(away_mutex_);
-  return clock_.Boot() < tried_ + options_.patience.away ? why_away_ : Status::Ok();
+  return clock_.Boot() < tried_ + options_.patience.again ? why_away_ : Status::Ok();
 }
 
 void RpcClient::NoteAway(const Status& why) {

@@ -40,8 +40,10 @@ struct Patience {
   Milliseconds sent{60'000};
   // Whoever found nobody in that time has waited for all: until the cluster answers again a call
   // makes one try, and nothing is sent before the name node has answered a question within this
-  // time. Calls that come within this time after such a try are told what it was told.
+  // time.
   Milliseconds away{5'000};
+  // Calls that come within this time after such a try are told what it was told.
+  Milliseconds again{5'000};
   // For a file's blocks to be reported, when it is closed.
   Milliseconds close{60'000};
   // For a data node to take or give the next bytes. Above a slow disk's sync, and above the time

@@ -266,8 +266,11 @@ TEST_F(RpcClientTest, OfOneThatIsAwayNothingIsAskedButWhetherItIsBack) {
                  }});
   {
     ShiftedClock clock;
-    const Patience patience{
-        .answer = 50ms, .unsent = 3'600'000ms, .sent = 0ms, .away = std::chrono::hours(1)};
+    const Patience patience{.answer = 50ms,
+                            .unsent = 3'600'000ms,
+                            .sent = 0ms,
+                            .away = 50ms,
+                            .again = std::chrono::hours(1)};
     RpcClient client({{peer.endpoint()}, "root", patience, {}}, clock, *random_);
     EXPECT_EQ(client.Run(Question()).code(), Code::kUnavailable);
     EXPECT_TRUE(client.away());
