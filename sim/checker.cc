@@ -427,7 +427,6 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
   }
 }
 
-// A purge takes a whole hour out by one rename. A mirror's own copy is nobody's source.
 // P32: what was visible where another cluster is the primary by now may become visible again, also
 // when it was too old to be kept before it could be set aside.
 void Checker::ForgetMinute(const std::string& cluster, const paths::MinutePath& at) {
@@ -438,6 +437,7 @@ void Checker::ForgetMinute(const std::string& cluster, const paths::MinutePath& 
   });
 }
 
+// A purge takes a whole hour out by one rename. A mirror's own copy is nobody's source.
 void Checker::CheckHourPurged(const std::string& cluster, const std::string& from,
                               const std::string& to) {
   const auto hour = paths::ParseMinutePath(paths::Join(from, "00"));
@@ -546,14 +546,12 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
 // A line that was moved to the primary of another epoch may be dealt with there before the one that
 // it was moved from is gone; in a conflict there are several.
 bool Checker::IsMergedSomewhere(const std::string& stream, uint64_t key) const {
+  const StreamSpec* const spec = history_.Find(stream);
   return std::ranges::any_of(trees_, [&](const auto& tree) {
-    const StreamSpec* const spec = history_.Find(stream);
     const bool is_primary = spec != nullptr && spec->Primary() == tree.first;
     const bool counts =
         is_primary || (history_.InConflict() && history_.WasPrimary(tree.first, stream));
-    if (!counts) return false;
-    const auto seen = seen_.find({tree.first, View::kMerged, stream});
-    return seen != seen_.end() && seen->second.messages.contains(key);
+    return counts && Visible(tree.first, View::kMerged, stream, key);
   });
 }
 

@@ -129,8 +129,9 @@ class Checker {
                      const paths::MinutePath& line) const;
   bool HasFile(const std::string& cluster, const paths::MinutePath& at, uint64_t digest) const;
   bool AnotherHasFile(const std::string& but, const paths::MinutePath& at, uint64_t digest) const;
-  // Whether a queue entry at the cluster other than `but` holds the line.
+  // Whether a cluster that is, or in a conflict was, the stream's primary shows the message merged.
   bool IsMergedSomewhere(const std::string& stream, uint64_t key) const;
+  // Whether a queue entry at the cluster other than `but` holds the line.
   bool IsQueued(const std::string& cluster, std::string_view line, const std::string& but) const;
   bool VisibleAnywhere(View view, const std::string& stream, uint64_t message) const;
   void CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at);

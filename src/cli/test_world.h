@@ -44,7 +44,7 @@ inline constexpr const char* kTestTopology = R"(<databus>
 </databus>)";
 
 // Passes everything on to a tree that outlives it.
-class BorrowedStorage final : public Storage {
+class BorrowedStorage : public Storage {
  public:
   explicit BorrowedStorage(Storage& tree) : tree_(tree) {}
   std::string Describe() const override { return tree_.Describe(); }

@@ -9,17 +9,6 @@
 namespace databus {
 namespace {
 
-const ModeRule* FindRule(const std::vector<ModeRule>& modes, std::string_view cluster,
-                         std::string_view stream) {
-  const ModeRule* found = nullptr;
-  for (const ModeRule& rule : modes) {
-    if (rule.cluster != cluster) continue;
-    if (rule.stream == stream) return &rule;
-    if (rule.stream.empty()) found = &rule;
-  }
-  return found;
-}
-
 // Where messages of a stream that arrive at `cluster` come back to it; beginning with the first
 // name, so that one circle is found as one, wherever it is entered.
 ModeCircle CircleFrom(const std::vector<ModeRule>& modes, const std::string& cluster,
@@ -28,7 +17,7 @@ ModeCircle CircleFrom(const std::vector<ModeRule>& modes, const std::string& clu
   bool of_its_own = stream.empty();
   std::string at = cluster;
   do {
-    const ModeRule* const rule = FindRule(modes, at, stream);
+    const ModeRule* const rule = FindModeRule(modes, at, stream);
     if (rule == nullptr || rule->to.empty()) return {};
     if (std::ranges::count(circle.clusters, at) > 0) return {};  // one that is entered from outside
     of_its_own |= rule->stream == stream;
@@ -46,7 +35,8 @@ void Break(const ModeCircle& circle, std::string_view first, std::vector<ModeRul
   std::erase_if(modes, [&](const ModeRule& rule) {
     return rule.cluster == who && rule.stream == circle.stream;
   });
-  if (FindRule(modes, who, circle.stream) == nullptr) return;  // nothing else holds: it delivers
+  if (FindModeRule(modes, who, circle.stream) == nullptr)
+    return;  // nothing else holds: it delivers
   modes.push_back({who, circle.stream, DeliveryMode::kDeliver});
 }
 
@@ -75,12 +65,16 @@ std::vector<ModeCircle> FindCircles(const std::vector<ModeRule>& modes) {
   return circles;
 }
 
-std::vector<ModeCircle> NewCircles(const std::vector<ModeRule>& before,
-                                   const std::vector<ModeRule>& after) {
+std::vector<ModeCircle> WithoutKnown(std::vector<ModeCircle> circles,
+                                     const std::vector<ModeRule>& before) {
   const std::vector<ModeCircle> old = FindCircles(before);
-  std::vector<ModeCircle> circles = FindCircles(after);
   std::erase_if(circles, [&](const auto& circle) { return std::ranges::count(old, circle) > 0; });
   return circles;
+}
+
+std::vector<ModeCircle> NewCircles(const std::vector<ModeRule>& before,
+                                   const std::vector<ModeRule>& after) {
+  return WithoutKnown(FindCircles(after), before);
 }
 
 std::vector<ModeRule> WithoutCircles(std::vector<ModeRule> modes, std::string_view first) {

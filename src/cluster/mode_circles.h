@@ -20,6 +20,9 @@ struct ModeCircle {
 
 // Only by rules that name a cluster: where receivers are that are named by address, nobody knows.
 std::vector<ModeCircle> FindCircles(const std::vector<ModeRule>& modes);
+// Those of `circles` that the rules `before` have not.
+std::vector<ModeCircle> WithoutKnown(std::vector<ModeCircle> circles,
+                                     const std::vector<ModeRule>& before);
 // Those of `after` that `before` has not.
 std::vector<ModeCircle> NewCircles(const std::vector<ModeRule>& before,
                                    const std::vector<ModeRule>& after);

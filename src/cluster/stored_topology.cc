@@ -271,7 +271,8 @@ Result<StoredTopology> StoredTopology::Decode(std::string_view text, const std::
   return Decoder(where).Decode(text);
 }
 
-const ModeRule* StoredTopology::FindMode(std::string_view cluster, std::string_view stream) const {
+const ModeRule* FindModeRule(const std::vector<ModeRule>& modes, std::string_view cluster,
+                             std::string_view stream) {
   const ModeRule* found = nullptr;
   for (const ModeRule& rule : modes) {
     if (rule.cluster != cluster) continue;

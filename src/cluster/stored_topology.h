@@ -60,6 +60,11 @@ struct PastEpoch {
 };
 inline constexpr size_t kPastEpochsMax = 1000;
 
+// The rule of `modes` for a stream of a cluster's collectors: its own, else the cluster's (`stream`
+// empty: only that). Null: none.
+const ModeRule* FindModeRule(const std::vector<ModeRule>& modes, std::string_view cluster,
+                             std::string_view stream);
+
 struct StoredTopology {
   uint64_t epoch = 1;
   std::vector<PastEpoch> before;      // the newest first; the oldest beyond kPastEpochsMax are gone
@@ -78,8 +83,9 @@ struct StoredTopology {
   // kCorrupt: damaged, or not one; kInvalid: of a newer version. `where` is for messages.
   static Result<StoredTopology> Decode(std::string_view text, const std::string& where);
 
-  // The rule for a stream of a cluster's collectors: its own, else the cluster's; null: none.
-  const ModeRule* FindMode(std::string_view cluster, std::string_view stream) const;
+  const ModeRule* FindMode(std::string_view cluster, std::string_view stream) const {
+    return FindModeRule(modes, cluster, stream);
+  }
 
   // The epoch after this one, with everything as it is but the author: to be changed and stored.
   StoredTopology Next(std::string author_of_next) const;

@@ -45,6 +45,12 @@ Result<std::optional<uint64_t>> NewestEpoch(Storage& storage) {
   return newest;
 }
 
+Result<std::optional<uint64_t>> EpochAfter(Storage& storage, uint64_t obeyed) {
+  DATABUS_ASSIGN_OR_RETURN(std::optional<uint64_t> newest, NewestEpoch(storage));
+  if (newest && *newest <= obeyed) newest.reset();
+  return newest;
+}
+
 Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch) {
   const std::string path = paths::TopologyFile(epoch);
   DATABUS_ASSIGN_OR_RETURN(std::string text, storage.ReadFile(path));

@@ -30,6 +30,8 @@ struct TopologyEpoch {
 // the newest epoch and none of those between, and what a primary takes for read must not be one of
 // them (P28).
 Result<std::optional<uint64_t>> NewestEpoch(Storage& storage);
+// The newest epoch's number, where it is a later one than `obeyed`.
+Result<std::optional<uint64_t>> EpochAfter(Storage& storage, uint64_t obeyed);
 // kNotFound: that one is not stored here.
 Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch);
 // Ok, too, when the very same text stands there already. kExists: another one does, or did before

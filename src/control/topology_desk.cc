@@ -63,8 +63,7 @@ Status CheckCircles(const std::map<std::string, TopologyAt>& all, const Topology
   std::vector<ModeCircle> fresh = FindCircles(next.stored.modes);
   for (const auto& [cluster, at] : all) {
     if (at.newest == nullptr || fresh.empty()) continue;
-    const std::vector<ModeCircle> known = FindCircles(at.newest->stored.modes);
-    std::erase_if(fresh, [&](const auto& circle) { return std::ranges::count(known, circle) > 0; });
+    fresh = WithoutKnown(std::move(fresh), at.newest->stored.modes);
   }
   if (fresh.empty()) return Status::Ok();
   return {Code::kRefused,
@@ -119,6 +118,7 @@ std::map<std::string, std::string> TopologyPicture::ClusterIds() const {
 
 std::vector<std::string> DescribeHeads(const TopologyPicture& picture) {
   std::vector<std::string> lines;
+  lines.reserve(picture.heads.size());
   for (const SharedEpoch& head : picture.heads) {
     lines.push_back(
         fmt::format("{} on {}", Describe(*head), fmt::join(picture.HoldersOf(*head), ", ")));
@@ -205,6 +205,15 @@ TopologyAt TopologyDesk::LookAt(const std::string& cluster, Site& site) {
 Storage* TopologyDesk::Tree(const std::string& cluster) const {
   const auto site = sites_.find(cluster);
   return site == sites_.end() ? nullptr : site->second.storage.get();
+}
+
+std::map<std::string, Storage*> TopologyDesk::AnsweringTrees() const {
+  std::map<std::string, Storage*> answering;
+  for (const TopologyAt& at : picture_.clusters) {
+    Storage* const tree = Tree(at.cluster);
+    if (at.away.empty() && !at.id.empty() && tree != nullptr) answering[at.cluster] = tree;
+  }
+  return answering;
 }
 
 StoredTopology TopologyDesk::Next(const TopologyEpoch& base, std::string author) const {

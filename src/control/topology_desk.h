@@ -57,6 +57,8 @@ class TopologyDesk {
   const TopologyPicture& picture() const { return picture_; }
   // A cluster's tree, also while it is away; null: not one of the picture's, or cannot be opened.
   Storage* Tree(const std::string& cluster) const;
+  // Of the clusters that answered the last look and are initialised, by name.
+  std::map<std::string, Storage*> AnsweringTrees() const;
 
   // `base` with nothing changed but the author and the clusters' ids, which are added as far as the
   // last look found them: to be changed and stored.

@@ -17,6 +17,9 @@ bool Agree(const StreamSpec& one, const StreamSpec& other) {
   return one.Primary() == other.Primary() && one.publication == other.publication;
 }
 
+// Whether a look found out what a tree holds: something that is damaged, too.
+bool WasRead(const Status& looked) { return looked.ok() || looked.code() == Code::kCorrupt; }
+
 }  // namespace
 
 std::set<std::string> StreamsInDispute(const Topology& one, const Topology& other) {
@@ -66,8 +69,7 @@ bool TopologyWatch::Ask(const std::string& cluster, const std::string& id) {
   Choose(tips);
   Obey(tips);
   // Nor is an epoch absent from a tree that went away meanwhile (P1).
-  const bool told = site->second.looked.ok() || site->second.looked.code() == Code::kCorrupt;
-  return told && CheckClusterId(*site->second.storage, id).ok();
+  return WasRead(site->second.looked) && CheckClusterId(*site->second.storage, id).ok();
 }
 
 // The clusters that the epoch obeyed names, or those we began with.
@@ -184,7 +186,7 @@ bool TopologyWatch::HomeIsKnown(const TopologyEpoch& other) const {
     if (site == sites_.end()) continue;
     none = false;
     const Site& tree = site->second;
-    const bool read = tree.looked.ok() || tree.looked.code() == Code::kCorrupt;
+    const bool read = WasRead(tree.looked);
     // Nobody has seen it initialised yet: who stored that epoch may not have reached it.
     const auto id = other.stored.cluster_ids.find(home);
     if (id == other.stored.cluster_ids.end()) {
@@ -237,7 +239,7 @@ void TopologyWatch::KeepHomes() {
     if (site == sites_.end() || site->second.storage == nullptr) continue;
     Site& tree = site->second;
     if (tree.tip != nullptr && !best_->Follows(*tree.tip)) continue;
-    if (!tree.looked.ok() && tree.looked.code() != Code::kCorrupt) continue;  // what does it hold?
+    if (!WasRead(tree.looked)) continue;  // what does it hold?
     if (!ReadClusterId(*tree.storage).ok()) continue;
     const Status stored = StoreEpoch(*tree.storage, options_.random, *best_);
     if (!stored.ok()) {

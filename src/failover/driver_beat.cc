@@ -11,15 +11,6 @@ namespace {
 constexpr Milliseconds kInterval{10'000};  // a round may have to wait for clusters that are away
 constexpr Milliseconds kGrace{3'000};      // for a machine that is busy
 
-std::vector<Storage*> Answering(const TopologyDesk& desk) {
-  std::vector<Storage*> trees;
-  for (const TopologyAt& at : desk.picture().clusters) {
-    if (at.away.empty()) trees.push_back(desk.Tree(at.cluster));
-  }
-  std::erase(trees, nullptr);
-  return trees;
-}
-
 }  // namespace
 
 std::string DriverBeat::Driver() const { return fmt::format("{}:{}", options_.host, options_.pid); }
@@ -43,7 +34,7 @@ void DriverBeat::Say(const Journal& journal, const std::string& waits_for) {
   beat.state = fmt::format("at step {}", StepName(journal.step));
   beat.waiting_on = waits_for;
   const std::string text = EncodeHeartbeat(beat);
-  for (Storage* const tree : Answering(options_.desk)) {
+  for (const auto& [cluster, tree] : options_.desk.AnsweringTrees()) {
     const Status said = tree->Replace(paths::StatusFile(beat.process), text);
     if (!said.ok()) LogDebug("failover", "heartbeat not written", {{"why", said}});
   }
@@ -51,7 +42,7 @@ void DriverBeat::Say(const Journal& journal, const std::string& waits_for) {
 
 void DriverBeat::Leave(const std::string& journal_id) {
   if (!said_) return;
-  for (Storage* const tree : Answering(options_.desk)) {
+  for (const auto& [cluster, tree] : options_.desk.AnsweringTrees()) {
     const Status removed = tree->Remove(paths::StatusFile(paths::DriverProcess(journal_id)));
     if (!removed.ok()) LogDebug("failover", "heartbeat not removed", {{"why", removed}});
   }
@@ -60,7 +51,7 @@ void DriverBeat::Leave(const std::string& journal_id) {
 std::optional<Heartbeat> LastBeat(const TopologyDesk& desk, const Journal& journal) {
   std::optional<Heartbeat> last;
   const std::string path = paths::StatusFile(paths::DriverProcess(journal.id));
-  for (Storage* const tree : Answering(desk)) {
+  for (const auto& [cluster, tree] : desk.AnsweringTrees()) {
     const auto text = tree->ReadFile(path);
     if (!text.ok()) continue;
     auto beat = DecodeHeartbeat(*text, path);

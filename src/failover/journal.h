@@ -68,6 +68,8 @@ struct JournalEvent {
   friend bool operator==(const JournalEvent&, const JournalEvent&) = default;
 };
 inline constexpr size_t kJournalEventsMax = 200;  // the oldest go first
+// Begins the text of an event that whoever watches is told at once.
+inline constexpr std::string_view kNotePrefix = "note: ";
 
 struct Journal {
   std::string id;

@@ -153,18 +153,9 @@ Status NoneAfter(Storage& tree, const FailoverJournalName& own) {
 
 }  // namespace
 
-std::map<std::string, Storage*> JournalStore::Answering() const {
-  std::map<std::string, Storage*> answering;
-  for (const TopologyAt& at : desk_.picture().clusters) {
-    Storage* const tree = desk_.Tree(at.cluster);
-    if (at.away.empty() && !at.id.empty() && tree != nullptr) answering[at.cluster] = tree;
-  }
-  return answering;
-}
-
 FoundJournals JournalStore::ReadAll() const {
   Gathered gathered(known_);
-  for (const auto& [cluster, tree] : Answering()) gathered.Look(cluster, *tree);
+  for (const auto& [cluster, tree] : desk_.AnsweringTrees()) gathered.Look(cluster, *tree);
   return std::move(gathered).Take();
 }
 
@@ -181,7 +172,7 @@ Status JournalStore::Somebody(const Journal& journal) const {
 }
 
 Status JournalStore::Create(const Journal& journal, Quorum quorum, Random& random) const {
-  const std::map<std::string, Storage*> answering = Answering();
+  const std::map<std::string, Storage*> answering = desk_.AnsweringTrees();
   const FailoverJournalName name = NameOf(journal);
   const SmallFile file{paths::FailoverJournal(name), journal.Encode()};
   std::vector<std::string> deciders = {journal.change.to, journal.change.from};
@@ -215,7 +206,7 @@ Status JournalStore::Create(const Journal& journal, Quorum quorum, Random& rando
 Status JournalStore::Spread(const Journal& journal, Random& random) const {
   const SmallFile file{paths::FailoverJournal(NameOf(journal)), journal.Encode()};
   Status worst = Status::Ok();
-  for (const auto& [cluster, tree] : Answering()) {
+  for (const auto& [cluster, tree] : desk_.AnsweringTrees()) {
     const Status copied = CreateOnce(*tree, random, file);
     if (copied.ok()) {
       RemoveOldRevisions(*tree, NameOf(journal));

@@ -56,7 +56,6 @@ class JournalStore {
   Status Spread(const Journal& journal, Random& random) const;
 
  private:
-  std::map<std::string, Storage*> Answering() const;
   Status Somebody(const Journal& journal) const;
 
   const TopologyDesk& desk_;

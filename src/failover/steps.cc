@@ -281,11 +281,11 @@ const OpenFailover* GoesFirst(const Journal& journal, const Observation& seen) {
 
 // That the cluster that was given up is back is written down once, whatever it does then.
 void NoteReturn(const Observation& seen, Journal& journal) {
-  constexpr std::string_view kNote = "note: ";
   const std::string back = ReturnOfTheLost(journal, seen);
-  const bool known = std::ranges::any_of(
-      journal.events, [&](const JournalEvent& event) { return event.text.starts_with(kNote); });
-  if (!back.empty() && !known) journal.Note(seen.now, std::string(kNote) + back);
+  const bool known = std::ranges::any_of(journal.events, [&](const JournalEvent& event) {
+    return event.text.starts_with(kNotePrefix);
+  });
+  if (!back.empty() && !known) journal.Note(seen.now, std::string(kNotePrefix) + back);
 }
 
 // The gate is open.

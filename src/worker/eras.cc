@@ -156,12 +156,12 @@ Result<const Eras*> EraBook::Of(GroupWriter& writer) {
 
 // Who slept over a swap and took the lease when it woke up would go back to the era before.
 Status EraBook::CheckObeysTheNewest(Storage& storage) const {
-  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(storage));
-  if (!newest || *newest <= topology_epoch_) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const auto later, EpochAfter(storage, topology_epoch_));
+  if (!later) return Status::Ok();
   return {Code::kUnavailable,
           fmt::format("topology epoch {} is stored here, and {} is obeyed: no era "
                       "begins until that is",
-                      *newest, topology_epoch_)};
+                      *later, topology_epoch_)};
 }
 
 Status EraBook::Set(GroupWriter& writer, Eras eras) {

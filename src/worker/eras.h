@@ -80,9 +80,8 @@ class EraBook {
   // Valid until the next call for the group.
   Result<const Eras*> Of(GroupWriter& writer);
   // Writes it, if it is not what is there.
-  //   kUnavailable  also where it would begin an era that is perhaps over: a newer topology is
-  //   stored
-  //                 here than the services obey
+  //   kUnavailable  also where it would begin an era that is perhaps over: the topology that is
+  //                 stored here is newer than the one that the services obey
   Status Set(GroupWriter& writer, Eras eras);
 
  private:

@@ -81,8 +81,8 @@ bool Requeue::IsNeedless(const Queue& queue, const paths::MinutePath& line) cons
 // epoch had stored that here before.
 Result<bool> Requeue::ObeysTheNewest() {
   if (!obeys_the_newest_) {
-    DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> newest, NewestEpoch(options_.storage));
-    obeys_the_newest_ = !newest || *newest <= options_.epoch;
+    DATABUS_ASSIGN_OR_RETURN(const auto later, EpochAfter(options_.storage, options_.epoch));
+    obeys_the_newest_ = !later.has_value();
   }
   return *obeys_the_newest_;
 }

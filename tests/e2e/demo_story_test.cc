@@ -9,8 +9,8 @@
 #include "cli/demo/demo_report.h"
 #include "cli/demo/demo_run.h"
 #include "cli/installation.h"
-#include "storage/open.h"
 #include "storage/test_directory.h"
+#include "tests/e2e/real_seams.h"
 
 namespace databus {
 namespace {
@@ -19,14 +19,7 @@ class DemoStoryTest : public testing::Test {
  protected:
   void Play(DemoStory story) {
     std::signal(SIGPIPE, SIG_IGN);
-    Seams seams{.clock = SystemClock(),
-                .random = SystemRandom(),
-                .disk = LocalDisk(),
-                .network = TcpNetwork(),
-                .open_storage = &OpenStorage,
-                .create_root = &CreateRoot,
-                .read_file = &ReadTextFile,
-                .host = "test"};
+    Seams seams = RealSeams();
     const auto input = DemoInput::Open("");
     ASSERT_TRUE(input.ok()) << input.status().ToString();
     const auto site =

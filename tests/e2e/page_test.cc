@@ -26,8 +26,8 @@
 #include "control/epoch_store.h"
 #include "net/entry_list.h"
 #include "net/scribe_codec.h"
-#include "storage/open.h"
 #include "storage/test_directory.h"
+#include "tests/e2e/real_seams.h"
 
 namespace databus {
 namespace {
@@ -387,14 +387,7 @@ void PageTest::CountEverything() {
     EXPECT_EQ(count.unconfirmed(), 0U);
     EXPECT_EQ(count.failures, 0U) << "a producer of " << count.source.collector << " was refused";
   }
-  Seams seams{.clock = SystemClock(),
-              .random = SystemRandom(),
-              .disk = LocalDisk(),
-              .network = TcpNetwork(),
-              .open_storage = &OpenStorage,
-              .create_root = &CreateRoot,
-              .read_file = &ReadTextFile,
-              .host = "test"};
+  Seams seams = RealSeams();
   const auto results = CheckSequences(site_->topology, *input_, counts, seams);
   ASSERT_TRUE(results.ok()) << results.status().ToString();
   for (const SequenceResult& result : *results) {

@@ -20,9 +20,9 @@
 #include "net/entry_list.h"
 #include "net/network.h"
 #include "net/scribe_codec.h"
-#include "storage/open.h"
 #include "storage/test_directory.h"
 #include "telemetry/heartbeat.h"
+#include "tests/e2e/real_seams.h"
 
 namespace databus {
 namespace {
@@ -121,15 +121,7 @@ class ReloadE2eTest : public testing::Test {
     std::ostringstream out;
     std::ostringstream err;
     Io io{.in = in, .out = out, .err = err};
-    Seams seams{.clock = SystemClock(),
-                .random = SystemRandom(),
-                .disk = LocalDisk(),
-                .network = TcpNetwork(),
-                .open_storage = &OpenStorage,
-                .create_root = &CreateRoot,
-                .read_file = &ReadTextFile,
-                .host = "test",
-                .pid = 0};
+    Seams seams = RealSeams();
     RunProgram({"status", "--topology", topology}, io, seams);
     return out.str() + err.str();
   }

@@ -13,6 +13,7 @@
 #include "cli/signals.h"
 #include "storage/open.h"
 #include "telemetry/iso_time.h"
+#include "tests/e2e/real_seams.h"
 #include "tests/torture/round.h"
 
 namespace databus {
@@ -30,16 +31,11 @@ struct Options {
   Programs programs;
 };
 
-Seams MachineSeams() {
-  return {.clock = SystemClock(),
-          .random = SystemRandom(),
-          .disk = LocalDisk(),
-          .network = TcpNetwork(),
-          .open_storage = &OpenStorage,
-          .create_root = &CreateRoot,
-          .read_file = &ReadTextFile,
-          .host = "torture",
-          .pid = ::getpid()};
+Seams TortureSeams() {
+  Seams seams = RealSeams();
+  seams.host = "torture";
+  seams.pid = ::getpid();
+  return seams;
 }
 
 void Say(const std::string& text) { std::cout << text << std::endl; }
@@ -80,7 +76,7 @@ Status Record(const Options& options, const TortureTotals& totals, const Status&
 int Run(const Options& options) {
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
-  Seams seams = MachineSeams();
+  Seams seams = TortureSeams();
   std::array<char, 4096> self{};
   if (::readlink("/proc/self/exe", self.data(), self.size() - 1) < 0) return 1;
   TortureOptions torture{

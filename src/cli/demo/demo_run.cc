@@ -77,15 +77,6 @@ bool AllVisible(const std::vector<StreamProgress>& all) {
   });
 }
 
-Trouble TroubleOf(const Traffic& traffic) {
-  Trouble trouble;
-  for (const SourceCount& count : traffic.Counts()) {
-    trouble.refused += count.refused;
-    trouble.disconnected += count.failures - count.refused;
-  }
-  return trouble;
-}
-
 // What the parts of a demo share while it runs.
 struct Stage {
   const DemoSite& site;
@@ -115,7 +106,7 @@ std::vector<Scene> ScenesOf(const Stage& stage, const Traffic& traffic, StoryFig
        .absence = stage.options.absence,
        .program = stage.options.program,
        .tell = stage.events.on_event,
-       .trouble = [&traffic] { return TroubleOf(traffic); },
+       .setbacks = [&traffic] { return SetbacksOf(traffic.Counts()); },
        // Of the stream that dc1 is the primary of at the beginning.
        .merged =
            [&watch = stage.watch, spec](std::string_view cluster) {

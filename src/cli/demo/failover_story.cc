@@ -219,7 +219,7 @@ class Measuring {
 
   void Begin() {
     began_ = world_.seams.clock.Boot();
-    trouble_ = world_.trouble();
+    setbacks_ = world_.setbacks();
     merged_ = world_.merged(move_.to);
     deaths_ = world_.drill.deaths().size();
     first_.reset();
@@ -248,15 +248,15 @@ class Measuring {
   }
 
   CommandFigures Measured() const {
-    const Trouble now = world_.trouble();
+    const Setbacks now = world_.setbacks();
     CommandFigures command{.name = move_.name,
                            .primary = std::string(move_.to),
                            .measured = {.kind = move_.kind,
                                         .disturbed = world_.drill.deaths().size() > deaths_,
                                         .commands = *typed_,
                                         .took = Since(),
-                                        .refused = now.refused - trouble_.refused,
-                                        .disconnected = now.disconnected - trouble_.disconnected}};
+                                        .refused = now.refused - setbacks_.refused,
+                                        .disconnected = now.disconnected - setbacks_.disconnected}};
     const auto session = FailoverSession::Open(world_.site.topology_file, world_.seams);
     if (!session.ok()) return command;
     (*session)->desk().Look();
@@ -271,7 +271,7 @@ class Measuring {
   const Move move_;
   const std::shared_ptr<uint64_t> typed_;
   BootTime began_;
-  Trouble trouble_;
+  Setbacks setbacks_;
   uint64_t merged_ = 0;
   size_t deaths_ = 0;
   std::optional<Milliseconds> first_;

@@ -12,6 +12,7 @@
 #include "cli/demo/site.h"
 #include "cli/demo/story.h"
 #include "cli/demo/story_trees.h"
+#include "cli/demo/traffic.h"
 #include "cli/failover/figures.h"
 #include "cli/seams.h"
 
@@ -49,12 +50,6 @@ struct StoryFigures {
   int64_t worker_pid = 0;             // of dc1, since it came back
 };
 
-// What producers met so far.
-struct Trouble {
-  uint64_t refused = 0;       // calls that were not answered with OK
-  uint64_t disconnected = 0;  // connections that were lost or not made
-};
-
 struct StoryWorld {
   const DemoSite& site;
   DemoServices& services;
@@ -62,7 +57,7 @@ struct StoryWorld {
   Absence absence;
   std::string program;
   Tell tell;
-  std::function<Trouble()> trouble;  // of all producers so far
+  std::function<Setbacks()> setbacks;  // of all producers so far
   // Messages in a cluster's merged stream so far.
   std::function<uint64_t(std::string_view cluster)> merged;
   StoryFigures& figures;

@@ -76,6 +76,15 @@ std::vector<SourceCount> Traffic::Counts() const {
   return counts;
 }
 
+Setbacks SetbacksOf(const std::vector<SourceCount>& sources) {
+  Setbacks setbacks;
+  for (const SourceCount& source : sources) {
+    setbacks.refused += source.refused;
+    setbacks.disconnected += source.failures - source.refused;
+  }
+  return setbacks;
+}
+
 void Traffic::Run(Source& source) {
   const double per_ms = options_.events_per_s / 1000.0 / static_cast<double>(sources_.size());
   const BootTime end = started_ + options_.duration;

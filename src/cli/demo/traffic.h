@@ -32,6 +32,13 @@ struct SourceCount {
   uint64_t unconfirmed() const { return sent - acknowledged; }
 };
 
+// What producers met.
+struct Setbacks {
+  uint64_t refused = 0;       // calls that were not answered with OK
+  uint64_t disconnected = 0;  // connections that were lost or not made
+};
+Setbacks SetbacksOf(const std::vector<SourceCount>& sources);
+
 struct TrafficSeams {
   Network& network;
   const Clock& clock;

@@ -26,9 +26,11 @@ class Teller {
   }
 
   void Tell(const failover::Progress& progress) {
-    for (const std::string& note : progress.gate.notes) TellOnce("note: " + note);
+    for (const std::string& note : progress.gate.notes) {
+      TellOnce(std::string(failover::kNotePrefix) + note);
+    }
     for (const failover::JournalEvent& event : progress.journal.events) {
-      if (event.text.starts_with("note: ")) TellOnce(event.text);
+      if (event.text.starts_with(failover::kNotePrefix)) TellOnce(event.text);
     }
     const std::string line = RenderProgress(progress.journal, progress.gate, clock_.Wall());
     const std::string what =

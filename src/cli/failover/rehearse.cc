@@ -12,6 +12,7 @@
 #include "base/sync.h"
 #include "cli/all_commands.h"
 #include "cli/ask.h"
+#include "cli/demo/traffic.h"
 #include "cli/failover/drive.h"
 #include "cli/failover/plan_exit.h"
 #include "cli/failover/rehearsal_check.h"
@@ -115,7 +116,7 @@ class Rehearsal {
     if (!plan.ok()) return Report(io_, plan.status());
     io_.err << RenderPlan(*plan);
     if (const Exit exit = ExitOf(*plan); exit != Exit::kDone) return exit;
-    const Trouble before = TroubleOf(traffic);
+    const Setbacks before = SetbacksOf(traffic.Counts());
     const WallTime begun = seams_.clock.Wall();
     const failover::Journal journal = failover::Begin(*plan, begun);
     Io aside{.in = io_.in,
@@ -127,7 +128,7 @@ class Rehearsal {
     quiet.json = false;
     const Exit exit = DriveFailover(session_, journal, quiet, aside, seams_);
     if (exit != Exit::kDone) return exit;
-    const Trouble after = TroubleOf(traffic);
+    const Setbacks after = SetbacksOf(traffic.Counts());
     WayFigures& way = report_.figures.ways.emplace_back(
         WayFigures{.kind = request.kind,
                    .took = seams_.clock.Wall() - begun,
@@ -138,19 +139,6 @@ class Rehearsal {
     ended = *found;
     MeasureJournal(ended, way);
     return Exit::kDone;
-  }
-
-  struct Trouble {
-    uint64_t refused = 0;
-    uint64_t disconnected = 0;
-  };
-  static Trouble TroubleOf(const RehearsalTraffic& traffic) {
-    Trouble trouble;
-    for (const SourceCount& source : traffic.Counts()) {
-      trouble.refused += source.refused;
-      trouble.disconnected += source.failures - source.refused;
-    }
-    return trouble;
   }
 
   Exit OverAndBack() {

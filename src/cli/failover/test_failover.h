@@ -27,35 +27,16 @@ namespace databus {
 inline const Minute kFailoverNow = *Minute::ParseIso("2031-05-06T12:00Z");
 
 // Looks for heartbeats are told to the test before.
-class ObservedStorage final : public Storage {
+class ObservedStorage final : public BorrowedStorage {
  public:
-  ObservedStorage(Storage& tree, std::function<void()> before) : tree_(tree), before_(before) {}
-  std::string Describe() const override { return tree_.Describe(); }
-  Result<NodeInfo> Stat(const std::string& path) override { return tree_.Stat(path); }
+  ObservedStorage(Storage& tree, std::function<void()> before)
+      : BorrowedStorage(tree), before_(std::move(before)) {}
   Result<std::vector<DirEntry>> List(const std::string& path) override {
     if (path == paths::StatusRoot()) before_();
-    return tree_.List(path);
+    return BorrowedStorage::List(path);
   }
-  Result<std::unique_ptr<FileReader>> Open(const std::string& path) override {
-    return tree_.Open(path);
-  }
-  Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override {
-    return tree_.Create(path);
-  }
-  std::vector<Status> MakeDirs(std::span<const std::string> paths) override {
-    return tree_.MakeDirs(paths);
-  }
-  std::vector<Status> Renames(std::span<const Move> moves) override { return tree_.Renames(moves); }
-  std::vector<Status> Removes(std::span<const std::string> paths) override {
-    return tree_.Removes(paths);
-  }
-  Status Replace(const std::string& path, std::string_view content) override {
-    return tree_.Replace(path, content);
-  }
-  Status SyncAll() override { return tree_.SyncAll(); }
 
  private:
-  Storage& tree_;
   std::function<void()> before_;
 };
 
