@@ -115,6 +115,14 @@ bool Checker::Visible(const std::string& cluster, View view, const std::string& 
   return seen != seen_.end() && seen->second.messages.contains(message);
 }
 
+// In the merged stream there, now or until it was too old to be kept.
+bool Checker::WasVisible(const std::string& cluster, const std::string& stream,
+                         uint64_t message) const {
+  const auto seen = seen_.find({cluster, View::kMerged, stream});
+  return seen != seen_.end() &&
+         (seen->second.messages.contains(message) || seen->second.too_old.contains(message));
+}
+
 // Collectors that redirect deliver at another cluster than their own.
 bool Checker::VisibleAnywhere(View view, const std::string& stream, uint64_t message) const {
   return std::ranges::any_of(
@@ -417,8 +425,7 @@ void Checker::CheckPurged(const std::string& cluster, const paths::MinutePath& a
   if (stream == nullptr) return;
   for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
     for (const DestinationSpec& to : stream->destinations) {
-      if (Visible(to.cluster, View::kMerged, at.stream, key)) continue;
-      if (seen_[{to.cluster, View::kMerged, at.stream}].too_old.contains(key)) continue;
+      if (WasVisible(to.cluster, at.stream, key)) continue;
       return Fail(
           "G9",
           fmt::format("{}: {} goes and is not on {} yet", cluster, MessageText(key), to.cluster),
@@ -592,9 +599,7 @@ std::optional<std::string> Checker::MissingIn(uint64_t key) const {
     return tell(message.cluster, View::kLocal);
   }
   for (const DestinationSpec& to : history_.Find(message.stream)->destinations) {
-    if (!Visible(to.cluster, View::kMerged, message.stream, key)) {
-      return tell(to.cluster, View::kMerged);
-    }
+    if (!WasVisible(to.cluster, message.stream, key)) return tell(to.cluster, View::kMerged);
   }
   return std::nullopt;
 }

@@ -133,6 +133,7 @@ class Checker {
   bool IsMergedSomewhere(const std::string& stream, uint64_t key) const;
   // Whether a queue entry at the cluster other than `but` holds the line.
   bool IsQueued(const std::string& cluster, std::string_view line, const std::string& but) const;
+  bool WasVisible(const std::string& cluster, const std::string& stream, uint64_t message) const;
   bool VisibleAnywhere(View view, const std::string& stream, uint64_t message) const;
   void CheckMirrorIsComplete(const std::string& mirror, const paths::MinutePath& at);
   void OnReturned(const std::string& cluster, const paths::MinutePath& at, const std::string& path);

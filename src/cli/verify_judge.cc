@@ -121,6 +121,13 @@ class Judgement {
     return nullptr;
   }
 
+  // Whether the primary will come to a file of this local stream that it lacks, and no queue names.
+  bool IsToBeSalvaged(const std::string& source, Minute minute, const std::string& path) const {
+    const auto known = seen_.salvage.find(source);
+    if (known == seen_.salvage.end()) return false;
+    return minute > known->second.looked_to || known->second.missed.contains(path);
+  }
+
   void LocalIsMerged(const SeenView& local, const SeenView& merged) {
     if (!merged.unreadable.empty()) return;  // said once, of that view
     const Index& there = indexes_.at(&merged);
@@ -142,6 +149,14 @@ class Judgement {
             fmt::format("in a commit of {} that is not finished", local.cluster), View::kLocal);
       } else if (const auto excuse = Excuse(merged, file)) {
         Add(excuse->first, merged, &file, excuse->second, View::kLocal);
+      } else if (IsToBeSalvaged(local.cluster, file.minute, path)) {
+        Add(Verdict::kPending, merged, &file,
+            fmt::format(
+                "{} has become the primary since, and has still to look for it in the local "
+                "view of {}",
+                merged.cluster, local.cluster),
+            View::kLocal);
+        findings_.back().to_be_salvaged = true;
       } else {
         Add(Verdict::kLost, merged, &file,
             fmt::format("in the local view of {}, in no queue, and not merged", local.cluster),

@@ -58,6 +58,14 @@ struct SeenView {
   std::string divergent{};
 };
 
+// How far the primary has looked through a source's local stream for what no queue names any more,
+// since it became the primary (P34).
+struct SeenSalvage {
+  Minute looked_to = kFirstMinute;  // closed minutes up to this one
+  std::set<std::string>
+      missed{};  // paths that were found, could not be fetched, and are tried again
+};
+
 struct SeenStream {
   std::string stream;
   std::string primary;
@@ -66,6 +74,9 @@ struct SeenStream {
   std::map<std::pair<std::string, std::string>, std::set<std::string>> queued = {};
   // Files in data/ that are not published, by cluster: the names that they will get.
   std::map<std::string, std::set<std::string>> delivered = {};
+  // By source, read before the primary's merged view: what was looked at by then is merged in that.
+  // Empty: the stream has never had another primary.
+  std::map<std::string, SeenSalvage> salvage = {};
 
   const SeenView* Find(std::string_view cluster, View view) const;
 };
@@ -79,7 +90,8 @@ struct Finding {
   uint64_t files = 1;
   uint64_t messages = 0;
   std::string reason;
-  std::string divergent_at{};  // the mirror that has to be compared before it is known
+  std::string divergent_at{};   // the mirror that has to be compared before it is known
+  bool to_be_salvaged = false;  // pending: the primary has still to look for it (SeenSalvage)
 };
 
 // A collector's clock may be this much ahead of the worker's that publishes its file, and that much

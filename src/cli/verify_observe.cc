@@ -13,6 +13,7 @@
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
 #include "worker/eras.h"
+#include "worker/salvage.h"
 
 namespace databus {
 namespace {
@@ -101,22 +102,39 @@ class VerifyObserver::Step {
 
   // By its own notes; what cannot be read excuses nothing.
   std::string Divergent(const std::string& mirror, const StreamSpec& stream) {
-    const Era present = EraOf(stream);
-    Tree& tree = trees_[mirror];
-    if (present.IsFirst() || !tree.away.empty()) return "";
-    const Group group = GroupOf(stream.name, tree.groups);
-    auto found = eras_.find({mirror, group});
-    if (found == eras_.end()) {
-      found = eras_.emplace(std::pair(mirror, group), ReadEras(*tree.storage, group)).first;
-    }
-    if (!found->second.ok()) return "";
-    const auto& known = found->second->streams;
-    const auto era = known.find(stream.name);
-    if (era != known.end() && era->second == present) return "";
+    if (EraOf(stream).IsFirst() || !trees_[mirror].away.empty()) return "";
+    const Result<Eras>& eras = ErasOf(mirror, stream.name);
+    if (!eras.ok() || eras->IsIn(stream)) return "";
     return fmt::format("{} has not been compared yet since its primary changed", mirror);
   }
 
+  // By the primary's own notes; where they cannot be read it has still to look for everything.
+  SeenSalvage Salvage(const StreamSpec& stream, const std::string& source) {
+    SeenSalvage seen;
+    if (!trees_[stream.Primary()].away.empty()) return seen;
+    const Result<Eras>& eras = ErasOf(stream.Primary(), stream.name);
+    if (!eras.ok()) return seen;
+    const auto looked = eras->salvaged.find({source, stream.name});
+    if (looked != eras->salvaged.end() && looked->second.of == SalvageDigest(stream)) {
+      seen.looked_to = looked->second.to;
+    }
+    const auto missed = eras->missed.find(source);
+    if (missed == eras->missed.end()) return seen;
+    for (const auto& [path, file] : missed->second) seen.missed.insert(path);
+    return seen;
+  }
+
  private:
+  const Result<Eras>& ErasOf(const std::string& cluster, const std::string& stream) {
+    Tree& tree = trees_[cluster];
+    const Group group = GroupOf(stream, tree.groups);
+    auto found = eras_.find({cluster, group});
+    if (found == eras_.end()) {
+      found = eras_.emplace(std::pair(cluster, group), ReadEras(*tree.storage, group)).first;
+    }
+    return found->second;
+  }
+
   std::map<std::string, Tree>& trees_;
   std::map<std::pair<std::string, Group>, Result<Eras>> eras_;
   std::map<std::tuple<std::string, View, Group>, StagedFiles> staged_;
@@ -160,6 +178,9 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
     }
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
+    for (const std::string& source : ClustersWithLocal(stream)) {
+      if (!EraOf(stream).IsFirst()) seen.salvage[source] = step.Salvage(stream, source);
+    }
     seen.views.push_back(ReadWhole({seen.primary, View::kMerged, stream.name}, from, step));
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {

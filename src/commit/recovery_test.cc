@@ -1,5 +1,6 @@
 // Crashes, lost answers and stale holders, at every storage call of a scenario in which one process
 // after another publishes three streams of two collectors.
+#include <algorithm>
 #include <functional>
 
 #include <fmt/format.h>

@@ -66,7 +66,7 @@ const std::vector<Case> kQuick = {
     {Bug::kMinuteInPlace, {"G8"}, 30},
     {Bug::kIdleHoles, {"G5", "G6"}, 30},
     {Bug::kCloseOnlyWithTraffic, {"G5", "G10"}, 30},
-    {Bug::kNextBeforeClosed, {"G3", "G4", "G5", "G6", "G10"}, 30},
+    {Bug::kNextBeforeClosed, {"G3", "G4", "G5", "G6", "G10", "P30"}, 30},
     {Bug::kOpenFilesForgotten, {"G3", "G4", "G6", "G10"}, 30},
     {Bug::kMirrorsOpenMinute, {"G6"}, 30},
     {Bug::kMirrorClosesUnequal, {"G6", "G7", "G10"}, 45},

@@ -529,7 +529,9 @@ class VerificationTest : public FailoverCliTest {
     journal_.started = world_.clock.Wall();
     journal_.step_since = world_.clock.Wall();
     journal_.cuts = {{"clicks", kNow + (-1)}};
-    const StoredTopology next = failover::Swapped(base, journal_.change, journal_.cuts, "swap");
+    Store(failover::Swapped(base, journal_.change, journal_.cuts, "swap"));
+  }
+  void Store(const StoredTopology& next) {
     for (const auto& [cluster, tree] : world_.trees) {
       EXPECT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(next)).ok());
     }
@@ -572,6 +574,24 @@ TEST_F(VerificationTest, WhatIsMissingIsAwaitedUntilTheNewPrimaryHasLookedForIt)
   EXPECT_THAT(found.pending, testing::IsEmpty());
   EXPECT_EQ(found.report["equal"], false);
   EXPECT_THAT(std::string(found.report["sentence"]), HasSubstr("NOT EQUAL: 1 file lost"));
+}
+
+TEST_F(VerificationTest, NorDoesVerifyCallItLostBefore) {
+  ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kNow, "dc2", 7).ok());
+  const Ran before = Run({"verify"});
+  EXPECT_EQ(before.code, 0) << before.out << before.err;
+  EXPECT_THAT(before.out, HasSubstr("dc2 has become the primary since, and has still to look for "
+                                    "it in the local view of dc2"));
+  LookedThrough("dc2", kNow, 1);
+  EXPECT_EQ(Run({"verify"}).code, 1);
+}
+
+// Somebody else has failed over, or chosen another side, in the meantime.
+TEST_F(VerificationTest, OneThatWasOvertakenAwaitsWhatThePresentPrimaryHasToLookFor) {
+  const StoredTopology now = At("dc1").stored;
+  Store(failover::Swapped(now, failover::TakeAway(now, "dc2", "dc1", {}), {{"clicks", kNow}}, "x"));
+  ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kNow, "dc2", 7).ok());
+  EXPECT_THAT(Check().pending, testing::ElementsAre(HasSubstr("is to be merged anew")));
 }
 
 TEST_F(VerificationTest, WhatIsMergedIsEqualAndCountedByView) {

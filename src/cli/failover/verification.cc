@@ -55,19 +55,6 @@ Json ViewsOf(const SeenStream& seen) {
   return views;
 }
 
-// Where the files of the local views are: by path, the clusters that have one.
-std::map<std::string, std::vector<const SeenView*>> LocalPaths(const SeenStream& seen) {
-  std::map<std::string, std::vector<const SeenView*>> clusters;
-  for (const SeenView& view : seen.views) {
-    if (view.view != View::kLocal) continue;
-    for (const auto& file : view.files) {
-      clusters[paths::MinuteFile(View::kLocal, seen.stream, file->minute, file->name)].push_back(
-          &view);
-    }
-  }
-  return clusters;
-}
-
 // What is lost or doubled, for whoever has to look for it.
 Json AlarmsOf(const std::vector<Finding>& findings) {
   Json alarms = Json::array();
@@ -125,6 +112,19 @@ std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) 
   return text;
 }
 
+// A mirror that is waited for. One that is lost is compared when it returns.
+bool IsComparedLater(const Finding& finding, const Journal& journal) {
+  const bool is_lost =
+      journal.kind == failover::Kind::kUnplanned && finding.divergent_at == journal.change.from;
+  return !finding.divergent_at.empty() && !is_lost &&
+         !failover::IsWithout(journal.without, finding.divergent_at);
+}
+
+bool IsMergedLater(const Finding& finding, const std::string& primary) {
+  return finding.verdict == Verdict::kPending && finding.view == View::kMerged &&
+         finding.cluster == primary && !finding.path.empty() && finding.divergent_at.empty();
+}
+
 }  // namespace
 
 std::optional<StreamSpec> StreamToVerify(const failover::StreamChange& change,
@@ -147,57 +147,34 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
   return streams;
 }
 
-// What no queue names is missed until the new primary has looked through the minute it is in.
-void FailoverVerification::AwaitMergedAnew(const Journal& journal, const SalvageProgress& progress,
-                                           const Looked& looked, Verification& outcome) {
-  const auto local = LocalPaths(looked.seen);
-  for (const Finding& finding : looked.findings) {
-    const bool missed = finding.verdict == Verdict::kLost && finding.view == View::kMerged &&
-                        finding.cluster == journal.change.to;
-    const auto holders = local.find(finding.path);
-    const auto parsed = paths::ParseMinutePath(finding.path);
-    if (!missed || holders == local.end() || !parsed) continue;
-    for (const SeenView* holder : holders->second) {
-      if (!progress.IsStillToBeMerged(holder->cluster, *parsed)) continue;
-      outcome.pending.push_back(finding.path + " is to be merged anew");
-      break;
-    }
-  }
-}
-
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
-  if (observer_ == nullptr) {
-    topology_ = newest->stored.topology;
-    observer_ = std::make_unique<VerifyObserver>(topology_, seams_, Depth::kHeaders);
+  if (epoch_ == nullptr || epoch_->digest != newest->digest) {
+    epoch_ = newest;
+    observer_ = std::make_unique<VerifyObserver>(epoch_->stored.topology, seams_, Depth::kHeaders);
   }
   if (!begun_) begun_ = seams_.clock.Boot();
   const bool anew = seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
-  const MinuteRange range{FirstMinute(journal), kLastMinute};
-  const std::vector<StreamSpec> to_verify = StreamsToVerify(journal, topology_);
-  SalvageProgress progress(desk_, newest->stored.topology, journal.change.to);
-  if (anew) progress.Read(to_verify);
-  for (const Looked& looked : Look(to_verify, range)) {
-    streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
-    if (anew) AwaitMergedAnew(journal, progress, looked, outcome);
-    all.insert(all.end(), looked.findings.begin(), looked.findings.end());
-  }
   std::set<std::string> pending;
   std::set<std::string> divergent;
-  for (const Finding& finding : all) {
-    // One that is lost is compared when it returns.
-    const bool awaited =
-        !finding.divergent_at.empty() &&
-        !failover::IsWithout(journal.without, finding.divergent_at) &&
-        (journal.kind != failover::Kind::kUnplanned || finding.divergent_at != journal.change.from);
-    if (awaited) divergent.insert(finding.reason);
-    const bool merged_later =
-        finding.view == View::kMerged && !finding.path.empty() && finding.divergent_at.empty();
-    if (!merged_later || finding.cluster != journal.change.to) continue;
-    if (finding.verdict == Verdict::kPending) pending.insert(finding.path);
+  const MinuteRange range{FirstMinute(journal), kLastMinute};
+  for (Looked& looked : Look(StreamsToVerify(journal, epoch_->stored.topology), range)) {
+    streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
+    for (Finding& finding : looked.findings) {
+      if (finding.to_be_salvaged && anew) {
+        outcome.pending.push_back(finding.path + " is to be merged anew");
+      } else if (finding.to_be_salvaged) {
+        finding.verdict = Verdict::kLost;
+      } else if (IsComparedLater(finding, journal)) {
+        divergent.insert(finding.reason);
+      } else if (IsMergedLater(finding, looked.seen.primary)) {
+        pending.insert(finding.path);
+      }
+      all.push_back(std::move(finding));
+    }
   }
   if (!awaited_) awaited_ = pending;
   for (const std::string& path : pending) {

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "cli/failover/salvage_progress.h"
 #include "cli/seams.h"
 #include "cli/verify_judge.h"
 #include "cli/verify_observe.h"
@@ -37,12 +36,10 @@ class FailoverVerification {
   };
   // What is lost or doubled is believed when a second look says the same.
   std::vector<Looked> Look(const std::vector<StreamSpec>& streams, const MinuteRange& range);
-  static void AwaitMergedAnew(const failover::Journal& journal, const SalvageProgress& progress,
-                              const Looked& looked, failover::Verification& outcome);
 
   const TopologyDesk& desk_;
   Seams& seams_;
-  Topology topology_;  // with the sources of before and after
+  SharedEpoch epoch_;  // the newest, whose topology the observer looks at
   std::unique_ptr<VerifyObserver> observer_;
   std::optional<BootTime> begun_;                 // the first check
   std::optional<std::set<std::string>> awaited_;  // paths

@@ -1,5 +1,6 @@
 #include "collector/spool/spool.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/crc32c.h"
