@@ -53,6 +53,17 @@ Result<std::optional<Minute>> BeforeFirst(Storage& storage, Group group,
   return std::optional<Minute>(*oldest + -1);
 }
 
+// Whether the minute of a stream that the manifest names was taken out of the view since (P32).
+Result<bool> IsTakenAway(MinuteContent& content, const Manifest& manifest,
+                         const std::string& stream) {
+  if (manifest.view == View::kLocal) return false;
+  DATABUS_ASSIGN_OR_RETURN(const bool amended, content.IsAmended(manifest.minute));
+  if (!amended) return false;
+  DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams,
+                           content.Described(manifest.minute));
+  return !streams->contains(stream);
+}
+
 struct StreamsToLoad {
   View view;
   Group group;
@@ -76,7 +87,11 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
     const auto found = load.cuts.find(stream);
     const std::optional<Minute> cut =
         found == load.cuts.end() ? std::nullopt : std::optional<Minute>(found->second);
-    const bool named = manifest != nullptr && manifest->streams.contains(stream);
+    bool named = manifest != nullptr && manifest->streams.contains(stream);
+    if (named) {
+      DATABUS_ASSIGN_OR_RETURN(const bool gone, IsTakenAway(content, *manifest, stream));
+      named = !gone;
+    }
     if (named && !stale && (!cut || *cut <= manifest->minute)) {
       ledger.streams[stream].newest = manifest->minute;
       continue;

@@ -154,6 +154,35 @@ TEST_F(LedgerTest, AMirrorsFirstMinuteIsDescribedWhenItBecomesThePrimary) {
   EXPECT_EQ(ledger->streams.at("clicks").history, start_ + -2);
 }
 
+// It had closed them as a primary that nobody obeyed, set them aside, and becomes the primary
+// again.
+TEST_F(LedgerTest, MinutesThatWereTakenAwayAreNotTheNewest) {
+  const auto put = [&](const std::string& path, const Manifest& manifest) {
+    ASSERT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
+    ASSERT_TRUE(world_.dc1.WriteFile(path, manifest.Encode()).ok());
+  };
+  for (int i = 0; i < 3; ++i) {
+    const Minute minute = start_ + i;
+    put(paths::Manifest(View::kMerged, 0, minute, ""),
+        {View::kMerged, 0, minute, "", {{"clicks", {}}, {"orders", {}}}});
+  }
+  for (int i = 1; i < 3; ++i) {
+    Manifest amendment{View::kMerged, 0, start_ + i, "dc2", {}};
+    amendment.gone.insert("clicks");
+    put(paths::ManifestAmendment(View::kMerged, 0, start_ + i, 1), amendment);
+  }
+  ASSERT_TRUE(
+      EnsureDirsBelow(world_.dc1, "streams", paths::MinuteDir(View::kMerged, "clicks", start_))
+          .ok());
+  const auto ledger = LoadLedger(world_.dc1, View::kMerged, 0, "", {"clicks", "orders"},
+                                 kLastMinute, {{"clicks", start_}});
+  ASSERT_TRUE(ledger.ok());
+  EXPECT_EQ(ledger->open, start_ + 3);
+  EXPECT_EQ(ledger->streams.at("clicks").newest, start_);
+  EXPECT_EQ(ledger->streams.at("clicks").history, start_) << "the others are still to be made";
+  EXPECT_EQ(ledger->streams.at("orders").newest, start_ + 2);
+}
+
 TEST_F(LedgerTest, ADamagedManifestStillClosesItsMinute) {
   MakeManifest(start_, "databus-manifest 1\nminu");
   MakeFile("clicks", start_, "a.gz", "x");
