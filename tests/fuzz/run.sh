@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
 # ./run fuzz: runs the targets that the preset `fuzz` has built, one after the other.
-#   tests/fuzz/run.sh SECONDS keep|record TARGET...
+#   tests/fuzz/run.sh seconds|executions N keep|record TARGET...
 # What a run learns stays in build/fuzz/corpus, so that the next one goes on from there; what it
 # finds, minimised, in build/fuzz/findings. With `record` the counts go to docs/evidence/fuzzing.md.
 #
-# Three quarters of the time go to short inputs, as long as the longest seed: they run several times
+# Three quarters of N go to short inputs, as long as the longest seed: they run several times
 # as fast, and most of what can be wrong shows in them. The rest goes to long ones.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
-seconds=$1 record=$2
-shift 2
+unit=$1 amount=$2 record=$3
+shift 3
 findings=build/fuzz/findings
 mkdir -p "$findings"
 # No input may take seconds or hundreds of megabytes.
@@ -20,6 +20,10 @@ fast=quarantine_size_mb=4:allocator_release_to_os_interval_ms=-1:malloc_context_
 export UBSAN_OPTIONS=print_stacktrace=1
 short_bytes_min=512
 long_bytes=4096
+case $unit in
+  seconds) limit=-max_total_time ;;
+  executions) limit=-runs ;;
+esac
 
 short_bytes() {  # TARGET
   find "tests/fuzz/corpus/$1" -name 'seed-*' -printf '%s\n' | sort -n |
@@ -36,15 +40,14 @@ for target in "$@"; do
   [[ -f tests/fuzz/dict/$target.dict ]] && dictionary=(-dict="tests/fuzz/dict/$target.dict")
   mkdir -p "$learnt"
   outcome="no finding"
-  run_for() {  # SECONDS MAX_BYTES
+  run_for() {  # AMOUNT MAX_BYTES
     ASAN_OPTIONS=$fast "$program" "${limits[@]}" ${dictionary[@]+"${dictionary[@]}"} \
-      -max_total_time="$1" -max_len="$2" -entropic_scale_per_exec_time=1 -print_final_stats=1 \
+      "$limit=$1" -max_len="$2" -entropic_scale_per_exec_time=1 -print_final_stats=1 \
       -artifact_prefix="$findings/$target-" "$learnt" "tests/fuzz/corpus/$target" >>"$log" 2>&1
   }
   : >"$log"
-  long_seconds=$(((seconds + 3) / 4))
-  { run_for $((seconds - long_seconds)) "$(short_bytes "$target")" &&
-    run_for "$long_seconds" "$long_bytes"; } || {
+  long=$(((amount + 3) / 4))
+  { run_for $((amount - long)) "$(short_bytes "$target")" && run_for "$long" "$long_bytes"; } || {
     failed=1
     outcome="FINDING: $(grep -m 1 -oE 'does not hold:.*|runtime error:.*|ERROR: .*' "$log" || true)"
     found=$(sed -n 's/.*Test unit written to //p' "$log" | head -n 1)
