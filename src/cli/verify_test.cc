@@ -17,6 +17,7 @@ using testing::_;
 using testing::AllOf;
 using testing::Contains;
 using testing::Each;
+using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Pair;
@@ -361,37 +362,73 @@ TEST_F(VerifyCallsTest, WhatAPublishedFileHoldsIsReadOnceForAllLooks) {
   EXPECT_THAT(last[0].views[0].files[0]->identity, HasSubstr(" 7"));
 }
 
-TEST_F(VerifyCallsTest, TheLastStepOfAFailoverReadsThemOnceToo) {
-  StoredTopology stored;
-  stored.topology = topology_;
-  stored.epoch = 1;
-  for (const auto& [cluster, tree] : world_.trees) {
-    ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(stored)).ok());
+// The last step of a failover that makes dc1 the primary of all streams.
+class LastStepTest : public VerifyCallsTest {
+ protected:
+  void SetUp() override {
+    VerifyCallsTest::SetUp();
+    StoredTopology stored;
+    stored.topology = topology_;
+    stored.epoch = 1;
+    for (const auto& [cluster, tree] : world_.trees) {
+      ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(stored)).ok());
+    }
+    desk_.Look();
+    journal_.change.to = "dc1";
+    journal_.change.from = "dc2";
+    journal_.started = kMinute.Start();
+    for (const StreamSpec& stream : topology_.streams) {
+      failover::StreamChange change{stream, stream};
+      change.before.destinations[0].role = Role::kMirror;
+      change.before.destinations[1].role = Role::kPrimary;
+      journal_.change.streams.push_back(change);
+    }
   }
-  TopologyDesk desk({.random = SystemRandom(),
-                     .open =
-                         [&](const ClusterSpec& cluster) {
-                           return seams_.open_storage(cluster.url, cluster.root_dir);
-                         },
-                     .clusters = topology_.clusters});
-  desk.Look();
-  failover::Journal journal;
-  journal.started = kMinute.Start();
-  for (const StreamSpec& stream : topology_.streams) {
-    failover::StreamChange change{stream, stream};
-    change.before.destinations[0].role = Role::kMirror;
-    change.before.destinations[1].role = Role::kPrimary;
-    journal.change.streams.push_back(change);
-  }
-  FailoverVerification verification(desk, seams_);
-  const auto equal = verification.Check(journal);
+
+  TopologyDesk desk_{{.random = SystemRandom(),
+                      .open =
+                          [this](const ClusterSpec& cluster) {
+                            return seams_.open_storage(cluster.url, cluster.root_dir);
+                          },
+                      .clusters = topology_.clusters}};
+  failover::Journal journal_;
+  FailoverVerification verification_{desk_, seams_};
+};
+
+TEST_F(LastStepTest, ReadsQueuesOnceToo) {
+  const auto equal = verification_.Check(journal_);
   ASSERT_TRUE(equal.ok()) << equal.status().ToString();
   EXPECT_EQ(equal->report["equal"], true);
   EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 1))));
   // Something is lost: a second look is all that this costs.
   Remove("dc2", View::kMerged, "dc1");
-  EXPECT_EQ(verification.Check(journal)->report["equal"], false);
+  EXPECT_EQ(verification_.Check(journal_)->report["equal"], false);
   EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 3))));
+}
+
+// One answer that is lost is no reason to end without having looked.
+TEST_F(LastStepTest, WaitsForAViewThatDidNotAnswerOnce) {
+  for (const char* cluster : {"dc1", "dc2"}) {
+    plan_.Add({.verb = Verb::kList,
+               .store_part = cluster,
+               .path_part = "streams/clicks",
+               .times = 1,
+               .fault = Fault::AnswerLost()});
+    const auto first = verification_.Check(journal_);
+    ASSERT_TRUE(first.ok());
+    EXPECT_THAT(first->pending, ElementsAre(HasSubstr("cannot be read")));
+    EXPECT_THAT(verification_.Check(journal_)->pending, IsEmpty());
+  }
+}
+
+TEST_F(LastStepTest, DoesNotWaitForOneThatTheOperatorGaveUpAndSaysSo) {
+  journal_.without = {"dc2"};
+  plan_.Add({.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
+  const auto found = verification_.Check(journal_);
+  ASSERT_TRUE(found.ok());
+  EXPECT_THAT(found->pending, IsEmpty());
+  EXPECT_GE(found->report["unknown"], 1);
+  EXPECT_THAT(std::string(found->report["sentence"]), HasSubstr("Of what can be read"));
 }
 
 TEST(ConfirmTest, WhatIsSeenOnlyOnceIsPending) {

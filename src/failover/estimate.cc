@@ -86,9 +86,7 @@ uint64_t Estimate::FilesToDrain() const {
       if (!Moves(stream) && !Goes(cluster)) continue;
       files += underway.in_commit + underway.merging;
       for (const auto& [collector, count] : underway.data_files) files += count;
-      for (const auto& [destination, lines] : underway.to_merge) {
-        if (destination == change_.from || Goes(cluster)) files += lines;
-      }
+      for (const auto& [destination, lines] : underway.to_merge) files += lines;
     }
   }
   return files;

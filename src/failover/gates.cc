@@ -213,10 +213,9 @@ class Judge {
     for (const auto& [collector, files] : underway.data_files) {
       if (!IsGivenUp(cluster, collector)) delivered += files;
     }
+    // In whichever queue: those for a former primary have still to be put into the right one (P31).
     uint64_t lines = 0;
-    for (const auto& [destination, count] : underway.to_merge) {
-      if (destination == Change().from || IsSiteThatGoes(cluster)) lines += count;
-    }
+    for (const auto& [destination, count] : underway.to_merge) lines += count;
     if (delivered + underway.in_commit > 0) {
       Wait(delivered + underway.in_commit, "{} has {} of {} to publish", cluster,
            Counted(delivered + underway.in_commit, "file"), stream);

@@ -81,16 +81,20 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
   return counts;
 }
 
+bool Answers(const TopologyPicture& picture, const std::string& cluster) {
+  const auto at = std::ranges::find(picture.clusters, cluster, &TopologyAt::cluster);
+  return at != picture.clusters.end() && at->away.empty() && !at->id.empty();
+}
+
 // The cluster that an unplanned failover has given up.
 enum class Lost : uint8_t { kIsAway, kIsBack };
 
 Lost LostOf(const Journal& journal, const TopologyPicture& picture) {
-  const auto at = std::ranges::find(picture.clusters, journal.change.from, &TopologyAt::cluster);
-  const bool answers = at != picture.clusters.end() && at->away.empty() && !at->id.empty();
-  return answers ? Lost::kIsBack : Lost::kIsAway;
+  return Answers(picture, journal.change.from) ? Lost::kIsBack : Lost::kIsAway;
 }
 
 // What is said when nothing that was read is lost or doubled: that, and what could not be read.
+// `unread`: views.
 std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) {
   const auto statement = failover::LossFromJson(journal.loss);
   const bool open = statement.ok() && !statement->lines.empty();
@@ -110,6 +114,14 @@ std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) 
     text += fmt::format(" Not waited for: {}.", fmt::join(journal.without, ", "));
   }
   return text;
+}
+
+// What did not answer this once. Who is away is told of in the sentence, but for the primary.
+bool IsReadLater(const Finding& finding, const Journal& journal, const TopologyPicture& picture,
+                 const std::string& primary) {
+  return finding.verdict == Verdict::kUnknown &&
+         !failover::IsWithout(journal.without, finding.cluster) &&
+         (finding.cluster == primary || Answers(picture, finding.cluster));
 }
 
 // A mirror that is waited for. One that is lost is compared when it returns.
@@ -168,6 +180,9 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
         outcome.pending.push_back(finding.path + " is to be merged anew");
       } else if (finding.to_be_salvaged) {
         finding.verdict = Verdict::kLost;
+      } else if (IsReadLater(finding, journal, desk_.picture(), looked.seen.primary)) {
+        outcome.pending.push_back(
+            fmt::format("{} of {} {}", ViewName(finding.view), finding.cluster, finding.reason));
       } else if (IsComparedLater(finding, journal)) {
         divergent.insert(finding.reason);
       } else if (IsMergedLater(finding, looked.seen.primary)) {
@@ -188,20 +203,21 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   };
   const Count lost = count(Verdict::kLost);
   const Count doubled = count(Verdict::kDoubled);
+  const auto unread =
+      static_cast<uint64_t>(std::ranges::count(all, Verdict::kUnknown, &Finding::verdict));
   const bool equal = lost.files + doubled.files == 0;
   const Json alarms = AlarmsOf(all);
   outcome.report = {
       {"equal", equal},
       {"sentence",
-       equal ? SentenceOfEqual(journal, count(Verdict::kUnknown).files,
-                               LostOf(journal, desk_.picture()))
+       equal ? SentenceOfEqual(journal, unread, LostOf(journal, desk_.picture()))
              : fmt::format("NOT EQUAL: {} lost, {} doubled ({}); look at 'databus verify', and "
                            "purge nothing.",
                            Plural(lost.files, "file"), Plural(doubled.files, "file"),
                            alarms.front().get<std::string>())},
       {"lost", {{"files", lost.files}, {"messages", lost.messages}}},
       {"doubled", {{"files", doubled.files}, {"messages", doubled.messages}}},
-      {"unknown", count(Verdict::kUnknown).files},
+      {"unknown", unread},
       {"alarms", alarms},
       {"streams", std::move(streams)}};
   return outcome;
