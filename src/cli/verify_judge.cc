@@ -44,6 +44,10 @@ class Judgement {
       }
     }
     if (merged != nullptr && merged->unreadable.empty()) MergedIsLocal(*merged);
+    for (const auto& [cluster, why] : seen_.unread_queues) {
+      findings_.push_back({Verdict::kUnknown, seen_.stream, cluster, View::kLocal, "", 0, 0,
+                           "a queue there cannot be read: " + why});
+    }
     for (const auto& [cluster, files] : seen_.delivered) {
       findings_.push_back({Verdict::kPending, seen_.stream, cluster, View::kLocal,
                            paths::DataStream(seen_.stream), files.size(), 0,
@@ -157,7 +161,7 @@ class Judgement {
                 merged.cluster, local.cluster),
             View::kLocal);
         findings_.back().to_be_salvaged = true;
-      } else {
+      } else if (!seen_.unread_queues.contains(local.cluster)) {
         Add(Verdict::kLost, merged, &file,
             fmt::format("in the local view of {}, in no queue, and not merged", local.cluster),
             View::kLocal);
@@ -187,7 +191,7 @@ class Judgement {
         Add(excuse->first, mirror, &file, excuse->second);
       } else if (!mirror.divergent.empty()) {
         AddDivergent(mirror, file, mirror);
-      } else {
+      } else if (!seen_.unread_queues.contains(primary.cluster)) {
         Add(Verdict::kLost, mirror, &file,
             fmt::format("on the primary {}, and not at this path here", primary.cluster));
       }

@@ -97,14 +97,20 @@ class VerifyObserver::Step {
         view == View::kLocal ? paths::Consumers(destination) : paths::Mirrors(destination);
     const auto [found, is_new] = queues_.try_emplace({holder, directory});
     if (is_new) found->second = ReadQueue(*tree.storage, directory, streams);
-    seen.queued[{holder, destination}].merge(found->second[seen.stream]);
+    if (!found->second.read.ok()) seen.unread_queues[holder] = found->second.read.message();
+    seen.queued[{holder, destination}].merge(found->second.paths[seen.stream]);
   }
 
-  // By its own notes; what cannot be read excuses nothing.
+  // By its own notes.
   std::string Divergent(const std::string& mirror, const StreamSpec& stream) {
     if (EraOf(stream).IsFirst() || !trees_[mirror].away.empty()) return "";
     const Result<Eras>& eras = ErasOf(mirror, stream.name);
-    if (!eras.ok() || eras->IsIn(stream)) return "";
+    if (!eras.ok()) {
+      return fmt::format(
+          "whether {} has been compared since its primary changed cannot be read: {}", mirror,
+          eras.status().message());
+    }
+    if (eras->IsIn(stream)) return "";
     return fmt::format("{} has not been compared yet since its primary changed", mirror);
   }
 
@@ -138,7 +144,7 @@ class VerifyObserver::Step {
   std::map<std::string, Tree>& trees_;
   std::map<std::pair<std::string, Group>, Result<Eras>> eras_;
   std::map<std::tuple<std::string, View, Group>, StagedFiles> staged_;
-  std::map<std::pair<std::string, std::string>, NamesOfStreams> queues_;  // by holder and path
+  std::map<std::pair<std::string, std::string>, QueuedPaths> queues_;  // by holder and path
 };
 
 SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {

@@ -421,6 +421,32 @@ TEST_F(LastStepTest, WaitsForAViewThatDidNotAnswerOnce) {
   }
 }
 
+// Could not tell is not no: neither calls lost what a queue may name, or a mirror may set aside.
+TEST_F(VerifyCallsTest, NothingIsLostThatAQueueMayNameWhichDoesNotAnswer) {
+  ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kMinute, "dc2", 7).ok());
+  ASSERT_TRUE(world_.Publish("dc1", View::kMerged, kMinute, "dc2", 7).ok());
+  Remove("dc1", View::kMerged, "dc1");
+  Remove("dc2", View::kMerged, "dc1");
+  const auto verify = [&] {
+    std::istringstream in;
+    std::ostringstream out;
+    Io io{.in = in, .out = out, .err = out};
+    const int code = RunProgram({"verify", "--topology", "databus.xml"}, io, seams_);
+    return std::pair(code, out.str());
+  };
+  EXPECT_EQ(verify().first, 1);
+  for (const char* queue : {"system/consumers/dc1", "system/mirrors/dc2"}) {
+    plan_.Add({.verb = Verb::kList,
+               .path_part = queue,
+               .times = FaultRule::kAlways,
+               .fault = Fault::RequestLost()});
+  }
+  const auto [code, text] = verify();
+  EXPECT_EQ(code, 4) << text;
+  EXPECT_THAT(text,
+              AllOf(HasSubstr("lost      0 files"), HasSubstr("a queue there cannot be read")));
+}
+
 TEST_F(LastStepTest, DoesNotWaitForOneThatTheOperatorGaveUpAndSaysSo) {
   journal_.without = {"dc2"};
   plan_.Add({.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});

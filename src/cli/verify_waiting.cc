@@ -61,18 +61,23 @@ StagedFiles ReadStaged(Storage& tree, View view, Group group) {
   return staged;
 }
 
-NamesOfStreams ReadQueue(Storage& tree, const std::string& directory,
-                         const std::set<std::string>& streams) {
-  NamesOfStreams queued;
+QueuedPaths ReadQueue(Storage& tree, const std::string& directory,
+                      const std::set<std::string>& streams) {
+  QueuedPaths queued;
   const auto entries = ListIfThere(tree, directory);
+  queued.read = entries.status();
   if (!entries.ok()) return queued;
   for (const DirEntry& entry : *entries) {
     const auto text = tree.ReadFile(paths::Join(directory, entry.name), kSmallFileMax);
-    if (!text.ok()) continue;
+    if (text.code() == Code::kNotFound) continue;  // gone on meanwhile
+    if (!text.ok()) {
+      queued.read = text.status();
+      continue;
+    }
     for (const QueueLine& line : QueueLines(*text)) {
       const auto& path = line.path;
       if (!path || path->file.empty() || !streams.contains(path->stream)) continue;
-      queued[path->stream].insert(
+      queued.paths[path->stream].insert(
           paths::MinuteFile(path->view, path->stream, path->minute, path->file));
     }
   }

@@ -27,9 +27,12 @@ std::string NameOncePublished(const std::string& collector, const std::string& d
 
 StagedFiles ReadStaged(Storage& tree, View view, Group group);
 
-// The paths that the entries of a queue name, of these streams. What cannot be read excuses
-// nothing, so that it is left out.
-NamesOfStreams ReadQueue(Storage& tree, const std::string& directory,
-                         const std::set<std::string>& streams);
+struct QueuedPaths {
+  Status read;  // not ok: there may be more
+  NamesOfStreams paths{};
+};
+// What the entries of a queue name, of these streams.
+QueuedPaths ReadQueue(Storage& tree, const std::string& directory,
+                      const std::set<std::string>& streams);
 
 }  // namespace databus

@@ -182,7 +182,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
         finding.verdict = Verdict::kLost;
       } else if (IsReadLater(finding, journal, desk_.picture(), looked.seen.primary)) {
         outcome.pending.push_back(
-            fmt::format("{} of {} {}", ViewName(finding.view), finding.cluster, finding.reason));
+            fmt::format("{} of {}: {}", ViewName(finding.view), finding.cluster, finding.reason));
       } else if (IsComparedLater(finding, journal)) {
         divergent.insert(finding.reason);
       } else if (IsMergedLater(finding, looked.seen.primary)) {
