@@ -10,6 +10,7 @@
 #include <fstream>
 #include <utility>
 
+#include "cli/demo/free_ports.h"
 #include "cli/installation.h"
 #include "cluster/paths.h"
 #include "tests/torture/fault_page.h"
@@ -49,6 +50,28 @@ Status MakeInput(Installation& installation, Random& random) {
   DATABUS_RETURN_IF_ERROR(Write(file, text));
   DATABUS_ASSIGN_OR_RETURN(DemoInput input, DemoInput::Open(file));
   installation.input = std::make_unique<DemoInput>(std::move(input));
+  return Status::Ok();
+}
+
+// A fifth collector, without a cluster: hands everything to the last one, over a stretch of network
+// that is cut as well (P22).
+Status AddRelay(Installation& installation, Random& random) {
+  DemoSite& site = installation.site;
+  const DemoService& to = site.collectors.back();
+  DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<Proxy> proxy, Proxy::Start(to.port));
+  DATABUS_ASSIGN_OR_RETURN(const uint16_t port, FreePorts(TcpNetwork(), random).Next());
+  const std::string name = "dc1-r1";
+  const std::string config = Below(site.root, "conf", "scribe-" + name + ".conf");
+  DATABUS_ASSIGN_OR_RETURN(const std::string example,
+                           ReadTextFile(DATABUS_EXAMPLES "/scribe-redirect.conf"));
+  DATABUS_RETURN_IF_ERROR(Write(
+      config, Filled(example, {{"timeout=5000", fmt::format("timeout={}", kHandOverTimeoutMs)},
+                               {"@ROOT@", site.root},
+                               {"@NAME@", name},
+                               {"@PORT@", std::to_string(port)},
+                               {"@REDIRECT_PORT@", std::to_string(proxy->port())}})));
+  installation.cables.push_back({name + " to " + to.name, std::move(proxy)});
+  site.collectors.push_back({name, "collector", config, port});
   return Status::Ok();
 }
 
@@ -211,6 +234,7 @@ Result<std::unique_ptr<Installation>> MakeInstallation(const std::string& direct
         AddDisk(*installation, cluster, paths::Join(site.root, cluster), "size=1g"));
   }
   DATABUS_RETURN_IF_ERROR(MakeInput(*installation, random));
+  DATABUS_RETURN_IF_ERROR(AddRelay(*installation, random));
   DATABUS_RETURN_IF_ERROR(Configure(site));
   DATABUS_RETURN_IF_ERROR(AddProcesses(*installation, programs, random));
   return installation;

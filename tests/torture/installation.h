@@ -1,5 +1,5 @@
-// The installation under torture: that of the demo, with standby workers, small disks, proxies
-// before the collectors, and producers.
+// The installation under torture: that of the demo, with standby workers, a collector that hands
+// everything to another one, small disks, proxies before the collectors, and producers.
 #pragma once
 
 #include <cstdint>
@@ -21,8 +21,9 @@ inline constexpr int kRunIntervalMs = 1'000;
 inline constexpr int kLeaseTimeoutMs = 1'500;
 inline constexpr int kFullScanMs = 5'000;
 inline constexpr int kRotateMs = 1'000;
-inline constexpr int kRetryMs = 1'000;       // of a collector towards its cluster
-inline constexpr uint32_t kEventsPerS = 60;  // of each producer and stream
+inline constexpr int kRetryMs = 1'000;  // of a collector towards its cluster, or another one
+inline constexpr int kHandOverTimeoutMs = 2'000;  // of one that waits for another's answer
+inline constexpr uint32_t kEventsPerS = 60;       // of each producer and stream
 
 // A process that is killed and paused.
 struct TortureProcess {

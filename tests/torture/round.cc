@@ -27,6 +27,8 @@ constexpr Share kShares[] = {
     {"a heartbeat says that a disk is retired, its collector is restarted", 4'000},
     {"producers notice and try again", kAnswerTimeoutMs + kPauseMaxMs},
     {"a collector tries its cluster again and cuts", kRetryMs + kRotateMs},
+    {"a collector gives up an answer of another one, and hands over again",
+     kHandOverTimeoutMs + kRetryMs},
     {"a lease is taken over", kLeaseTimeoutMs + kLeaseTimeoutMs / 4},
     {"a full scan finds what nobody announced", kFullScanMs},
     {"local, merge and mirror run", 3 * kRunIntervalMs},
