@@ -13,8 +13,8 @@
 #include <vector>
 
 #include "cluster/stored_topology.h"
+#include "commit/eras.h"
 #include "failover/journal.h"
-#include "worker/eras.h"
 
 namespace databus::sim {
 

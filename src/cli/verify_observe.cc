@@ -12,7 +12,7 @@
 #include "cli/verify_waiting.h"
 #include "cluster/names.h"
 #include "commit/cluster_id.h"
-#include "worker/eras.h"
+#include "commit/eras.h"
 #include "worker/salvage.h"
 
 namespace databus {

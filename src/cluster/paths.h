@@ -145,7 +145,7 @@ struct ManifestName {
 std::string DivergentRoot();
 std::string DivergentStream(std::string_view era, std::string_view stream);
 std::string DivergentMinute(std::string_view era, std::string_view stream, Minute minute);
-// system/eras/<group>.<epoch>.<n>, of several of a group the last one rules (worker/eras.h).
+// system/eras/<group>.<epoch>.<n>, of several of a group the last one rules (commit/eras.h).
 std::string Eras();
 std::string Checkpoints();  // system/checkpoint: of the original, read once when a tree is adopted
 std::string TrashRoot();    // system/trash

@@ -246,6 +246,10 @@ class Judge {
         Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
         continue;
       }
+      if (!mirror.why_not_compared.empty()) {
+        Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_not_compared);
+        continue;
+      }
       const auto cut = journal_.cuts.find(key.stream);
       if (cut == journal_.cuts.end() || !cut->second) continue;  // it never had a minute
       if (!mirror.newest || *mirror.newest < *cut->second) {
@@ -354,6 +358,10 @@ class Judge {
   void CatchUpMirror(const MirrorKey& key, const SeenMirror& mirror) {
     if (!mirror.Known()) {
       Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
+      return;
+    }
+    if (!mirror.why_not_compared.empty()) {
+      Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_not_compared);
       return;
     }
     if (!mirror.primary_newest) return;  // there is nothing to mirror

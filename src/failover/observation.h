@@ -97,6 +97,9 @@ struct SeenMirror {
   std::string why_unknown{};  // empty: the rest is known; else `newest` may be
   // Not empty: the mirror answers, but `newest` could not be read; it is not "none".
   std::string why_newest_unknown{};
+  // Not empty: what it holds has not been compared with the present primary's, and may have to be
+  // set aside (P32); whatever is equal now says nothing.
+  std::string why_not_compared{};
   std::optional<Minute> primary_newest{};
   std::optional<Minute> newest{};
   uint64_t compared = 0;            // minutes that both hold

@@ -97,6 +97,21 @@ void Observer::Flow(const Scope& scope, Observation& seen) {
   }
 }
 
+std::string Observer::WhyNotCompared(const StreamSpec& stream, const std::string& mirror,
+                                     ErasOfMirrors& eras) {
+  if (EraOf(stream).IsFirst()) return "";
+  const auto groups = Groups(mirror);
+  if (!groups.ok()) return groups.status().message();
+  const Group group = GroupOf(stream.name, *groups);
+  auto found = eras.find({mirror, group});
+  if (found == eras.end()) {
+    found = eras.emplace(std::pair(mirror, group), ReadEras(*desk_.Tree(mirror), group)).first;
+  }
+  if (!found->second.ok()) return found->second.status().message();
+  if (found->second->IsIn(stream)) return "";
+  return fmt::format("is not compared yet with {}, since that is the primary", stream.Primary());
+}
+
 // How far the mirror is does not depend on a primary that is away: it decides the cut.
 void Observer::ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror) {
   const auto newest =
@@ -129,6 +144,7 @@ Result<Group> Observer::ReadPrimary(const Scope::Mirrored& wanted, SeenMirror& m
 void Observer::Mirrors(const Scope& scope, Observation& seen) {
   using Key = std::tuple<std::string, std::string, Group>;  // primary, mirror
   std::map<Key, std::vector<MirrorReader::Wanted>> compared;
+  ErasOfMirrors eras;
   for (const Scope::Mirrored& wanted : scope.mirrored) {
     SeenMirror& mirror = seen.mirrors[{wanted.stream, wanted.mirror}];
     for (const std::string& cluster : {wanted.primary, wanted.mirror}) {
@@ -136,7 +152,13 @@ void Observer::Mirrors(const Scope& scope, Observation& seen) {
       if (tree.Answers()) continue;
       mirror.why_unknown = fmt::format("cluster {} does not answer: {}", cluster, tree.why_away);
     }
-    if (seen.TreeOf(wanted.mirror).Answers()) ReadNewest(wanted, mirror);
+    if (seen.TreeOf(wanted.mirror).Answers()) {
+      // First: what it holds is what is left, if it was compared by then.
+      const StreamSpec* const stream =
+          seen.newest ? seen.newest->stored.topology.FindStream(wanted.stream) : nullptr;
+      if (stream != nullptr) mirror.why_not_compared = WhyNotCompared(*stream, wanted.mirror, eras);
+      ReadNewest(wanted, mirror);
+    }
     if (!mirror.Known()) continue;
     const auto group = ReadPrimary(wanted, mirror);
     if (group.ok()) {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "cluster/paths.h"
+#include "commit/eras.h"
 #include "control/topology_desk.h"
 #include "failover/observation.h"
 
@@ -33,6 +34,10 @@ class Observer {
   void Topologies(Observation& seen) const;
   void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
+  // What mirrors say of their eras, read once a look.
+  using ErasOfMirrors = std::map<std::pair<std::string, Group>, Result<Eras>>;
+  std::string WhyNotCompared(const StreamSpec& stream, const std::string& mirror,
+                             ErasOfMirrors& eras);
   void ReadNewest(const Scope::Mirrored& wanted, SeenMirror& mirror);
   Result<Group> ReadPrimary(const Scope::Mirrored& wanted, SeenMirror& mirror);
   Result<Group> Groups(const std::string& cluster);

@@ -310,6 +310,33 @@ TEST_F(ObserverTest, OnlyTheRangeThatBothRetainIsCompared) {
   EXPECT_EQ(mirror.differs, std::nullopt);
 }
 
+// It may be equal by chance before it sets aside what it has too much (P32).
+TEST_F(ObserverTest, AMirrorIsComparedWhenItSaysSoItself) {
+  StoredTopology next = TestBase().Next("swap");
+  next.topology.streams.front().cut = kTestMinute;
+  ASSERT_EQ(next.topology.streams.front().name, "clicks");
+  for (const auto& [cluster, tree] : world_.trees) {
+    ASSERT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(next)).ok());
+  }
+  const auto why = [&] { return Mirror(Scope::Mirrored::Depth::kAll).why_not_compared; };
+  EXPECT_THAT(why(), HasSubstr("is not compared yet with dc1"));
+  Eras eras;
+  const auto say = [&](const Era& era, uint64_t number) {
+    eras.streams["clicks"] = era;
+    const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 1, number};
+    world_.Put("dc2", paths::Join(paths::Eras(), name.ToString()), eras.Encode());
+  };
+  say({"dc2", kTestMinute}, 2);
+  EXPECT_THAT(why(), HasSubstr("is not compared yet with dc1"));
+  say(EraOf(next.topology.streams.front()), 3);
+  EXPECT_EQ(why(), "");
+  plan_.Add({.verb = Verb::kList,
+             .store_part = "dc2",
+             .path_part = paths::Eras(),
+             .fault = Fault::RequestLost()});
+  EXPECT_NE(why(), "") << "could not tell is not yes";
+}
+
 // An unplanned failover is decided by it: the primary is away just then.
 TEST_F(ObserverTest, TheNewestMinuteOfAMirrorIsKnownThoughThePrimaryIsAway) {
   Close("dc2", "dc1", kTestMinute, {});

@@ -513,6 +513,10 @@ std::vector<Obstacle> Obstacles() {
        [](Observation& seen) { seen.workers["dc1"].epoch = 2; }},
       {Step::kFreeze, "last minute of views",
        [](Observation& seen) { seen.workers["dc1"].frozen.erase("views"); }},
+      {Step::kMirror, "is not compared yet",
+       [](Observation& seen) {
+         seen.mirrors.begin()->second.why_not_compared = "is not compared yet";
+       }},
       {Step::kMirror, "mirror dc3 of views is at minute",
        [](Observation& seen) { seen.mirrors[{"views", "dc3"}].newest = kTestMinute + (-1); }},
       {Step::kMirror, "no answer",
@@ -734,6 +738,10 @@ TEST(StepsTest, AFailbackWaitsUntilTheClusterHasCaughtUp) {
   EXPECT_THAT(
       waits([](Observation& seen) { seen.workers["dc1"].divergent["clicks"] = "2 minutes"; }),
       HasSubstr("puts right what it had published of clicks"));
+  EXPECT_THAT(waits([](Observation& seen) {
+                seen.mirrors[{"clicks", "dc1"}].why_not_compared = "is not compared yet";
+              }),
+              HasSubstr("mirror dc1 of clicks: is not compared yet"));
   EXPECT_THAT(waits([](Observation& seen) { seen.trees["dc1"].why_away = "unmounted"; }),
               HasSubstr("dc1 does not answer"));
   EXPECT_THAT(waits([](Observation& seen) { seen.workers["dc1"].epoch = 1; }),

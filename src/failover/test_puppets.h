@@ -8,6 +8,7 @@
 
 #include "cluster/paths.h"
 #include "commit/cluster_id.h"
+#include "commit/eras.h"
 #include "control/topology_desk.h"
 #include "failover/test_model.h"
 #include "storage/fault/fault_storage.h"
@@ -79,7 +80,10 @@ class Puppets {
   void Obey() {
     const SharedEpoch newest = Newest();
     for (const auto& [cluster, tree] : trees) {
-      if (!asleep.contains(cluster + "/worker")) Beat(*tree, WorkerBeat(cluster, *newest));
+      if (!asleep.contains(cluster + "/worker")) {
+        Beat(*tree, WorkerBeat(cluster, *newest));
+        BeginEras(*tree, *newest);
+      }
       if (!asleep.contains(cluster + "/c1")) Beat(*tree, CollectorBeat(cluster, *newest));
     }
   }
@@ -97,6 +101,17 @@ class Puppets {
   }
 
  private:
+  static void BeginEras(Storage& tree, const TopologyEpoch& newest) {
+    std::map<Group, Eras> eras;
+    for (const StreamSpec& stream : newest.stored.topology.streams) {
+      eras[GroupOf(stream.name, kGroupsDefault)].streams[stream.name] = EraOf(stream);
+    }
+    EXPECT_TRUE(EnsureDirsBelow(tree, "", paths::Eras()).ok());
+    for (const auto& [group, said] : eras) {
+      const paths::QueueEntryName name{group, 1, newest.stored.epoch};
+      EXPECT_TRUE(tree.Replace(paths::Join(paths::Eras(), name.ToString()), said.Encode()).ok());
+    }
+  }
   Heartbeat WorkerBeat(const std::string& cluster, const TopologyEpoch& newest) const {
     Heartbeat beat = NewBeat("worker", "worker-" + cluster, cluster);
     beat.facts["topology_epoch"] = newest.stored.epoch;

@@ -3,9 +3,9 @@
 // too much, the newest first, and fetches what it lacks, the oldest first, without any queue. Then
 // ordinary mirroring goes on.
 //
-// Which change a stream has been brought through is remembered in the tree (worker/eras.h), so that
-// all this costs nothing when there is none. Killed at any point it begins again, and finds done
-// what was done.
+// Which change a stream has been brought through is remembered in the tree (worker/era_book.h), so
+// that all this costs nothing when there is none. Killed at any point it begins again, and finds
+// done what was done.
 #pragma once
 
 #include <map>
@@ -20,7 +20,7 @@
 #include "telemetry/problems.h"
 #include "worker/clusters.h"
 #include "worker/comparison.h"
-#include "worker/eras.h"
+#include "worker/era_book.h"
 #include "worker/run_stats.h"
 
 namespace databus {

@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "cluster/topology.h"
+#include "commit/eras.h"
 #include "commit/group_writer.h"
 #include "telemetry/problems.h"
 #include "worker/clusters.h"
-#include "worker/eras.h"
 #include "worker/run_stats.h"
 
 namespace databus {

@@ -12,7 +12,7 @@
 #include "cluster/topology.h"
 #include "worker/clusters.h"
 #include "worker/copier.h"
-#include "worker/eras.h"
+#include "worker/era_book.h"
 #include "worker/merged_index.h"
 #include "worker/queue.h"
 #include "worker/run_stats.h"

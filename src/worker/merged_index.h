@@ -15,7 +15,7 @@
 #include "commit/group_writer.h"
 #include "storage/storage.h"
 #include "telemetry/problems.h"
-#include "worker/eras.h"
+#include "worker/era_book.h"
 
 namespace databus {
 

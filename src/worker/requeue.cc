@@ -5,9 +5,9 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
+#include "commit/eras.h"
 #include "control/epoch_store.h"
 #include "telemetry/log.h"
-#include "worker/eras.h"
 
 namespace databus {
 

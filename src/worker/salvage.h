@@ -24,7 +24,7 @@
 #include "cluster/topology.h"
 #include "telemetry/problems.h"
 #include "worker/clusters.h"
-#include "worker/eras.h"
+#include "worker/era_book.h"
 #include "worker/run_stats.h"
 
 namespace databus {

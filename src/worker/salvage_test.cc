@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "commit/eras.h"
 #include "commit/recover.h"
-#include "worker/eras.h"
 #include "worker/test_site.h"
 
 namespace databus {

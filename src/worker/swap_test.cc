@@ -3,9 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
-#include "worker/eras.h"
 #include "worker/test_site.h"
 
 namespace databus {

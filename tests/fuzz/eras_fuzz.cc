@@ -1,5 +1,5 @@
 // What a cluster says of the changes of primary that its streams were brought through.
-#include "worker/eras.h"
+#include "commit/eras.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -12,10 +12,10 @@
 #include "cli/table.h"
 #include "cli/verify_observe.h"
 #include "commit/cluster_id.h"
+#include "commit/eras.h"
 #include "failover/journal_store.h"
 #include "failover/steps.h"
 #include "telemetry/iso_time.h"
-#include "worker/eras.h"
 
 namespace databus {
 namespace {

@@ -17,10 +17,10 @@
 
 #include "cli/test_world.h"
 #include "cluster/steering.h"
+#include "commit/eras.h"
 #include "control/adopt_file.h"
 #include "storage/fault/fault_storage.h"
 #include "telemetry/heartbeat.h"
-#include "worker/eras.h"
 
 namespace databus {
 
@@ -100,7 +100,10 @@ class FailoverCliTest : public testing::Test {
   void Obey() {
     for (const auto& [cluster, tree] : world_.trees) {
       const TopologyEpoch epoch = At(cluster);
-      if (!asleep.contains("worker-" + cluster)) Beat(*tree, "worker-" + cluster, epoch);
+      if (!asleep.contains("worker-" + cluster)) {
+        Beat(*tree, "worker-" + cluster, epoch);
+        if (!uncompared.contains(cluster)) SayCompared(*tree, epoch);
+      }
       if (!asleep.contains(cluster + "/c1")) Beat(*tree, "collector-c1", epoch);
     }
   }
@@ -158,13 +161,18 @@ class FailoverCliTest : public testing::Test {
     return ran;
   }
   // What a cluster's worker writes down when it has compared its minutes with the new primary's.
-  void Compared(const std::string& cluster) {
-    const Topology topology = At(cluster).stored.topology;
+  static void SayCompared(Storage& tree, const TopologyEpoch& epoch) {
+    const StreamSpec* const stream = epoch.stored.topology.FindStream("clicks");
+    if (stream == nullptr) return;
     Eras eras;
-    eras.streams["clicks"] = EraOf(*topology.FindStream("clicks"));
-    const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 1, 1};
-    ASSERT_TRUE(
-        world_.Put(cluster, paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
+    eras.streams["clicks"] = EraOf(*stream);
+    const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 1, epoch.stored.epoch};
+    ASSERT_TRUE(EnsureDirsBelow(tree, "", paths::Eras()).ok());
+    ASSERT_TRUE(tree.Replace(paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
+  }
+  void Compared(const std::string& cluster) {
+    uncompared.erase(cluster);
+    Obey();
   }
   nlohmann::ordered_json StatusJson() {
     return nlohmann::ordered_json::parse(Run({"failover", "status", "--json"}).out);
@@ -197,6 +205,7 @@ class FailoverCliTest : public testing::Test {
   std::deque<FaultStorage> cables_;
   std::set<std::string> cut_off;  // clusters that commands do not reach
   std::set<std::string> asleep;
+  std::set<std::string> uncompared;  // whose workers have not compared their minutes yet
   std::function<void()> before_look;
   std::function<void()> tell_to_stop;
   Milliseconds clock_ahead{0};

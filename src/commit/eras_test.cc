@@ -1,9 +1,8 @@
-#include "worker/eras.h"
+#include "commit/eras.h"
 
 #include <gtest/gtest.h>
 
 #include "commit/test_world.h"
-#include "control/epoch_store.h"
 
 namespace databus {
 namespace {
@@ -31,22 +30,6 @@ TEST_F(ErasTest, WhatIsWrittenIsReadBack) {
   ASSERT_TRUE(WriteEras(process_.writer(), Some()).ok());
   EXPECT_EQ(*ReadEras(world_.dc1, 0), Some());
   EXPECT_EQ(*ReadEras(world_.dc1, 1), Eras()) << "another group";
-}
-
-// P27: who slept over a swap, and took the lease when it woke up.
-TEST_F(ErasTest, WhoObeysAnOlderTopologyThanIsStoredBeginsNoEra) {
-  StoredTopology stored;
-  stored.epoch = 2;
-  ASSERT_TRUE(StoreEpoch(world_.dc1, SystemRandom(), TopologyEpoch::Of(stored)).ok());
-  EraBook newest(2);
-  ASSERT_TRUE(newest.Set(process_.writer(), Some()).ok());
-  EraBook older(1);
-  Eras eras = Some();
-  eras.salvaged.clear();
-  EXPECT_TRUE(older.Set(process_.writer(), eras).ok()) << "no other era";
-  eras.streams["clicks"] = {"dc2", std::nullopt};
-  EXPECT_EQ(older.Set(process_.writer(), eras).code(), Code::kUnavailable);
-  EXPECT_EQ(ReadEras(world_.dc1, 0)->streams, Some().streams);
 }
 
 TEST_F(ErasTest, TheFirstIsNoneWhetherItWasWrittenDownOrNot) {

@@ -71,28 +71,4 @@ Result<Eras> ReadEras(Storage& storage, Group group);
 // In place of what was said before.
 Status WriteEras(GroupWriter& writer, const Eras& eras);
 
-// What the own cluster says, for the services that share its writers. One thread at a time.
-class EraBook {
- public:
-  // `topology_epoch`: the one that the services obey.
-  explicit EraBook(uint64_t topology_epoch) : topology_epoch_(topology_epoch) {}
-
-  // Valid until the next call for the group.
-  Result<const Eras*> Of(GroupWriter& writer);
-  // Writes it, if it is not what is there.
-  //   kUnavailable  also where it would begin an era that is perhaps over: the topology that is
-  //                 stored here is newer than the one that the services obey
-  Status Set(GroupWriter& writer, Eras eras);
-
- private:
-  struct Page {
-    uint64_t epoch = 0;  // of the writer that read it: another one may find another
-    Eras eras;
-  };
-  Status CheckObeysTheNewest(Storage& storage) const;
-
-  const uint64_t topology_epoch_;
-  std::map<Group, Page> pages_;
-};
-
 }  // namespace databus
