@@ -242,6 +242,7 @@ void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& ste
 // stream. One that does not answer is doubted where the stream has ever been for certain.
 std::vector<std::string> VerifyObserver::ClustersWithLocal(const StreamSpec& stream) const {
   std::vector<std::string> clusters;
+  clusters.reserve(stream.sources.size());
   for (const SourceSpec& source : stream.sources) clusters.push_back(source.cluster);
   for (const ClusterSpec& cluster : topology_.clusters) {
     const bool may_be_asked =

@@ -76,8 +76,8 @@ Observation Observer::Look(const Scope& scope) {
     if (!read.ok()) tree.why_away = read.message();
     tree.clock_ahead = processes.ClockAhead();
   }
-  seen.collectors = std::move(processes).Collectors();
   seen.workers = processes.Workers();
+  seen.collectors = std::move(processes).Collectors();
   Flow(scope, seen);
   Mirrors(scope, seen);
   return seen;
