@@ -393,6 +393,9 @@ Action NextAction(const Journal& journal, const Observation& seen) {
     if (auto action = StoreIfDue(journal, seen)) return *std::move(action);
   } else if (before_swap) {
     if (auto action = IfNotOurs(journal, seen)) return *std::move(action);
+  } else if (const StepEpoch& swap = *journal.EpochOf(Step::kSwap);
+             seen.newest->stored.epoch < swap.epoch) {
+    return NotShown(journal, swap.epoch);
   }
   if (journal.step == Step::kVerify) {
     return {.what = Action::What::kVerify, .journal = journal, .epoch = {}, .gate = {}};

@@ -642,6 +642,18 @@ TEST(StepsTest, AfterTheSwapNobodyWaitsForTheClusterThatWentAway) {
   EXPECT_EQ(NextAction(machine.journal, seen).what, What::kAdvance);
 }
 
+// Who holds the newest does not answer just now: the roles of before say nothing of what is lost.
+TEST(StepsTest, AfterTheSwapNothingIsJudgedByATopologyFromBefore) {
+  Machine machine(Kind::kUnplanned);
+  while (machine.journal.step != Step::kVerify) machine.Do(machine.Next());
+  Observation seen = machine.model.See();
+  EXPECT_EQ(NextAction(machine.journal, seen).what, What::kVerify);
+  seen.newest->stored.epoch = machine.journal.base_epoch;
+  const Action action = NextAction(machine.journal, seen);
+  EXPECT_EQ(action.what, What::kWait);
+  ASSERT_EQ(action.gate.waits.size(), 1U);
+}
+
 // The clocks of its collectors may say what they like.
 TEST(StepsTest, WhatCameAfterTheSwapIsNotWaitedForHoweverOldItIsSaidToBe) {
   Machine machine(Kind::kPlanned);

@@ -161,7 +161,8 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
 
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
-  if (epoch_ == nullptr || epoch_->digest != newest->digest) {
+  // An older one says only that who holds the newest does not answer now.
+  if (epoch_ == nullptr || epoch_->stored.epoch < newest->stored.epoch) {
     epoch_ = newest;
     observer_ = std::make_unique<VerifyObserver>(epoch_->stored.topology, seams_, Depth::kHeaders);
   }
