@@ -43,8 +43,9 @@ class Operator {
     while (memory_.done < plan_.tasks.size()) {
       const OperatorTask& task = plan_.tasks[memory_.done];
       while (world_.scheduler.now() < task.at && !world_.healed()) Wait(1, 1);
-      for (int attempt = 1; !world_.healed() || world_.closes; ++attempt) {
-        if (Do(task) || (IsOptional(task.deed) && attempt == kAttemptsMax)) break;
+      for (int attempt = 1; !world_.healed() || world_.closes || HasToPutBack(); ++attempt) {
+        const bool enough = IsOptional(task.deed) && attempt >= kAttemptsMax && !HasToPutBack();
+        if (Do(task) || enough) break;
         Wait(3, 20);
       }
       ++memory_.done;
@@ -71,6 +72,9 @@ class Operator {
     return deed == Deed::kResume || deed == Deed::kAbort || deed == Deed::kEdit ||
            deed == Deed::kSpool;
   }
+
+  // Nobody else knows that those collectors are to deliver again.
+  bool HasToPutBack() const { return !memory_.spooling.empty(); }
 
   void Wait(uint64_t low, uint64_t high) {
     world_.scheduler.Sleep(seconds(world_.random.Between(low, high)));
