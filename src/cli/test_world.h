@@ -127,7 +127,10 @@ class AgreeableNetwork final : public Network {
 class HastyClock final : public Clock {
  public:
   WallTime Wall() const override { return now_; }
-  void Advance(Milliseconds by) { now_ += by; }
+  void Advance(Milliseconds by) {
+    now_ += by;
+    boot_ms_ += by.count();
+  }
   BootTime Boot() const override { return BootTime(Milliseconds(boot_ms_.fetch_add(100))); }
 
  private:

@@ -112,8 +112,9 @@ Outcome LookUntilSettled(VerifyObserver& observer, const std::vector<StreamSpec>
       second.findings = Confirm(outcome.findings, std::move(second.findings));
       outcome = std::move(second);
     }
-    if (!awaited) awaited = outcome.on_its_way;
-    outcome.awaited_are_here = AreHere(*awaited, outcome.on_its_way);
+    // What cannot be read may hide something.
+    if (!awaited && !outcome.Has(Verdict::kUnknown)) awaited = outcome.on_its_way;
+    outcome.awaited_are_here = awaited && AreHere(*awaited, outcome.on_its_way);
     const bool settled =
         outcome.awaited_are_here && std::ranges::all_of(outcome.findings, [](const Finding& f) {
           return f.verdict == Verdict::kPurged || f.verdict == Verdict::kPending;

@@ -44,9 +44,9 @@ class Judgement {
       }
     }
     if (merged != nullptr && merged->unreadable.empty()) MergedIsLocal(*merged);
-    for (const auto& [cluster, why] : seen_.unread_queues) {
+    for (const auto& [cluster, why] : seen_.unread) {
       findings_.push_back({Verdict::kUnknown, seen_.stream, cluster, View::kLocal, "", 0, 0,
-                           "a queue there cannot be read: " + why});
+                           "what waits there cannot be read: " + why});
     }
     for (const auto& [cluster, files] : seen_.delivered) {
       findings_.push_back({Verdict::kPending, seen_.stream, cluster, View::kLocal,
@@ -125,6 +125,11 @@ class Judgement {
     return nullptr;
   }
 
+  // Where something that cannot be read may tell of a file, which is said once, of the cluster.
+  bool MayBeToldOf(const std::string& from, const std::string& to) const {
+    return seen_.unread.contains(from) || seen_.unread.contains(to);
+  }
+
   // Whether the primary will come to a file of this local stream that it lacks, and no queue names.
   bool IsToBeSalvaged(const std::string& source, Minute minute, const std::string& path) const {
     const auto known = seen_.salvage.find(source);
@@ -153,6 +158,8 @@ class Judgement {
             fmt::format("in a commit of {} that is not finished", local.cluster), View::kLocal);
       } else if (const auto excuse = Excuse(merged, file)) {
         Add(excuse->first, merged, &file, excuse->second, View::kLocal);
+      } else if (MayBeToldOf(local.cluster, merged.cluster)) {
+        continue;
       } else if (IsToBeSalvaged(local.cluster, file.minute, path)) {
         Add(Verdict::kPending, merged, &file,
             fmt::format(
@@ -161,7 +168,7 @@ class Judgement {
                 merged.cluster, local.cluster),
             View::kLocal);
         findings_.back().to_be_salvaged = true;
-      } else if (!seen_.unread_queues.contains(local.cluster)) {
+      } else {
         Add(Verdict::kLost, merged, &file,
             fmt::format("in the local view of {}, in no queue, and not merged", local.cluster),
             View::kLocal);
@@ -191,7 +198,7 @@ class Judgement {
         Add(excuse->first, mirror, &file, excuse->second);
       } else if (!mirror.divergent.empty()) {
         AddDivergent(mirror, file, mirror);
-      } else if (!seen_.unread_queues.contains(primary.cluster)) {
+      } else if (!MayBeToldOf(primary.cluster, mirror.cluster)) {
         Add(Verdict::kLost, mirror, &file,
             fmt::format("on the primary {}, and not at this path here", primary.cluster));
       }
@@ -204,7 +211,7 @@ class Judgement {
         Add(excuse->first, primary, &file, excuse->second);
       } else if (!mirror.divergent.empty()) {
         AddDivergent(primary, file, mirror);
-      } else {
+      } else if (!MayBeToldOf(primary.cluster, mirror.cluster)) {
         Add(Verdict::kLost, primary, &file,
             fmt::format("on the mirror {}, and not at this path here", mirror.cluster));
       }

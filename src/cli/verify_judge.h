@@ -72,8 +72,9 @@ struct SeenStream {
   std::vector<SeenView> views = {};  // locals, then the primary's merged one, then the mirrors'
   // Paths in the queues, by (holder, destination).
   std::map<std::pair<std::string, std::string>, std::set<std::string>> queued = {};
-  // Clusters of which a queue cannot be read, and why: nothing is lost that it may name.
-  std::map<std::string, std::string> unread_queues = {};
+  // Clusters of which something besides its views cannot be read (data/, a queue, its eras), and
+  // why: nothing is lost that may be told of there.
+  std::map<std::string, std::string> unread = {};
   // Files in data/ that are not published, by cluster: the names that they will get.
   std::map<std::string, std::set<std::string>> delivered = {};
   // By source, read before the primary's merged view: what was looked at by then is merged in that.

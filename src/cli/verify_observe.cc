@@ -88,46 +88,45 @@ class VerifyObserver::Step {
     if (is_new) found->second = ReadStaged(*tree.storage, view, group);
     return found->second;
   }
-  // Adds what the queue says of the stream.
+  // Adds what the queue says of the stream. Not where nothing can be compared with it.
   void Queue(const std::string& holder, const std::string& destination, View view,
-             const std::set<std::string>& streams, SeenStream& seen) {
+             SeenStream& seen) {
     Tree& tree = trees_[holder];
-    if (!tree.away.empty()) return;
+    const std::string& reader = view == View::kLocal ? seen.primary : destination;
+    if (!tree.away.empty() || !trees_[reader].away.empty()) return;
     const std::string directory =
         view == View::kLocal ? paths::Consumers(destination) : paths::Mirrors(destination);
     const auto [found, is_new] = queues_.try_emplace({holder, directory});
-    if (is_new) found->second = ReadQueue(*tree.storage, directory, streams);
-    if (!found->second.read.ok()) seen.unread_queues[holder] = found->second.read.message();
+    if (is_new) found->second = ReadQueue(*tree.storage, directory, tree.queues);
+    if (!found->second.read.ok()) seen.unread[holder] = found->second.read.message();
     seen.queued[{holder, destination}].merge(found->second.paths[seen.stream]);
   }
 
   // By its own notes.
-  std::string Divergent(const std::string& mirror, const StreamSpec& stream) {
+  std::string Divergent(const std::string& mirror, const StreamSpec& stream, SeenStream& seen) {
     if (EraOf(stream).IsFirst() || !trees_[mirror].away.empty()) return "";
     const Result<Eras>& eras = ErasOf(mirror, stream.name);
-    if (!eras.ok()) {
-      return fmt::format(
-          "whether {} has been compared since its primary changed cannot be read: {}", mirror,
-          eras.status().message());
-    }
-    if (eras->IsIn(stream)) return "";
+    if (!eras.ok()) seen.unread[mirror] = eras.status().message();
+    if (!eras.ok() || eras->IsIn(stream)) return "";
     return fmt::format("{} has not been compared yet since its primary changed", mirror);
   }
 
-  // By the primary's own notes; where they cannot be read it has still to look for everything.
-  SeenSalvage Salvage(const StreamSpec& stream, const std::string& source) {
-    SeenSalvage seen;
-    if (!trees_[stream.Primary()].away.empty()) return seen;
+  // By the primary's own notes.
+  void Salvage(const StreamSpec& stream, const std::string& source, SeenStream& seen) {
+    if (EraOf(stream).IsFirst() || !trees_[stream.Primary()].away.empty()) return;
     const Result<Eras>& eras = ErasOf(stream.Primary(), stream.name);
-    if (!eras.ok()) return seen;
+    if (!eras.ok()) {
+      seen.unread[stream.Primary()] = eras.status().message();
+      return;
+    }
+    SeenSalvage& salvage = seen.salvage[source];
     const auto looked = eras->salvaged.find({source, stream.name});
     if (looked != eras->salvaged.end() && looked->second.of == SalvageDigest(stream)) {
-      seen.looked_to = looked->second.to;
+      salvage.looked_to = looked->second.to;
     }
     const auto missed = eras->missed.find(source);
-    if (missed == eras->missed.end()) return seen;
-    for (const auto& [path, file] : missed->second) seen.missed.insert(path);
-    return seen;
+    if (missed == eras->missed.end()) return;
+    for (const auto& [path, file] : missed->second) salvage.missed.insert(path);
   }
 
  private:
@@ -154,10 +153,9 @@ SeenStream VerifyObserver::Observe(const StreamSpec& stream, Minute from) {
 std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& streams, Minute from) {
   OpenAll();
   std::vector<SeenStream> all;
-  std::set<std::string> names;
+  all.reserve(streams.size());
   for (const StreamSpec& stream : streams) {
     all.push_back({.stream = stream.name, .primary = stream.Primary()});
-    names.insert(stream.name);
   }
   const auto each = [&](auto read) {
     Step step(trees_);
@@ -174,46 +172,68 @@ std::vector<SeenStream> VerifyObserver::Look(const std::vector<StreamSpec>& stre
     for (const ClusterSpec& other : topology_.clusters) {
       if (other.name == seen.primary) continue;
       for (const std::string& source : ClustersWithLocal(stream)) {
-        step.Queue(source, other.name, View::kLocal, names, seen);
+        step.Queue(source, other.name, View::kLocal, seen);
       }
     }
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const std::string& source : ClustersWithLocal(stream)) {
-      step.Queue(source, seen.primary, View::kLocal, names, seen);
+      step.Queue(source, seen.primary, View::kLocal, seen);
     }
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const std::string& source : ClustersWithLocal(stream)) {
-      if (!EraOf(stream).IsFirst()) seen.salvage[source] = step.Salvage(stream, source);
+      step.Salvage(stream, source, seen);
     }
     seen.views.push_back(ReadWhole({seen.primary, View::kMerged, stream.name}, from, step));
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const std::string& mirror : stream.Mirrors()) {
-      step.Queue(seen.primary, mirror, View::kMerged, names, seen);
+      step.Queue(seen.primary, mirror, View::kMerged, seen);
     }
   });
   each([&](const StreamSpec& stream, Step& step, SeenStream& seen) {
     for (const std::string& mirror : stream.Mirrors()) {
       // First: once it is compared it differs no more.
-      std::string divergent = step.Divergent(mirror, stream);
+      std::string divergent = step.Divergent(mirror, stream, seen);
       seen.views.push_back(ReadWhole({mirror, View::kMerged, stream.name}, from, step));
       seen.views.back().divergent = std::move(divergent);
     }
   });
+  CheckTrees(all);
   return all;
+}
+
+void VerifyObserver::CheckTrees(std::vector<SeenStream>& all) {
+  for (auto& [cluster, tree] : trees_) {
+    if (!tree.away.empty()) continue;
+    const auto still = CheckClusterId(*tree.storage, tree.id);
+    if (still.ok()) continue;
+    tree.away = still.status().message();
+    for (SeenStream& seen : all) {
+      seen.unread[cluster] = tree.away;
+      for (SeenView& view : seen.views) {
+        if (view.cluster == cluster) view.unreadable = tree.away;
+      }
+    }
+  }
 }
 
 void VerifyObserver::ListDelivered(const std::string& cluster, SeenStream& seen) {
   Tree& tree = trees_[cluster];
   if (!tree.away.empty()) return;
   const auto collectors = ListIfThere(*tree.storage, paths::DataStream(seen.stream));
-  if (!collectors.ok()) return;
+  if (!collectors.ok()) {
+    seen.unread[cluster] = collectors.status().message();
+    return;
+  }
   for (const DirEntry& collector : *collectors) {
     const auto files =
         ListIfThere(*tree.storage, paths::DataCollector(seen.stream, collector.name));
-    if (!files.ok()) continue;
+    if (!files.ok()) {
+      seen.unread[cluster] = files.status().message();
+      continue;
+    }
     for (const DirEntry& file : *files) {
       if (file.info.kind != NodeKind::kFile || IsIgnoredDataName(file.name)) continue;
       seen.delivered[cluster].insert(NameOncePublished(collector.name, file.name));

@@ -12,6 +12,7 @@
 #include "cli/installation.h"
 #include "cli/seams.h"
 #include "cli/verify_judge.h"
+#include "cli/verify_waiting.h"
 #include "cluster/topology.h"
 #include "storage/storage.h"
 
@@ -41,6 +42,7 @@ class VerifyObserver {
     std::string away;
     std::string id;
     Group groups = kGroupsDefault;
+    QueueEntries queues{};
   };
 
   // One view of one stream.
@@ -58,6 +60,8 @@ class VerifyObserver {
 
   void OpenAll();
   std::vector<std::string> ClustersWithLocal(const StreamSpec& stream) const;
+  // P1: nothing is absent from a cluster that went away while it was looked at.
+  void CheckTrees(std::vector<SeenStream>& all);
   void ListDelivered(const std::string& cluster, SeenStream& seen);
   void ReadLocals(const StreamSpec& stream, Minute from, Step& step, SeenStream& seen);
   SeenView ReadWhole(const Place& place, Minute from, Step& step);

@@ -400,10 +400,10 @@ TEST_F(LastStepTest, ReadsQueuesOnceToo) {
   ASSERT_TRUE(equal.ok()) << equal.status().ToString();
   EXPECT_EQ(equal->report["equal"], true);
   EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 1))));
-  // Something is lost: a second look is all that this costs.
+  // Something is lost: it is looked at a second time, and what an entry names is known by then.
   Remove("dc2", View::kMerged, "dc1");
   EXPECT_EQ(verification_.Check(journal_)->report["equal"], false);
-  EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 3))));
+  EXPECT_THAT(Opened("system/mirrors/dc2/"), AllOf(SizeIs(5), Each(Pair(_, 1))));
 }
 
 // One answer that is lost is no reason to end without having looked.
@@ -418,6 +418,46 @@ TEST_F(LastStepTest, WaitsForAViewThatDidNotAnswerOnce) {
     ASSERT_TRUE(first.ok());
     EXPECT_THAT(first->pending, ElementsAre(HasSubstr("cannot be read")));
     EXPECT_THAT(verification_.Check(journal_)->pending, IsEmpty());
+  }
+}
+
+// What is on its way is known when all could be read, and waited for from then on.
+TEST_F(LastStepTest, AwaitsWhatWasOnItsWayThoughTheFirstLookCouldNotTell) {
+  ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kMinute, "dc2", 7).ok());
+  const std::string queued = TestWorld::PathIn(View::kLocal, kMinute, "dc2", 7);
+  ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Consumers("dc1"), "3.1.9"), queued + "\n").ok());
+  plan_.Add({.verb = Verb::kList,
+             .store_part = "dc1",
+             .path_part = "streams/clicks",
+             .fault = Fault::AnswerLost()});
+  EXPECT_THAT(verification_.Check(journal_)->pending, ElementsAre(HasSubstr("cannot be read")));
+  EXPECT_THAT(verification_.Check(journal_)->pending, ElementsAre(HasSubstr("is to be merged")));
+}
+
+// P1: its disk is unmounted after its id was read.
+TEST_F(LastStepTest, NothingIsAbsentFromATreeThatIsNotItselfAnyMore) {
+  plan_.Add({.verb = Verb::kList,
+             .store_part = "dc2",
+             .path_part = "streams/clicks",
+             .fault = Fault::Delayed(
+                 [&] { ASSERT_TRUE(world_.trees["dc2"]->Remove(paths::ClusterId()).ok()); })});
+  EXPECT_THAT(verification_.Check(journal_)->pending,
+              Contains(HasSubstr("streams of dc2: cannot be read")));
+}
+
+TEST_F(LastStepTest, AnErrorOfTheErasOrOfDataIsNoAnswer) {
+  for (const std::string& part : {paths::Data(), paths::Data() + "/clicks"}) {
+    ASSERT_TRUE(
+        EnsureDirsBelow(*world_.trees["dc1"], "", paths::DataCollector("clicks", "c1")).ok());
+    plan_.Clear();
+    plan_.Add({.verb = Verb::kList,
+               .store_part = "dc1",
+               .path_part = part,
+               .times = FaultRule::kAlways,
+               .fault = Fault::RequestLost()});
+    EXPECT_THAT(verification_.Check(journal_)->pending,
+                Contains(HasSubstr("what waits there cannot be read")))
+        << part;
   }
 }
 
@@ -444,7 +484,7 @@ TEST_F(VerifyCallsTest, NothingIsLostThatAQueueMayNameWhichDoesNotAnswer) {
   const auto [code, text] = verify();
   EXPECT_EQ(code, 4) << text;
   EXPECT_THAT(text,
-              AllOf(HasSubstr("lost      0 files"), HasSubstr("a queue there cannot be read")));
+              AllOf(HasSubstr("lost      0 files"), HasSubstr("what waits there cannot be read")));
 }
 
 TEST_F(LastStepTest, DoesNotWaitForOneThatTheOperatorGaveUpAndSaysSo) {

@@ -42,6 +42,17 @@ Status ReadGroup(Storage& tree, View view, Group group, StagedFiles& staged) {
   });
 }
 
+NamesOfStreams PathsOf(const std::string& entry) {
+  NamesOfStreams named;
+  for (const QueueLine& line : QueueLines(entry)) {
+    const auto& path = line.path;
+    if (!path || path->file.empty()) continue;
+    named[path->stream].insert(
+        paths::MinuteFile(path->view, path->stream, path->minute, path->file));
+  }
+  return named;
+}
+
 }  // namespace
 
 std::string NameOncePublished(const std::string& collector, const std::string& data_name) {
@@ -61,26 +72,33 @@ StagedFiles ReadStaged(Storage& tree, View view, Group group) {
   return staged;
 }
 
-QueuedPaths ReadQueue(Storage& tree, const std::string& directory,
-                      const std::set<std::string>& streams) {
+QueuedPaths ReadQueue(Storage& tree, const std::string& directory, QueueEntries& known) {
   QueuedPaths queued;
   const auto entries = ListIfThere(tree, directory);
   queued.read = entries.status();
   if (!entries.ok()) return queued;
   for (const DirEntry& entry : *entries) {
-    const auto text = tree.ReadFile(paths::Join(directory, entry.name), kSmallFileMax);
-    if (text.code() == Code::kNotFound) continue;  // gone on meanwhile
-    if (!text.ok()) {
-      queued.read = text.status();
-      continue;
+    const std::string path = paths::Join(directory, entry.name);
+    auto found = known.find(path);
+    if (found == known.end()) {
+      const auto text = tree.ReadFile(path, kSmallFileMax);
+      if (text.code() == Code::kNotFound) continue;  // gone on meanwhile
+      if (!text.ok()) {
+        queued.read = text.status();
+        continue;
+      }
+      found = known.emplace(path, PathsOf(*text)).first;
     }
-    for (const QueueLine& line : QueueLines(*text)) {
-      const auto& path = line.path;
-      if (!path || path->file.empty() || !streams.contains(path->stream)) continue;
-      queued.paths[path->stream].insert(
-          paths::MinuteFile(path->view, path->stream, path->minute, path->file));
+    for (const auto& [stream, files] : found->second) {
+      queued.paths[stream].insert(files.begin(), files.end());
     }
   }
+  // What is gone will not come back.
+  std::set<std::string_view> there;
+  for (const DirEntry& entry : *entries) there.insert(entry.name);
+  std::erase_if(known, [&](const auto& entry) {
+    return paths::Parent(entry.first) == directory && !there.contains(paths::BaseName(entry.first));
+  });
   return queued;
 }
 

@@ -31,8 +31,9 @@ struct QueuedPaths {
   Status read;  // not ok: there may be more
   NamesOfStreams paths{};
 };
-// What the entries of a queue name, of these streams.
-QueuedPaths ReadQueue(Storage& tree, const std::string& directory,
-                      const std::set<std::string>& streams);
+// What each entry names, by its path: names are never used twice.
+using QueueEntries = std::map<std::string, NamesOfStreams>;
+// What the entries of a queue name. Those that `known` has are not read again; it gets the others.
+QueuedPaths ReadQueue(Storage& tree, const std::string& directory, QueueEntries& known);
 
 }  // namespace databus

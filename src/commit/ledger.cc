@@ -53,15 +53,17 @@ Result<std::optional<Minute>> BeforeFirst(Storage& storage, Group group,
   return std::optional<Minute>(*oldest + -1);
 }
 
-// Whether the minute of a stream that the manifest names was taken out of the view since (P32).
-Result<bool> IsTakenAway(MinuteContent& content, const Manifest& manifest,
-                         const std::string& stream) {
-  if (manifest.view == View::kLocal) return false;
+// The streams that the manifest names and whose minute was taken out of the view since (P32).
+Result<std::set<std::string>> TakenAway(MinuteContent& content, const Manifest& manifest) {
+  std::set<std::string> gone;
   DATABUS_ASSIGN_OR_RETURN(const bool amended, content.IsAmended(manifest.minute));
-  if (!amended) return false;
+  if (!amended) return gone;
   DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams,
                            content.Described(manifest.minute));
-  return !streams->contains(stream);
+  for (const auto& [stream, files] : manifest.streams) {
+    if (!streams->contains(stream)) gone.insert(stream);
+  }
+  return gone;
 }
 
 struct StreamsToLoad {
@@ -81,17 +83,18 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
   const bool stale = load.view == View::kMerged && manifest != nullptr &&
                      load.latest != kLastMinute && manifest->minute + kFreshMinutes < load.latest;
   MinuteContent content(storage, load.view, load.group);
+  std::set<std::string> gone;
+  if (load.view == View::kMerged && manifest != nullptr) {
+    DATABUS_ASSIGN_OR_RETURN(gone, TakenAway(content, *manifest));
+  }
   std::optional<Minute> first;  // that follows a history
   std::optional<Minute> newest_of_all;
   for (const std::string& stream : load.streams) {
     const auto found = load.cuts.find(stream);
     const std::optional<Minute> cut =
         found == load.cuts.end() ? std::nullopt : std::optional<Minute>(found->second);
-    bool named = manifest != nullptr && manifest->streams.contains(stream);
-    if (named) {
-      DATABUS_ASSIGN_OR_RETURN(const bool gone, IsTakenAway(content, *manifest, stream));
-      named = !gone;
-    }
+    const bool named =
+        manifest != nullptr && manifest->streams.contains(stream) && !gone.contains(stream);
     if (named && !stale && (!cut || *cut <= manifest->minute)) {
       ledger.streams[stream].newest = manifest->minute;
       continue;

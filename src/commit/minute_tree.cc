@@ -43,7 +43,9 @@ class Walker {
   Result<Walk> Descend(const std::string& prefix, size_t depth) {
     const std::string dir = prefix.empty() ? root_ : paths::Join(root_, prefix);
     auto listed = storage_.List(dir);
-    if (listed.code() == Code::kNotFound || listed.code() == Code::kRefused) return Walk::kContinue;
+    if (listed.code() == Code::kNotFound || IsNoDirectory(listed.status(), dir)) {
+      return Walk::kContinue;
+    }
     if (!listed.ok()) return listed.status();
     if (order_ == Order::kDescending) std::reverse(listed->begin(), listed->end());
     if (depth == kLevels.size()) return VisitHour(prefix, *listed);
@@ -58,6 +60,13 @@ class Walker {
   }
 
  private:
+  // A file in the way is passed over. A directory that may not be read is not an empty one.
+  bool IsNoDirectory(const Status& listed, const std::string& path) {
+    if (listed.code() != Code::kRefused) return false;
+    const auto there = storage_.Stat(path);
+    return there.code() == Code::kNotFound || (there.ok() && there->kind != NodeKind::kDirectory);
+  }
+
   // Paths are zero padded, so the order of times is the order of their prefixes.
   bool Overlaps(const std::string& path) const {
     return path >= from_.substr(0, path.size()) && path <= to_.substr(0, path.size());

@@ -82,6 +82,25 @@ TEST_F(MinuteTreeTest, AListingThatIsUnknownMakesTheAnswerUnknown) {
   }
 }
 
+// A wrong ACL: what may not be read is not empty.
+TEST_F(MinuteTreeTest, ADirectoryThatMayNotBeReadMakesTheAnswerUnknown) {
+  Make("2031/05/06/10/04");
+  for (const char* part : {"root", "root/2031", "root/2031/05/06/10"}) {
+    FaultPlan plan;
+    FaultStorage storage(memory_, plan);
+    plan.Add({.verb = Verb::kList, .path_part = part, .fault = Fault::Refused(Code::kRefused)});
+    EXPECT_EQ(ListMinutes(storage, root_, kFirstMinute, kLastMinute).code(), Code::kRefused)
+        << part;
+  }
+}
+
+TEST_F(MinuteTreeTest, AFileInTheWayIsPassedOver) {
+  Make("2031/05/06/10/04");
+  MakeFile("2031/05/07");
+  EXPECT_THAT(All(), ElementsAre(At("2031-05-06T10:04Z")));
+  EXPECT_THAT(*ListMinutes(memory_, "root/2031/05/07", kFirstMinute, kLastMinute), IsEmpty());
+}
+
 TEST_F(MinuteTreeTest, ARangeListsOnlyTheDirectoriesThatOverlapIt) {
   for (const char* path :
        {"2030/01/01/00/00", "2031/05/06/10/04", "2031/05/06/11/04", "2031/06/06/10/04"}) {

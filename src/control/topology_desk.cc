@@ -186,6 +186,14 @@ TopologyAt TopologyDesk::LookAt(const std::string& cluster, Site& site) {
     at.away = newest.status().message();
     return at;
   }
+  // P1: that no topology is stored is believed of a tree that is still itself.
+  if (!*newest) {
+    const auto still = CheckClusterId(*site.storage, identity->id);
+    if (!still.ok()) {
+      at.away = still.status().message();
+      return at;
+    }
+  }
   at.id = identity->id;
   if (at.id != site.id) site.tip = nullptr;
   site.id = at.id;

@@ -144,7 +144,8 @@ Result<const FlowReader::Lines*> FlowReader::ReadEntry(Storage& storage, const s
   if (const auto known = entries_.find(path); known != entries_.end()) return &known->second;
   Lines lines;
   const auto text = storage.ReadFile(path, kEntryBytesMax);
-  if (text.code() == Code::kNotFound) return &(entries_[path] = {});  // gone on while we looked
+  static const Lines kNone;
+  if (text.code() == Code::kNotFound) return &kNone;  // gone on while we looked, or the whole tree
   if (!text.ok()) return text.status();
   for (const QueueLine& line : QueueLines(*text)) {
     if (line.path) ++lines[line.path->stream];

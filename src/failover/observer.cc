@@ -80,7 +80,24 @@ Observation Observer::Look(const Scope& scope) {
   seen.collectors = std::move(processes).Collectors();
   Flow(scope, seen);
   Mirrors(scope, seen);
+  CheckTrees(scope, seen);
   return seen;
+}
+
+void Observer::CheckTrees(const Scope& scope, Observation& seen) const {
+  for (const TopologyAt& at : desk_.picture().clusters) {
+    SeenTree& tree = seen.trees[at.cluster];
+    if (!tree.Answers()) continue;
+    const auto still = CheckClusterId(*desk_.Tree(at.cluster), at.id);
+    if (still.ok()) continue;
+    tree.why_away = tree.why_flow_unknown = still.status().message();
+    for (const Scope::Mirrored& of : scope.mirrored) {
+      if (of.mirror != at.cluster && of.primary != at.cluster) continue;
+      SeenMirror& mirror = seen.mirrors[{of.stream, of.mirror}];
+      mirror.why_unknown = fmt::format("cluster {} does not answer: {}", at.cluster, tree.why_away);
+      if (of.mirror == at.cluster) mirror.why_newest_unknown = mirror.why_unknown;
+    }
+  }
 }
 
 void Observer::Flow(const Scope& scope, Observation& seen) {

@@ -32,6 +32,8 @@ class Observer {
   // Null, and why: the cluster does not answer as itself.
   Storage* Find(const std::string& cluster, std::string& why_away) const;
   void Topologies(Observation& seen) const;
+  // P1: nothing is absent from a cluster that went away while it was looked at.
+  void CheckTrees(const Scope& scope, Observation& seen) const;
   void Flow(const Scope& scope, Observation& seen);
   void Mirrors(const Scope& scope, Observation& seen);
   // What mirrors say of their eras, read once a look.

@@ -310,6 +310,33 @@ TEST_F(ObserverTest, OnlyTheRangeThatBothRetainIsCompared) {
   EXPECT_EQ(mirror.differs, std::nullopt);
 }
 
+// P1: its disk is unmounted after its id was read: nothing is absent from it.
+TEST_F(ObserverTest, AClusterThatGoesAwayWhileItIsLookedAtDoesNotAnswer) {
+  Close("dc1", "", kTestMinute, {});
+  Close("dc2", "dc1", kTestMinute, {});
+  plan_.Add({.verb = Verb::kList,
+             .store_part = "dc2",
+             .path_part = paths::Data(),
+             .fault = Fault::Delayed(
+                 [&] { ASSERT_TRUE(world_.trees["dc2"]->Remove(paths::ClusterId()).ok()); })});
+  Scope scope = Flow();
+  scope.mirrored = {{"clicks", "dc1", "dc2", Scope::Mirrored::Depth::kNewest}};
+  const Observation seen = Look(scope);
+  EXPECT_FALSE(seen.TreeOf("dc2").Answers());
+  EXPECT_NE(seen.TreeOf("dc2").why_flow_unknown, "");
+  EXPECT_FALSE(seen.mirrors.at({"clicks", "dc2"}).Known());
+  EXPECT_TRUE(seen.TreeOf("dc1").Answers());
+}
+
+TEST_F(ObserverTest, AnEntryThatWasNotFoundOnceIsReadAgain) {
+  const std::string line = paths::MinuteFile(View::kLocal, "clicks", kTestMinute, "a.gz");
+  const std::string entry = paths::Consumers("dc1") + "/0.1.1";
+  world_.Put("dc3", entry, line + "\n");
+  plan_.Add({.verb = Verb::kOpen, .path_part = entry, .fault = Fault::Refused(Code::kNotFound)});
+  EXPECT_TRUE(Look(Flow()).trees["dc3"].flow["clicks"].to_merge.empty());
+  EXPECT_THAT(Look(Flow()).trees["dc3"].flow["clicks"].to_merge, ElementsAre(Pair("dc1", 1)));
+}
+
 // It may be equal by chance before it sets aside what it has too much (P32).
 TEST_F(ObserverTest, AMirrorIsComparedWhenItSaysSoItself) {
   StoredTopology next = TestBase().Next("swap");

@@ -178,7 +178,11 @@ Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Flow& flow,
     DATABUS_ASSIGN_OR_RETURN(
         const std::optional<Minute> first,
         OldestMinute(flow.source, paths::Stream(View::kMerged, begins.stream)));
-    return first && *first < begins.minute;
+    if (first) return *first < begins.minute;
+    // P1: nothing is absent from a cluster that went away in the middle.
+    options_.clusters.CheckOne(flow.primary);
+    if (options_.clusters.Find(flow.primary) != nullptr) return false;
+    return Status(Code::kUnavailable, options_.clusters.WhyAway(flow.primary));
   }
   const Minute newest = *known->second.newest;
   if (newest >= begins.minute) return false;

@@ -537,13 +537,17 @@ class VerificationTest : public FailoverCliTest {
       EXPECT_TRUE(StoreEpoch(*tree, SystemRandom(), TopologyEpoch::Of(next)).ok());
     }
   }
+  static TopologyDesk::Options DeskOptions(Seams& seams) {
+    return {.random = SystemRandom(),
+            .open =
+                [&seams](const ClusterSpec& spec) {
+                  return seams.open_storage(spec.url, spec.root_dir);
+                },
+            .clusters = ParseTopology(kTestTopology, "databus.xml")->clusters};
+  }
   failover::Verification Check() {
     Seams seams = MakeSeams();
-    TopologyDesk desk(
-        {.random = SystemRandom(),
-         .open =
-             [&](const ClusterSpec& spec) { return seams.open_storage(spec.url, spec.root_dir); },
-         .clusters = ParseTopology(kTestTopology, "databus.xml")->clusters});
+    TopologyDesk desk(DeskOptions(seams));
     desk.Look();
     FailoverVerification verification(desk, seams);
     const auto checked = verification.Check(journal_);
@@ -585,6 +589,28 @@ TEST_F(VerificationTest, NorDoesVerifyCallItLostBefore) {
                                     "it in the local view of dc2"));
   LookedThrough("dc2", kNow, 1);
   EXPECT_EQ(Run({"verify"}).code, 1);
+}
+
+// Counted from when the primary could have come to it.
+TEST_F(VerificationTest, WhatThePrimaryDoesNotComeToIsLostAfterTwoPasses) {
+  ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kNow, "dc2", 7).ok());
+  Seams seams = MakeSeams();
+  TopologyDesk desk(DeskOptions(seams));
+  desk.Look();
+  FailoverVerification verification(desk, seams);
+  const auto check = [&](int minutes) {
+    world_.clock.Advance(std::chrono::minutes(minutes));
+    return *verification.Check(journal_);
+  };
+  EXPECT_THAT(check(0).pending, testing::SizeIs(1));
+  EXPECT_THAT(check(19).pending, testing::SizeIs(1));
+  network_.Add({.store_part = "dc2", .times = FaultRule::kAlways, .fault = Fault::RequestLost()});
+  EXPECT_THAT(check(30).pending, testing::Contains(HasSubstr("cannot be read")));
+  network_.Clear();
+  EXPECT_THAT(check(0).pending, testing::ElementsAre(HasSubstr("is to be merged anew")));
+  const failover::Verification found = check(21);
+  EXPECT_THAT(found.pending, testing::IsEmpty());
+  EXPECT_EQ(found.report["lost"]["files"], 1);
 }
 
 // Somebody else has failed over, or chosen another side, in the meantime.

@@ -211,6 +211,10 @@ class Account {
       account.why = fmt::format("the local stream of {} cannot be read", lost);
       return;
     }
+    if (const auto unread = seen.unread.find(lost); unread != seen.unread.end()) {
+      account.why = fmt::format("what waits at {} cannot be read: {}", lost, unread->second);
+      return;
+    }
     for (const auto& file : local->files) {
       if (IsLater(file->minute)) continue;
       const auto found = merged_in.find(file->identity);

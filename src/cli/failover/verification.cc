@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "cli/table.h"
@@ -81,20 +82,11 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
   return counts;
 }
 
-bool Answers(const TopologyPicture& picture, const std::string& cluster) {
-  const auto at = std::ranges::find(picture.clusters, cluster, &TopologyAt::cluster);
-  return at != picture.clusters.end() && at->away.empty() && !at->id.empty();
-}
-
 // The cluster that an unplanned failover has given up.
 enum class Lost : uint8_t { kIsAway, kIsBack };
 
-Lost LostOf(const Journal& journal, const TopologyPicture& picture) {
-  return Answers(picture, journal.change.from) ? Lost::kIsBack : Lost::kIsAway;
-}
-
 // What is said when nothing that was read is lost or doubled: that, and what could not be read.
-// `unread`: views.
+// `unread`: views, and what waits at clusters.
 std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) {
   const auto statement = failover::LossFromJson(journal.loss);
   const bool open = statement.ok() && !statement->lines.empty();
@@ -116,12 +108,13 @@ std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) 
   return text;
 }
 
-// What did not answer this once. Who is away is told of in the sentence, but for the primary.
-bool IsReadLater(const Finding& finding, const Journal& journal, const TopologyPicture& picture,
-                 const std::string& primary) {
-  return finding.verdict == Verdict::kUnknown &&
-         !failover::IsWithout(journal.without, finding.cluster) &&
-         (finding.cluster == primary || Answers(picture, finding.cluster));
+// What did not answer this once. The cluster that the failover leaves may be switched off by now.
+bool IsReadLater(const Finding& finding, const Journal& journal, const TopologyDesk& desk) {
+  const bool may_be_off = journal.kind != failover::Kind::kFailback &&
+                          finding.cluster == journal.change.from &&
+                          !desk.AnsweringTrees().contains(finding.cluster);
+  return finding.verdict == Verdict::kUnknown && !may_be_off &&
+         !failover::IsWithout(journal.without, finding.cluster);
 }
 
 // A mirror that is waited for. One that is lost is compared when it returns.
@@ -159,6 +152,34 @@ std::vector<StreamSpec> StreamsToVerify(const Journal& journal, const Topology& 
   return streams;
 }
 
+void FailoverVerification::Sort(const Finding& finding, const Journal& journal,
+                                const std::string& primary, Waits& waits) const {
+  if (finding.to_be_salvaged) {
+    waits.missing.insert(finding.path);
+  } else if (IsReadLater(finding, journal, desk_)) {
+    waits.unread.insert(fmt::format("{} of {}: {} (or go on without it: --without {})",
+                                    ViewName(finding.view), finding.cluster, finding.reason,
+                                    finding.cluster));
+  } else if (IsComparedLater(finding, journal)) {
+    waits.divergent.insert(finding.reason);
+  } else if (IsMergedLater(finding, primary)) {
+    waits.pending.insert(finding.path);
+  }
+}
+
+std::set<std::string> FailoverVerification::Overdue(const Waits& waits) {
+  const BootTime now = seams_.clock.Boot();
+  // While something could not be read nobody could come to it either.
+  if (!waits.unread.empty()) missed_since_.clear();
+  std::erase_if(missed_since_, [&](const auto& of) { return !waits.missing.contains(of.first); });
+  std::set<std::string> overdue;
+  for (const std::string& path : waits.missing) {
+    const auto since = missed_since_.try_emplace(path, now).first->second;
+    if (now - since >= kLookedThroughWithin) overdue.insert(path);
+  }
+  return overdue;
+}
+
 Result<Verification> FailoverVerification::Check(const Journal& journal) {
   DATABUS_ASSIGN_OR_RETURN(const SharedEpoch newest, desk_.picture().Newest());
   // An older one says only that who holds the newest does not answer now.
@@ -166,37 +187,32 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
     epoch_ = newest;
     observer_ = std::make_unique<VerifyObserver>(epoch_->stored.topology, seams_, Depth::kHeaders);
   }
-  if (!begun_) begun_ = seams_.clock.Boot();
-  const bool anew = seams_.clock.Boot() - *begun_ < kLookedThroughWithin;
   Verification outcome;
   Json streams = Json::array();
   std::vector<Finding> all;
-  std::set<std::string> pending;
-  std::set<std::string> divergent;
+  Waits waits;
   const MinuteRange range{FirstMinute(journal), kLastMinute};
   for (Looked& looked : Look(StreamsToVerify(journal, epoch_->stored.topology), range)) {
     streams.push_back({{"stream", looked.seen.stream}, {"views", ViewsOf(looked.seen)}});
     for (Finding& finding : looked.findings) {
-      if (finding.to_be_salvaged && anew) {
-        outcome.pending.push_back(finding.path + " is to be merged anew");
-      } else if (finding.to_be_salvaged) {
-        finding.verdict = Verdict::kLost;
-      } else if (IsReadLater(finding, journal, desk_.picture(), looked.seen.primary)) {
-        outcome.pending.push_back(
-            fmt::format("{} of {}: {}", ViewName(finding.view), finding.cluster, finding.reason));
-      } else if (IsComparedLater(finding, journal)) {
-        divergent.insert(finding.reason);
-      } else if (IsMergedLater(finding, looked.seen.primary)) {
-        pending.insert(finding.path);
-      }
+      Sort(finding, journal, looked.seen.primary, waits);
       all.push_back(std::move(finding));
     }
   }
-  if (!awaited_) awaited_ = pending;
-  for (const std::string& path : pending) {
-    if (awaited_->contains(path)) outcome.pending.push_back(path + " is to be merged");
+  const std::set<std::string> overdue = Overdue(waits);
+  for (Finding& finding : all) {
+    if (finding.to_be_salvaged && overdue.contains(finding.path)) finding.verdict = Verdict::kLost;
   }
-  outcome.pending.insert(outcome.pending.end(), divergent.begin(), divergent.end());
+  for (const std::string& path : waits.missing) {
+    if (!overdue.contains(path)) outcome.pending.push_back(path + " is to be merged anew");
+  }
+  // Known when all could be read: what cannot be may hide something.
+  if (!awaited_ && waits.unread.empty()) awaited_ = waits.pending;
+  for (const std::string& path : waits.pending) {
+    if (awaited_ && awaited_->contains(path)) outcome.pending.push_back(path + " is to be merged");
+  }
+  std::ranges::copy(waits.unread, std::back_inserter(outcome.pending));
+  std::ranges::copy(waits.divergent, std::back_inserter(outcome.pending));
   const auto counts = CountByVerdict(all);
   const auto count = [&](Verdict verdict) {
     const auto found = counts.find(verdict);
@@ -207,11 +223,13 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   const auto unread =
       static_cast<uint64_t>(std::ranges::count(all, Verdict::kUnknown, &Finding::verdict));
   const bool equal = lost.files + doubled.files == 0;
+  const Lost lost_cluster =
+      desk_.AnsweringTrees().contains(journal.change.from) ? Lost::kIsBack : Lost::kIsAway;
   const Json alarms = AlarmsOf(all);
   outcome.report = {
       {"equal", equal},
       {"sentence",
-       equal ? SentenceOfEqual(journal, unread, LostOf(journal, desk_.picture()))
+       equal ? SentenceOfEqual(journal, unread, lost_cluster)
              : fmt::format("NOT EQUAL: {} lost, {} doubled ({}); look at 'databus verify', and "
                            "purge nothing.",
                            Plural(lost.files, "file"), Plural(doubled.files, "file"),
