@@ -39,7 +39,8 @@ Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig c
     worker->workers_.push_back(std::make_unique<ClusterWorker>(
         ClusterWorker::Options{*worker->obeyed_, worker->config_, name, *worker->clusters_,
                                worker->seams_.clock, worker->seams_.random,
-                               worker->seams_.create_root, identity, adopt_tree, &worker->stop_},
+                               worker->seams_.create_root, worker->seams_.make_lease, identity,
+                               adopt_tree, &worker->stop_},
         before == learnt.end() ? std::nullopt : std::optional(std::move(before->second))));
   }
   return worker;
@@ -65,8 +66,7 @@ void Worker::StartThreads(ClusterWorker& worker) {
   sign_threads_.emplace_back("lease " + name, [this, &worker] {
     do {
       worker.LeaseStep();
-    } while (
-        !stop_signs_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
+    } while (!stop_signs_.SleepUntil(seams_.clock, seams_.clock.Boot() + worker.LeasePace()));
   });
   threads_.emplace_back("local " + name, [this, &worker] {
     Loop(stop_, config_.run_interval, [&worker] {

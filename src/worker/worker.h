@@ -19,6 +19,7 @@ struct WorkerSeams {
   Random& random;
   OpenClusterStorage open_storage;
   std::function<Status(const ClusterSpec&)> create_root;
+  MakeLease make_lease{};  // empty: leases are in the trees
 };
 
 class Worker {
