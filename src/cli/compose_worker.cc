@@ -9,6 +9,7 @@
 
 #include "cli/compose.h"
 #include "cli/installation.h"
+#include "cli/kept_leases.h"
 #include "cli/monitor.h"
 #include "cli/open_failover.h"
 #include "cluster/worker_config.h"
@@ -40,9 +41,19 @@ std::vector<std::string> ClustersOf(const WorkerConfig& config, const Topology& 
 class WorkerProcess {
  public:
   WorkerProcess(Seams& seams, WorkerConfig config, const WorkerStart& start)
-      : seams_(seams), config_(std::move(config)), start_(start) {}
+      : seams_(seams),
+        config_(std::move(config)),
+        start_(start),
+        leases_([this](const LeaseRequest& request) {
+          return seams_.zookeeper_lease(config_.zk_connect, request);
+        }) {}
 
   Status Run(StopFlag& stop) {
+    if (config_.enable_zk && !seams_.zookeeper_lease) {
+      return {Code::kInvalid, config_.file +
+                                  ": com.inmobi.databus.enablezk: found true, expected "
+                                  "false: there is no ZooKeeper here"};
+    }
     DATABUS_ASSIGN_OR_RETURN(const Topology file, LoadTopology(seams_, config_.topology_file));
     DATABUS_RETURN_IF_ERROR(monitor_.Open(config_.http_port));
     watch_ = std::make_unique<TopologyWatch>(
@@ -107,6 +118,11 @@ class WorkerProcess {
     return config;
   }
 
+  MakeLease LeaseMaker() {
+    if (!config_.enable_zk) return {};
+    return [this](const LeaseRequest& request) { return leases_.Of(request); };
+  }
+
   // Until `stop`, or until another topology is to be obeyed.
   Status LiveOnce(StopFlag& stop) {
     const std::shared_ptr<const ObeyedTopology> obeyed = watch_->obeyed();
@@ -115,7 +131,9 @@ class WorkerProcess {
     const WorkerSeams outside{
         seams_.clock, seams_.random,
         [this](const ClusterSpec& spec) { return seams_.open_storage(spec.url, spec.root_dir); },
-        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); }};
+        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); },
+        LeaseMaker()};
+    leases_.BeginLife();
     DATABUS_ASSIGN_OR_RETURN(
         const std::unique_ptr<Worker> worker,
         Worker::Create(outside, config, obeyed,
@@ -134,6 +152,7 @@ class WorkerProcess {
                    });
     while (!stop.SleepUntil(seams_.clock, seams_.clock.Boot() + PollInterval(config_)) &&
            !watch_->Poll()) {
+      leases_.SkipUnused();
     }
     monitor_.Serve({}, {});
     if (stop.Stopped()) {
@@ -155,6 +174,7 @@ class WorkerProcess {
   Seams& seams_;
   const WorkerConfig config_;
   const WorkerStart start_;
+  KeptLeases leases_;
   bool first_life_ = true;
   Learnt learnt_;  // by the last life
   std::unique_ptr<TopologyWatch> watch_;

@@ -15,6 +15,7 @@
 #include "cli/app.h"
 #include "cli/installation.h"
 #include "cli/signals.h"
+#include "lease/zookeeper_lease.h"
 #include "storage/open.h"
 
 namespace {
@@ -60,6 +61,13 @@ databus::StorageEnvironment HadoopsEnvironment() {
 
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
 
+std::shared_ptr<databus::Lease> ZooKeeper(const std::string& servers,
+                                          const databus::LeaseRequest& request) {
+  return std::make_shared<databus::ZooKeeperLease>(
+      databus::SystemClock(), databus::SystemRandom(),
+      databus::ZooKeeperLease::Options{.servers = servers, .request = request});
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -92,6 +100,7 @@ int main(int argc, char** argv) {
                        .host = HostName(),
                        .pid = getpid(),
                        .machine = MachineName(),
-                       .process_is_gone = &ProcessIsGone};
+                       .process_is_gone = &ProcessIsGone,
+                       .zookeeper_lease = &ZooKeeper};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);
 }

@@ -15,5 +15,8 @@ std::string QueueText(const QueueReport& queue);
 std::string_view LivenessName(Liveness life);
 // A number among a heartbeat's facts.
 std::optional<uint64_t> Fact(const Heartbeat& heartbeat, const char* key);
+// A text among them; "" when there is none.
+std::string TextFact(const Heartbeat& heartbeat, const char* key);
+inline bool IsHeard(Liveness life) { return life == Liveness::kAlive || life == Liveness::kLate; }
 
 }  // namespace databus

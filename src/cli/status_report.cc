@@ -34,6 +34,11 @@ std::string_view LivenessName(Liveness life) {
   __builtin_unreachable();
 }
 
+std::string TextFact(const Heartbeat& heartbeat, const char* key) {
+  const auto found = heartbeat.facts.find(key);
+  return found != heartbeat.facts.end() && found->is_string() ? found->get<std::string>() : "";
+}
+
 std::optional<uint64_t> Fact(const Heartbeat& heartbeat, const char* key) {
   const auto found = heartbeat.facts.find(key);
   if (found == heartbeat.facts.end() || !found->is_number_integer()) return std::nullopt;

@@ -103,6 +103,32 @@ TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
   EXPECT_THAT(Status({"--json"}).out, HasSubstr("worker-dc1@h1:812#b00t-4026"));
 }
 
+TEST_F(StatusTest, LeasesAreNamedWithTheirHoldersAndPlaces) {
+  EXPECT_THAT(Status().out, Not(HasSubstr("Leases")));
+  Heartbeat holder = Process("worker-dc1");
+  holder.facts["lease_holder"] = "worker-dc1@h1:812#b00t-4026";
+  holder.facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_";
+  Put("dc1", holder);
+  EXPECT_THAT(Status().out,
+              ContainsRegex("dc1 +worker-dc1@h1:812 +ZooKeeper zk1:2181, /databus/dc1_"));
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
+}
+
+TEST_F(StatusTest, WorkersThatLookForTheLeaseInDifferentPlacesAreAProblem) {
+  Heartbeat one = Process("worker-dc1");
+  one.facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_";
+  Heartbeat other = Process("worker-dc1-standby-h2-9");
+  other.facts["lease_in"] = "the tree";
+  Put("dc1", one);
+  Put("dc1", other);
+  EXPECT_THAT(Status().out,
+              HasSubstr("different places: worker-dc1: ZooKeeper zk1:2181, /databus/dc1_; "
+                        "worker-dc1-standby-h2-9: the tree"));
+  other.facts["lease_in"] = one.facts["lease_in"];
+  Put("dc1", other);
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
+}
+
 TEST_F(StatusTest, AClusterThatNeverWasIsToldFromOneThatIsAway) {
   world_.trees.erase("dc2");
   EXPECT_THAT(Status().out, HasSubstr("; never initialised, or not mounted\n      next: mount"));

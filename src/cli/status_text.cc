@@ -115,6 +115,20 @@ std::string RenderModes(const InstallationReport& report) {
   return table.empty() ? "" : "\nModes\n" + table.ToString("  ");
 }
 
+// Who works on each cluster, and who says so by what.
+std::string RenderLeases(const InstallationReport& report) {
+  Table table({"CLUSTER", "HELD BY", "LIES IN", "SAID BY"});
+  for (const ClusterReport& cluster : report.clusters) {
+    for (const Heartbeat& process : cluster.processes) {
+      const std::string where = TextFact(process, facts::kLeaseIn);
+      if (where.empty() || !IsHeard(LivenessOf(process, report))) continue;
+      table.Row({cluster.name, WithoutMachine(TextFact(process, facts::kLeaseHolder)), where,
+                 process.process});
+    }
+  }
+  return table.empty() ? "" : "\nLeases\n" + table.ToString("  ");
+}
+
 std::string RenderWaiting(const InstallationReport& report) {
   Table table({"WHERE", "WHAT", ">FILES", ">BYTES", ">OLDEST"});
   const auto age = [&](std::optional<WallTime> oldest) {
@@ -156,6 +170,7 @@ std::string RenderStatus(const InstallationReport& report, const Topology& topol
   text += clusters.ToString("  ");
   text += RenderStored(report);
   text += "\nProcesses\n" + RenderProcesses(report);
+  text += RenderLeases(report);
   text += RenderModes(report);
   const std::vector<StreamHop> hops = StreamHops(report, topology);
   text += "\nRoles\n" + RenderRoles(topology);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
@@ -37,6 +38,7 @@ class TroubleFinder {
       }
       Disk(cluster);
       Processes(cluster);
+      Leases(cluster);
       Waiting(cluster);
       Views(cluster);
       SetAside(cluster);
@@ -105,11 +107,27 @@ class TroubleFinder {
         "what is accepted waits in the spools. Never remove anything below the cluster's root");
   }
 
+  // Two that ask different places who may work both may.
+  void Leases(const ClusterReport& cluster) {
+    std::map<std::string, std::string> said;
+    for (const Heartbeat& process : cluster.processes) {
+      const std::string where = TextFact(process, facts::kLeaseIn);
+      if (!where.empty() && IsHeard(LivenessOf(process, report_))) said[where] = process.process;
+    }
+    if (said.size() < 2) return;
+    std::string what = "its workers look for the lease in different places:";
+    for (const auto& [where, process] : said) what += fmt::format(" {}: {};", process, where);
+    what.pop_back();
+    Add(cluster.name, what, {},
+        "give all of them the same enablezk and zkconnect; until then each keeps the other from "
+        "its work, and nothing is lost or doubled");
+  }
+
   void Processes(const ClusterReport& cluster) {
     bool worker = false;
     for (const Heartbeat& process : cluster.processes) {
       const Liveness life = LivenessOf(process, report_);
-      const bool heard = life == Liveness::kAlive || life == Liveness::kLate;
+      const bool heard = IsHeard(life);
       worker |= process.kind == "worker" && heard;
       if (life == Liveness::kDead || life == Liveness::kSilent) Gone(cluster, process, life);
       if (life == Liveness::kLate) {

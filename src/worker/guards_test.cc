@@ -4,7 +4,6 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "telemetry/heartbeat.h"
 #include "worker/test_installation.h"
 
 namespace databus {
@@ -12,7 +11,6 @@ namespace {
 
 using std::chrono::hours;
 using std::chrono::minutes;
-using std::chrono::nanoseconds;
 using std::chrono::seconds;
 using ::testing::IsEmpty;
 using ::testing::SizeIs;
@@ -50,77 +48,6 @@ TEST(LeaseTest, ALeaseThatEndsBetweenTwoGroupsStopsTheSecond) {
   const auto files = world.Files("dc1", View::kLocal);
   ASSERT_THAT(files, SizeIs(1)) << "the second group was published without a lease";
   EXPECT_EQ(files[0].stream, first);
-}
-
-// Whoever may work by somebody else's word.
-class GivenLease final : public Lease {
- public:
-  bool Held(View /*view*/, Group /*group*/) override { return held; }
-  std::string Holder() override { return held ? holder : "nobody"; }
-  Status Tick() override {
-    ++ticks;
-    return Status::Ok();
-  }
-  Status Skip() override {
-    ++skips;
-    return Status::Ok();
-  }
-  Status Release() override {
-    held = false;
-    return Status::Ok();
-  }
-  nanoseconds Pace() override { return seconds(7); }
-  std::string Where() const override { return "elsewhere"; }
-
-  std::string holder;
-  bool held = false;
-  int ticks = 0;
-  int skips = 0;
-};
-
-TEST(LeaseTest, AnotherBackEndThanTheTreeDecidesWhoWorks) {
-  Installation world;
-  FaultPlan plan;
-  const auto lease = std::make_shared<GivenLease>();
-  WorkerConfig config;
-  config.clusters = {"dc1"};
-  config.copy_threads = 1;
-  auto worker = *Worker::Create(
-      {world.clock, *world.random,
-       [&](const ClusterSpec& spec) -> Result<std::unique_ptr<Storage>> {
-         return std::unique_ptr<Storage>(std::make_unique<FaultStorage>(world.at(spec.name), plan));
-       },
-       [](const ClusterSpec&) { return Status::Ok(); },
-       [&](const LeaseRequest& request) {
-         EXPECT_EQ(request.cluster, "dc1");
-         lease->holder = request.holder;
-         return lease;
-       }},
-      config, Obeyed(TestTopology()), {"host", 1}, AdoptTree::kNo);
-  ClusterWorker& dc1 = *worker->clusters()[0];
-  ASSERT_TRUE(dc1.Prepare().ok());
-  EXPECT_EQ(dc1.LeasePace(), seconds(7));
-  world.Deliver("dc1", "clicks", "c1");
-  dc1.LeaseStep();
-  dc1.LocalStep();
-  EXPECT_THAT(world.Files("dc1", View::kLocal), IsEmpty());
-  lease->held = true;
-  dc1.LocalStep();
-  EXPECT_THAT(world.Files("dc1", View::kLocal), SizeIs(1));
-  EXPECT_TRUE(world.at("dc1").List(paths::Leases())->empty());
-  dc1.BeatStep();
-  const std::string path = paths::StatusFile("worker-dc1");
-  const auto beat = DecodeHeartbeat(*world.at("dc1").ReadFile(path), path);
-  EXPECT_EQ(beat->facts["lease_in"], "elsewhere");
-  // The tree does not answer: others may have more luck with it.
-  plan.Add({.times = FaultRule::kAlways, .fault = Fault::RequestLost()});
-  dc1.LocalStep();
-  dc1.LeaseStep();
-  EXPECT_EQ(lease->ticks, 1);
-  EXPECT_EQ(lease->skips, 1);
-  plan.Clear();
-  dc1.Finish();
-  EXPECT_FALSE(lease->held);
 }
 
 TEST(ScanTest, AFileThatTheScanFoundAndThatCouldNotBeTakenIsFoundAgainAtOnce) {
