@@ -92,6 +92,8 @@ TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
   Beat("dc1", "worker-dc1", minutes(3));
   EXPECT_THAT(Status().out, HasSubstr("next: start it again: what is queued waits"));
   Heartbeat standby = Process("worker-dc1-standby-h2-9");
+  standby.host = "h2";
+  standby.pid = 9;
   standby.state = "standby";
   standby.waiting_on = "the lease, held by worker-dc1@h1:812#b00t-4026";
   Put("dc1", standby);
@@ -101,6 +103,22 @@ TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
   EXPECT_THAT(ran.out, Not(HasSubstr("start")));
   EXPECT_THAT(ran.out, HasSubstr("the lease, held by worker-dc1@h1:812\n"));
   EXPECT_THAT(Status({"--json"}).out, HasSubstr("worker-dc1@h1:812#b00t-4026"));
+}
+
+// With ZooKeeper away the tree answers, and nobody holds the lease.
+TEST_F(StatusTest, AHolderThatLostTheLeaseToNobodyIsNotCalledSilent) {
+  Beat("dc1", "worker-dc1", minutes(3));
+  Heartbeat itself = Process("worker-dc1-standby-h1-812");
+  itself.state = "standby";
+  itself.waiting_on = "the lease; its holder is not known yet";
+  Put("dc1", itself);
+  const std::string out = Status().out;
+  EXPECT_THAT(out, HasSubstr("worker-dc1: holds the lease no longer"));
+  EXPECT_THAT(out, HasSubstr("the process lives, as worker-dc1-standby-h1-812"));
+  EXPECT_THAT(out, Not(HasSubstr("(was pid")));
+  ++itself.pid;
+  Put("dc1", itself);
+  EXPECT_THAT(Status().out, HasSubstr("silent (was pid 812 on h1)"));
 }
 
 TEST_F(StatusTest, LeasesAreNamedWithTheirHoldersAndPlaces) {

@@ -149,10 +149,23 @@ class TroubleFinder {
     }
   }
 
+  bool StandsBy(const Heartbeat& process) const {
+    return process.kind == "worker" && process.state == "standby" &&
+           LivenessOf(process, report_) == Liveness::kAlive;
+  }
+
   const Heartbeat* Standby(const ClusterReport& cluster) const {
     for (const Heartbeat& process : cluster.processes) {
-      if (process.kind == "worker" && process.state == "standby" &&
-          LivenessOf(process, report_) == Liveness::kAlive) {
+      if (StandsBy(process)) return &process;
+    }
+    return nullptr;
+  }
+
+  // The same process, which has lost the lease to nobody: ZooKeeper is away.
+  const Heartbeat* Itself(const ClusterReport& cluster, const Heartbeat& holder) const {
+    for (const Heartbeat& process : cluster.processes) {
+      if (StandsBy(process) && holder.kind == "worker" && process.host == holder.host &&
+          process.pid == holder.pid) {
         return &process;
       }
     }
@@ -161,6 +174,12 @@ class TroubleFinder {
 
   void Gone(const ClusterReport& cluster, const Heartbeat& process, Liveness life) {
     const bool dead = life == Liveness::kDead;
+    if (const Heartbeat* itself = Itself(cluster, process)) {
+      Add(process.process, "holds the lease no longer", process.written,
+          fmt::format("nothing: the process lives, as {}, and works as soon as it holds it again",
+                      itself->process));
+      return;
+    }
     std::string next =
         process.kind == "collector"
             ? "start it again: what it had accepted lies in its spool and is delivered then"

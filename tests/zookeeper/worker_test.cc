@@ -146,6 +146,7 @@ TEST_F(ZooKeeperWorkerTest, WithoutZooKeeperNobodyWorksAndThenAllGoesOn) {
   StartWorker("three");  // which finds no server at its start
   Produce(500);
   ASSERT_TRUE(Site::Eventually([&] { return LeaseOf(holder) == Lease::kUnsure; }));
+  ASSERT_TRUE(Site::Eventually([&] { return Says("holds the lease no longer"); }));
   const int before = produced_;
   Produce(500);
   ASSERT_TRUE(Site::Eventually([&] { return Says("no server answers"); }));
