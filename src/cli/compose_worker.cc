@@ -31,6 +31,7 @@ std::chrono::nanoseconds PollInterval(const WorkerConfig& config) {
 std::vector<std::string> ClustersOf(const WorkerConfig& config, const Topology& topology) {
   if (!config.all_clusters) return config.clusters;
   std::vector<std::string> all;
+  all.reserve(topology.clusters.size());
   for (const ClusterSpec& cluster : topology.clusters) all.push_back(cluster.name);
   return all;
 }
@@ -129,10 +130,12 @@ class WorkerProcess {
     const WorkerConfig config = ConfigOfLife(obeyed->topology);
     watch_->SetHomes(ClustersOf(config, obeyed->topology));
     const WorkerSeams outside{
-        seams_.clock, seams_.random,
+        seams_.clock,
+        seams_.random,
         [this](const ClusterSpec& spec) { return seams_.open_storage(spec.url, spec.root_dir); },
         [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); },
-        LeaseMaker()};
+        LeaseMaker(),
+        seams_.storage_calls};
     leases_.BeginLife();
     DATABUS_ASSIGN_OR_RETURN(
         const std::unique_ptr<Worker> worker,

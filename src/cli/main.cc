@@ -56,7 +56,8 @@ std::string Variable(const char* name) {
 // As Hadoop's own clients on this machine have it.
 databus::StorageEnvironment HadoopsEnvironment() {
   return {.hadoop_conf_dir = Variable("HADOOP_CONF_DIR"),
-          .hadoop_user_name = Variable("HADOOP_USER_NAME")};
+          .hadoop_user_name = Variable("HADOOP_USER_NAME"),
+          .calls = std::make_shared<databus::StorageCalls>()};
 }
 
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
@@ -101,6 +102,7 @@ int main(int argc, char** argv) {
                        .pid = getpid(),
                        .machine = MachineName(),
                        .process_is_gone = &ProcessIsGone,
-                       .zookeeper_lease = &ZooKeeper};
+                       .zookeeper_lease = &ZooKeeper,
+                       .storage_calls = environment.calls.get()};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);
 }

@@ -12,6 +12,7 @@
 #include "base/status.h"
 #include "lease/lease.h"
 #include "net/network.h"
+#include "storage/calls.h"
 #include "storage/disk/disk.h"
 #include "storage/storage.h"
 
@@ -39,6 +40,8 @@ struct Seams {
   // The lease of a cluster in ZooKeeper. Empty: there is none to be had, as in the simulator.
   std::function<std::shared_ptr<Lease>(const std::string& servers, const LeaseRequest& request)>
       zookeeper_lease{};
+  // What was asked of the clusters' servers so far; null: nobody counts.
+  const StorageCalls* storage_calls = nullptr;
 };
 
 }  // namespace databus

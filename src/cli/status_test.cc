@@ -58,6 +58,22 @@ class StatusTest : public testing::Test {
   TestWorld world_;
 };
 
+TEST_F(StatusTest, CallsToNameNodesAreShownWhereTheyAreCounted) {
+  EXPECT_THAT(Status().out, Not(HasSubstr("Calls to name nodes")));
+  Heartbeat beat = Process("worker-dc1");
+  beat.facts["storage_calls"] = {
+      {"by_tree",
+       {{"hdfs://a/x", {{"getListing", 1200}, {"rename2", 30}}}, {"hdfs://b/x", {{"rename2", 7}}}}},
+      {"per_file", 3.25},
+      {"per_idle_run", 41.0}};
+  Put("dc1", beat);
+  EXPECT_THAT(Status().out,
+              ContainsRegex("worker-dc1 +dc1 +1,237 +3.2 +41.0 +getListing 1,200, rename2 37"));
+  beat.facts["storage_calls"] = {{"by_tree", {{"x", 7}, {"y", {{"z", -1}}}}}, {"per_file", "no"}};
+  Put("dc1", beat);
+  EXPECT_THAT(Status().out, Not(HasSubstr("Calls to name nodes"))) << "nothing that makes sense";
+}
+
 TEST_F(StatusTest, AnInstallationWithoutProblemsIsWell) {
   Beat("dc1", "collector-c1", seconds(1));
   const Ran ran = Status();

@@ -372,6 +372,7 @@ void ClusterWorker::LocalStep() {
 void ClusterWorker::StreamsStep() {
   Services* services = Running();
   if (services == nullptr) return;
+  stats_.AddRun();
   options_.clusters.Check();
   if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kMerged)) {
     services->merged_writers.Drop();
@@ -429,6 +430,11 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   beat.facts[facts::kRunIntervalMs] = options_.config.run_interval.count();
   beat.facts[facts::kClusterIds] = options_.clusters.KnownIds();
   if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
+  if (options_.describe_calls) {
+    if (auto calls = options_.describe_calls(); !calls.is_null()) {
+      beat.facts["storage_calls"] = std::move(calls);
+    }
+  }
   for (const auto& [stream, last] : stats_.Frozen()) {
     beat.facts[facts::kFrozen][stream] = last ? last->ToIso() : "";
   }

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -71,6 +72,9 @@ class ClusterWorker {
     WorkerIdentity identity;
     AdoptTree adopt_tree = AdoptTree::kNo;
     const StopFlag* stop = nullptr;  // looked at between commits
+    // What this process has asked of servers, for the heartbeat; null: nothing is counted. May be
+    // empty.
+    std::function<nlohmann::ordered_json()> describe_calls{};
 
     const Topology& topology() const { return obeyed.topology; }
   };
