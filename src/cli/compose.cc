@@ -56,7 +56,8 @@ Result<Ending> RunCollectorOnce(Seams& seams, CollectorConfig& config, StopFlag&
       Collector::Open({seams.clock, seams.random, seams.disk, seams.network, cluster.get(),
                        [&seams](const ClusterSpec& spec) {
                          return seams.open_storage(spec.url, spec.root_dir);
-                       }},
+                       },
+                       seams.storage_calls},
                       config, std::move(process)));
   DATABUS_RETURN_IF_ERROR(collector->Start());
   LogInfo("collector", "ready",

@@ -7,6 +7,7 @@
 #include "control/adopt_file.h"
 #include "failover/journal.h"
 #include "telemetry/http.h"
+#include "worker/given_lease.h"
 
 namespace databus {
 namespace {
@@ -26,6 +27,40 @@ TEST(ComposeTest, AWorkerThatIsToldToStopEndsCleanly) {
   Seams seams = world.MakeSeams();
   const Status run = RunWorker(seams, {"databus.cfg", kConfig}, {}, stop);
   EXPECT_TRUE(run.ok()) << run.ToString();
+}
+
+constexpr const char* kZooKeeperConfig =
+    "com.inmobi.databus.clusters=dc1\n"
+    "com.inmobi.databus.cfg=databus.xml\n"
+    "com.inmobi.databus.zkconnect=zk1, zk2:2182/site\n";
+
+TEST(ComposeTest, AWorkerIsElectedByZooKeeperUnlessThatIsSwitchedOff) {
+  TestWorld world;
+  StopFlag stop;
+  const auto lease = std::make_shared<GivenLease>();
+  lease->held = true;
+  std::vector<std::string> asked;
+  Seams seams = world.MakeSeams();
+  seams.zookeeper_lease = [&](const std::string& servers, const LeaseRequest& request) {
+    asked.push_back(servers + " " + request.cluster);
+    lease->holder = request.holder;
+    stop.Stop();
+    return lease;
+  };
+  const Status run = RunWorker(seams, {"databus.cfg", kZooKeeperConfig}, {}, stop);
+  EXPECT_TRUE(run.ok()) << run.ToString();
+  EXPECT_THAT(asked, testing::ElementsAre("zk1:2181,zk2:2182/site dc1"));
+  EXPECT_FALSE(lease->held) << "who stops leaves it to others";
+  EXPECT_TRUE(world.trees["dc1"]->List(paths::Leases())->empty());
+}
+
+TEST(ComposeTest, WithoutZooKeeperInTheProgramAWorkerThatNeedsItDoesNotStart) {
+  TestWorld world;
+  StopFlag stop;
+  Seams seams = world.MakeSeams();
+  const Status run = RunWorker(seams, {"databus.cfg", kZooKeeperConfig}, {}, stop);
+  EXPECT_EQ(run.code(), Code::kInvalid);
+  EXPECT_THAT(run.message(), HasSubstr("databus.cfg: com.inmobi.databus.enablezk"));
 }
 
 TEST(ComposeTest, APortInUseIsSaidBeforeAnythingStarts) {

@@ -9,6 +9,7 @@
 
 #include "cli/compose.h"
 #include "cli/installation.h"
+#include "cli/kept_leases.h"
 #include "cli/monitor.h"
 #include "cli/open_failover.h"
 #include "cluster/worker_config.h"
@@ -30,6 +31,7 @@ std::chrono::nanoseconds PollInterval(const WorkerConfig& config) {
 std::vector<std::string> ClustersOf(const WorkerConfig& config, const Topology& topology) {
   if (!config.all_clusters) return config.clusters;
   std::vector<std::string> all;
+  all.reserve(topology.clusters.size());
   for (const ClusterSpec& cluster : topology.clusters) all.push_back(cluster.name);
   return all;
 }
@@ -40,9 +42,19 @@ std::vector<std::string> ClustersOf(const WorkerConfig& config, const Topology& 
 class WorkerProcess {
  public:
   WorkerProcess(Seams& seams, WorkerConfig config, const WorkerStart& start)
-      : seams_(seams), config_(std::move(config)), start_(start) {}
+      : seams_(seams),
+        config_(std::move(config)),
+        start_(start),
+        leases_([this](const LeaseRequest& request) {
+          return seams_.zookeeper_lease(config_.zk_connect, request);
+        }) {}
 
   Status Run(StopFlag& stop) {
+    if (config_.enable_zk && !seams_.zookeeper_lease) {
+      return {Code::kInvalid, config_.file +
+                                  ": com.inmobi.databus.enablezk: found true, expected "
+                                  "false: there is no ZooKeeper here"};
+    }
     DATABUS_ASSIGN_OR_RETURN(const Topology file, LoadTopology(seams_, config_.topology_file));
     DATABUS_RETURN_IF_ERROR(monitor_.Open(config_.http_port));
     watch_ = std::make_unique<TopologyWatch>(
@@ -107,15 +119,24 @@ class WorkerProcess {
     return config;
   }
 
+  MakeLease LeaseMaker() {
+    if (!config_.enable_zk) return {};
+    return [this](const LeaseRequest& request) { return leases_.Of(request); };
+  }
+
   // Until `stop`, or until another topology is to be obeyed.
   Status LiveOnce(StopFlag& stop) {
     const std::shared_ptr<const ObeyedTopology> obeyed = watch_->obeyed();
     const WorkerConfig config = ConfigOfLife(obeyed->topology);
     watch_->SetHomes(ClustersOf(config, obeyed->topology));
     const WorkerSeams outside{
-        seams_.clock, seams_.random,
+        seams_.clock,
+        seams_.random,
         [this](const ClusterSpec& spec) { return seams_.open_storage(spec.url, spec.root_dir); },
-        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); }};
+        [this](const ClusterSpec& spec) { return seams_.create_root(spec.url, spec.root_dir); },
+        LeaseMaker(),
+        seams_.storage_calls};
+    leases_.BeginLife();
     DATABUS_ASSIGN_OR_RETURN(
         const std::unique_ptr<Worker> worker,
         Worker::Create(outside, config, obeyed,
@@ -134,6 +155,7 @@ class WorkerProcess {
                    });
     while (!stop.SleepUntil(seams_.clock, seams_.clock.Boot() + PollInterval(config_)) &&
            !watch_->Poll()) {
+      leases_.SkipUnused();
     }
     monitor_.Serve({}, {});
     if (stop.Stopped()) {
@@ -155,6 +177,7 @@ class WorkerProcess {
   Seams& seams_;
   const WorkerConfig config_;
   const WorkerStart start_;
+  KeptLeases leases_;
   bool first_life_ = true;
   Learnt learnt_;  // by the last life
   std::unique_ptr<TopologyWatch> watch_;

@@ -15,6 +15,7 @@
 #include "cli/app.h"
 #include "cli/installation.h"
 #include "cli/signals.h"
+#include "lease/zookeeper_lease.h"
 #include "storage/open.h"
 
 namespace {
@@ -55,10 +56,18 @@ std::string Variable(const char* name) {
 // As Hadoop's own clients on this machine have it.
 databus::StorageEnvironment HadoopsEnvironment() {
   return {.hadoop_conf_dir = Variable("HADOOP_CONF_DIR"),
-          .hadoop_user_name = Variable("HADOOP_USER_NAME")};
+          .hadoop_user_name = Variable("HADOOP_USER_NAME"),
+          .calls = std::make_shared<databus::StorageCalls>()};
 }
 
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
+
+std::shared_ptr<databus::Lease> ZooKeeper(const std::string& servers,
+                                          const databus::LeaseRequest& request) {
+  return std::make_shared<databus::ZooKeeperLease>(
+      databus::SystemClock(), databus::SystemRandom(),
+      databus::ZooKeeperLease::Options{.servers = servers, .request = request});
+}
 
 }  // namespace
 
@@ -92,6 +101,8 @@ int main(int argc, char** argv) {
                        .host = HostName(),
                        .pid = getpid(),
                        .machine = MachineName(),
-                       .process_is_gone = &ProcessIsGone};
+                       .process_is_gone = &ProcessIsGone,
+                       .zookeeper_lease = &ZooKeeper,
+                       .storage_calls = environment.calls.get()};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);
 }

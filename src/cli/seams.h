@@ -10,7 +10,9 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "base/status.h"
+#include "lease/lease.h"
 #include "net/network.h"
+#include "storage/calls.h"
 #include "storage/disk/disk.h"
 #include "storage/storage.h"
 
@@ -35,6 +37,11 @@ struct Seams {
   std::string machine{};
   // Whether no process of this machine has the number.
   std::function<bool(int64_t pid)> process_is_gone{};
+  // The lease of a cluster in ZooKeeper. Empty: there is none to be had, as in the simulator.
+  std::function<std::shared_ptr<Lease>(const std::string& servers, const LeaseRequest& request)>
+      zookeeper_lease{};
+  // What was asked of the clusters' servers so far; null: nobody counts.
+  const StorageCalls* storage_calls = nullptr;
 };
 
 }  // namespace databus

@@ -58,6 +58,22 @@ class StatusTest : public testing::Test {
   TestWorld world_;
 };
 
+TEST_F(StatusTest, CallsToNameNodesAreShownWhereTheyAreCounted) {
+  EXPECT_THAT(Status().out, Not(HasSubstr("Calls to name nodes")));
+  Heartbeat beat = Process("worker-dc1");
+  beat.facts["storage_calls"] = {
+      {"by_tree",
+       {{"hdfs://a/x", {{"getListing", 1200}, {"rename2", 30}}}, {"hdfs://b/x", {{"rename2", 7}}}}},
+      {"per_file", 3.25},
+      {"per_idle_run", 41.0}};
+  Put("dc1", beat);
+  EXPECT_THAT(Status().out,
+              ContainsRegex("worker-dc1 +dc1 +1,237 +3.2 +41.0 +getListing 1,200, rename2 37"));
+  beat.facts["storage_calls"] = {{"by_tree", {{"x", 7}, {"y", {{"z", -1}}}}}, {"per_file", "no"}};
+  Put("dc1", beat);
+  EXPECT_THAT(Status().out, Not(HasSubstr("Calls to name nodes"))) << "nothing that makes sense";
+}
+
 TEST_F(StatusTest, AnInstallationWithoutProblemsIsWell) {
   Beat("dc1", "collector-c1", seconds(1));
   const Ran ran = Status();
@@ -92,6 +108,8 @@ TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
   Beat("dc1", "worker-dc1", minutes(3));
   EXPECT_THAT(Status().out, HasSubstr("next: start it again: what is queued waits"));
   Heartbeat standby = Process("worker-dc1-standby-h2-9");
+  standby.host = "h2";
+  standby.pid = 9;
   standby.state = "standby";
   standby.waiting_on = "the lease, held by worker-dc1@h1:812#b00t-4026";
   Put("dc1", standby);
@@ -101,6 +119,48 @@ TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
   EXPECT_THAT(ran.out, Not(HasSubstr("start")));
   EXPECT_THAT(ran.out, HasSubstr("the lease, held by worker-dc1@h1:812\n"));
   EXPECT_THAT(Status({"--json"}).out, HasSubstr("worker-dc1@h1:812#b00t-4026"));
+}
+
+// With ZooKeeper away the tree answers, and nobody holds the lease.
+TEST_F(StatusTest, AHolderThatLostTheLeaseToNobodyIsNotCalledSilent) {
+  Beat("dc1", "worker-dc1", minutes(3));
+  Heartbeat itself = Process("worker-dc1-standby-h1-812");
+  itself.state = "standby";
+  itself.waiting_on = "the lease; its holder is not known yet";
+  Put("dc1", itself);
+  const std::string out = Status().out;
+  EXPECT_THAT(out, HasSubstr("worker-dc1: holds the lease no longer"));
+  EXPECT_THAT(out, HasSubstr("the process lives, as worker-dc1-standby-h1-812"));
+  EXPECT_THAT(out, Not(HasSubstr("(was pid")));
+  ++itself.pid;
+  Put("dc1", itself);
+  EXPECT_THAT(Status().out, HasSubstr("silent (was pid 812 on h1)"));
+}
+
+TEST_F(StatusTest, LeasesAreNamedWithTheirHoldersAndPlaces) {
+  EXPECT_THAT(Status().out, Not(HasSubstr("Leases")));
+  Heartbeat holder = Process("worker-dc1");
+  holder.facts["lease_holder"] = "worker-dc1@h1:812#b00t-4026";
+  holder.facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_";
+  Put("dc1", holder);
+  EXPECT_THAT(Status().out,
+              ContainsRegex("dc1 +worker-dc1@h1:812 +ZooKeeper zk1:2181, /databus/dc1_"));
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
+}
+
+TEST_F(StatusTest, WorkersThatLookForTheLeaseInDifferentPlacesAreAProblem) {
+  Heartbeat one = Process("worker-dc1");
+  one.facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_";
+  Heartbeat other = Process("worker-dc1-standby-h2-9");
+  other.facts["lease_in"] = "the tree";
+  Put("dc1", one);
+  Put("dc1", other);
+  EXPECT_THAT(Status().out,
+              HasSubstr("different places: worker-dc1: ZooKeeper zk1:2181, /databus/dc1_; "
+                        "worker-dc1-standby-h2-9: the tree"));
+  other.facts["lease_in"] = one.facts["lease_in"];
+  Put("dc1", other);
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
 }
 
 TEST_F(StatusTest, AClusterThatNeverWasIsToldFromOneThatIsAway) {

@@ -74,6 +74,7 @@ std::string RenderLag(const std::vector<StreamHop>& hops) {
 // Of many streams those that are furthest behind.
 std::string RenderStreams(const std::vector<StreamHop>& hops, const Topology& topology) {
   std::vector<std::pair<Milliseconds, std::string>> worst;
+  worst.reserve(topology.streams.size());
   for (const StreamSpec& stream : topology.streams) worst.emplace_back(0, stream.name);
   std::map<std::string, Milliseconds> lags;
   for (const StreamHop& hop : hops) {
@@ -113,6 +114,42 @@ std::string RenderModes(const InstallationReport& report) {
     }
   }
   return table.empty() ? "" : "\nModes\n" + table.ToString("  ");
+}
+
+// Who works on each cluster, and who says so by what.
+std::string RenderLeases(const InstallationReport& report) {
+  Table table({"CLUSTER", "HELD BY", "LIES IN", "SAID BY"});
+  for (const ClusterReport& cluster : report.clusters) {
+    for (const Heartbeat& process : cluster.processes) {
+      const std::string where = TextFact(process, facts::kLeaseIn);
+      if (where.empty() || !IsHeard(LivenessOf(process, report))) continue;
+      table.Row({cluster.name, WithoutMachine(TextFact(process, facts::kLeaseHolder)), where,
+                 process.process});
+    }
+  }
+  return table.empty() ? "" : "\nLeases\n" + table.ToString("  ");
+}
+
+// What processes have asked of clusters with servers, where they count it.
+std::string RenderCalls(const InstallationReport& report) {
+  constexpr size_t kKindsListed = 4;
+  Table table({"PROCESS", "CLUSTER", ">CALLS", ">PER FILE", ">PER IDLE RUN", "MOST OF THEM"});
+  for (const ClusterReport& cluster : report.clusters) {
+    for (const Heartbeat& process : cluster.processes) {
+      const CallsReport calls = CallsOf(process);
+      if (calls.by_kind.empty()) continue;
+      std::vector<std::string> most;
+      for (const auto& [kind, count] : calls.by_kind) {
+        if (most.size() < kKindsListed) most.push_back(fmt::format("{} {}", kind, Grouped(count)));
+      }
+      const auto rate = [](std::optional<double> value) {
+        return value ? fmt::format("{:.1f}", *value) : "";
+      };
+      table.Row({process.process, cluster.name, Grouped(calls.sum), rate(calls.per_file),
+                 rate(calls.per_idle_run), fmt::format("{}", fmt::join(most, ", "))});
+    }
+  }
+  return table.empty() ? "" : "\nCalls to name nodes\n" + table.ToString("  ");
 }
 
 std::string RenderWaiting(const InstallationReport& report) {
@@ -156,12 +193,14 @@ std::string RenderStatus(const InstallationReport& report, const Topology& topol
   text += clusters.ToString("  ");
   text += RenderStored(report);
   text += "\nProcesses\n" + RenderProcesses(report);
+  text += RenderLeases(report);
   text += RenderModes(report);
   const std::vector<StreamHop> hops = StreamHops(report, topology);
   text += "\nRoles\n" + RenderRoles(topology);
   text += "\nLag\n" + RenderLag(hops);
   text += "\nStreams\n" + RenderStreams(hops, topology);
   text += "\nOn its way\n" + RenderWaiting(report);
+  text += RenderCalls(report);
   if (troubles.empty()) return text;
   text += "\nProblems\n";
   for (const Trouble& trouble : troubles) {

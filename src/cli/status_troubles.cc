@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
 
 #include "cli/status_hops.h"
 #include "cli/status_parts.h"
@@ -37,6 +38,7 @@ class TroubleFinder {
       }
       Disk(cluster);
       Processes(cluster);
+      Leases(cluster);
       Waiting(cluster);
       Views(cluster);
       SetAside(cluster);
@@ -105,11 +107,27 @@ class TroubleFinder {
         "what is accepted waits in the spools. Never remove anything below the cluster's root");
   }
 
+  // Two that ask different places who may work both may.
+  void Leases(const ClusterReport& cluster) {
+    std::map<std::string, std::string> said;
+    for (const Heartbeat& process : cluster.processes) {
+      const std::string where = TextFact(process, facts::kLeaseIn);
+      if (!where.empty() && IsHeard(LivenessOf(process, report_))) said[where] = process.process;
+    }
+    if (said.size() < 2) return;
+    std::string what = "its workers look for the lease in different places:";
+    for (const auto& [where, process] : said) what += fmt::format(" {}: {};", process, where);
+    what.pop_back();
+    Add(cluster.name, what, {},
+        "give all of them the same enablezk and zkconnect; until then each keeps the other from "
+        "its work, and nothing is lost or doubled");
+  }
+
   void Processes(const ClusterReport& cluster) {
     bool worker = false;
     for (const Heartbeat& process : cluster.processes) {
       const Liveness life = LivenessOf(process, report_);
-      const bool heard = life == Liveness::kAlive || life == Liveness::kLate;
+      const bool heard = IsHeard(life);
       worker |= process.kind == "worker" && heard;
       if (life == Liveness::kDead || life == Liveness::kSilent) Gone(cluster, process, life);
       if (life == Liveness::kLate) {
@@ -131,10 +149,23 @@ class TroubleFinder {
     }
   }
 
+  bool StandsBy(const Heartbeat& process) const {
+    return process.kind == "worker" && process.state == "standby" &&
+           LivenessOf(process, report_) == Liveness::kAlive;
+  }
+
   const Heartbeat* Standby(const ClusterReport& cluster) const {
     for (const Heartbeat& process : cluster.processes) {
-      if (process.kind == "worker" && process.state == "standby" &&
-          LivenessOf(process, report_) == Liveness::kAlive) {
+      if (StandsBy(process)) return &process;
+    }
+    return nullptr;
+  }
+
+  // The same process, which has lost the lease to nobody: ZooKeeper is away.
+  const Heartbeat* Itself(const ClusterReport& cluster, const Heartbeat& holder) const {
+    for (const Heartbeat& process : cluster.processes) {
+      if (StandsBy(process) && holder.kind == "worker" && process.host == holder.host &&
+          process.pid == holder.pid) {
         return &process;
       }
     }
@@ -143,6 +174,12 @@ class TroubleFinder {
 
   void Gone(const ClusterReport& cluster, const Heartbeat& process, Liveness life) {
     const bool dead = life == Liveness::kDead;
+    if (const Heartbeat* itself = Itself(cluster, process)) {
+      Add(process.process, "holds the lease no longer", process.written,
+          fmt::format("nothing: the process lives, as {}, and works as soon as it holds it again",
+                      itself->process));
+      return;
+    }
     std::string next =
         process.kind == "collector"
             ? "start it again: what it had accepted lies in its spool and is delivered then"

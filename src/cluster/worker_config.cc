@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cluster/names.h"
+#include "cluster/route.h"
 
 namespace databus {
 namespace {
@@ -33,6 +36,32 @@ bool StoreClusters(WorkerConfig& config, const SettingValue& value) {
 
 bool Accept(WorkerConfig&, const SettingValue&) { return true; }
 
+constexpr std::string_view kExpectedServers = "HOST:PORT,... or HOST:PORT,.../PATH";
+constexpr std::string_view kDefaultPort = ":2181";
+
+// "h1:2181,h2:2181/path" of "h2, h1:2181/path"; nothing if it is no such list. The order means
+// nothing, and workers tell each other by this text where they look for the lease.
+std::optional<std::string> ServersOf(std::string_view text) {
+  const std::string_view path = text.substr(std::min(text.find('/'), text.size()));
+  std::string_view rest = text.substr(0, text.size() - path.size());
+  if (path.ends_with('/') || path.find("//") != std::string_view::npos) return std::nullopt;
+  std::vector<std::string> servers;
+  while (true) {
+    const size_t comma = rest.find(',');
+    std::string server(Trimmed(rest.substr(0, comma)));
+    if (server.empty()) return std::nullopt;
+    if (server.find(':') == std::string::npos) server += kDefaultPort;
+    if (server.find_first_of(" \t[]") != std::string::npos || !Endpoint::Parse(server)) {
+      return std::nullopt;
+    }
+    servers.push_back(std::move(server));
+    if (comma == std::string_view::npos) break;
+    rest.remove_prefix(comma + 1);
+  }
+  std::ranges::sort(servers);
+  return fmt::format("{}{}", fmt::join(servers, ","), path);
+}
+
 using Setting = BoundSetting<WorkerConfig>;
 
 constexpr std::array kSettings = {
@@ -52,23 +81,22 @@ constexpr std::array kSettings = {
               return true;
             }},
     Setting{{.name = "com.inmobi.databus.enablezk",
-             .sentence = "Leader election by ZooKeeper. Not supported yet, so it must be off; "
-                         "workers elect through the cluster's own tree.",
+             .sentence = "Whether workers elect the one that works by ZooKeeper, or else through "
+                         "the cluster's own tree. All workers of a cluster alike.",
+             .default_value = "true",
              .kind = SettingKind::kChoice,
-             .required = true,
-             .choices = "false",
-             .expected = "the line com.inmobi.databus.enablezk=false, because ZooKeeper is not "
-                         "supported yet",
+             .choices = "true|false",
              .example = "false"},
-            Accept},
-    Setting{{.name = "com.inmobi.databus.zkconnect",
-             .sentence = "ZooKeeper's address. Accepted, not used without ZooKeeper.",
-             .expected = "HOST:PORT,...",
-             .example = "localhost:2181"},
             [](WorkerConfig& c, const SettingValue& v) {
-              c.zk_connect = v.text;
+              c.enable_zk = v.text == "true";
               return true;
             }},
+    Setting{{.name = "com.inmobi.databus.zkconnect",
+             .sentence = "ZooKeeper's servers; a path after the last is put before ours. Must be "
+                         "given unless enablezk is false, and is not used then.",
+             .expected = kExpectedServers,
+             .example = "zk1:2181,zk2:2181,zk3:2181"},
+            Accept},  // see CheckServers
     Setting{{.name = "com.inmobi.databus.log4j",
              .sentence = "Where the original's log was configured. Accepted, not used.",
              .expected = "a path",
@@ -108,7 +136,9 @@ constexpr std::array kSettings = {
               return true;
             }},
     Setting{{.name = "databus.worker.lease_timeout_ms",
-             .sentence = "A standby takes over after this time without a sign of life.",
+             .sentence = "A standby takes over after this time without a sign of life. With "
+                         "ZooKeeper it is the session's time that is asked for; the servers keep "
+                         "it within their own bounds.",
              .default_value = "10000",
              .kind = SettingKind::kNumber,
              .min = 1000,
@@ -213,6 +243,26 @@ std::vector<SettingLine> ParseProperties(std::string_view text, Problems& proble
   return settings;
 }
 
+// What enablezk asks of zkconnect. With ZooKeeper off an address is nobody's concern.
+void CheckServers(std::span<const SettingLine> lines, WorkerConfig& config, Problems& problems) {
+  if (!config.enable_zk) return;
+  constexpr std::string_view kKey = "com.inmobi.databus.zkconnect";
+  const auto line = std::ranges::find(lines, kKey, &SettingLine::key);
+  if (line == lines.end()) {
+    problems.Add(
+        0, kKey, "nothing",
+        fmt::format("{}, or the line com.inmobi.databus.enablezk=false", kExpectedServers));
+    return;
+  }
+  if (line->value.empty()) return;  // which no setting may be
+  const auto servers = ServersOf(line->value);
+  if (!servers) {
+    problems.Add(line->line, kKey, Quoted(line->value), kExpectedServers);
+    return;
+  }
+  config.zk_connect = *servers;
+}
+
 }  // namespace
 
 std::span<const SettingSpec> WorkerSettings() {
@@ -224,7 +274,9 @@ Result<WorkerConfig> ParseWorkerConfig(std::string_view text, const std::string&
   Problems problems(file);
   WorkerConfig config;
   config.file = file;
-  ApplySettings<WorkerConfig>(kSettings, ParseProperties(text, problems), 0, config, problems);
+  const std::vector<SettingLine> lines = ParseProperties(text, problems);
+  ApplySettings<WorkerConfig>(kSettings, lines, 0, config, problems);
+  CheckServers(lines, config, problems);
   DATABUS_RETURN_IF_ERROR(problems.ToStatus());
   return config;
 }

@@ -14,11 +14,12 @@ namespace databus {
 
 struct WorkerConfig {
   std::string file;
-  bool all_clusters = false;                        // com.inmobi.databus.clusters=ALL
-  std::vector<std::string> clusters;                // com.inmobi.databus.clusters
-  std::string topology_file;                        // com.inmobi.databus.cfg
-  std::string zk_connect;                           // accepted, not used without ZooKeeper
-  int http_port = 0;                                // databus.http_port, 0 = off
+  bool all_clusters = false;          // com.inmobi.databus.clusters=ALL
+  std::vector<std::string> clusters;  // com.inmobi.databus.clusters
+  std::string topology_file;          // com.inmobi.databus.cfg
+  bool enable_zk = true;              // com.inmobi.databus.enablezk
+  std::string zk_connect;             // com.inmobi.databus.zkconnect; each server with its port
+  int http_port = 0;                  // databus.http_port, 0 = off
   std::chrono::milliseconds run_interval{60'000};   // databus.worker.run_interval_ms, 1 s to 60 s
   std::chrono::milliseconds lease_timeout{10'000};  // databus.worker.lease_timeout_ms
   std::chrono::seconds full_scan_interval{600};     // databus.worker.full_scan_interval_s
@@ -30,7 +31,7 @@ struct WorkerConfig {
 };
 
 // As ParseTopology: all problems at once, file, line, key, found, expected; unknown keys are
-// refused with the nearest known name. enablezk true or absent is refused with the line to add.
+// refused with the nearest known name. Unless enablezk is false there must be a zkconnect.
 Result<WorkerConfig> ParseWorkerConfig(std::string_view text, const std::string& file);
 
 // Every key that databus.cfg may hold. The prefix com.inmobi.conduit. is read as

@@ -39,7 +39,7 @@ TEST(WorkerConfig, OfTheExampleIsUnderstood) {
   EXPECT_EQ(config->clusters, std::vector<std::string>{"dc1"});
   EXPECT_FALSE(config->all_clusters);
   EXPECT_EQ(config->topology_file, "@ROOT@/conf/databus.xml");
-  EXPECT_EQ(config->zk_connect, "localhost:2181");
+  EXPECT_FALSE(config->enable_zk);
   EXPECT_EQ(config->run_interval, std::chrono::milliseconds(1000));
 }
 
@@ -105,21 +105,58 @@ TEST(WorkerConfig, AllMeansEveryCluster) {
   EXPECT_TRUE(config->clusters.empty());
 }
 
+// As the original's files are: there a zkconnect has to be, and enablezk need not.
+std::string Servers(const std::string& lines) {
+  const auto config = ParseWorkerConfig(
+      "com.inmobi.databus.clusters=dc1\ncom.inmobi.databus.cfg=f\n" + lines, "w.cfg");
+  if (!config.ok()) return config.status().message();
+  EXPECT_EQ(config->enable_zk, !config->zk_connect.empty());
+  return config->zk_connect;
+}
+
+TEST(WorkerConfig, ZooKeeperIsOnUnlessItIsSwitchedOff) {
+  EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=zk:2181\n"), "zk:2181");
+  EXPECT_EQ(Servers("com.inmobi.conduit.zkconnect=zk:2181\ncom.inmobi.conduit.enablezk=true\n"),
+            "zk:2181");
+  EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=zk:2181\ncom.inmobi.databus.enablezk=false\n"),
+            "");
+  EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=not used\ncom.inmobi.databus.enablezk=false\n"),
+            "");
+}
+
+TEST(WorkerConfig, ServersOfZooKeeperAreListedAsTheOriginalTookThem) {
+  EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=zk1:2182, zk2 ,10.0.0.1:1\n"),
+            "10.0.0.1:1,zk1:2182,zk2:2181");
+  EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=10.0.0.1:1,zk2:2181,zk1:2182\n"),
+            "10.0.0.1:1,zk1:2182,zk2:2181")
+      << "workers that name the same servers look for the lease in the same place";
+  EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=zk1,zk2:2181/site/a\n"),
+            "zk1:2181,zk2:2181/site/a");
+}
+
 TEST(WorkerConfigError, MissingKeysAllAtOnceWithTheLineToAdd) {
   EXPECT_EQ(
       Errors(""),
       "w.cfg: com.inmobi.databus.clusters: found nothing, expected cluster names separated by "
       "commas, each once, or ALL\n"
       "w.cfg: com.inmobi.databus.cfg: found nothing, expected the path of databus.xml\n"
-      "w.cfg: com.inmobi.databus.enablezk: found nothing, expected the line "
-      "com.inmobi.databus.enablezk=false, because ZooKeeper is not supported yet");
+      "w.cfg: com.inmobi.databus.zkconnect: found nothing, expected HOST:PORT,... or "
+      "HOST:PORT,.../PATH, or the line com.inmobi.databus.enablezk=false");
 }
 
-TEST(WorkerConfigError, ZooKeeperOn) {
+TEST(WorkerConfigError, ServersOfZooKeeperThatAreNone) {
+  for (const std::string list : {"", "zk1:2181,", "zk:", "zk:port", "zk:0", "zk:70000", "zk 1:2181",
+                                 "zk:2181/", "zk:2181//a", ",zk", "[::1]:2181"}) {
+    EXPECT_EQ(Servers("com.inmobi.databus.zkconnect=" + list + "\n"),
+              "w.cfg:3: com.inmobi.databus.zkconnect: found '" + list +
+                  "', expected HOST:PORT,... or HOST:PORT,.../PATH");
+  }
+}
+
+TEST(WorkerConfigError, EnablezkThatIsNeitherYesNorNo) {
   EXPECT_EQ(Errors("com.inmobi.databus.clusters=dc1\ncom.inmobi.databus.cfg=f\n"
-                   "com.inmobi.databus.enablezk=true\n"),
-            "w.cfg:3: com.inmobi.databus.enablezk: found 'true', expected the line "
-            "com.inmobi.databus.enablezk=false, because ZooKeeper is not supported yet");
+                   "com.inmobi.databus.enablezk=yes\ncom.inmobi.databus.zkconnect=zk:1\n"),
+            "w.cfg:3: com.inmobi.databus.enablezk: found 'yes', expected true or false");
 }
 
 TEST(WorkerConfigError, UnknownKeyWithTheNearestName) {

@@ -96,11 +96,16 @@ class Judge {
         command, cluster);
   }
 
+  void NoWorker(const std::string& cluster, const SeenWorker& worker) {
+    Obstacle("{}: {}", worker.WhyNone(cluster),
+             worker.standby.empty() ? "start one" : "'databus status' says what keeps it from it");
+  }
+
   void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {
     if (!Answers(cluster)) return;
     const SeenWorker& worker = seen_.WorkerOf(cluster);
     if (worker.life != Life::kAlive) {
-      Obstacle("no worker of {} is alive: start one", cluster);
+      NoWorker(cluster, worker);
     } else if (!Obeys(worker.epoch, worker.digest, stored)) {
       Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", cluster, worker.epoch,
            stored.epoch);
@@ -344,7 +349,7 @@ class Judge {
     const std::string& site = Change().to;
     if (!Answers(site)) return;
     const SeenWorker& worker = seen_.WorkerOf(site);
-    if (worker.life != Life::kAlive) Obstacle("no worker of {} is alive: start one", site);
+    if (worker.life != Life::kAlive) NoWorker(site, worker);
     if (seen_.newest && worker.epoch < seen_.newest->stored.epoch) {
       Wait(1, "the worker of {} obeys topology epoch {}, not yet {}", site, worker.epoch,
            seen_.newest->stored.epoch);
@@ -414,7 +419,9 @@ std::string ReturnOfTheLost(const Journal& journal, const Observation& seen) {
   const StepEpoch& newest = journal.epochs.back();
   const SeenWorker& worker = seen.WorkerOf(from);
   std::string text = fmt::format("cluster {} answers: ", from);
-  if (worker.life != Life::kAlive) {
+  if (worker.life != Life::kAlive && !worker.standby.empty()) {
+    text += worker.WhyNone(from);
+  } else if (worker.life != Life::kAlive) {
     text += fmt::format("start its worker, which obeys topology epoch {} before it does anything",
                         newest.epoch);
   } else if (Obeys(worker.epoch, worker.digest, newest)) {

@@ -70,6 +70,11 @@ struct SeenWorker {
   std::map<std::string, std::string> divergent{};         // P32: what is being put right
   std::string program{};                                  // and the next, as of a collector
   uint64_t steering = 0;
+  // One that lives and does not hold the lease, and what it waits for; empty: there is none.
+  std::string standby{};
+
+  // REQUIRES: it is not alive. What is wrong with it.
+  std::string WhyNone(const std::string& cluster) const;
 };
 
 // What of a stream is on its way at a cluster.

@@ -198,6 +198,12 @@ std::string SeenCollector::Silence() const {
   return "has said nothing since " + ToIsoMs(written);
 }
 
+// A standby needs to be told nothing: it works as soon as it holds the lease.
+std::string SeenWorker::WhyNone(const std::string& cluster) const {
+  if (standby.empty()) return fmt::format("no worker of {} is alive", cluster);
+  return fmt::format("no worker of {} holds its lease: {}", cluster, standby);
+}
+
 std::string LabelOf(const std::string& cluster, const std::string& collector) {
   return std::string(cluster).append(1, '/').append(collector);  // no path
 }

@@ -268,6 +268,29 @@ TEST_F(ObserverTest, AnAcknowledgementThatCannotBeReadIsNone) {
   EXPECT_THAT(Look({}).WorkerOf("dc1").frozen, ElementsAre(Pair("orders", std::nullopt)));
 }
 
+TEST_F(ObserverTest, WhoLivesAndDoesNotHoldTheLeaseIsNamedBesideTheHolder) {
+  Heartbeat standby = NewBeat("worker", "worker-dc1-standby-h2-9", "dc1");
+  standby.state = "standby";
+  standby.waiting_on = "the lease; its holder is not known yet";
+  standby.written = world_.clock.Wall();
+  const auto say = [&] {
+    standby.written += Milliseconds(1);
+    EXPECT_TRUE(world_.trees["dc1"]
+                    ->Replace(paths::StatusFile(standby.process), EncodeHeartbeat(standby))
+                    .ok());
+  };
+  const auto why_none = [&] { return Look({}).WorkerOf("dc1").WhyNone("dc1"); };
+  const std::string waits =
+      "no worker of dc1 holds its lease: worker-dc1-standby-h2-9 waits for the lease; its holder "
+      "is not known yet";
+  say();
+  EXPECT_EQ(why_none(), waits);
+  ASSERT_TRUE(world_.trees["dc1"]->Remove(paths::StatusFile("worker-dc1")).ok());
+  say();
+  EXPECT_EQ(why_none(), waits);
+  EXPECT_EQ(why_none(), "no worker of dc1 is alive") << "it has said nothing for an hour";
+}
+
 TEST_F(ObserverTest, ACollectorThatNeverSaidAnythingIsForeign) {
   world_.Put("dc1", paths::DataFile("clicks", "scribe7", DataName("clicks")), "x");
   world_.Put("dc1", paths::DataFile("clicks", "c1", DataName("clicks")), "x");

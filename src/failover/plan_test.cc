@@ -65,6 +65,11 @@ TEST(PlanTest, WhateverIsWrongIsRefusedByNameWithANextStep) {
        [](Observation& seen) { seen.trees["dc2"].clock_ahead = std::chrono::minutes(-5); }},
       {"no worker of dc2 is alive", "start one",
        [](Observation& seen) { seen.workers["dc2"].life = Life::kSilent; }},
+      {"no worker of dc2 holds its lease: worker-dc2-standby-h-7 waits for it", "databus status",
+       [](Observation& seen) {
+         seen.workers["dc2"].life = Life::kSilent;
+         seen.workers["dc2"].standby = "worker-dc2-standby-h-7 waits for it";
+       }},
       {"the worker of dc1 obeys topology epoch 0", "version",
        [](Observation& seen) { seen.workers["dc1"].epoch = 0; }},
       {"the worker of dc2 is of a version that cannot be taken", "start it with this program",

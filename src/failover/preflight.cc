@@ -118,7 +118,8 @@ class Checks {
       if (Lost(cluster) || !seen_.TreeOf(cluster).Answers()) continue;
       const SeenWorker& worker = seen_.WorkerOf(cluster);
       if (worker.life != Life::kAlive) {
-        Refuse(fmt::format("no worker of {} is alive", cluster), "start one");
+        Refuse(worker.WhyNone(cluster),
+               worker.standby.empty() ? "start one" : "see its problems: databus status");
       } else if (worker.epoch < plan_.base_epoch) {
         Refuse(fmt::format("the worker of {} obeys topology epoch {}, the newest is {}", cluster,
                            worker.epoch, plan_.base_epoch),

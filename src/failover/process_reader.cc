@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
+
 #include "cluster/names.h"
 #include "cluster/paths.h"
 #include "telemetry/facts.h"
@@ -144,11 +146,7 @@ void ProcessReader::TakeUnreadable(const std::string& cluster, const std::string
 
 void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
   const Life life = watch_.LifeOf(cluster, beat, now_);
-  if (beat.kind == "worker" && beat.process == "worker-" + cluster) {
-    SeenWorker seen = WorkerOf(beat);
-    seen.life = life;
-    workers_[cluster] = std::move(seen);
-  }
+  if (beat.kind == "worker") TakeWorker(cluster, beat, life);
   if (beat.kind != "collector") return;
   constexpr std::string_view kPrefix = "collector-";
   std::string name = beat.process;
@@ -165,8 +163,21 @@ void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
   known.life = life;
 }
 
+void ProcessReader::TakeWorker(const std::string& cluster, const Heartbeat& beat, Life life) {
+  SeenWorker& known = workers_[cluster];
+  if (beat.process == "worker-" + cluster) {
+    SeenWorker seen = WorkerOf(beat);
+    seen.life = life;
+    seen.standby = std::move(known.standby);
+    known = std::move(seen);
+  } else if (beat.state == "standby" && life == Life::kAlive) {
+    known.standby = fmt::format("{} waits for {}", beat.process, beat.waiting_on);
+  }
+}
+
 std::vector<SeenCollector> ProcessReader::Collectors() && {
   std::vector<SeenCollector> collectors;
+  collectors.reserve(collectors_.size());
   for (auto& [key, collector] : collectors_) collectors.push_back(std::move(collector));
   return collectors;
 }

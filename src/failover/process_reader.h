@@ -52,6 +52,7 @@ class ProcessReader {
 
  private:
   void Take(const std::string& cluster, const Heartbeat& beat);
+  void TakeWorker(const std::string& cluster, const Heartbeat& beat, Life life);
   void TakeUnreadable(const std::string& cluster, const std::string& file, const Status& why);
 
   const Moment now_;

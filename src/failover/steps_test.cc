@@ -519,6 +519,8 @@ std::vector<Obstacle> Obstacles() {
 std::vector<Obstacle> ObstaclesBeforeTheSwap() {
   const auto collector = &CollectorOf;
   return {
+      {Step::kFreeze, "no worker of dc1 holds its lease: h-7 waits",
+       [](Observation& seen) { seen.workers["dc1"] = {.written = {}, .standby = "h-7 waits"}; }},
       {Step::kMirror, "is not compared yet",
        [](Observation& seen) {
          seen.mirrors.begin()->second.why_not_compared = "is not compared yet";

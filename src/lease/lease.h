@@ -3,13 +3,12 @@
 // the tree (commit/epoch.h, P3), not this.
 #pragma once
 
+#include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 
-#include "base/clock.h"
-#include "base/random.h"
 #include "base/status.h"
-#include "base/sync.h"
 #include "cluster/paths.h"
 #include "storage/storage.h"
 
@@ -20,59 +19,40 @@ class Leases {
  public:
   virtual ~Leases() = default;
   // Whether this process may work on (view, group) now. False from the moment that it can no longer
-  // be sure.
+  // be sure. Never waits for anybody.
   virtual bool Held(View view, Group group) = 0;
   // Who holds it, for status: "worker-dc1@host:4711", or why nobody knows.
   virtual std::string Holder() = 0;
 };
 
-// The embedded default: one record in the cluster's own tree for all views and groups of the
-// cluster (docs/decisions/0003), `system/leases/<n>`; the highest n rules. It is renewed by
-// renaming n to n + 1, which fails when somebody else was faster; taken over by renaming a record
-// of one's own to n + 1 after `timeout` without a change, by the watcher's own boot clock. So it
-// needs nothing but rename without overwrite, no clocks that agree, and no lock.
-class TreeLease final : public Leases {
+// One way of keeping the leases of a cluster: in its tree (tree_lease.h), in ZooKeeper
+// (zookeeper_lease.h). Tick, Skip and Release are called by one thread at a time.
+class Lease : public Leases {
  public:
-  struct Options {
-    std::string holder;  // unique to this process
-    std::chrono::nanoseconds timeout{std::chrono::seconds(10)};
-    // Whether a holder is certainly no more, so that nobody need wait for the timeout: a process of
-    // this machine that has died. Absent: nobody can tell. Being wrong costs a take-over.
-    std::function<bool(const std::string& holder)> holder_is_gone{};
-  };
-  TreeLease(Storage& storage, Clock& clock, Random& random, Options options);
-
-  bool Held(View view, Group group) override;
-  std::string Holder() override;
-
-  // Renews the lease, or watches it and takes it when it is free. Call every timeout / 4 or so. Not
-  // ok when the tree did not answer; a lease that was held stays held until `timeout` has passed
-  // since the last renewal that was answered.
-  Status Tick();
-
-  // Gives the lease up, so that a standby need not wait. Held() is false from here on.
-  Status Release();
-
- private:
-  struct Seen {
-    uint64_t number = 0;  // 0: no record
-    std::string holder;
-    BootTime since;  // when this number was first seen
-  };
-  Status Renew();
-  Status Watch();
-  Status Take(uint64_t after);
-  Result<std::vector<uint64_t>> ListRecords();
-
-  Storage& storage_;
-  Clock& clock_;
-  Random& random_;
-  const Options options_;
-
-  Mutex mutex_;        // guards what follows; never held across a storage call
-  uint64_t mine_ = 0;  // the record's number while we hold the lease, else 0
-  BootTime renewed_;   // before the last renewal that was answered was sent
-  Seen seen_;
+  // Renews the lease, or watches it and takes it when it is free. Call again after Pace(). Not ok
+  // when whoever keeps the lease did not answer.
+  virtual Status Tick() = 0;
+  // Instead of Tick while the cluster's tree does not answer this process: so that a lease which
+  // lies elsewhere does not keep it from those whom the tree does answer.
+  virtual Status Skip() { return Tick(); }
+  // Gives the lease up, so that a standby need not wait. Held() is false from here on, until a Tick
+  // takes it again.
+  virtual Status Release() = 0;
+  virtual std::chrono::nanoseconds Pace() = 0;
+  // Where it lies, for status: "the tree", "ZooKeeper h1:2181/databus/dc1_".
+  virtual std::string Where() const = 0;
 };
+
+struct LeaseRequest {
+  std::string cluster;
+  std::string holder;  // unique to this process, and the same for all its lives
+  std::chrono::nanoseconds timeout{};
+  // Whether a holder is certainly no more, so that nobody need wait for the timeout: a process of
+  // this machine that has died. Being wrong costs a take-over. Owns what it needs.
+  std::function<bool(const std::string& holder)> holder_is_gone{};
+};
+// Another back end than the cluster's own tree. A process that goes on by another topology asks
+// again, with the same request, and may get the same lease.
+using MakeLease = std::function<std::shared_ptr<Lease>(const LeaseRequest&)>;
 
 }  // namespace databus

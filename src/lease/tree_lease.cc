@@ -1,10 +1,11 @@
+#include "lease/tree_lease.h"
+
 #include <algorithm>
 
 #include <fmt/format.h>
 
 #include "base/planted.h"
 #include "cluster/text_format.h"
-#include "lease/lease.h"
 
 namespace databus {
 namespace {

@@ -1,7 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "lease/lease.h"
+#include "lease/tree_lease.h"
 #include "storage/fault/fault_storage.h"
 #include "storage/memory/memory_storage.h"
 

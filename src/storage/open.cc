@@ -83,7 +83,10 @@ Result<HdfsOptions> HdfsOptionsFor(const StorageEnvironment& environment, const 
   }
   const std::string user =
       environment.hadoop_user_name.empty() ? UserName() : environment.hadoop_user_name;
-  return hdfs::HdfsOptionsOf({url, std::move(root), user}, conf);
+  DATABUS_ASSIGN_OR_RETURN(HdfsOptions options,
+                           hdfs::HdfsOptionsOf({url, std::move(root), user}, conf));
+  options.calls = environment.calls;
+  return options;
 }
 
 }  // namespace

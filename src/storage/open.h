@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "cluster/topology.h"
+#include "storage/calls.h"
 #include "storage/storage.h"
 
 namespace databus {
@@ -23,6 +24,8 @@ struct StorageEnvironment {
   std::string hadoop_conf_dir{};
   // Whom name nodes take this process for (HADOOP_USER_NAME). "": the user who runs it.
   std::string hadoop_user_name{};
+  // Where the calls to servers of clusters are counted; null: nobody counts.
+  std::shared_ptr<StorageCalls> calls{};
 };
 // The same with that, so that hdfs://nameservice is understood as well.
 Result<std::unique_ptr<Storage>> OpenStorageIn(const StorageEnvironment& environment,

@@ -32,7 +32,9 @@ inline constexpr const char* kDeferredBytes = "deferred_bytes";
 
 // Of a worker.
 inline constexpr const char* kRunIntervalMs = "run_interval_ms";
-inline constexpr const char* kClusterIds = "cluster_ids";  // of the clusters it has seen, by name
+inline constexpr const char* kLeaseHolder = "lease_holder";  // as far as it knows
+inline constexpr const char* kLeaseIn = "lease_in";          // where it looks: Lease::Where
+inline constexpr const char* kClusterIds = "cluster_ids";    // of the clusters it has seen, by name
 inline constexpr const char* kFrozen =
     "frozen";  // P30: by stream, its last minute; "": it has none
 inline constexpr const char* kDivergent = "divergent";  // P32: by stream, what is being put right

@@ -8,6 +8,7 @@
 #include "cluster/steering.h"
 #include "cluster/text_format.h"
 #include "commit/cluster_id.h"
+#include "lease/tree_lease.h"
 #include "storage/probe.h"
 #include "telemetry/facts.h"
 #include "telemetry/heartbeat.h"
@@ -19,6 +20,16 @@ namespace {
 
 // Before the first look at the lease, and while nobody has it, there is no name.
 bool IsKnown(const std::string& holder) { return !holder.empty() && holder != "nobody"; }
+
+// Whether the lease's holder was a process of this machine that has died.
+bool IsGone(const WorkerIdentity& own, const std::string& holder) {
+  const size_t machine = holder.rfind('#');
+  if (own.machine.empty() || !own.process_is_gone || machine == std::string::npos) return false;
+  const size_t colon = holder.rfind(':', machine);
+  if (colon == std::string::npos || holder.substr(machine + 1) != own.machine) return false;
+  const auto pid = ParseNumber(holder.substr(colon + 1, machine - colon - 1));
+  return pid.ok() && own.process_is_gone(static_cast<int64_t>(*pid));
+}
 
 // Appended, not looked for: an ordered object has no index, and there may be thousands of streams.
 nlohmann::ordered_json HopsToJson(const RunStats& stats) {
@@ -160,10 +171,7 @@ Status ClusterWorker::Prepare() {
   MutexLock lock(mutex_);
   prepared_ = status;
   if (!status.ok()) return status;
-  lease_ = std::make_unique<TreeLease>(
-      *storage, options_.clock, options_.random,
-      TreeLease::Options{label_, options_.config.lease_timeout,
-                         [this](const std::string& holder) { return HolderIsGone(holder); }});
+  lease_ = NewLease(*storage);
   const ClusterIdentity identity = options_.clusters.IdentityOf(options_.cluster);
   const std::string url = options_.topology().FindCluster(options_.cluster)->RootUrl();
   LearntOfCluster learnt;
@@ -171,6 +179,18 @@ Status ClusterWorker::Prepare() {
   learnt_.reset();
   services_ = std::make_unique<Services>(*this, *storage, identity.groups, std::move(learnt));
   return status;
+}
+
+std::shared_ptr<Lease> ClusterWorker::NewLease(Storage& storage) {
+  const auto is_gone = [own = options_.identity](const std::string& holder) {
+    return IsGone(own, holder);
+  };
+  const auto timeout = options_.config.lease_timeout;
+  if (options_.make_lease) {
+    return options_.make_lease({options_.cluster, label_, timeout, is_gone});
+  }
+  return std::make_shared<TreeLease>(storage, options_.clock, options_.random,
+                                     TreeLease::Options{label_, timeout, is_gone});
 }
 
 Status ClusterWorker::PrepareTree(Storage& storage) {
@@ -282,10 +302,11 @@ void ClusterWorker::RememberFrom(Storage& storage) {
 }
 
 void ClusterWorker::LeaseStep() {
-  TreeLease* const lease = Lease();
+  Lease* const lease = OurLease();
   if (lease == nullptr) return;
   const std::string topic = options_.cluster + " lease";
-  const Status status = lease->Tick();
+  const bool away = options_.clusters.Find(options_.cluster) == nullptr;
+  const Status status = away ? lease->Skip() : lease->Tick();
   LogHolder(lease->Holder());
   if (status.ok()) {
     problems_.Clear(topic);
@@ -294,17 +315,16 @@ void ClusterWorker::LeaseStep() {
   }
 }
 
-bool ClusterWorker::HolderIsGone(const std::string& holder) const {
-  const WorkerIdentity& own = options_.identity;
-  const size_t machine = holder.rfind('#');
-  if (own.machine.empty() || !own.process_is_gone || machine == std::string::npos) return false;
-  const size_t colon = holder.rfind(':', machine);
-  if (colon == std::string::npos || holder.substr(machine + 1) != own.machine) return false;
-  const auto pid = ParseNumber(holder.substr(colon + 1, machine - colon - 1));
-  return pid.ok() && own.process_is_gone(static_cast<int64_t>(*pid));
+std::chrono::nanoseconds ClusterWorker::LeasePace() const {
+  Lease* const lease = OurLease();
+  return lease == nullptr ? options_.config.lease_timeout / 4 : lease->Pace();
 }
 
 void ClusterWorker::LogHolder(const std::string& holder) {
+  if (!IsKnown(holder) && last_holder_ == label_) {
+    last_holder_.clear();
+    LogWarning("worker", "no longer sure of the lease", {{"cluster", options_.cluster}});
+  }
   if (holder == last_holder_ || !IsKnown(holder)) return;
   last_holder_ = holder;
   if (holder == label_) {
@@ -314,7 +334,7 @@ void ClusterWorker::LogHolder(const std::string& holder) {
   }
 }
 
-TreeLease* ClusterWorker::Lease() {
+Lease* ClusterWorker::OurLease() const {
   MutexLock lock(mutex_);
   return lease_.get();
 }
@@ -326,7 +346,7 @@ ClusterWorker::Services* ClusterWorker::Running() {
 
 // Publishing needs a lease, and a clock that may be believed.
 bool ClusterWorker::MayPublish(View view) {
-  if (!Lease()->Held(view, 0)) return false;
+  if (!OurLease()->Held(view, 0)) return false;
   const std::string topic = options_.cluster + " clock";
   const Status clock = guard_.Check();
   if (clock.ok()) {
@@ -352,6 +372,7 @@ void ClusterWorker::LocalStep() {
 void ClusterWorker::StreamsStep() {
   Services* services = Running();
   if (services == nullptr) return;
+  stats_.AddRun();
   options_.clusters.Check();
   if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kMerged)) {
     services->merged_writers.Drop();
@@ -402,12 +423,18 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   beat.problems = problems_.List();
   beat.facts[facts::kProgram] = ProgramVersion();
   beat.facts[facts::kSteering] = kSteeringVersion;
-  beat.facts["lease_holder"] = holder;
+  beat.facts[facts::kLeaseHolder] = holder;
+  beat.facts[facts::kLeaseIn] = OurLease()->Where();
   beat.facts[facts::kTopologyEpoch] = options_.obeyed.epoch.stored.epoch;
   beat.facts[facts::kTopologyDigest] = options_.obeyed.epoch.digest;
   beat.facts[facts::kRunIntervalMs] = options_.config.run_interval.count();
   beat.facts[facts::kClusterIds] = options_.clusters.KnownIds();
   if (auto hops = HopsToJson(stats_); !hops.empty()) beat.facts["hops"] = std::move(hops);
+  if (options_.describe_calls) {
+    if (auto calls = options_.describe_calls(); !calls.is_null()) {
+      beat.facts["storage_calls"] = std::move(calls);
+    }
+  }
   for (const auto& [stream, last] : stats_.Frozen()) {
     beat.facts[facts::kFrozen][stream] = last ? last->ToIso() : "";
   }
@@ -424,7 +451,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
 void ClusterWorker::BeatStep() {
   Storage* storage = options_.clusters.Find(options_.cluster);
   if (Running() == nullptr || storage == nullptr) return;
-  const std::string holder = Lease()->Holder();
+  const std::string holder = OurLease()->Holder();
   // The life before this one has said who holds the lease; that stands until it is known again.
   if (resumes_ == Resumes::kYes && !IsKnown(holder)) return;
   resumes_ = Resumes::kNo;
@@ -464,7 +491,7 @@ std::optional<LearntOfCluster> ClusterWorker::HandOver() {
 }
 
 void ClusterWorker::Finish() {
-  TreeLease* const lease = Lease();
+  Lease* const lease = OurLease();
   if (lease == nullptr) return;
   if (Storage* storage = options_.clusters.Find(options_.cluster)) {
     RemoveStandbyBeat(*storage);

@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 
@@ -67,9 +68,13 @@ class ClusterWorker {
     Clock& clock;
     Random& random;
     std::function<Status(const ClusterSpec&)> create_root;
+    MakeLease make_lease;  // empty: the lease is in the cluster's tree
     WorkerIdentity identity;
     AdoptTree adopt_tree = AdoptTree::kNo;
     const StopFlag* stop = nullptr;  // looked at between commits
+    // What this process has asked of servers, for the heartbeat; null: nothing is counted. May be
+    // empty.
+    std::function<nlohmann::ordered_json()> describe_calls{};
 
     const Topology& topology() const { return obeyed.topology; }
   };
@@ -83,6 +88,8 @@ class ClusterWorker {
   Status Prepare();
 
   void LeaseStep();
+  // From one LeaseStep to the next.
+  std::chrono::nanoseconds LeasePace() const;
   void LocalStep();
   void StreamsStep();  // merge, mirror, purge
   void BeatStep();     // writes the heartbeat, compares the clocks
@@ -108,12 +115,11 @@ class ClusterWorker {
   Status InitializeEmpty(Storage& storage);
   void RememberFromHeartbeats();
   void RememberFrom(Storage& storage);
+  std::shared_ptr<Lease> NewLease(Storage& storage);
   // Null until Prepare has succeeded; then they stay as long as this does.
-  TreeLease* Lease();
+  Lease* OurLease() const;
   Services* Running();
   bool MayPublish(View view);
-  // Whether the lease's holder was a process of this machine that has died.
-  bool HolderIsGone(const std::string& holder) const;
   void LogHolder(const std::string& holder);
   std::string BeatName(const std::string& holder) const;
   Heartbeat MakeHeartbeat(const std::string& holder) const;
@@ -130,7 +136,7 @@ class ClusterWorker {
   ClockGuard guard_;
 
   mutable Mutex mutex_;  // guards what follows, but not what the pointers point to
-  std::unique_ptr<TreeLease> lease_;
+  std::shared_ptr<Lease> lease_;
   std::unique_ptr<Services> services_;
   Status prepared_{Code::kUnavailable, "not prepared yet"};
   std::optional<LearntOfCluster> learnt_;                              // until Prepare

@@ -47,6 +47,12 @@ inline constexpr MetricSpec kProblems{
     .kind = MetricKind::kGauge,
     .labels = kByWorkerCluster};
 
+inline constexpr std::string_view kByWorkerTree[] = {"tree", "call"};
+inline constexpr MetricSpec kStorageCalls{
+    .name = "databus_worker_storage_calls_total",
+    .doc = "Calls to the name nodes of clusters, by tree and kind.",
+    .labels = kByWorkerTree};
+
 inline constexpr MetricSpec kTopologyEpoch{
     .name = "databus_worker_topology_epoch",
     .doc = "The epoch of the stored topology that this process obeys.",
@@ -67,6 +73,7 @@ inline constexpr std::array kWorkerMetrics = {kPublishedFilesTotal,
                                               kQueueEntries,
                                               kUnsalvagedFiles,
                                               kProblems,
+                                              kStorageCalls,
                                               kTopologyEpoch,
                                               kTopologyConflicts,
                                               kFrozenStreams};

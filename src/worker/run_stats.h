@@ -39,6 +39,14 @@ class RunStats {
     MutexLock lock(mutex_);
     ++hops_[{hop, stream}].duplicates;
   }
+  void AddRun() {
+    MutexLock lock(mutex_);
+    ++runs_;
+  }
+  uint64_t Runs() const {
+    MutexLock lock(mutex_);
+    return runs_;
+  }
   void SetQueue(const std::string& queue, uint64_t entries) {
     MutexLock lock(mutex_);
     queues_[queue] = entries;
@@ -130,6 +138,7 @@ class RunStats {
 
  private:
   mutable Mutex mutex_;
+  uint64_t runs_ = 0;
   Totals hops_;
   std::map<std::string, uint64_t> queues_;
   std::map<std::string, std::optional<Minute>> frozen_;

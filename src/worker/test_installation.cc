@@ -204,8 +204,12 @@ void Installation::CheckMirror(const StreamSpec& stream, const std::string& mirr
 
 WorkerProcess::WorkerProcess(Installation& installation, std::vector<std::string> clusters,
                              int64_t pid, Topology topology, AdoptTree adopt_tree,
-                             const std::string& alone)
-    : installation_(installation), pid_(pid), adopt_tree_(adopt_tree), alone_(alone) {
+                             const std::string& alone, MakeLease make_lease)
+    : installation_(installation),
+      pid_(pid),
+      adopt_tree_(adopt_tree),
+      alone_(alone),
+      make_lease_(std::move(make_lease)) {
   config_.clusters = std::move(clusters);
   config_.run_interval = std::chrono::seconds(1);
   config_.copy_threads = 1;  // one order of calls
@@ -218,7 +222,7 @@ void WorkerProcess::Begin(Topology topology, Learnt learnt) {
                       return std::unique_ptr<Storage>(
                           std::make_unique<FaultStorage>(installation_.at(spec.name), plan));
                     },
-                    [](const ClusterSpec&) { return Status::Ok(); }};
+                    [](const ClusterSpec&) { return Status::Ok(); }, make_lease_};
   auto worker = Worker::Create(seams, config_, Obeyed(std::move(topology), alone_), {"host", pid_},
                                adopt_tree_, std::move(learnt));
   EXPECT_TRUE(worker.ok());

@@ -77,7 +77,7 @@ class WorkerProcess {
  public:
   WorkerProcess(Installation& installation, std::vector<std::string> clusters, int64_t pid,
                 Topology topology = TestTopology(), AdoptTree adopt_tree = AdoptTree::kNo,
-                const std::string& alone = "");
+                const std::string& alone = "", MakeLease make_lease = {});
 
   FaultPlan plan;
   // Prepares, takes the lease if it is free, and runs every step once.
@@ -96,6 +96,7 @@ class WorkerProcess {
   const int64_t pid_;
   const AdoptTree adopt_tree_;
   const std::string alone_;
+  const MakeLease make_lease_;
   std::unique_ptr<Worker> worker_;
 };
 

@@ -37,9 +37,10 @@ Result<std::unique_ptr<Worker>> Worker::Create(WorkerSeams seams, WorkerConfig c
     }
     const auto before = learnt.find(name);
     worker->workers_.push_back(std::make_unique<ClusterWorker>(
-        ClusterWorker::Options{*worker->obeyed_, worker->config_, name, *worker->clusters_,
-                               worker->seams_.clock, worker->seams_.random,
-                               worker->seams_.create_root, identity, adopt_tree, &worker->stop_},
+        ClusterWorker::Options{
+            *worker->obeyed_, worker->config_, name, *worker->clusters_, worker->seams_.clock,
+            worker->seams_.random, worker->seams_.create_root, worker->seams_.make_lease, identity,
+            adopt_tree, &worker->stop_, [all = worker.get()] { return all->DescribeCalls(); }},
         before == learnt.end() ? std::nullopt : std::optional(std::move(before->second))));
   }
   return worker;
@@ -65,8 +66,7 @@ void Worker::StartThreads(ClusterWorker& worker) {
   sign_threads_.emplace_back("lease " + name, [this, &worker] {
     do {
       worker.LeaseStep();
-    } while (
-        !stop_signs_.SleepUntil(seams_.clock, seams_.clock.Boot() + config_.lease_timeout / 4));
+    } while (!stop_signs_.SleepUntil(seams_.clock, seams_.clock.Boot() + worker.LeasePace()));
   });
   threads_.emplace_back("local " + name, [this, &worker] {
     Loop(stop_, config_.run_interval, [&worker] {
@@ -123,6 +123,25 @@ Learnt Worker::StopFor(const std::vector<std::string>& next) {
   return learnt;
 }
 
+nlohmann::ordered_json Worker::DescribeCalls() {
+  nlohmann::ordered_json calls;
+  if (seams_.calls == nullptr) return calls;
+  const auto by_tree = seams_.calls->All();
+  if (by_tree.empty()) return calls;
+  CallRates::Sums sums{.calls = seams_.calls->Sum()};
+  for (const auto& worker : workers_) {
+    sums.runs += worker->stats().Runs();
+    for (const auto& [key, hop] : worker->stats().Hops()) sums.files += hop.files;
+  }
+  sums.runs /= workers_.size();
+  MutexLock lock(rates_mutex_);
+  rates_.Note(sums);
+  calls["by_tree"] = by_tree;
+  if (const auto rate = rates_.PerIdleRun()) calls["per_idle_run"] = *rate;
+  if (const auto rate = rates_.PerFile()) calls["per_file"] = *rate;
+  return calls;
+}
+
 Status Worker::Ready() const {
   for (const auto& worker : workers_) {
     const Status ready = worker->Ready();
@@ -148,6 +167,11 @@ void Worker::Expose(Metrics& metrics) const {
       metrics.Set(kUnsalvagedFiles, {cluster, source}, static_cast<double>(files));
     }
     metrics.Set(kProblems, {cluster}, static_cast<double>(worker->ListProblems().size()));
+  }
+  if (seams_.calls != nullptr) {
+    for (const auto& [tree, kinds] : seams_.calls->All()) {
+      for (const auto& [kind, count] : kinds) metrics.CountUpTo(kStorageCalls, {tree, kind}, count);
+    }
   }
   const auto frozen =
       std::ranges::count(obeyed_->topology.streams, Publication::kFrozen, &StreamSpec::publication);

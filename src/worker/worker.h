@@ -3,11 +3,14 @@
 
 #include <functional>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
 #include "base/sync.h"
 #include "control/topology_watch.h"
+#include "storage/call_rates.h"
+#include "storage/calls.h"
 #include "telemetry/metrics.h"
 #include "worker/cluster_worker.h"
 
@@ -19,6 +22,9 @@ struct WorkerSeams {
   Random& random;
   OpenClusterStorage open_storage;
   std::function<Status(const ClusterSpec&)> create_root;
+  MakeLease make_lease{};  // empty: leases are in the trees
+  // What this process has asked of the clusters' servers; null: nobody counts.
+  const StorageCalls* calls = nullptr;
 };
 
 class Worker {
@@ -57,12 +63,16 @@ class Worker {
   void StartThreads(ClusterWorker& worker);
   void Loop(StopFlag& stop, std::chrono::nanoseconds interval, const std::function<void()>& step);
   void JoinThreads();
+  // What all of it has asked of servers, for a heartbeat; null when nothing is counted.
+  nlohmann::ordered_json DescribeCalls();
 
   const WorkerSeams seams_;
   const WorkerConfig config_;
   const std::shared_ptr<const ObeyedTopology> obeyed_;
   std::unique_ptr<Clusters> clusters_;
   std::vector<std::unique_ptr<ClusterWorker>> workers_;
+  Mutex rates_mutex_;
+  CallRates rates_;
   StopFlag stop_;
   StopFlag stop_signs_;  // after the others: lease and heartbeat outlive the last commit
   std::vector<Thread> threads_;

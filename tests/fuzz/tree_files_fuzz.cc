@@ -2,7 +2,7 @@
 // tree. The first byte says what the rest is.
 #include "commit/cluster_id.h"
 #include "commit/epoch.h"
-#include "lease/lease.h"
+#include "lease/tree_lease.h"
 #include "storage/memory/memory_storage.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -40,6 +40,7 @@ RigCluster Parse(const std::string& line) {
   cluster.rpc_port = static_cast<uint16_t>(Numbers(values["rpc"]).front());
   cluster.web_port = static_cast<uint16_t>(Numbers(values["web"]).front());
   cluster.conf = values["conf"];
+  cluster.name_nodes = Numbers(values["namenode"]);
   cluster.data_nodes = Numbers(values["datanodes"]);
   return cluster;
 }

@@ -16,7 +16,8 @@ struct RigCluster {
   uint16_t rpc_port = 0;  // of the first name node
   uint16_t web_port = 0;
   std::string conf;             // Hadoop's configuration directory
-  std::vector<int> data_nodes;  // process ids
+  std::vector<int> name_nodes;  // process ids
+  std::vector<int> data_nodes;  // the same
 
   // A tree at `root`, spoken to through `port`; with little patience, so that a test of what does
   // not work ends soon.

@@ -36,6 +36,8 @@ struct CollectorSeams {
   Storage* cluster;  // the tree at CollectorCluster(config); null: there is none
   // Opens the trees of the stored topology's clusters.
   OpenClusterStorage open_cluster;
+  // What this process has asked of the clusters' servers; null: nobody counts.
+  const StorageCalls* calls = nullptr;
 };
 
 // The process around it.

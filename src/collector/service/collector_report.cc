@@ -21,8 +21,9 @@ void CollectorImpl::WatchSpool() {
   const SpoolStats spool = spool_->Stats();
   const ConfigSnapshot config = config_.Get();
   const std::string& dir = config->spool_directory;
-  const auto tell = [&](const std::string& key, bool wrong, std::string what, std::string next) {
-    wrong ? problems_.Raise(key, std::move(what), std::move(next)) : problems_.Clear(key);
+  const auto tell = [&](const std::string& key, bool wrong, const std::string& what,
+                        const std::string& next) {
+    wrong ? problems_.Raise(key, what, next) : problems_.Clear(key);
   };
   tell("damaged", spool.damaged_files > 0,
        fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
@@ -159,6 +160,11 @@ Heartbeat CollectorImpl::Describe() const {
   facts["messages_delivered"] = delivered.messages.load();
   facts["files_delivered"] = delivered.files.load();
   facts["name_collisions"] = delivered.collisions.load();
+  if (seams_.calls != nullptr) {
+    if (auto by_tree = seams_.calls->All(); !by_tree.empty()) {
+      facts["storage_calls"]["by_tree"] = std::move(by_tree);
+    }
+  }
   TellWays(*routes, facts);
   return beat;
 }
@@ -230,6 +236,7 @@ void CollectorImpl::Export(Metrics& metrics) const {
                              handler_->refused_peers(),
                              reloads_,
                              refused_reloads_,
+                             seams_.calls == nullptr ? 0U : seams_.calls->Sum(),
                              spool.queued_bytes,
                              spool.unsealed_bytes + spool.sealed_bytes,
                              spool.free_bytes,

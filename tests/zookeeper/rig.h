@@ -1,0 +1,55 @@
+// A real ZooKeeper server for one test program: tools/zookeeper-rig, which ends with the program.
+#pragma once
+
+#include <cstdio>
+#include <string>
+
+#include "base/clock.h"
+#include "base/sync.h"
+
+namespace databus {
+
+class ZooKeeperRig {
+ public:
+  enum class Outcome { kReady, kUnavailable, kFailed };
+  // kUnavailable: ZooKeeper cannot be had here.
+  Outcome Start();
+  ~ZooKeeperRig();
+
+  uint16_t port() const { return port_; }
+  std::string servers() const { return "127.0.0.1:" + std::to_string(port_); }
+  // Has the rig obey "kill", "start", "forget", "pause", "resume".
+  void Obey(const std::string& line);
+
+ private:
+  // The next line of what the rig says; "" at its end.
+  std::string ReadLine();
+
+  int input_ = -1;  // closed to end it
+  FILE* output_ = nullptr;
+  int pid_ = -1;
+  std::string directory_;
+  uint16_t port_ = 0;
+};
+
+// The program's rig; started by its main().
+ZooKeeperRig& TheRig();
+
+// What a program of these does instead of its tests when it is started with `--as-holder ...`;
+// nothing where it has no such part.
+using HolderMain = int (*)(int argc, char** argv);
+extern const HolderMain kHolderMain;
+
+// Far beyond what is needed: nothing here is measured.
+template <typename Condition>
+bool Eventually(Condition&& condition) {
+  StopFlag pause;
+  const Clock& clock = SystemClock();
+  for (const BootTime end = clock.Boot() + std::chrono::seconds(120); clock.Boot() < end;) {
+    if (condition()) return true;
+    pause.SleepUntil(clock, clock.Boot() + Milliseconds(5));
+  }
+  return false;
+}
+
+}  // namespace databus
