@@ -99,9 +99,13 @@ std::optional<Trouble> OpenFailoverTrouble(const failover::Journal& journal,
 // By `topology mode`, or left over by a failover that ended otherwise.
 void AddSpooling(const StoredTopology& stored, std::vector<Trouble>& troubles) {
   std::map<std::string, std::vector<std::string>> streams;  // by cluster
+  std::map<std::string, std::vector<std::string>> ends;     // the same: one command for each rule
   for (const ModeRule& rule : stored.modes) {
     if (rule.mode != DeliveryMode::kSpool) continue;
     streams[rule.cluster].push_back(rule.stream.empty() ? "all others" : rule.stream);
+    const std::string whom =
+        rule.stream.empty() ? rule.cluster : paths::Join(rule.cluster, rule.stream);
+    ends[rule.cluster].push_back(fmt::format("'databus topology mode {} deliver'", whom));
   }
   for (const auto& [cluster, names] : streams) {
     troubles.push_back({"topology",
@@ -109,7 +113,7 @@ void AddSpooling(const StoredTopology& stored, std::vector<Trouble>& troubles) {
                                     "mode spool: {}",
                                     cluster, Some(names)),
                         {},
-                        fmt::format("'databus topology mode {} deliver' ends it", cluster)});
+                        fmt::format("{} ends it", fmt::join(ends.at(cluster), " and "))});
   }
 }
 

@@ -227,11 +227,9 @@ Plan MakePlan(const Request& request, const Observation& seen,
     return Refused(std::move(plan), wrong, "see 'databus topology show'");
   }
   if (const Journal* const open = FindOpen(journals)) {
-    const std::string_view command = CommandOf(open->kind);
-    return Refused(
-        std::move(plan), fmt::format("{} is open, at step {}", open->id, StepName(open->step)),
-        fmt::format("'databus {0} resume' goes on with it, 'databus {0} abort' undoes it",
-                    command));
+    return Refused(std::move(plan),
+                   fmt::format("{} is open, at step {}", open->id, StepName(open->step)),
+                   HowToEnd(*open));
   }
   if (!seen.conflicts.empty()) {
     return Refused(std::move(plan),

@@ -364,6 +364,15 @@ bool AnyWaits(const RoleChange& change, const Topology& topology) {
 
 bool MayHaveSwapped(const Journal& journal) { return journal.EpochOf(Step::kSwap) != nullptr; }
 
+std::string HowToEnd(const Journal& journal) {
+  const std::string_view command = CommandOf(journal.kind);
+  std::string text = fmt::format(
+      "'databus {0} status' shows what it waits for, 'databus {0} resume' goes on with it",
+      command);
+  if (!MayHaveSwapped(journal)) text += fmt::format(", 'databus {} abort' undoes it", command);
+  return text;
+}
+
 Action NextAction(const Journal& journal, const Observation& seen) {
   if (journal.Ended()) {
     return {.what = Action::What::kNothing, .journal = journal, .epoch = {}, .gate = {}};

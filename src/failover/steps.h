@@ -58,6 +58,8 @@ std::optional<WallTime> WhenStored(const Journal& journal, Step step);
 bool AnyWaits(const RoleChange& change, const Topology& topology);
 // Whether the swap may have happened: its epoch is journaled.
 bool MayHaveSwapped(const Journal& journal);
+// What can be done about one that is open, in a sentence for who wants to begin something else.
+std::string HowToEnd(const Journal& journal);
 
 struct Action {
   enum class What : uint8_t {

@@ -348,8 +348,18 @@ TEST_F(FailoverCliTest, ALossIsAcceptedByItsIdAloneAndAccountedForLater) {
   ASSERT_TRUE(world_.Publish("dc1", View::kLocal, kNow + 1, "dc1", 8).ok());
   EXPECT_EQ(local()["missing_files"], 0) << local();
   ASSERT_TRUE(world_.Publish("dc1", View::kLocal, kNow + (-1), "dc1", 9).ok());
-  EXPECT_EQ(local()["missing_files"], 1);
+  EXPECT_EQ(local()["state"], "on its way") << "dc1 has still to look for it";
+  EXPECT_EQ(local()["files_on_their_way"], 1);
   EXPECT_THAT(std::string(local()["why"]), HasSubstr("not merged at dc1 yet"));
+  const Topology topology = At("dc1").stored.topology;
+  const StreamSpec* const clicks = topology.FindStream("clicks");
+  Eras eras;
+  eras.streams["clicks"] = EraOf(*clicks);
+  eras.salvaged[{"dc1", "clicks"}] = {SalvageDigest(*clicks), kNow + 1};
+  const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 2, 1};
+  ASSERT_TRUE(world_.Put("dc1", paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
+  EXPECT_EQ(local()["state"], "missing");
+  EXPECT_EQ(local()["missing_files"], 1);
 }
 
 // What a purge has moved into the trash is counted there; when that is gone, too, it is said.

@@ -53,6 +53,7 @@ struct LossFigures {
   uint64_t lines = 0;
   uint64_t recovered = 0;
   uint64_t missing = 0;
+  uint64_t on_its_way = 0;
   uint64_t unknown = 0;
   uint64_t recovered_files = 0;
   uint64_t missing_files = 0;

@@ -43,10 +43,11 @@ std::optional<Minute> GivenBack(const failover::Journal& lost, const TopologyDes
   return first;
 }
 
-constexpr std::array<std::pair<const char*, uint64_t LossFigures::*>, 7> kSums{{
+constexpr std::array<std::pair<const char*, uint64_t LossFigures::*>, 8> kSums{{
     {"lines", &LossFigures::lines},
     {"recovered", &LossFigures::recovered},
     {"missing", &LossFigures::missing},
+    {"on_its_way", &LossFigures::on_its_way},
     {"unknown", &LossFigures::unknown},
     {"recovered_files", &LossFigures::recovered_files},
     {"missing_files", &LossFigures::missing_files},
@@ -56,6 +57,7 @@ constexpr std::array<std::pair<const char*, uint64_t LossFigures::*>, 7> kSums{{
 std::string_view StateName(State state) {
   switch (state) {
     case State::kRecovered: return "recovered";
+    case State::kOnItsWay: return "on its way";
     case State::kMissing: return "missing";
     case State::kUnknown: return "unknown";
   }
@@ -171,10 +173,20 @@ class Account {
       names.insert(file->name);
       merged_in.emplace(file->identity, file->minute);
     }
+    LookForTravellers(seen, from);
     if (account.line.what == LossLine::What::kMinutes) {
       OfMinutes(stream, names, account);
     } else {
       OfLocal(seen, stream.Primary(), merged_in, cut, account);
+    }
+  }
+
+  // What `verify` calls pending is not missing: by the files' names.
+  void LookForTravellers(const SeenStream& seen, Minute from) {
+    travellers_.clear();
+    for (const Finding& finding : databus::Judge(seen, {from, kLastMinute})) {
+      if (finding.verdict != Verdict::kPending || finding.path.empty()) continue;
+      travellers_.emplace(paths::BaseName(finding.path));
     }
   }
 
@@ -224,17 +236,19 @@ class Account {
     const auto delivered = seen.delivered.find(lost);
     const bool lives = topology_.FindStream(seen.stream)->HasSource(lost);
     if (!lives && delivered != seen.delivered.end()) {
-      account.missing_files += delivered->second.size();
+      account.files_on_their_way += delivered->second.size();
       account.why = "delivered there, and not published yet";
     }
     Judge(account);
-    if (account.recovered_files + account.missing_files == 0) {
+    if (account.recovered_files + account.missing_files + account.files_on_their_way == 0) {
       account.why = "all that its local stream still has was merged in time";
     }
   }
 
   static void Judge(SalvageLine& account) {
-    account.state = account.missing_files == 0 ? State::kRecovered : State::kMissing;
+    account.state = account.missing_files > 0        ? State::kMissing
+                    : account.files_on_their_way > 0 ? State::kOnItsWay
+                                                     : State::kRecovered;
   }
 
   // What came after the swap is no business of the statement.
@@ -243,15 +257,16 @@ class Account {
     return journal_.swapped && minute > Minute::Of(*journal_.swapped) + kSwapSlackMinutes;
   }
 
-  static void Count(bool is_merged, const std::string& name, const std::string& primary,
-                    SalvageLine& account) {
+  void Count(bool is_merged, const std::string& name, const std::string& primary,
+             SalvageLine& account) const {
     if (is_merged) {
       ++account.recovered_files;
       return;
     }
-    if (++account.missing_files == 1) {
+    if (account.files_on_their_way + account.missing_files == 0) {
       account.why = fmt::format("not merged at {} yet, {} for one", primary, name);
     }
+    ++(travellers_.contains(name) ? account.files_on_their_way : account.missing_files);
   }
 
   void OfSpool(SalvageLine& account) const {
@@ -291,18 +306,24 @@ class Account {
       account.why = "the collector has not been heard of since; its disk has it";
       return;
     }
+    if (collector->life == failover::Life::kStopped) {
+      account.state = collector->spool_bytes == 0 ? State::kRecovered : State::kOnItsWay;
+      account.why = collector->spool_bytes == 0
+                        ? "it was stopped with an empty spool"
+                        : "it was stopped before its spool was empty: start it, and it delivers";
+      return;
+    }
     const failover::StepEpoch* const swap = journal_.EpochOf(failover::Step::kSwap);
     if (swap == nullptr || !failover::Obeys(collector->epoch, collector->digest, *swap)) {
       account.why = "the collector does not obey the swap yet";
       return;
     }
-    std::optional<uint64_t> held = collector->bytes_before_epoch;
-    if (collector->life == failover::Life::kStopped) held = collector->spool_bytes;
+    const std::optional<uint64_t> held = collector->bytes_before_epoch;
     if (!held) {
       account.why = "the collector does not say what its spool holds from before the swap";
       return;
     }
-    account.state = *held == 0 ? State::kRecovered : State::kMissing;
+    account.state = *held == 0 ? State::kRecovered : State::kOnItsWay;
     account.why = *held == 0 ? "it has delivered all that its spool held from before the swap"
                              : fmt::format("{} bytes from before the swap are in its spool", *held);
   }
@@ -313,6 +334,7 @@ class Account {
   const Topology& topology_;
   const std::optional<Minute> given_back_;
   VerifyObserver observer_;
+  std::set<std::string> travellers_;  // names of the files of a stream that are on their way
 };
 
 }  // namespace
@@ -333,6 +355,7 @@ LossFigures SumOf(const std::vector<SalvageLine>& lines) {
     ++sum.lines;
     switch (line.state) {
       case State::kRecovered: ++sum.recovered; break;
+      case State::kOnItsWay: ++sum.on_its_way; break;
       case State::kMissing: ++sum.missing; break;
       case State::kUnknown: ++sum.unknown; break;
     }
@@ -346,10 +369,11 @@ LossFigures SumOf(const std::vector<SalvageLine>& lines) {
 std::string RenderSalvage(const std::vector<SalvageLine>& lines) {
   std::string text = "  of the loss statement:\n";
   for (const SalvageLine& line : lines) {
-    text += fmt::format("    {:<9}  {}\n", StateName(line.state), DescribeLoss(line.line));
-    if (line.recovered_files + line.missing_files > 0) {
-      text += fmt::format("               {} recovered, {} missing\n",
-                          Plural(line.recovered_files, "file"), Plural(line.missing_files, "file"));
+    text += fmt::format("    {:<10} {}\n", StateName(line.state), DescribeLoss(line.line));
+    if (line.recovered_files + line.files_on_their_way + line.missing_files > 0) {
+      text += fmt::format("               {} recovered, {} on their way, {} missing\n",
+                          Plural(line.recovered_files, "file"), line.files_on_their_way,
+                          line.missing_files);
     }
     if (line.unnamed_files > 0) {
       text += fmt::format("               {} from minutes that the statement calls mirrored\n",
@@ -358,8 +382,10 @@ std::string RenderSalvage(const std::vector<SalvageLine>& lines) {
     if (!line.why.empty()) text += "               " + line.why + "\n";
   }
   const LossFigures sum = SumOf(lines);
-  return text + fmt::format("    in all {}: {} recovered, {} missing, {} unknown\n",
-                            Plural(sum.lines, "line"), sum.recovered, sum.missing, sum.unknown);
+  return text +
+         fmt::format("    in all {}: {} recovered, {} on their way, {} missing, {} unknown\n",
+                     Plural(sum.lines, "line"), sum.recovered, sum.on_its_way, sum.missing,
+                     sum.unknown);
 }
 
 Json SalvageToJson(const std::vector<SalvageLine>& lines) {
@@ -369,6 +395,7 @@ Json SalvageToJson(const std::vector<SalvageLine>& lines) {
     one["line"] = DescribeLoss(line.line);
     one["state"] = StateName(line.state);
     one["recovered_files"] = line.recovered_files;
+    one["files_on_their_way"] = line.files_on_their_way;
     one["missing_files"] = line.missing_files;
     one["unnamed_files"] = line.unnamed_files;
     one["why"] = line.why;

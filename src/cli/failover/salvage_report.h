@@ -19,8 +19,10 @@ namespace databus {
 
 struct SalvageLine {
   failover::LossLine line;
-  enum class State : uint8_t { kRecovered, kMissing, kUnknown } state = State::kUnknown;
+  // kOnItsWay: somebody has still to publish, merge or look for what is not there yet.
+  enum class State : uint8_t { kRecovered, kOnItsWay, kMissing, kUnknown } state = State::kUnknown;
   uint64_t recovered_files = 0;
+  uint64_t files_on_their_way = 0;
   uint64_t missing_files = 0;
   // Set aside up to the minute that the statement calls mirrored: at risk, and not in this line.
   uint64_t unnamed_files = 0;

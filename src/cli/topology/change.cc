@@ -12,6 +12,7 @@
 #include "cli/open_failover.h"
 #include "failover/journal_store.h"
 #include "failover/plan.h"
+#include "failover/steps.h"
 
 namespace databus {
 namespace {
@@ -121,9 +122,7 @@ void ObjectToOpenFailover(const TopologyDesk& desk, TopologyChange& change) {
     change.objections.push_back(
         {fmt::format("{} {} is under way, at step {}", failover::KindName(open->kind), open->id,
                      failover::StepName(open->step)),
-         "let it end first: `databus failover status` shows what it waits for, `resume` goes on, "
-         "`abort` undoes it",
-         Objection::Weight::kFinal});
+         "let it end first: " + failover::HowToEnd(*open), Objection::Weight::kFinal});
   }
   for (const std::string& unreadable : journals.unreadable) {
     change.objections.push_back(
