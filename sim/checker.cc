@@ -538,7 +538,7 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
     if (minute == source.minutes.end() || !minute->second.files.contains(at->file)) continue;
     const std::string file = paths::MinuteFile(at->view, at->stream, at->minute, at->file);
     for (const uint64_t key : reader_.Read(ReadFile(cluster, file)).keys) {
-      if (there.messages.contains(key)) continue;
+      if (there.messages.contains(key) || damaged_.contains(key)) continue;
       if (merge && IsMergedSomewhere(at->stream, key)) continue;
       if (IsQueued(cluster, line, path)) break;
       // A hint: what is there is compared with all that is here.

@@ -90,6 +90,7 @@ struct ClusterWorker::Services {
             worker.rows_,
             *worker.lease_,
             worker.problems_,
+            worker.options_.obeyed.epoch.stored.epoch,
             view,
             groups,
             worker.options_.topology().FindCluster(worker.options_.cluster)->RootUrl(),

@@ -6,6 +6,7 @@
 #include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
+#include "control/epoch_store.h"
 #include "worker/test_site.h"
 
 namespace databus {
@@ -448,6 +449,21 @@ TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
     stale_->Step();
     site_.Step();
   }
+  ExpectSettled();
+}
+
+// P30: the holder before it has frozen streams by an epoch that it slept over.
+TEST_F(SwapTest, WhoTakesOverPublishesNothingByATopologyBeforeTheStoredOne) {
+  StoredTopology stored;
+  stored.topology = site_.world.topology;
+  stored.epoch = 7;
+  ASSERT_TRUE(StoreEpoch(site_.world.at("dc1"), SystemRandom(), TopologyEpoch::Of(stored)).ok());
+  const Minute newest = site_.world.Newest("dc1", "clicks");
+  site_.Start("dc1");
+  site_.world.Deliver("dc1", "clicks", "c5");
+  site_.Minutes(3);
+  EXPECT_EQ(site_.world.Newest("dc1", "clicks"), newest);
+  ASSERT_TRUE(site_.world.at("dc1").Remove(paths::TopologyFile(7)).ok());
   ExpectSettled();
 }
 

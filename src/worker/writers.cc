@@ -4,6 +4,7 @@
 
 #include "base/planted.h"
 #include "cluster/names.h"
+#include "control/epoch_store.h"
 
 namespace databus {
 namespace {
@@ -22,8 +23,20 @@ Result<GroupWriter*> Writers::Get(Group group) {
       options_.view,    group,           options_.groups, options_.root_url};
   options.latest = Minute::Of(options_.clock.Wall()) + kClocksApartMinutesMax;
   options.go_on = [this] { return GoOn(); };
+  DATABUS_RETURN_IF_ERROR(CheckObeysTheNewest());
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
+  DATABUS_RETURN_IF_ERROR(CheckObeysTheNewest());
   return (open_[group] = std::move(writer)).get();
+}
+
+Status Writers::CheckObeysTheNewest() const {
+  if (options_.view == View::kLocal) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const auto later, EpochAfter(options_.storage, options_.topology_epoch));
+  if (!later) return Status::Ok();
+  return {Code::kUnavailable,
+          fmt::format("topology epoch {} is stored here, and {} is obeyed: nothing is published "
+                      "until that is",
+                      *later, options_.topology_epoch)};
 }
 
 Status Writers::GoOn() const {

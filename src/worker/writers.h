@@ -28,6 +28,7 @@ class Writers {
     RecoveryRows& rows;
     Leases& leases;
     ProblemBoard& problems;
+    uint64_t topology_epoch = 0;  // the one that the services obey
     View view = View::kLocal;
     Group groups = kGroupsDefault;
     std::string root_url;
@@ -55,6 +56,9 @@ class Writers {
 
  private:
   Result<GroupWriter*> Get(Group group);
+  // Once the holder before is fenced: it may have obeyed a later topology, and have frozen streams
+  // by it (P30). Who slept over that publishes nothing by the one before.
+  Status CheckObeysTheNewest() const;
   Status GoOn() const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
