@@ -351,13 +351,7 @@ TEST_F(FailoverCliTest, ALossIsAcceptedByItsIdAloneAndAccountedForLater) {
   EXPECT_EQ(local()["state"], "on its way") << "dc1 has still to look for it";
   EXPECT_EQ(local()["files_on_their_way"], 1);
   EXPECT_THAT(std::string(local()["why"]), HasSubstr("not merged at dc1 yet"));
-  const Topology topology = At("dc1").stored.topology;
-  const StreamSpec* const clicks = topology.FindStream("clicks");
-  Eras eras;
-  eras.streams["clicks"] = EraOf(*clicks);
-  eras.salvaged[{"dc1", "clicks"}] = {SalvageDigest(*clicks), kNow + 1};
-  const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 2, 1};
-  ASSERT_TRUE(world_.Put("dc1", paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
+  LookedThrough("dc1", "dc1", kNow + 1, 1);
   EXPECT_EQ(local()["state"], "missing");
   EXPECT_EQ(local()["missing_files"], 1);
 }
@@ -564,15 +558,6 @@ class VerificationTest : public FailoverCliTest {
     EXPECT_TRUE(checked.ok()) << checked.status().message();
     return *checked;
   }
-  // What dc2's worker writes down of its search.
-  void LookedThrough(const std::string& source, Minute to, uint64_t number) {
-    const Topology topology = At("dc2").stored.topology;
-    const Group group = GroupOf("clicks", kGroupsDefault);
-    Eras eras;
-    eras.salvaged[{source, "clicks"}] = {SalvageDigest(*topology.FindStream("clicks")), to};
-    const paths::QueueEntryName name{group, 2, number};
-    ASSERT_TRUE(world_.Put("dc2", paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
-  }
 
   failover::Journal journal_;
 };
@@ -580,11 +565,11 @@ class VerificationTest : public FailoverCliTest {
 TEST_F(VerificationTest, WhatIsMissingIsAwaitedUntilTheNewPrimaryHasLookedForIt) {
   ASSERT_TRUE(world_.Publish("dc2", View::kLocal, kNow, "dc2", 7).ok());
   EXPECT_THAT(Check().pending, testing::ElementsAre(HasSubstr("is to be merged anew")));
-  LookedThrough("dc2", kNow + (-1), 1);
+  LookedThrough("dc2", "dc2", kNow + (-1), 1);
   EXPECT_THAT(Check().pending, testing::SizeIs(1)) << "not that minute yet";
-  LookedThrough("dc1", kNow, 2);
+  LookedThrough("dc2", "dc1", kNow, 2);
   EXPECT_THAT(Check().pending, testing::SizeIs(1)) << "not that cluster";
-  LookedThrough("dc2", kNow, 3);
+  LookedThrough("dc2", "dc2", kNow, 3);
   const failover::Verification found = Check();
   EXPECT_THAT(found.pending, testing::IsEmpty());
   EXPECT_EQ(found.report["equal"], false);
@@ -597,7 +582,7 @@ TEST_F(VerificationTest, NorDoesVerifyCallItLostBefore) {
   EXPECT_EQ(before.code, 0) << before.out << before.err;
   EXPECT_THAT(before.out, HasSubstr("dc2 has become the primary since, and has still to look for "
                                     "it in the local view of dc2"));
-  LookedThrough("dc2", kNow, 1);
+  LookedThrough("dc2", "dc2", kNow, 1);
   EXPECT_EQ(Run({"verify"}).code, 1);
 }
 

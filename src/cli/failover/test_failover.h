@@ -21,6 +21,7 @@
 #include "control/adopt_file.h"
 #include "storage/fault/fault_storage.h"
 #include "telemetry/heartbeat.h"
+#include "worker/salvage.h"
 
 namespace databus {
 
@@ -169,6 +170,18 @@ class FailoverCliTest : public testing::Test {
     const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 1, epoch.stored.epoch};
     ASSERT_TRUE(EnsureDirsBelow(tree, "", paths::Eras()).ok());
     ASSERT_TRUE(tree.Replace(paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
+  }
+  // What the primary's worker writes down of its search in the source's local stream (P34).
+  void LookedThrough(const std::string& primary, const std::string& source, Minute to,
+                     uint64_t number) {
+    const Topology topology = At(primary).stored.topology;
+    const StreamSpec* const stream = topology.FindStream("clicks");
+    Eras eras;
+    eras.streams["clicks"] = EraOf(*stream);
+    eras.salvaged[{source, "clicks"}] = {SalvageDigest(*stream), to};
+    const paths::QueueEntryName name{GroupOf("clicks", kGroupsDefault), 2, number};
+    ASSERT_TRUE(
+        world_.Put(primary, paths::Join(paths::Eras(), name.ToString()), eras.Encode()).ok());
   }
   void Compared(const std::string& cluster) {
     uncompared.erase(cluster);
