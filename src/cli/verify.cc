@@ -222,6 +222,7 @@ Result<std::vector<StreamSpec>> ChooseStreams(const Topology& topology, const st
   if (name.empty()) return topology.streams;
   if (const StreamSpec* stream = topology.FindStream(name)) return std::vector{*stream};
   std::vector<std::string> names;
+  names.reserve(topology.streams.size());
   for (const StreamSpec& stream : topology.streams) names.push_back(stream.name);
   return Status(Code::kInvalid, fmt::format("{} has no stream '{}'; it has {}", topology.file, name,
                                             fmt::join(names, ", ")));

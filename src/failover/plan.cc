@@ -54,6 +54,7 @@ void AddSteps(const Observation& seen, Plan& plan) {
 
 std::string IdOf(const Plan& plan, const Request& request) {
   std::vector<std::string> receivers;
+  receivers.reserve(request.redirect_to.size());
   for (const Endpoint& receiver : request.redirect_to) receivers.push_back(receiver.ToString());
   const Json json = {{"kind", KindName(plan.kind)},
                      {"base", plan.base_digest},
@@ -110,6 +111,7 @@ Plan NothingMoves(Plan plan, const Request& request, const Topology& topology) {
 // What is wrong with the names; empty: nothing.
 std::string WrongName(const Request& request, const Topology& topology) {
   std::vector<std::string> names;
+  names.reserve(topology.clusters.size());
   for (const ClusterSpec& cluster : topology.clusters) names.push_back(cluster.name);
   std::vector<std::string> asked = {request.to};
   if (request.kind != Kind::kFailback) asked.push_back(request.from);

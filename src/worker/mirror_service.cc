@@ -550,6 +550,7 @@ void MirrorService::Tell(const Flow& flow, const std::vector<std::string>& gone,
              {"first", gone.front()}});
   }
   std::vector<std::string> whats;
+  whats.reserve(strangers.size());
   for (const auto& [stream, what] : strangers) whats.push_back(what);
   options_.problems.RaiseEach(
       fmt::format("{} mirror of {} group {} other streams", options_.cluster, flow.primary,
