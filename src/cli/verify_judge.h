@@ -62,8 +62,8 @@ struct SeenView {
 // since it became the primary (P34).
 struct SeenSalvage {
   Minute looked_to = kFirstMinute;  // closed minutes up to this one
-  std::set<std::string>
-      missed{};  // paths that were found, could not be fetched, and are tried again
+  // Paths that were found, could not be fetched, and are tried again.
+  std::set<std::string> missed{};
 };
 
 struct SeenStream {

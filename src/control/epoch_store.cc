@@ -51,6 +51,14 @@ Result<std::optional<uint64_t>> EpochAfter(Storage& storage, uint64_t obeyed) {
   return newest;
 }
 
+Status CheckObeysTheNewest(Storage& storage, uint64_t obeyed, std::string_view what) {
+  DATABUS_ASSIGN_OR_RETURN(const auto later, EpochAfter(storage, obeyed));
+  if (!later) return Status::Ok();
+  return {Code::kUnavailable,
+          fmt::format("topology epoch {} is stored here, and {} is obeyed: {} until that is",
+                      *later, obeyed, what)};
+}
+
 Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch) {
   const std::string path = paths::TopologyFile(epoch);
   DATABUS_ASSIGN_OR_RETURN(std::string text, storage.ReadFile(path));

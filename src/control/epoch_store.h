@@ -32,6 +32,9 @@ struct TopologyEpoch {
 Result<std::optional<uint64_t>> NewestEpoch(Storage& storage);
 // The newest epoch's number, where it is a later one than `obeyed`.
 Result<std::optional<uint64_t>> EpochAfter(Storage& storage, uint64_t obeyed);
+// kUnavailable where there is one; `what` says what does not happen until that is obeyed: "no era
+// begins".
+Status CheckObeysTheNewest(Storage& storage, uint64_t obeyed, std::string_view what);
 // kNotFound: that one is not stored here.
 Result<TopologyEpoch> ReadEpoch(Storage& storage, uint64_t epoch);
 // Ok, too, when the very same text stands there already. kExists: another one does, or did before

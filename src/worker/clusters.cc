@@ -58,6 +58,12 @@ std::string Clusters::WhyAway(const std::string& cluster) const {
   return entry->second.state.ok() ? "" : entry->second.state.message();
 }
 
+Status Clusters::CheckStill(const std::string& cluster) {
+  CheckOne(cluster);
+  if (Find(cluster) != nullptr) return Status::Ok();
+  return {Code::kUnavailable, WhyAway(cluster)};
+}
+
 ClusterIdentity Clusters::IdentityOf(const std::string& cluster) const {
   MutexLock lock(mutex_);
   const auto entry = entries_.find(cluster);

@@ -23,6 +23,8 @@ class Clusters {
   // Asks every cluster, or one, for its id. One call per cluster; do it once a run.
   void Check();
   void CheckOne(const std::string& cluster);
+  // After something was absent from a cluster (P1). kUnavailable: it went away in the middle.
+  Status CheckStill(const std::string& cluster);
 
   // The storage of a cluster that answered as itself at the last Check; else null.
   Storage* Find(const std::string& cluster) const;

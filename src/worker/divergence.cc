@@ -122,10 +122,8 @@ Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& du
 }
 
 Status Divergence::CheckThere(const Streams& of) {
-  options_.clusters.CheckOne(of.primary);
-  if (options_.clusters.Find(of.primary) != nullptr) return Status::Ok();
-  return {Code::kUnavailable, fmt::format("{} went away while minutes were compared with it: {}",
-                                          of.primary, options_.clusters.WhyAway(of.primary))};
+  return options_.clusters.CheckStill(of.primary)
+      .WithContext(of.primary + " went away while minutes were compared with it");
 }
 
 Result<std::optional<Divergence::Plan>> Divergence::Prepare(GroupWriter& writer, const Streams& of,

@@ -1,7 +1,5 @@
 #include "worker/era_book.h"
 
-#include <fmt/format.h>
-
 #include "control/epoch_store.h"
 
 namespace databus {
@@ -16,21 +14,13 @@ Result<const Eras*> EraBook::Of(GroupWriter& writer) {
   return &page.eras;
 }
 
-// Who slept over a swap and took the lease when it woke up would go back to the era before.
-Status EraBook::CheckObeysTheNewest(Storage& storage) const {
-  DATABUS_ASSIGN_OR_RETURN(const auto later, EpochAfter(storage, topology_epoch_));
-  if (!later) return Status::Ok();
-  return {Code::kUnavailable,
-          fmt::format("topology epoch {} is stored here, and {} is obeyed: no era "
-                      "begins until that is",
-                      *later, topology_epoch_)};
-}
-
 Status EraBook::Set(GroupWriter& writer, Eras eras) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, Of(writer));
   if (*known == eras) return Status::Ok();
   if (known->streams != eras.streams) {
-    DATABUS_RETURN_IF_ERROR(CheckObeysTheNewest(writer.staging().storage()));
+    // Who slept over a swap and took the lease when it woke up would go back to the era before.
+    DATABUS_RETURN_IF_ERROR(
+        CheckObeysTheNewest(writer.staging().storage(), topology_epoch_, "no era begins"));
   }
   DATABUS_RETURN_IF_ERROR(WriteEras(writer, eras));
   pages_[writer.staging().group()].eras = std::move(eras);

@@ -27,7 +27,6 @@ class EraBook {
     uint64_t epoch = 0;  // of the writer that read it: another one may find another
     Eras eras;
   };
-  Status CheckObeysTheNewest(Storage& storage) const;
 
   const uint64_t topology_epoch_;
   std::map<Group, Page> pages_;

@@ -44,10 +44,8 @@ class MinuteCopier {
 
   // P1: nothing is absent from a cluster that went away in the middle.
   Status CheckThere() {
-    with_.clusters.CheckOne(mirror_);
-    if (with_.clusters.Find(mirror_) != nullptr) return Status::Ok();
-    return {Code::kUnavailable, fmt::format("{} went away while it was copied from: {}", mirror_,
-                                            with_.clusters.WhyAway(mirror_))};
+    return with_.clusters.CheckStill(mirror_).WithContext(mirror_ +
+                                                          " went away while it was copied from");
   }
 
   // Whether the minute was changed: one commit, whatever the number of streams.

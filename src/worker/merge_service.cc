@@ -413,8 +413,7 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
                       (Planted(Bug::kUncopiedIsAbsent) && outcome.status.unknown());
   if (absent) {
     // Nothing is absent from a cluster that went away in the middle (P1).
-    options_.clusters.CheckOne(wanted.source);
-    if (options_.clusters.Find(wanted.source) == nullptr) return Status::Ok();
+    if (!options_.clusters.CheckStill(wanted.source).ok()) return Status::Ok();
     // P24: set aside and reported, not dropped.
     const std::string text = PathOf(line) + "\n";
     DATABUS_ASSIGN_OR_RETURN(const std::string name, writer.staging().StageText(text));

@@ -179,10 +179,8 @@ Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Flow& flow,
         const std::optional<Minute> first,
         OldestMinute(flow.source, paths::Stream(View::kMerged, begins.stream)));
     if (first) return *first < begins.minute;
-    // P1: nothing is absent from a cluster that went away in the middle.
-    options_.clusters.CheckOne(flow.primary);
-    if (options_.clusters.Find(flow.primary) != nullptr) return false;
-    return Status(Code::kUnavailable, options_.clusters.WhyAway(flow.primary));
+    DATABUS_RETURN_IF_ERROR(options_.clusters.CheckStill(flow.primary));
+    return false;
   }
   const Minute newest = *known->second.newest;
   if (newest >= begins.minute) return false;
@@ -301,11 +299,7 @@ Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow,
     }
     if (!later) return std::optional<Manifest>();
   }
-  // P1: nothing is absent from a cluster that went away in the middle.
-  options_.clusters.CheckOne(flow.primary);
-  if (options_.clusters.Find(flow.primary) == nullptr) {
-    return Status(Code::kUnavailable, options_.clusters.WhyAway(flow.primary));
-  }
+  DATABUS_RETURN_IF_ERROR(options_.clusters.CheckStill(flow.primary));
   return std::optional<Manifest>(std::move(manifest));
 }
 
@@ -488,9 +482,7 @@ Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow
   const auto there = flow.source.Stat(FilePath(line.stream, line.minute, line.file));
   if (there.ok()) return Line::kDue;
   if (there.code() != Code::kNotFound) return there.status();
-  // P1: nothing is absent from a cluster that went away in the middle.
-  options_.clusters.CheckOne(flow.primary);
-  return options_.clusters.Find(flow.primary) == nullptr ? Line::kDue : Line::kGone;
+  return options_.clusters.CheckStill(flow.primary).ok() ? Line::kGone : Line::kDue;
 }
 
 bool MirrorService::IsOwn(const std::string& stream) const {

@@ -379,8 +379,7 @@ Status Salvage::Settle(GroupWriter& writer, const Batch& batch, std::vector<Miss
 Result<Salvage::Remembered> Salvage::Remember(GroupWriter& writer, const Batch& batch,
                                               const std::vector<Missed>& missed) {
   // P1: nothing is absent from a cluster that went away in the middle, and no trouble a file's own.
-  options_.clusters.CheckOne(batch.source);
-  if (options_.clusters.Find(batch.source) == nullptr) return Remembered::kAway;
+  if (!options_.clusters.CheckStill(batch.source).ok()) return Remembered::kAway;
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, options_.eras.Of(writer));
   Eras eras = *known;
   std::map<std::string, MissedFile>& left = eras.missed[batch.source];

@@ -58,7 +58,7 @@ class Writers {
   Result<GroupWriter*> Get(Group group);
   // Once the holder before is fenced: it may have obeyed a later topology, and have frozen streams
   // by it (P30). Who slept over that publishes nothing by the one before.
-  Status CheckObeysTheNewest() const;
+  Status MayPublish() const;
   Status GoOn() const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
