@@ -72,7 +72,7 @@ struct ClusterWorker::Services {
               std::move(learnt.merge)),
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.guard_, merged_writers, eras, worker.problems_, worker.stats_,
-                worker.options_.config.copy_threads}),
+                worker.options_.obeyed.epoch.stored.epoch, worker.options_.config.copy_threads}),
         local_purge(PurgeOf(worker, local_writers)),
         merged_purge(PurgeOf(worker, merged_writers)),
         local_purged(learnt.local_purged),
