@@ -1,0 +1,156 @@
+#include "sim/denials.h"
+
+#include <algorithm>
+#include <string>
+
+#include "cluster/paths.h"
+
+namespace databus::sim {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+// In a million.
+constexpr uint64_t kSeedsWithDenials = 350'000;
+constexpr uint64_t kForEverybody = 400'000;
+constexpr uint64_t kAtAStep = 400'000;
+
+class Drawer {
+ public:
+  Drawer(SimRandom& random, Scenario& scenario) : random_(random), scenario_(scenario) {}
+
+  void Add() {
+    Incident incident{.kind = IncidentKind::kDenied};
+    incident.at = milliseconds(
+        random_.Below(static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
+    incident.lasts = milliseconds(random_.Between(2'000, random_.Chance(500'000) ? 20'000 : 240'000));
+    incident.cluster = random_.Below(scenario_.clusters.size());
+    incident.who = Process();
+    incident.everybody = random_.Chance(kForEverybody);
+    if (random_.Chance(kAtAStep)) incident.trigger = AStep(incident.who);
+    // What may not be written into a view goes to quarantine, and an operator has to move it back
+    // (P11, decision 0006): views are only hidden.
+    const bool view = random_.Chance(400'000);
+    static constexpr Access kAccesses[] = {Access::kReading, Access::kReading, Access::kWriting,
+                                           Access::kBoth};
+    incident.denial.denied = view ? Access::kReading : kAccesses[random_.Below(std::size(kAccesses))];
+    incident.denial.directory = view ? InView(incident.at) : Elsewhere();
+    scenario_.incidents.push_back(incident);
+  }
+
+ private:
+  // Workers and operators see the most of the trees.
+  size_t Process() {
+    const size_t collectors = scenario_.collectors.size();
+    const size_t workers = scenario_.workers.size();
+    const size_t operators = scenario_.operators.size();
+    if (operators > 0 && random_.Chance(250'000)) {
+      return collectors + workers + random_.Below(operators);
+    }
+    return random_.Chance(250'000) ? random_.Below(collectors)
+                                   : collectors + random_.Below(workers);
+  }
+
+  Trigger AStep(size_t who) {
+    static constexpr Step kOfCollectors[] = {Step::kDeliver, Step::kAnnounce};
+    static constexpr Step kOfWorkers[] = {Step::kClaim,   Step::kTakeEpoch, Step::kListEpochs,
+                                          Step::kFence,   Step::kRecord,    Step::kPublish,
+                                          Step::kClose,   Step::kQueue,     Step::kLease,
+                                          Step::kMirrorQueue};
+    static constexpr Step kOfOperators[] = {Step::kStoreEpoch, Step::kJournal};
+    const size_t collectors = scenario_.collectors.size();
+    Trigger trigger{.step = kOfWorkers[random_.Below(std::size(kOfWorkers))],
+                    .nth = random_.Between(1, 8)};
+    if (who < collectors) trigger.step = kOfCollectors[random_.Below(std::size(kOfCollectors))];
+    if (who >= collectors + scenario_.workers.size()) {
+      trigger.step = kOfOperators[random_.Below(std::size(kOfOperators))];
+    }
+    return trigger;
+  }
+
+  const std::string& AnyStream() {
+    const auto& streams = scenario_.topology.streams;
+    return streams[random_.Below(streams.size())].name;
+  }
+  const std::string& AnyCluster() {
+    return scenario_.clusters[random_.Below(scenario_.clusters.size())].name;
+  }
+  const std::string& AnyCollector() {
+    return scenario_.collectors[random_.Below(scenario_.collectors.size())].name;
+  }
+  View AnyView() { return random_.Chance(500'000) ? View::kLocal : View::kMerged; }
+  Group GroupOfAny() {
+    const Group groups = scenario_.clusters[0].groups;
+    return GroupOf(AnyStream(), groups == 0 ? kGroupsDefault : groups);
+  }
+
+  // A whole stream, or the hour or minute that is written when it begins or was shortly before.
+  std::string InView(SimTime at) {
+    const View view = AnyView();
+    const std::string stream = AnyStream();
+    const Minute now = Minute::Of(SimulatedStart() + duration_cast<milliseconds>(at));
+    const Minute minute = now + -static_cast<int64_t>(random_.Below(6));
+    switch (random_.Below(4)) {
+      case 0: return paths::ViewRoot(view);
+      case 1: return paths::Hour(view, stream, minute);
+      case 2: return paths::MinuteDir(view, stream, minute);
+      default: return paths::Stream(view, stream);
+    }
+  }
+
+  std::string Elsewhere() {
+    const std::string collector = AnyCollector();
+    const std::string stream = AnyStream();
+    const std::string cluster = AnyCluster();
+    const View view = AnyView();
+    const Group group = GroupOfAny();
+    const auto above = [](const std::string& path) { return std::string(paths::Parent(path)); };
+    const std::string all[] = {
+        paths::Data(),
+        paths::DataStream(stream),
+        paths::DataCollector(stream, collector),
+        paths::Consumers(cluster),
+        above(paths::Consumers(cluster)),
+        paths::Mirrors(cluster),
+        above(paths::Mirrors(cluster)),
+        paths::ManifestRoot(view, group),
+        paths::ManifestRoot(view, group),
+        above(paths::ManifestRoot(view, group)),
+        above(above(paths::ManifestRoot(view, group))),
+        paths::Tmp(),
+        above(paths::Staging(view, group)),
+        paths::Staging(view, group),
+        paths::Staging(view, group),
+        above(paths::CollectorStaging(collector)),
+        paths::CollectorStaging(collector),
+        paths::SealedRoot(),
+        paths::Sealed(collector),
+        paths::StatusRoot(),
+        paths::TopologyRoot(),
+        paths::FailoverRoot(),
+        paths::Eras(),
+        paths::Leases(),
+        paths::DivergentRoot(),
+        above(above(paths::Quarantine(view, stream))),
+        paths::TrashRoot(),
+        above(paths::Tmp()),
+    };
+    return all[random_.Below(std::size(all))];
+  }
+
+  SimRandom& random_;
+  Scenario& scenario_;
+};
+
+}  // namespace
+
+void DrawDenials(SimRandom& random, bool wanted, Scenario& scenario) {
+  Drawer drawer(random, scenario);
+  const bool some = random.Chance(kSeedsWithDenials);
+  const uint64_t count = wanted ? 3 : some ? random.Between(1, 3) : 0;
+  for (uint64_t i = 0; i < count; ++i) drawer.Add();
+  std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
+}
+
+}  // namespace databus::sim
