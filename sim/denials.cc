@@ -14,7 +14,10 @@ using std::chrono::milliseconds;
 // In a million.
 constexpr uint64_t kSeedsWithDenials = 350'000;
 constexpr uint64_t kForEverybody = 400'000;
-constexpr uint64_t kAtAStep = 400'000;
+// What is denied is often not looked at while it is.
+constexpr uint64_t kOfTheStory = 8;
+constexpr uint64_t kAtHome = 500'000;
+constexpr uint64_t kAtAStep = 300'000;
 
 class Drawer {
  public:
@@ -24,17 +27,20 @@ class Drawer {
     Incident incident{.kind = IncidentKind::kDenied};
     incident.at = milliseconds(
         random_.Below(static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
-    incident.lasts = milliseconds(random_.Between(2'000, random_.Chance(500'000) ? 20'000 : 240'000));
-    incident.cluster = random_.Below(scenario_.clusters.size());
+    incident.lasts = milliseconds(random_.Between(3'000, random_.Chance(300'000) ? 40'000 : 240'000));
     incident.who = Process();
+    incident.cluster = random_.Chance(kAtHome) ? SiteOf(incident.who)
+                                               : random_.Below(scenario_.clusters.size());
     incident.everybody = random_.Chance(kForEverybody);
     if (random_.Chance(kAtAStep)) incident.trigger = AStep(incident.who);
     // What may not be written into a view goes to quarantine, and an operator has to move it back
     // (P11, decision 0006): views are only hidden.
     const bool view = random_.Chance(400'000);
-    static constexpr Access kAccesses[] = {Access::kReading, Access::kReading, Access::kWriting,
-                                           Access::kBoth};
-    incident.denial.denied = view ? Access::kReading : kAccesses[random_.Below(std::size(kAccesses))];
+    static constexpr Access kReading[] = {Access::kListing, Access::kContents, Access::kReading};
+    static constexpr Access kAny[] = {Access::kListing, Access::kContents, Access::kReading,
+                                      Access::kWriting, Access::kWriting,  Access::kBoth};
+    incident.denial.denied = view ? kReading[random_.Below(std::size(kReading))]
+                                  : kAny[random_.Below(std::size(kAny))];
     incident.denial.directory = view ? InView(incident.at) : Elsewhere();
     scenario_.incidents.push_back(incident);
   }
@@ -52,6 +58,14 @@ class Drawer {
                                    : collectors + random_.Below(workers);
   }
 
+  size_t SiteOf(size_t process) const {
+    const size_t collectors = scenario_.collectors.size();
+    const size_t workers = scenario_.workers.size();
+    if (process < collectors) return scenario_.collectors[process].cluster;
+    if (process < collectors + workers) return scenario_.workers[process - collectors].site;
+    return scenario_.operators[process - collectors - workers].site;
+  }
+
   Trigger AStep(size_t who) {
     static constexpr Step kOfCollectors[] = {Step::kDeliver, Step::kAnnounce};
     static constexpr Step kOfWorkers[] = {Step::kClaim,   Step::kTakeEpoch, Step::kListEpochs,
@@ -61,7 +75,7 @@ class Drawer {
     static constexpr Step kOfOperators[] = {Step::kStoreEpoch, Step::kJournal};
     const size_t collectors = scenario_.collectors.size();
     Trigger trigger{.step = kOfWorkers[random_.Below(std::size(kOfWorkers))],
-                    .nth = random_.Between(1, 8)};
+                    .nth = random_.Between(1, 4)};
     if (who < collectors) trigger.step = kOfCollectors[random_.Below(std::size(kOfCollectors))];
     if (who >= collectors + scenario_.workers.size()) {
       trigger.step = kOfOperators[random_.Below(std::size(kOfOperators))];
@@ -85,13 +99,14 @@ class Drawer {
     return GroupOf(AnyStream(), groups == 0 ? kGroupsDefault : groups);
   }
 
-  // A whole stream, or the hour or minute that is written when it begins or was shortly before.
+  // A view, a stream, or the hour or a minute that is written about then.
   std::string InView(SimTime at) {
     const View view = AnyView();
     const std::string stream = AnyStream();
     const Minute now = Minute::Of(SimulatedStart() + duration_cast<milliseconds>(at));
-    const Minute minute = now + -static_cast<int64_t>(random_.Below(6));
-    switch (random_.Below(4)) {
+    const Minute first = Minute::Of(SimulatedStart());
+    const Minute minute = std::max(first, now + (3 - static_cast<int64_t>(random_.Below(6))));
+    switch (random_.Below(6)) {
       case 0: return paths::ViewRoot(view);
       case 1: return paths::Hour(view, stream, minute);
       case 2: return paths::MinuteDir(view, stream, minute);
@@ -148,7 +163,8 @@ class Drawer {
 void DrawDenials(SimRandom& random, bool wanted, Scenario& scenario) {
   Drawer drawer(random, scenario);
   const bool some = random.Chance(kSeedsWithDenials);
-  const uint64_t count = wanted ? 3 : some ? random.Between(1, 3) : 0;
+  const uint64_t drawn = random.Between(1, 5);
+  const uint64_t count = wanted ? kOfTheStory : some ? drawn : 0;
   for (uint64_t i = 0; i < count; ++i) drawer.Add();
   std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
 }

@@ -8,7 +8,7 @@
 
 namespace databus::sim {
 
-// The story of three of them in any case.
+// The story of many of them in any case.
 inline constexpr std::string_view kDenialStory = "denied";
 
 // REQUIRES: all else is drawn. `random` is used for nothing else: a seed without them stays what

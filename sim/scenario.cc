@@ -435,7 +435,8 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
                   of_others ? std::string_view() : std::string_view(wanted.story)},
                  drawing.scenario);
   if (drawing.tale) TellTale(operators, *drawing.tale, drawing.scenario);
-  SimRandom denials(seed, 13);
+  // Numbers of neighbouring seeds are alike; what these begin with is not.
+  SimRandom denials(SimRandom(seed, 13).Next(), 13);
   if (wanted.denials) DrawDenials(denials, denied, drawing.scenario);
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =

@@ -11,7 +11,13 @@
 
 namespace databus {
 
-enum class Access : uint8_t { kReading, kWriting, kBoth };
+enum class Access : uint8_t {
+  kListing,   // directories cannot be listed, what is in them can be opened
+  kContents,  // the other way round
+  kReading,
+  kWriting,
+  kBoth,
+};
 std::string_view AccessName(Access access);
 
 struct Denial {
