@@ -251,6 +251,7 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
     }
     if (message->second.fate == Fate::kRefused) return fail("G1", "was refused and is kept");
     if (!seen.messages.emplace(key, at.minute).second) return fail("G3", "appears twice");
+    if (at.view == View::kMerged) message->second.was_merged = true;
   }
   if (closed) tell_.put_right(cluster, at.stream, at.minute);
   if (at.view == View::kLocal) return;

@@ -80,7 +80,8 @@ void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
   std::string wanted;
   if (wishes.wanted.size) wanted += fmt::format(" --size {}", SizeName(*wishes.wanted.size));
   if (!wishes.wanted.story.empty()) wanted += " --story " + wishes.wanted.story;
-  if (!wishes.wanted.denials) wanted += " --without-denials";
+  if (wishes.wanted.denials == Denials::kNone) wanted += " --without-denials";
+  if (wishes.wanted.denials == Denials::kMany) wanted += " --many-denials";
   const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
   fmt::print("{}again: databus-sim --seed {}{}{} --trace\n", Story(Apply(scenario, cuts)), seed,
              wanted, cuts.ToString());
@@ -232,8 +233,11 @@ void Declare(CLI::App& app, Wishes& wishes) {
       ->delimiter(',');
   app.add_option("--without-rates", wishes.without_rates, "Leave these out")->delimiter(',');
   app.add_flag_callback(
-      "--without-denials", [&wishes] { wishes.wanted.denials = false; },
+      "--without-denials", [&wishes] { wishes.wanted.denials = Denials::kNone; },
       "No directory is denied to anybody: as seeds were before there was that");
+  app.add_flag_callback(
+      "--many-denials", [&wishes] { wishes.wanted.denials = Denials::kMany; },
+      "As the story `denied` has it, whatever else is told");
   app.add_option("--planted", wishes.planted, "Put this bug in");
   app.add_flag_callback(
       "--atlas",

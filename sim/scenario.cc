@@ -437,7 +437,9 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   if (drawing.tale) TellTale(operators, *drawing.tale, drawing.scenario);
   // Numbers of neighbouring seeds are alike; what these begin with is not.
   SimRandom denials(SimRandom(seed, 13).Next(), 13);
-  if (wanted.denials) DrawDenials(denials, denied, drawing.scenario);
+  if (wanted.denials != Denials::kNone) {
+    DrawDenials(denials, denied || wanted.denials == Denials::kMany, drawing.scenario);
+  }
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =
       seconds(2 * kFullScanSeconds) +

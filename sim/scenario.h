@@ -175,13 +175,20 @@ struct Scenario {
   std::string ToString() const;
 };
 
+// Whether directories are denied to processes (sim/denials.h).
+enum class Denials : uint8_t {
+  kNone,  // seeds are as before there were any
+  kDrawn,
+  kMany,
+};
+
 // What is not drawn.
 struct Wanted {
   std::optional<Size> size{};
   // One of StoryNames() (sim/correlated.h) or TaleNames() (sim/tales.h), or kDenialStory
   // (sim/denials.h); empty: only what is drawn.
   std::string story{};
-  bool denials = true;  // false: seeds are as before there were any (sim/denials.h)
+  Denials denials = Denials::kDrawn;
 };
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted = {});
 

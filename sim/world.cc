@@ -316,15 +316,16 @@ std::string_view PlaceName(Place place) {
 
 std::string_view FaultName(size_t kind) {
   static constexpr std::string_view kNames[kFaultKinds] = {
-      "none", "refused", "answer-lost",  "request-lost", "delayed",
-      "torn", "flipped", "crash-before", "crash-after",  "crash-torn", "denied"};
+      "none",    "refused",      "answer-lost", "request-lost", "delayed", "torn",
+      "flipped", "crash-before", "crash-after", "crash-torn",   "denied"};
   return kNames[kind];
 }
 
 std::string_view MeanwhileName(Meanwhile what) {
   static constexpr std::string_view kNames[kMeanwhiles] = {
-      "request lost",   "answer lost",     "refused",      "operator dies", "worker dies",
-      "collector dies", "operator sleeps", "other sleeps", "site lost",     "taken over", "denied"};
+      "request lost", "answer lost",    "refused",         "operator dies",
+      "worker dies",  "collector dies", "operator sleeps", "other sleeps",
+      "site lost",    "taken over",     "denied"};
   return kNames[static_cast<size_t>(what)];
 }
 
