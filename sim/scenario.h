@@ -189,6 +189,8 @@ struct Wanted {
   // (sim/denials.h); empty: only what is drawn.
   std::string story{};
   Denials denials = Denials::kDrawn;
+  // Each cluster has two or three workers that share its groups (docs/decisions/0013).
+  bool share = false;
 };
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted = {});
 
