@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "sim/correlated.h"
+#include "sim/denials.h"
 #include "sim/random.h"
 #include "sim/tales.h"
 
@@ -365,6 +366,7 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kReconfigure: return "reconfigure";
     case IncidentKind::kSiteCut: return "site-cut";
     case IncidentKind::kSiteDown: return "site-down";
+    case IncidentKind::kDenied: return "denied";
   }
   __builtin_unreachable();
 }
@@ -374,6 +376,10 @@ std::string Incident::ToString() const {
       fmt::format("{:>7.1f} s  {} who={} cluster={} lasts={:.1f} s calls={} amount={}",
                   std::chrono::duration<double>(at).count(), IncidentName(kind), who, cluster,
                   std::chrono::duration<double>(lasts).count(), calls, amount);
+  if (kind == IncidentKind::kDenied) {
+    text += fmt::format(" {} of {}{}", AccessName(denial.denied), denial.directory,
+                        everybody ? " to everybody" : "");
+  }
   if (trigger.step == Step::kNone) return text;
   return text + fmt::format(" at {} {}, {}", StepName(trigger.step), trigger.nth,
                             StepAnswerName(trigger.answer));
@@ -404,6 +410,8 @@ std::string Scenario::ToString() const {
   return text;
 }
 
+WallTime SimulatedStart() { return Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17); }
+
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   Drawing drawing(seed);
   drawing.scenario.seed = seed;
@@ -432,12 +440,18 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   SimRandom readers(seed, 8);
   DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
-  const bool of_operators = drawing.tale && !wanted.story.empty();
+  const bool denied = wanted.story == kDenialStory;
+  const bool of_others = denied || (drawing.tale && !wanted.story.empty());
   DrawCorrelated(correlated,
                  {drawing.lease_timeout_ms, drawing.size == Size::kHours,
-                  of_operators ? std::string_view() : std::string_view(wanted.story)},
+                  of_others ? std::string_view() : std::string_view(wanted.story)},
                  drawing.scenario);
   if (drawing.tale) TellTale(operators, *drawing.tale, drawing.scenario);
+  // Numbers of neighbouring seeds are alike; what these begin with is not.
+  SimRandom denials(SimRandom(seed, 13).Next(), 13);
+  if (wanted.denials != Denials::kNone) {
+    DrawDenials(denials, denied || wanted.denials == Denials::kMany, drawing.scenario);
+  }
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =
       seconds(2 * kFullScanSeconds) +

@@ -222,8 +222,8 @@ std::vector<Claim> LocalService::TakeWaiting(GroupWriter& writer) {
   return same_epoch ? claims : std::vector<Claim>();
 }
 
-// A file that cannot be read must not stop the others (G11): one that never can goes to quarantine,
-// one that cannot now waits in staging.
+// A file that cannot be read must not stop the others (G11). It waits in staging, also where the
+// right to read it is missing: rights are mended. What is no file at all goes to quarantine.
 Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
                                         CommitRequest& request) {
   const Status added = AddClaim(writer, claim, request);
@@ -237,17 +237,16 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
       added.code() == Code::kNotFound) {
     return added;
   }
-  if (added.unknown()) {
+  const auto there = options_.storage.Stat(writer.staging().PathOf(claim.staged));
+  if (!there.ok() || there->kind == NodeKind::kFile) {
     if (Planted(Bug::kUnreadableClaimDropped)) return Status::Ok();
     waiting_[writer.staging().group()].claims.push_back(claim);
     options_.problems.Raise(topic, added.ToString(), "it waits in staging; tried again");
     return Status::Ok();
   }
-  DATABUS_ASSIGN_OR_RETURN(const NodeInfo info,
-                           options_.storage.Stat(writer.staging().PathOf(claim.staged)));
   const auto name = ParseClaimName(claim.data_name);
   request.refused.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
-                             info.length, 0, added.ToString()});
+                             there->length, 0, added.ToString()});
   return Status::Ok();
 }
 

@@ -54,6 +54,7 @@ Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed
     }
     auto text = source.ReadFile(path, kQueueEntryBytesMax);
     if (Planted(Bug::kUnreadEntryIsEmpty) && text.unknown()) text = std::string();
+    if (Planted(Bug::kDeniedEntryIsEmpty) && text.code() == Code::kRefused) text = std::string();
     if (text.unknown()) return text.status();
     if (text.ok()) {
       entries_.emplace(entry.name, Parse(path, *text));
