@@ -287,6 +287,31 @@ TEST_F(RpcClientTest, OfOneThatIsAwayNothingIsAskedButWhetherItIsBack) {
   EXPECT_THAT(asked, testing::ElementsAre("getHAServiceState", "getHAServiceState", "getFileInfo"));
 }
 
+// From the moment on that the process is to end.
+TEST_F(RpcClientTest, InAHurrySilenceIsNotWaitedForAndAnswersAreTaken) {
+  const auto hurry = std::make_shared<Hurry>();
+  const TestPeer peer({[&](PeerConnection& c) {
+                         c.ReadGreeting();
+                         c.Answer(c.ReadCall().id(), wire::Empty());
+                         c.ReadCall();
+                         hurry->Begin();
+                         c.AwaitEnd();
+                       },
+                       [](PeerConnection& c) {
+                         c.ReadGreeting();
+                         c.Answer(c.ReadCall().id(), State(1));
+                         c.Answer(c.ReadCall().id(), wire::Empty());
+                       }});
+  Patience patience;
+  patience.again = 0ms;
+  RpcClient client({{peer.endpoint()}, "root", patience, {}, hurry}, SystemClock(), *random_);
+  EXPECT_TRUE(client.Run(Rename()).ok());
+  const Status silent = client.Run(Rename());
+  EXPECT_EQ(silent.code(), Code::kUnavailable);
+  EXPECT_THAT(silent.message(), HasSubstr("nothing was heard for 3000 ms, and this process ends"));
+  EXPECT_TRUE(client.Run(Rename()).ok()) << "it is there again";
+}
+
 TEST_F(RpcClientTest, EveryCallIsCountedAsOftenAsItIsSent) {
   std::vector<std::string> counted;
   TestPeer peer({LoseTheAnswer, [](PeerConnection& c) {
