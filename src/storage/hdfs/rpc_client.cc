@@ -96,6 +96,8 @@ Result<std::shared_ptr<RpcConnection>> RpcClient::Connect(const Endpoint& endpoi
   RpcExchange exchange{.key = key, .method = "getHAServiceState", .request = request};
   Count(exchange.method);
   DATABUS_RETURN_IF_ERROR(connection->Run({&exchange, 1}, patience));
+  // One that has no other beside it has no such state, and says just that: it is back.
+  if (exchange.error && options_.name_nodes.size() == 1) return connection;
   wire::HaServiceStateAnswer state;
   const RpcCall call{.method = exchange.method, .answer = &state};
   DATABUS_RETURN_IF_ERROR(StatusOfAnswer(exchange, call, endpoint.ToString()));
