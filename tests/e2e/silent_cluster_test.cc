@@ -59,5 +59,21 @@ TEST_F(SilentClusterTest, ACollectorThatIsToldToEndDoesSo) {
   EXPECT_LT(SystemClock().Boot() - told, std::chrono::seconds(12)) << site_.Read("c1.log");
 }
 
+// It has begun nothing yet: it still looks for the stored topology, for a minute.
+TEST_F(SilentClusterTest, AWorkerThatIsToldToEndDoesSo) {
+  std::string topology = site_.Xml({Site::Stream("clicks", {"dc1"}, "dc1", {})}, {"dc1"});
+  const std::string local = "file://" + site_.PathOf("dc1");
+  topology.replace(topology.find(local), local.size(),
+                   "hdfs://" + name_node_.endpoint().ToString());
+  site_.Write("databus.xml", topology);
+  site_.StartWorker("dc1");
+  ASSERT_TRUE(Site::Eventually([&] { return asked_.load(); })) << site_.Read("worker-dc1.log");
+  const BootTime told = SystemClock().Boot();
+  site_.Process("worker-dc1").Terminate();
+  const auto end = site_.Process("worker-dc1").Wait();
+  ASSERT_TRUE(end.ok()) << end.status().ToString();
+  EXPECT_LT(SystemClock().Boot() - told, std::chrono::seconds(40)) << site_.Read("worker-dc1.log");
+}
+
 }  // namespace
 }  // namespace databus
