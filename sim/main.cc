@@ -78,6 +78,7 @@ void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
   if (wishes.no_shrink) return;
   std::string wanted;
   if (wishes.wanted.size) wanted += fmt::format(" --size {}", SizeName(*wishes.wanted.size));
+  if (wishes.wanted.share) wanted += " --share";
   if (!wishes.wanted.story.empty()) wanted += " --story " + wishes.wanted.story;
   const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
   fmt::print("{}again: databus-sim --seed {}{}{} --trace\n", Story(Apply(scenario, cuts)), seed,
@@ -254,6 +255,8 @@ void Declare(CLI::App& app, Wishes& wishes) {
                  "Tell this one in any case: faults that hang together, or what operators do "
                  "(failover, failback, unplanned, return, opposite, abort, edit)")
       ->check(CLI::IsMember(stories));
+  app.add_flag("--share", wishes.wanted.share,
+               "Each cluster has two or three workers that share its groups");
   app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 

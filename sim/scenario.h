@@ -172,6 +172,8 @@ struct Wanted {
   std::optional<Size> size{};
   // One of StoryNames() (sim/correlated.h) or TaleNames() (sim/tales.h); empty: only what is drawn.
   std::string story{};
+  // Each cluster has two or three workers that share its groups (docs/decisions/0013).
+  bool share = false;
 };
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted = {});
 

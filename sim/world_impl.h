@@ -136,6 +136,7 @@ class World {
   Outcome outcome_;
   const WallTime start_;
   SimClock cluster_clock_;
+  LeaseServer lease_server_;
   std::map<std::string, std::unique_ptr<MemoryStorage>> trees_;
   Checker checker_;
   Fabric fabric_;

@@ -15,6 +15,7 @@
 #include "cli/app.h"
 #include "cli/installation.h"
 #include "cli/signals.h"
+#include "lease/zookeeper_group_leases.h"
 #include "lease/zookeeper_lease.h"
 #include "storage/open.h"
 
@@ -65,9 +66,15 @@ bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 &
 
 std::shared_ptr<databus::Lease> ZooKeeper(const std::string& servers,
                                           const databus::LeaseRequest& request) {
+  databus::Clock& clock = databus::SystemClock();
+  databus::Random& random = databus::SystemRandom();
+  if (request.spread_groups > 0) {
+    return std::make_shared<databus::ZooKeeperGroupLeases>(
+        clock, random,
+        databus::ZooKeeperGroupLeases::Options{.servers = servers, .request = request});
+  }
   return std::make_shared<databus::ZooKeeperLease>(
-      databus::SystemClock(), databus::SystemRandom(),
-      databus::ZooKeeperLease::Options{.servers = servers, .request = request});
+      clock, random, databus::ZooKeeperLease::Options{.servers = servers, .request = request});
 }
 
 }  // namespace

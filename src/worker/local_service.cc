@@ -25,13 +25,15 @@ LocalService::LocalService(Options options)
 
 void LocalService::RunOnce(Minute now) {
   WorkByGroup work;
+  if (options_.writers.BeginRun()) scanned_.reset();
   announced_.clear();
   ReadAnnouncements(work);
   const BootTime boot = options_.clock.Boot();
   if (!scanned_ || boot - *scanned_ >= options_.full_scan_interval) {
     if (!Planted(Bug::kNoFullScan)) ScanData(work);
     for (ForeignFiles::Tail& tail : foreign_.FindTails()) {
-      work[GroupOf(tail.stream, options_.writers.groups())].tails.push_back(std::move(tail));
+      const Group group = GroupOf(tail.stream, options_.writers.groups());
+      if (options_.writers.Holds(group)) work[group].tails.push_back(std::move(tail));
     }
     scanned_ = boot;
     requeue_due_ = Due::kYes;
@@ -66,6 +68,7 @@ void LocalService::ReadAnnouncements(WorkByGroup& work) {
     for (const DirEntry& entry : *entries) {
       const auto name = paths::AnnouncementName::Parse(entry.name);
       if (!name || name->group >= options_.writers.groups()) continue;
+      if (!options_.writers.Holds(name->group)) continue;
       ReadAnnouncement(paths::Join(paths::Sealed(collector.name), entry.name), name->group, work);
     }
   }
@@ -105,6 +108,7 @@ void LocalService::ScanData(WorkByGroup& work) {
                               "left alone; move it away");
       continue;
     }
+    if (!options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()))) continue;
     const auto collectors = options_.storage.List(paths::DataStream(stream.name));
     if (!collectors.ok()) continue;
     for (const DirEntry& collector : *collectors) {

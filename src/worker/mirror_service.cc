@@ -45,10 +45,12 @@ MirrorService::MirrorService(Options options)
     : options_(std::move(options)),
       divergence_({options_.topology, options_.cluster, options_.clusters, options_.eras,
                    options_.clock, options_.problems, options_.stats, options_.copy_threads}) {
+  const auto holds = [&writers = options_.writers](Group group) { return writers.Holds(group); };
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.RoleOf(options_.cluster) != Role::kMirror) continue;
     const std::string& primary = stream.Primary();
-    queues_.try_emplace(primary, paths::Mirrors(options_.cluster), options_.writers.groups());
+    queues_.try_emplace(primary, paths::Mirrors(options_.cluster), options_.writers.groups(),
+                        holds);
     streams_[primary][GroupOf(stream.name, options_.writers.groups())].push_back(stream.name);
   }
 }
@@ -71,6 +73,7 @@ void MirrorService::RunOnce() {
     options_.problems.Clear(topic);
     SplitMixedEntries(queue, *source, options_.writers, options_.problems, topic + " split");
     for (const auto& [group, streams] : streams_[primary]) {
+      if (!options_.writers.Holds(group)) continue;
       const Flow flow{primary, group, *source, queue, streams};
       const bool ended_well =
           options_.writers.With(group, "mirror of " + primary,
