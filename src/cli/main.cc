@@ -58,7 +58,8 @@ std::string Variable(const char* name) {
 databus::StorageEnvironment HadoopsEnvironment() {
   return {.hadoop_conf_dir = Variable("HADOOP_CONF_DIR"),
           .hadoop_user_name = Variable("HADOOP_USER_NAME"),
-          .calls = std::make_shared<databus::StorageCalls>()};
+          .calls = std::make_shared<databus::StorageCalls>(),
+          .hurry = std::make_shared<databus::Hurry>()};
 }
 
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
@@ -110,6 +111,7 @@ int main(int argc, char** argv) {
                        .machine = MachineName(),
                        .process_is_gone = &ProcessIsGone,
                        .zookeeper_lease = &ZooKeeper,
-                       .storage_calls = environment.calls.get()};
+                       .storage_calls = environment.calls.get(),
+                       .hurry = [&] { environment.hurry->Begin(); }};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);
 }

@@ -42,6 +42,8 @@ struct Seams {
       zookeeper_lease{};
   // What was asked of the clusters' servers so far; null: nobody counts.
   const StorageCalls* storage_calls = nullptr;
+  // From now on no call to a cluster waits long (storage/hurry.h). Empty: none ever does.
+  std::function<void()> hurry{};
 };
 
 }  // namespace databus
