@@ -84,9 +84,8 @@ std::optional<std::set<Group>> LeaseServer::Hear(const LeaseRequest& request) {
   own->heard = clock_.Boot();
   for (const Group group : std::exchange(own->given_up, {})) cluster.claims.erase(group);
   const Group groups = request.spread_groups;
-  const auto members = static_cast<Group>(cluster.members.size());
-  const auto place = static_cast<Group>(own - cluster.members.begin());
-  const size_t share = groups / members + (place < groups % members ? 1 : 0);
+  const size_t share =
+      FairShare(groups, cluster.members.size(), static_cast<size_t>(own - cluster.members.begin()));
   std::set<Group> held;
   for (const auto& [group, holder] : cluster.claims) {
     if (holder == request.holder) held.insert(group);

@@ -1,5 +1,6 @@
 // What stands for ZooKeeper where workers share the groups of a cluster: the rules of
-// lease/zookeeper_group_leases.h, kept in memory. Some looks at it are lost, and now and then it
+// lease/zookeeper_group_leases.h, kept in memory (that code itself is tried with real servers,
+// tests/zookeeper). Some looks at it are lost, and now and then it
 // forgets a session before its time, so that two hold the same groups for a moment: what keeps them
 // apart then is the fence (P3).
 #pragma once

@@ -8,6 +8,7 @@
 #include "cli/status_parts.h"
 #include "cli/status_topology.h"
 #include "cli/table.h"
+#include "cluster/names.h"
 #include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
 
@@ -183,7 +184,18 @@ class TroubleFinder {
     return nullptr;
   }
 
+  // Another process of its host works there, or stands by: it has been started again, and its name
+  // has gone with it.
+  bool IsReplaced(const ClusterReport& cluster, const Heartbeat& gone) const {
+    if (!IsOfOneWorkerProcess(cluster.name, gone.process)) return false;
+    return std::ranges::any_of(cluster.processes, [&](const Heartbeat& process) {
+      return process.kind == "worker" && process.host == gone.host &&
+             LivenessOf(process, report_) == Liveness::kAlive;
+    });
+  }
+
   void Gone(const ClusterReport& cluster, const Heartbeat& process, Liveness life) {
+    if (IsReplaced(cluster, process)) return;
     const bool dead = life == Liveness::kDead;
     if (const Heartbeat* itself = Itself(cluster, process)) {
       Add(process.process, "holds the lease no longer", process.written,

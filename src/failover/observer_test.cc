@@ -297,12 +297,13 @@ TEST_F(ObserverTest, WhoLivesAndDoesNotHoldTheLeaseIsNamedBesideTheHolder) {
 class SharesTest : public ObserverTest {
  protected:
   void Say(const std::string& process, std::vector<int> groups, uint64_t epoch,
-           std::map<std::string, std::string> frozen = {}, const std::string& state = "running") {
+           std::map<std::string, std::string> frozen = {}, const std::string& state = "running",
+           const std::string& digest = "") {
     Heartbeat beat = NewBeat("worker", process, "dc1");
     beat.written = world_.clock.Wall() + said_++ * Milliseconds(1);
     beat.state = state;
     beat.facts["topology_epoch"] = epoch;
-    beat.facts["topology_digest"] = "of " + std::to_string(epoch);
+    beat.facts["topology_digest"] = digest.empty() ? "of " + std::to_string(epoch) : digest;
     beat.facts["share"] = {{"groups", groups}, {"of", 4}};
     if (!frozen.empty()) beat.facts["frozen"] = frozen;
     ASSERT_TRUE(
@@ -321,6 +322,14 @@ TEST_F(SharesTest, TogetherTheyAreTheWorkerOfTheCluster) {
   EXPECT_EQ(all.epoch, 6u) << "what the slowest obeys";
   EXPECT_EQ(all.digest, "of 6");
   EXPECT_EQ(all.frozen.size(), 2u);
+}
+
+TEST_F(SharesTest, WhoObeyDifferentEpochsOfOneNumberObeyNone) {
+  Say("worker-dc1", {0, 1}, 7);
+  Say("worker-dc1-share-h2-9", {2, 3}, 7, {}, "running", "of another 7");
+  const SeenWorker all = See();
+  EXPECT_EQ(all.epoch, 7u);
+  EXPECT_EQ(all.digest, "");
 }
 
 TEST_F(SharesTest, AGroupThatNobodyHoldsIsNamedAndTheClusterHasNoWorkerUntilSomebodyDoes) {

@@ -206,6 +206,8 @@ SeenWorker ProcessReader::AtWork::Together() const {
     if (first || worker.epoch < all.epoch) {
       all.epoch = worker.epoch;
       all.digest = worker.digest;
+    } else if (worker.epoch == all.epoch && worker.digest != all.digest) {
+      all.digest.clear();  // in conflict (P27): together they obey neither
     }
     if (first) all.frozen.clear();
     if (first) all.divergent.clear();

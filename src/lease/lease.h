@@ -19,6 +19,11 @@ namespace databus {
 // Whoever holds this group also does what is of no group: trash, journals, old topology epochs.
 inline constexpr Group kClusterDuties = 0;
 
+// How many of `groups` are for the worker in this place among all those that share them.
+inline size_t FairShare(Group groups, size_t workers, size_t place) {
+  return groups / workers + (place < groups % workers ? 1 : 0);
+}
+
 // Thread-safe.
 class Leases {
  public:
@@ -27,7 +32,7 @@ class Leases {
   // be sure. Never waits for anybody.
   virtual bool Held(View view, Group group) = 0;
   // Whether it may work on any group at all.
-  virtual bool HeldAny() { return Held(View::kLocal, 0); }
+  virtual bool HeldAny() { return Held(View::kLocal, kClusterDuties); }
   // Where the groups of a cluster are spread over several processes (decision 0013): those that
   // this one may work on now. Nothing: whoever holds one holds all.
   virtual std::optional<std::set<Group>> Share() { return std::nullopt; }

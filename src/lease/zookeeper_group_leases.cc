@@ -97,10 +97,9 @@ std::optional<size_t> ZooKeeperGroupLeases::Place() const {
   return own - members_.begin();
 }
 
-size_t ZooKeeperGroupLeases::FairShare() const {
+size_t ZooKeeperGroupLeases::OwnShare() const {
   const auto place = Place();
-  if (!place) return 0;
-  return groups_ / members_.size() + (*place < groups_ % members_.size() ? 1 : 0);
+  return place ? FairShare(groups_, members_.size(), *place) : 0;
 }
 
 void ZooKeeperGroupLeases::Judge(const std::vector<std::string>& names) {
@@ -124,7 +123,7 @@ void ZooKeeperGroupLeases::Judge(const std::vector<std::string>& names) {
 void ZooKeeperGroupLeases::GiveUpSurplus() {
   const std::set<Group> ours = Claimed();
   std::erase_if(given_up_, [&](const auto& given) { return !ours.contains(given.first); });
-  const size_t share = FairShare();
+  const size_t share = OwnShare();
   size_t surplus = ours.size() - std::min(ours.size(), share);
   for (auto group = ours.rbegin(); group != ours.rend(); ++group) {
     if (surplus == 0) {
@@ -192,7 +191,7 @@ std::optional<std::string> ZooKeeperGroupLeases::FindOver() const {
 std::optional<std::string> ZooKeeperGroupLeases::FindNeedless() const {
   for (const auto& [group, claims] : claims_) {
     const auto given = given_up_.find(group);
-    const bool is_due = given != given_up_.end() && given->second < ticks_;
+    const bool is_due = given != given_up_.end() && given->second + 1 < ticks_;
     const auto spare = is_due ? claims.begin() : std::next(claims.begin());
     const auto own = std::find_if(spare, claims.end(),
                                   [this](const Node& node) { return node.token == token(); });
@@ -204,7 +203,7 @@ std::optional<std::string> ZooKeeperGroupLeases::FindNeedless() const {
 // Each begins to look elsewhere, so that those who claim at the same moment seldom meet.
 std::optional<Group> ZooKeeperGroupLeases::FindFree() const {
   const auto place = Place();
-  if (!place || Claimed().size() >= FairShare()) return std::nullopt;
+  if (!place || Claimed().size() >= OwnShare()) return std::nullopt;
   const auto first = static_cast<Group>(*place * groups_ / members_.size());
   for (Group i = 0; i < groups_; ++i) {
     const Group group = (first + i) % groups_;

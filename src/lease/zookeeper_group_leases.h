@@ -9,8 +9,8 @@
 // So a worker that comes gets its share from the others, and one that goes leaves it to them;
 // nothing else moves, and nobody decides for others.
 //
-// What is given up is not held from that moment, and its claim goes one Tick later: a commit that
-// is under way can end before another worker fences it.
+// What is given up is not held from that moment, and its claim goes one to two Ticks later: a
+// commit that is under way can end before another worker fences it.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +61,7 @@ class ZooKeeperGroupLeases final : public ZooKeeperMember {
   bool HeldNow(Group group) const;
   std::set<Group> Claimed() const;      // those that are ours, given up or not
   std::optional<size_t> Place() const;  // ours among the members
-  size_t FairShare() const;
+  size_t OwnShare() const;
   void GiveUpSurplus();
   std::optional<std::string> FindOwn() const;       // any node of this session
   std::optional<std::string> FindOver() const;      // any node of a worker that is no more

@@ -20,6 +20,7 @@ void ProblemBoard::Raise(const std::string& topic, const std::string& what,
   if (fresh) standing.problem.since = clock_.Wall();
   standing.problem.what = what;
   standing.problem.next = next;
+  standing.doubted = false;
   const BootTime now = clock_.Boot();
   if (!fresh && (standing.logged == what || now - standing.logged_at < kLogEvery)) return;
   standing.logged = what;
@@ -35,9 +36,9 @@ void ProblemBoard::Clear(const std::string& topic) {
   standing_.erase(at);
 }
 
-void ProblemBoard::ClearAll() {
+void ProblemBoard::DoubtAll() {
   MutexLock lock(mutex_);
-  standing_.clear();
+  for (auto& [topic, standing] : standing_) standing.doubted = true;
 }
 
 void ProblemBoard::Report(const std::string& what, const std::string& next) {
@@ -61,6 +62,7 @@ std::vector<Problem> ProblemBoard::List() const {
   {
     MutexLock lock(mutex_);
     for (const auto& [topic, standing] : standing_) {
+      if (standing.doubted) continue;
       all.push_back(standing.problem);
       if (show_topic_ == ShowTopic::kYes) all.back().what = topic + ": " + standing.problem.what;
     }

@@ -26,8 +26,9 @@ class ProblemBoard {
   // may change at every try; the log hears of a change once a minute at most.
   void Raise(const std::string& topic, const std::string& what, const std::string& next);
   void Clear(const std::string& topic);
-  // All that was raised. What is still wrong is raised again by whoever meets it.
-  void ClearAll();
+  // Hides all that was raised until it is raised again, with its since: whoever raised it may have
+  // no more to do with it.
+  void DoubtAll();
   // For what happened once and needs a look: kept until the process ends, the newest 50.
   void Report(const std::string& what, const std::string& next);
 
@@ -43,6 +44,7 @@ class ProblemBoard {
     Problem problem;
     std::string logged;
     BootTime logged_at;
+    bool doubted = false;
   };
   const Clock& clock_;
   const std::string process_;

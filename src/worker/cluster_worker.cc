@@ -313,7 +313,8 @@ void ClusterWorker::LeaseStep() {
   Lease* const lease = OurLease();
   if (lease == nullptr) return;
   const std::string topic = options_.cluster + " lease";
-  const bool away = options_.clusters.Find(options_.cluster) == nullptr;
+  // Others may have more luck with the tree, or a better clock.
+  const bool away = options_.clusters.Find(options_.cluster) == nullptr || !guard_.Check().ok();
   const Status status = away ? lease->Skip() : lease->Tick();
   LogHolder(lease->Holder());
   LogShare();
@@ -387,6 +388,10 @@ void ClusterWorker::LocalStep() {
     services->local_writers.Drop();
     return;
   }
+  if (services->local_writers.BeginRun()) {
+    services->local.LookAnew();
+    services->local_purged.reset();
+  }
   services->local.RunOnce(Minute::Of(guard_.Wall()));
   if (Services::PurgeDue(*this, services->local_purged)) services->local_purge.RunOnce();
 }
@@ -407,6 +412,7 @@ void ClusterWorker::StreamsStep() {
     services->merged_purge.CopyJournals();
   }
   if (waits_when_alone_) majority_.Ask();
+  if (services->merged_writers.BeginRun()) services->merged_purged.reset();
   services->merge.RunOnce(Minute::Of(guard_.Wall()));
   services->mirror.RunOnce();
   if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();

@@ -23,11 +23,10 @@ Minute FirstOf(GroupWriter& writer, const std::string& stream) {
   return known->second.history ? known->second.history->Next() : *known->second.newest;
 }
 
-// Whether it is this one file or the way to it that is bad, and not this cluster or the whole
-// other.
+// Whether it is this one file that is bad, and not this cluster or the whole other. What may not be
+// read is not bad: it is waited for, as a mirror that is passed over would set aside what it has.
 bool IsOfTheFile(const Status& status) {
-  return status.code() == Code::kNotFound || status.code() == Code::kCorrupt ||
-         status.code() == Code::kRefused;
+  return status.code() == Code::kNotFound || status.code() == Code::kCorrupt;
 }
 
 // One group's minutes at one mirror, and here.

@@ -25,17 +25,16 @@ LocalService::LocalService(Options options)
 
 void LocalService::RunOnce(Minute now) {
   WorkByGroup work;
-  if (options_.writers.BeginRun()) scanned_.reset();
   announced_.clear();
   ReadAnnouncements(work);
   const BootTime boot = options_.clock.Boot();
   if (!scanned_ || boot - *scanned_ >= options_.full_scan_interval) {
-    if (!Planted(Bug::kNoFullScan)) ScanData(work);
+    const bool whole = Planted(Bug::kNoFullScan) || ScanData(work);
     for (ForeignFiles::Tail& tail : foreign_.FindTails()) {
       const Group group = GroupOf(tail.stream, options_.writers.groups());
       if (options_.writers.Holds(group)) work[group].tails.push_back(std::move(tail));
     }
-    scanned_ = boot;
+    if (whole) scanned_ = boot;
     requeue_due_ = Due::kYes;
   }
   if (!Planted(Bug::kCloseOnlyWithTraffic)) {
@@ -76,6 +75,7 @@ void LocalService::ReadAnnouncements(WorkByGroup& work) {
 
 void LocalService::ReadAnnouncement(const std::string& path, Group group, WorkByGroup& work) {
   const auto text = options_.storage.ReadFile(path);
+  TellDenied("announcement " + path, text.status());
   if (!text.ok()) return;
   const auto files = DecodeAnnouncement(*text, path);
   if (!files.ok()) {
@@ -96,9 +96,20 @@ void LocalService::ReadAnnouncement(const std::string& path, Group group, WorkBy
   }
 }
 
-void LocalService::ScanData(WorkByGroup& work) {
+// Only people mend that: until then nothing is found there, and it is not asked for all the time.
+void LocalService::TellDenied(const std::string& what, const Status& status) {
+  const std::string topic = fmt::format("{} {}", options_.cluster, what);
+  if (status.code() != Code::kRefused) return options_.problems.Clear(topic);
+  options_.problems.Raise(topic, status.message(),
+                          "what lies there is not published; make it readable for the worker's "
+                          "user");
+}
+
+bool LocalService::ScanData(WorkByGroup& work) {
   const auto streams = options_.storage.List(paths::Data());
-  if (!streams.ok()) return;
+  TellDenied(paths::Data(), streams.status());
+  if (!streams.ok()) return !streams.unknown();
+  bool whole = true;
   for (const DirEntry& stream : *streams) {
     const std::string topic = "data " + stream.name;
     if (const Status valid = ValidateStreamName(stream.name); !valid.ok()) {
@@ -110,18 +121,26 @@ void LocalService::ScanData(WorkByGroup& work) {
     }
     if (!options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()))) continue;
     const auto collectors = options_.storage.List(paths::DataStream(stream.name));
+    if (stream.info.kind == NodeKind::kDirectory) {
+      TellDenied(paths::DataStream(stream.name), collectors.status());
+    }
+    whole &= !collectors.unknown();
     if (!collectors.ok()) continue;
     for (const DirEntry& collector : *collectors) {
       if (!ValidateCollectorName(collector.name).ok()) continue;
-      ScanCollector(stream.name, collector.name, work);
+      const bool is_directory = collector.info.kind == NodeKind::kDirectory;
+      if (is_directory) whole &= ScanCollector(stream.name, collector.name, work);
     }
   }
+  return whole;
 }
 
-void LocalService::ScanCollector(const std::string& stream, const std::string& collector,
+bool LocalService::ScanCollector(const std::string& stream, const std::string& collector,
                                  WorkByGroup& work) {
-  const auto entries = options_.storage.List(paths::DataCollector(stream, collector));
-  if (!entries.ok()) return;
+  const std::string dir = paths::DataCollector(stream, collector);
+  const auto entries = options_.storage.List(dir);
+  TellDenied(dir, entries.status());
+  if (!entries.ok()) return !entries.unknown();
   struct Candidate {
     DataFileName name;
     std::string text;
@@ -160,6 +179,7 @@ void LocalService::ScanCollector(const std::string& stream, const std::string& c
     if (announced_.contains(paths::DataFile(stream, collector, candidates[i].text))) continue;
     due.files.push_back({stream, collector, candidates[i].text});
   }
+  return true;
 }
 
 Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute now) {
@@ -168,7 +188,9 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
   DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
   std::vector<Claim> claims = writer.TakeRecoveredClaims();
   if (Planted(Bug::kClaimsForgotten)) claims.clear();
-  for (Claim& claim : TakeWaiting(writer)) claims.push_back(std::move(claim));
+  WaitingClaims& waiting = waiting_[writer.staging().group()];
+  std::ranges::move(waiting.Take(writer.staging().epoch(), options_.clock.Boot()),
+                    std::back_inserter(claims));
   size_t at = 0;
   do {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
@@ -184,6 +206,8 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
       DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
     }
     claims.clear();
+    waiting.Tell(options_.problems,
+                 fmt::format("{} claims of group {}", options_.cluster, writer.staging().group()));
     if (at == work.files.size()) {
       if (fresh) {
         DATABUS_RETURN_IF_ERROR(foreign_.AddTails(writer.staging(), work.tails, request));
@@ -212,26 +236,12 @@ void LocalService::NoteUnconfigured(const std::string& stream) {
       "add it to the topology, or mend the producer that sends it");
 }
 
-// The claims of this writer that could not be read so far.
-std::vector<Claim> LocalService::TakeWaiting(GroupWriter& writer) {
-  Waiting& waiting = waiting_[writer.staging().group()];
-  const bool same_epoch = waiting.epoch == writer.staging().epoch();
-  waiting.epoch = writer.staging().epoch();
-  // Those of an older epoch were adopted with it.
-  std::vector<Claim> claims = std::exchange(waiting.claims, {});
-  return same_epoch ? claims : std::vector<Claim>();
-}
-
 // A file that cannot be read must not stop the others (G11). It waits in staging, also where the
 // right to read it is missing: rights are mended. What is no file at all goes to quarantine.
 Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
                                         CommitRequest& request) {
   const Status added = AddClaim(writer, claim, request);
-  const std::string topic = fmt::format("{} claim {}", options_.cluster, claim.data_name);
-  if (added.ok()) {
-    options_.problems.Clear(topic);
-    return added;
-  }
+  if (added.ok()) return added;
   DATABUS_RETURN_IF_ERROR(writer.staging().CheckOurs());
   if (added.code() == Code::kNoSpace || added.code() == Code::kStale ||
       added.code() == Code::kNotFound) {
@@ -240,8 +250,7 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
   const auto there = options_.storage.Stat(writer.staging().PathOf(claim.staged));
   if (!there.ok() || there->kind == NodeKind::kFile) {
     if (Planted(Bug::kUnreadableClaimDropped)) return Status::Ok();
-    waiting_[writer.staging().group()].claims.push_back(claim);
-    options_.problems.Raise(topic, added.ToString(), "it waits in staging; tried again");
+    waiting_[writer.staging().group()].Add(claim, added, options_.clock.Boot());
     return Status::Ok();
   }
   const auto name = ParseClaimName(claim.data_name);

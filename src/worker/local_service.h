@@ -13,6 +13,7 @@
 #include "worker/foreign_files.h"
 #include "worker/requeue.h"
 #include "worker/run_stats.h"
+#include "worker/waiting_claims.h"
 #include "worker/writers.h"
 
 namespace databus {
@@ -40,6 +41,8 @@ class LocalService {
   // Publishes what is announced and, from time to time, what a scan of data/ finds; closes the
   // minutes before `now`.
   void RunOnce(Minute now);
+  // The next run scans.
+  void LookAnew() { scanned_.reset(); }
 
  private:
   struct Work {
@@ -51,11 +54,12 @@ class LocalService {
 
   void ReadAnnouncements(WorkByGroup& work);
   void ReadAnnouncement(const std::string& path, Group group, WorkByGroup& work);
-  void ScanData(WorkByGroup& work);
-  void ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
+  void TellDenied(const std::string& what, const Status& status);
+  // Whether all answered, or said that it may not be looked into.
+  bool ScanData(WorkByGroup& work);
+  bool ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
   void NoteUnconfigured(const std::string& stream);
-  std::vector<Claim> TakeWaiting(GroupWriter& writer);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   void LookAtStaged(GroupWriter& writer, size_t claims);
@@ -65,11 +69,7 @@ class LocalService {
   std::map<std::string, AnnouncedFile> announced_;  // by path, of the run under way
   std::set<std::string> announcers_;                // collectors with a directory of announcements
   std::optional<BootTime> scanned_;
-  struct Waiting {
-    uint64_t epoch = 0;
-    std::vector<Claim> claims;
-  };
-  std::map<Group, Waiting> waiting_;
+  std::map<Group, WaitingClaims> waiting_;
   std::map<std::string, NodeInfo> staged_;  // of the claims of a commit, where one listing told
   ForeignFiles foreign_;
   Requeue requeue_;

@@ -70,9 +70,10 @@ Status MakeWay(GroupWriter& writer, const WantedMinute& at, WantedFiles& wanted)
   if (entries.unknown()) return entries.status();
   if (!entries.ok()) {
     DATABUS_RETURN_IF_ERROR(ClearPathTo(writer, dir));
+    if (entries.code() != Code::kRefused) return Status::Ok();
+    // It may be there, and not to be looked into.
     const auto there = writer.staging().storage().Stat(dir);
-    const bool denied = there.ok() || there.code() == Code::kRefused;
-    return denied ? entries.status() : Status::Ok();
+    return there.code() == Code::kNotFound ? Status::Ok() : entries.status();
   }
   for (const DirEntry& entry : *entries) {
     DATABUS_RETURN_IF_ERROR(JudgeEntry(writer, at, entry, wanted));

@@ -82,7 +82,6 @@ void MergeService::FindWaiting() {
 
 void MergeService::RunOnce(Minute now) {
   strangers_.clear();
-  options_.writers.BeginRun();
   FindWaiting();
   RefreshQueues();
   for (auto& [source, queue] : queues_) {

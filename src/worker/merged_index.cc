@@ -44,7 +44,8 @@ Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   // what was closed since, by whomever, and what is open now may be missing.
   DATABUS_RETURN_IF_ERROR(Extend(writer, group, known));
   // A file that may not be read has an identity that a line may name: nothing is merged until then.
-  DATABUS_RETURN_IF_ERROR(writer.ReadOpenMinute());
+  DATABUS_RETURN_IF_ERROR(writer.ReadOpenMinute().WithContext(
+      "nothing of the group is merged before each file of its open minute can be read"));
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
     if (!Planted(Bug::kIndexWithoutOpen)) known.index.AddAll(stream, open.open_files);
   }

@@ -53,7 +53,13 @@ void PurgeService::RunOnce() {
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr) return;
   const auto streams = own->List(paths::ViewRoot(options_.writers.view()));
-  if (!streams.ok()) return;
+  const std::string topic =
+      fmt::format("{} purge {}", options_.cluster, ViewName(options_.writers.view()));
+  if (!streams.ok()) {
+    options_.problems.Raise(topic, streams.status().ToString(), "tried again at the next purge");
+    return;
+  }
+  options_.problems.Clear(topic);
   for (const DirEntry& stream : *streams) {
     const bool ours = options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()));
     if (ours && ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);

@@ -92,10 +92,16 @@ void QueueReader::Unsettle(Group group) {
   }
 }
 
+// Also one that holds nothing of the group that its name tells: nobody else would read it.
+bool QueueReader::IsMixed(const std::string& name, const Kept& kept) {
+  const auto named = GroupOfEntry(name);
+  return kept.groups.size() > 1 || (named && !kept.groups.contains(*named));
+}
+
 std::set<Group> QueueReader::MixedOf() const {
   std::set<Group> splitters;
   for (const auto& [name, kept] : entries_) {
-    if (kept.groups.size() > 1) splitters.insert(SplitterOf(name));
+    if (IsMixed(name, kept)) splitters.insert(SplitterOf(name));
   }
   return splitters;
 }
@@ -103,7 +109,7 @@ std::set<Group> QueueReader::MixedOf() const {
 Status QueueReader::SplitMixed(Storage& source, Random& random, Group group) {
   std::vector<std::string> mixed;
   for (const auto& [name, kept] : entries_) {
-    if (kept.groups.size() > 1 && SplitterOf(name) == group) mixed.push_back(name);
+    if (IsMixed(name, kept) && SplitterOf(name) == group) mixed.push_back(name);
   }
   DATABUS_RETURN_IF_ERROR(SplitQueueEntries({source, directory_, groups_}, random, mixed));
   return Refresh(source);

@@ -49,7 +49,8 @@ class QueueReader {
   // of several, until it is split (P23).
   const std::vector<QueueEntry*>& OfGroup(Group group) const;
   std::set<Group> Groups() const;
-  // Of the entries that hold lines of several groups: the groups whose holders are to split them.
+  // Of the entries that hold lines of several groups, or of another one than their names tell: the
+  // groups whose holders are to split them.
   std::set<Group> MixedOf() const;
   // Splits those of one such group, and reads what came of it. Entries that cannot be split are
   // served as they are.
@@ -64,6 +65,7 @@ class QueueReader {
     std::set<Group> groups;
   };
   Status ReadNew(Storage& source, const std::vector<DirEntry>& listed);
+  static bool IsMixed(const std::string& name, const Kept& kept);
   Kept Parse(const std::string& path, const std::string& text) const;
   void Arrange();
 

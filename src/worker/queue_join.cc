@@ -150,9 +150,11 @@ class Joiner {
   }
 
   void Close(Batch batch) {
-    const bool as_it_is =
-        batch.members.size() == 1 && entries_[*batch.members.begin()].lines.size() == 1;
-    if (!batch.members.empty() && !as_it_is) batches_.push_back(std::move(batch));
+    if (batch.members.empty()) return;
+    const Entry& first = entries_[*batch.members.begin()];
+    const bool as_it_is = batch.members.size() == 1 && first.lines.size() == 1 &&
+                          GroupOfEntry(first.name).value_or(batch.group) == batch.group;
+    if (!as_it_is) batches_.push_back(std::move(batch));
   }
 
   std::set<size_t> Members() const {

@@ -56,10 +56,14 @@ TEST(RolloutTest, AClaimThatMayNotBeReadWaitsAndStopsNobodyElse) {
   ASSERT_TRUE(EnsureDir(tree, "data/clicks/old-1").ok());
   ASSERT_TRUE(tree.WriteFile("data/clicks/old-1/clicks-2031-05-06-10-50_00000", "a\n").ok());
   ASSERT_TRUE(tree.WriteFile("data/clicks/old-1/clicks-2031-05-06-10-51_00000", "b\n").ok());
-  dc1.plan.Add({.verb = Verb::kOpen,
-                .path_part = "10-50_00000",
-                .times = FaultRule::kAlways,
-                .fault = Fault::Refused(Code::kRefused)});
+  int asked = 0;
+  dc1.plan.SetCallback([&](const Call& call) {
+    if (call.verb != Verb::kOpen || call.path.find("10-50_00000") == std::string::npos) {
+      return Fault{};
+    }
+    ++asked;
+    return Fault::Refused(Code::kRefused);
+  });
   world.clock.Advance(minutes(11));  // the next full scan
   StepAll(world, {&dc1}, 12);        // after such a pause the lease is taken anew
   world.Deliver("dc1", "clicks", "c1");
@@ -72,10 +76,33 @@ TEST(RolloutTest, AClaimThatMayNotBeReadWaitsAndStopsNobodyElse) {
   EXPECT_THAT(names(), Contains("old-1-clicks-2031-05-06-10-51_00000.gz"));
   EXPECT_THAT(names(), SizeIs(2));
   EXPECT_FALSE(dc1.of().ListProblems().empty());
+  // It is asked for once a minute only: there may be thousands of such files.
+  EXPECT_EQ(asked, 1);
   dc1.plan.Clear();
-  StepAll(world, {&dc1}, 2);
+  world.clock.Advance(kRefusedClaimsPause);
+  StepAll(world, {&dc1}, 12);
+  EXPECT_TRUE(dc1.of().ListProblems().empty());
   EXPECT_THAT(names(), Contains("old-1-clicks-2031-05-06-10-50_00000.gz"));
   EXPECT_FALSE(tree.List(paths::Quarantine(View::kLocal, "clicks")).ok());
+}
+
+TEST(RolloutTest, ADirectoryOfDataThatMayNotBeReadIsNamed) {
+  Installation world;
+  WorkerProcess dc1(world, {"dc1"}, 1);
+  world.Deliver("dc1", "clicks", "c1", Installation::Announced::kNo);
+  dc1.plan.Add({.verb = Verb::kList,
+                .path_part = "data/clicks/c1",
+                .times = FaultRule::kAlways,
+                .fault = Fault::Refused(Code::kRefused)});
+  StepAll(world, {&dc1}, 3);
+  const auto problems = dc1.of().ListProblems();
+  ASSERT_THAT(problems, SizeIs(1));
+  EXPECT_THAT(problems[0].what, HasSubstr("data/clicks/c1"));
+  dc1.plan.Clear();
+  world.clock.Advance(minutes(11));  // the next full scan
+  StepAll(world, {&dc1}, 12);
+  EXPECT_TRUE(dc1.of().ListProblems().empty());
+  EXPECT_THAT(world.Files("dc1", View::kLocal), SizeIs(1));
 }
 
 TEST(RolloutTest, ADamagedManifestOfTheMergedViewDoesNotStopTheMerge) {

@@ -139,6 +139,7 @@ TEST_F(ShareTest, GroupsMoveAtEveryRunAndNothingIsLostOrDoubled) {
 // Both believe that they hold it, for one call or for many, at every third call of the first.
 TEST_F(ShareTest, AGroupThatIsTakenInTheMiddleOfACommitIsFenced) {
   Step(2);
+  int taken_so_often = 0;
   for (uint64_t at = 1; at < 60; at += 3) {
     DeliverEverywhere();
     Give({});
@@ -155,10 +156,12 @@ TEST_F(ShareTest, AGroupThatIsTakenInTheMiddleOfACommitIsFenced) {
     });
     sharers_[0].process->Step();
     plan.Clear();
+    taken_so_often += taken ? 1 : 0;
     Give(AllBut({}));
     Step();
     world_.clock.Advance(seconds(5));
   }
+  EXPECT_GT(taken_so_often, 10);
   Settle();
 }
 
@@ -189,7 +192,28 @@ TEST_F(ShareTest, WhatLiesUnannouncedIsFoundByWhoeverGetsTheGroup) {
   Settle();
 }
 
-TEST_F(ShareTest, WhoeverLosesAGroupSaysNoMoreWhatIsWrongWithIt) {
+// Somebody edited it, or its name: whoever has the group of the name does not read it as his own.
+TEST_F(ShareTest, AnEntryOfAnotherGroupThanItsNameTellsIsReadAllTheSame) {
+  DeliverEverywhere();
+  dc2_.Step();
+  Storage& source = world_.at("dc2");
+  const std::string queue = paths::Consumers("dc1");
+  for (const DirEntry& entry : *source.List(queue)) {
+    const auto name = paths::QueueEntryName::Parse(entry.name);
+    ASSERT_TRUE(name.has_value());
+    const paths::QueueEntryName wrong{1 - name->group, name->epoch, name->number + 100};
+    ASSERT_TRUE(
+        source.Rename(paths::Join(queue, entry.name), paths::Join(queue, wrong.ToString())).ok());
+  }
+  const paths::QueueEntryName odd{kViews, 1, 4711};
+  ASSERT_TRUE(source.WriteFile(paths::Join(queue, odd.ToString()), "no path\n").ok());
+  Step(4);
+  EXPECT_THAT(*source.List(queue), IsEmpty());
+  Settle();
+}
+
+TEST_F(ShareTest, WhoeverLosesAGroupSaysNoMoreWhatIsWrongWithItAndKeepsTheOthers) {
+  Give(AllBut({}));
   Step();
   world_.Deliver("dc1", "views", "c1");
   sharers_[1].process->plan.Add({.path_part = paths::Staging(View::kLocal, kViews),
@@ -204,7 +228,7 @@ TEST_F(ShareTest, WhoeverLosesAGroupSaysNoMoreWhatIsWrongWithIt) {
     return whats;
   };
   EXPECT_THAT(says(), Contains(HasSubstr("group " + std::to_string(kViews))));
-  Give({});
+  Give({kClicks});
   Step();
   EXPECT_THAT(says(), Not(Contains(HasSubstr("group " + std::to_string(kViews)))));
   Settle();
@@ -239,8 +263,11 @@ TEST_F(ShareTest, HeartbeatsOfProcessesThatAreLongGoneArePurged) {
   ASSERT_TRUE(tree.WriteFile(paths::StatusFile("worker-dc1-share-h9-7"), "{}").ok());
   ASSERT_TRUE(tree.WriteFile(paths::StatusFile("worker-dc1-standby-h9-8"), "{}").ok());
   ASSERT_TRUE(tree.WriteFile(paths::StatusFile("collector-c1"), "{}").ok());
-  world_.clock.Advance(std::chrono::hours(25));
+  world_.clock.Advance(std::chrono::hours(23));
+  ASSERT_TRUE(tree.WriteFile(paths::StatusFile("worker-dc1-share-h9-9"), "{}").ok());
+  world_.clock.Advance(std::chrono::hours(2));
   Step(2);
+  EXPECT_TRUE(tree.Stat(paths::StatusFile("worker-dc1-share-h9-9")).ok()) << "it is news still";
   EXPECT_EQ(BeatOf("worker-dc1-share-h9-7").code(), Code::kNotFound);
   EXPECT_EQ(BeatOf("worker-dc1-standby-h9-8").code(), Code::kNotFound);
   EXPECT_TRUE(tree.Stat(paths::StatusFile("collector-c1")).ok());

@@ -104,14 +104,14 @@ bool Writers::BeginRun() {
   const bool gained = !std::ranges::includes(held_, held);
   const bool lost = !std::ranges::includes(held, held_);
   std::erase_if(open_, [&](const auto& open) { return !held.contains(open.first); });
-  if (lost) options_.problems.ClearAll();
+  if (lost) options_.problems.DoubtAll();
   if (gained) scanned_ = Scanned::kNo;
   held_ = std::move(held);
-  return gained;
+  return gained || lost;
 }
 
 void Writers::Drop() {
-  if (!held_.empty()) options_.problems.ClearAll();
+  if (!held_.empty()) options_.problems.DoubtAll();
   open_.clear();
   held_.clear();
   scanned_ = Scanned::kNo;

@@ -41,9 +41,9 @@ class Writers {
   View view() const { return options_.view; }
   bool Holds(Group group) const { return options_.leases.Held(options_.view, group); }
 
-  // At the beginning of a run: drops the groups that are held no longer, and clears the problems,
-  // which may be of those: whoever holds them now says what is wrong. True when one is held that
-  // was not at the last run: what lies there is to be looked for.
+  // At the beginning of a run: drops the groups that are held no longer, and doubts the problems,
+  // which may be of those. True when others are held than at the last run: all that is looked at
+  // from time to time is to be looked at now.
   bool BeginRun();
   Random& random() const { return options_.random; }
 

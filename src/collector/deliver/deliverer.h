@@ -55,11 +55,12 @@ class Deliverer {
   // Ok: all is delivered.
   Status Finish(BootTime deadline);
 
-  // For a start that wants to refuse; asked until it is certain. Ok as well while the cluster is
-  // away: the first Step that reaches it looks again before anything is delivered.
+  // For a process that wants to end when its name is taken; to be asked before each Step until
+  // NameIsCertain(). Ok as well while the cluster is away: what goes to other collectors goes.
   //   kRefused      another collector with this name is alive
   //   kUnavailable  ask again: its heartbeat is being watched
   Status NameIsFree();
+  bool NameIsCertain() const { return !guard_ || guard_->clear(); }
 
   // Works by these settings from now on; the collector's name stays. A pause or a rhythm that would
   // be over by them is over.

@@ -17,7 +17,8 @@ Status NameGuard::Check() {
     clear_ = true;
     return Status::Ok();
   }
-  if (!content.ok()) return content.status();
+  // Also where it may not be read: that is nobody's name taken.
+  if (!content.ok()) return {Code::kUnavailable, content.status().ToString()};
   // One that cannot be read is watched all the same: somebody writes it or does not.
   Heartbeat other;
   if (auto decoded = DecodeHeartbeat(*content, path); decoded.ok()) other = *std::move(decoded);

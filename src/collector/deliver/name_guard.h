@@ -28,10 +28,12 @@ class NameGuard {
   // Ask again and again until it is certain:
   //   ok            nobody else has the name (and nobody is asked again)
   //   kRefused      another collector has it and lives; names its host and process
-  //   kUnavailable  not certain yet: watching(), or the cluster did not answer
+  //   kUnavailable  not certain yet: watching(), or the heartbeat there cannot be read
   Status Check();
   // Whether another heartbeat is being watched.
   bool watching() const { return watched_.has_value() && !clear_; }
+  // Whether it is certain that nobody else has it.
+  bool clear() const { return clear_; }
 
  private:
   struct Watched {

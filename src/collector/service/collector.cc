@@ -159,8 +159,8 @@ ScribeHandler::Wishes CollectorImpl::Wishes() {
 }
 
 // Whether there is, as far as can be known now, nobody else of its name. Until then nothing is
-// delivered. On the thread that delivers, not at the start: a cluster that does not answer must not
-// keep messages out of the spool.
+// delivered, and it is asked again until it is certain. On the thread that delivers, not at the
+// start: a cluster that does not answer must not keep messages out of the spool.
 bool CollectorImpl::NameIsSettled() {
   if (name_is_settled_) return true;
   const Status checked = deliverer_->NameIsFree();
@@ -175,7 +175,8 @@ bool CollectorImpl::NameIsSettled() {
     refused_ = checked;
     return false;
   }
-  name_is_settled_ = true;
+  // While its cluster is away the deliverer is let go on: to other collectors.
+  name_is_settled_ = deliverer_->NameIsCertain();
   return true;
 }
 

@@ -85,7 +85,7 @@ class CollectorImpl final : public Collector {
   std::atomic<bool> beat_now_{false};
   std::atomic<uint64_t> reloads_{0};
   std::atomic<uint64_t> refused_reloads_{0};
-  bool name_is_settled_ = false;  // or it is left to the deliverer
+  bool name_is_settled_ = false;  // it is certain that nobody else has it
   BootTime next_beat_{};
   BootTime next_steer_{};  // by hand
   std::string last_beat_;  // the last heartbeat that was written, or empty

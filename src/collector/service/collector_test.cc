@@ -367,6 +367,36 @@ TEST_F(CollectorTest, WhoseNameIsTakenTakesMessagesDeliversNoneAndSaysByWhom) {
   EXPECT_THAT(world_.Lines(), IsEmpty());
 }
 
+// The cluster was away when it was asked first: it is asked again.
+TEST_F(CollectorTest, WhoseNameIsTakenEndsAlsoWhenItsClusterWasAwayAtFirst) {
+  BeatAsNamesake(world_.cluster, world_.clock.Wall());
+  Open(kConf);
+  plan_->Add({.store_part = world_.cluster.Describe(), .fault = Fault::RequestLost()});
+  ASSERT_TRUE(collector_->Start(Drive::kByHand).ok());
+  for (int i = 0; i < 6; ++i) {
+    BeatAsNamesake(world_.cluster, world_.clock.Wall());
+    Run(2);
+  }
+  EXPECT_EQ(collector_->Refused().code(), Code::kRefused);
+  EXPECT_FALSE(collector_->Stop(world_.clock.Boot()).ok());
+}
+
+// Nobody says by that that the name is taken.
+TEST_F(CollectorTest, AHeartbeatThatMayNotBeReadIsWaitedFor) {
+  Open(kConf);
+  plan_->Add({.path_part = paths::StatusFile("collector-c1"),
+              .times = FaultRule::kAlways,
+              .fault = Fault::Refused(Code::kRefused)});
+  ASSERT_TRUE(collector_->Start(Drive::kByHand).ok());
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  Run(20);
+  EXPECT_TRUE(collector_->Refused().ok());
+  EXPECT_THAT(world_.Lines(), IsEmpty());
+  plan_->Clear();
+  Run(20);
+  EXPECT_THAT(world_.Lines(), SizeIs(1));
+}
+
 TEST_F(CollectorTest, WhoseNamesakeIsDeadDeliversAfterAWhile) {
   BeatAsNamesake(world_.cluster, world_.clock.Wall());
   Start();
