@@ -140,7 +140,7 @@ std::string GroupsOf(const Heartbeat& worker) {
       if (group.is_number_unsigned()) groups.insert(group.get<uint64_t>());
     }
   }
-  return Ranges(groups);
+  return groups.empty() ? "none yet" : Ranges(groups);
 }
 
 // Who works on each cluster, and who says so by what. Of spread groups the holder is that of group

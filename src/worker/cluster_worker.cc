@@ -1,6 +1,7 @@
 #include "worker/cluster_worker.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include <fmt/format.h>
@@ -403,6 +404,7 @@ void ClusterWorker::StreamsStep() {
   options_.clusters.Check();
   if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish()) {
     services->merged_writers.Drop();
+    NoteServed({});
     stats_.ForgetFrozen();
     stats_.ForgetDivergent();
     stats_.ForgetWaiting();
@@ -415,6 +417,7 @@ void ClusterWorker::StreamsStep() {
   if (services->merged_writers.BeginRun()) services->merged_purged.reset();
   services->merge.RunOnce(Minute::Of(guard_.Wall()));
   services->mirror.RunOnce();
+  NoteServed(services->merged_writers.held());
   if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();
 }
 
@@ -487,7 +490,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
     }
   }
   if (const auto share = OurLease()->Share(); share && part != WorkerPart::kStandsBy) {
-    beat.facts[facts::kShare] = {{"groups", *share},
+    beat.facts[facts::kShare] = {{"groups", ServedNow(*share)},
                                  {"of", options_.clusters.IdentityOf(options_.cluster).groups}};
   }
   TellOfStreams(beat);
@@ -496,6 +499,19 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   }
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
+}
+
+void ClusterWorker::NoteServed(std::set<Group> groups) {
+  MutexLock lock(mutex_);
+  served_ = std::move(groups);
+}
+
+// What is said of streams counts as all that is wrong with them: nothing is not said before.
+std::set<Group> ClusterWorker::ServedNow(const std::set<Group>& share) const {
+  MutexLock lock(mutex_);
+  std::set<Group> served;
+  std::ranges::set_intersection(share, served_, std::inserter(served, served.end()));
+  return served;
 }
 
 // Of the others somebody else may know better by now.

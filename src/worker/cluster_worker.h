@@ -130,6 +130,10 @@ class ClusterWorker {
   bool Holds(Group group) const;
   WorkerPart PartOf(const std::string& holder) const;
   Heartbeat MakeHeartbeat(const std::string& holder) const;
+  // Of a share, what it may speak for: the groups whose merged streams it has looked at since it
+  // holds them.
+  void NoteServed(std::set<Group> groups);
+  std::set<Group> ServedNow(const std::set<Group>& share) const;
   // What it is to say of streams, where it holds their groups.
   void TellOfStreams(Heartbeat& beat) const;
   void RemoveOwnBeat(Storage& storage);
@@ -148,6 +152,7 @@ class ClusterWorker {
   mutable Mutex mutex_;  // guards what follows, but not what the pointers point to
   std::shared_ptr<Lease> lease_;
   std::unique_ptr<Services> services_;
+  std::set<Group> served_;
   Status prepared_{Code::kUnavailable, "not prepared yet"};
   std::optional<LearntOfCluster> learnt_;                              // until Prepare
   std::string last_beat_;                                              // of the heartbeat's thread

@@ -125,6 +125,18 @@ TEST_F(ShareTest, EachSaysWhatItsShareIs) {
   EXPECT_EQ(BeatOf("worker-dc1-standby-host-1")->state, "standby");
 }
 
+// What it says of streams is taken for all that is wrong with them.
+TEST_F(ShareTest, AGroupIsSpokenForOnlyWhenItsMergedStreamsWereLookedAt) {
+  Step();
+  Give({});
+  ClusterWorker& first = sharers_[0].process->of();
+  first.BeatStep();
+  EXPECT_THAT(BeatOf("worker-dc1")->facts["share"]["groups"], ElementsAre(kClicks));
+  first.StreamsStep();
+  first.BeatStep();
+  EXPECT_THAT(BeatOf("worker-dc1")->facts["share"]["groups"], ElementsAre(kClicks, kViews));
+}
+
 TEST_F(ShareTest, GroupsMoveAtEveryRunAndNothingIsLostOrDoubled) {
   const std::set<Group> shares[] = {{kViews}, {}, {kClicks}, {kViews, kClicks}, AllBut({})};
   for (int i = 0; i < 25; ++i) {

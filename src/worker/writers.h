@@ -39,6 +39,8 @@ class Writers {
 
   Group groups() const { return options_.groups; }
   View view() const { return options_.view; }
+  // At the last BeginRun.
+  const std::set<Group>& held() const { return held_; }
   bool Holds(Group group) const { return options_.leases.Held(options_.view, group); }
 
   // At the beginning of a run: drops the groups that are held no longer, and doubts the problems,

@@ -11,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   FUZZ_REQUIRE(tree.MakeDir("q").ok());
   FUZZ_REQUIRE(tree.WriteFile("q/1.2.3", fuzz::Text(data, size)).ok());
   FUZZ_REQUIRE(tree.WriteFile("q/1700000000000", fuzz::Text(data, size)).ok());
-  QueueReader reader("q", kGroups);
+  QueueReader reader("q", kGroups, [](Group) { return true; });
   FUZZ_REQUIRE(reader.Refresh(tree).ok());
   FUZZ_REQUIRE(reader.size() == 2 && reader.Unreadable().empty());
   FUZZ_REQUIRE(!reader.Groups().empty());  // somebody looks after it
