@@ -1,5 +1,5 @@
-// `bench hdfs`: what a worker or a collector does with the storage of clusters, by itself and timed.
-// tools/hdfs-bench runs it beside others, and looks at the servers.
+// `bench hdfs`: what a worker or a collector does with the storage of clusters, by itself and
+// timed. tools/hdfs-bench runs it beside others, and looks at the servers.
 #pragma once
 
 #include <cstdint>

@@ -9,11 +9,15 @@ namespace {
 
 // So many connections to data nodes, each of which holds a thread there.
 constexpr size_t kAtOnce = 16;
+// A block of up to so much is sent at once, before its pipeline has said that it stands.
+constexpr size_t kWholeBytesMost = 256u << 10;
 
 struct Filling {
   OpenFile file;
   std::string_view content;
   Status status;
+
+  bool SentWhole() const { return content.size() <= kWholeBytesMost; }
 };
 
 // Asks for the first block of all at once. One that is not given is asked for again later, by
@@ -43,9 +47,14 @@ void WriteTogether(std::span<Filling* const> fillings) {
   const auto step = [&going](auto&& what) {
     std::erase_if(going, [&](Filling* filling) { return !what(*filling).ok(); });
   };
-  step([](Filling& filling) { return filling.file.block()->Begin(filling.content.size()); });
+  step([](Filling& filling) {
+    BlockWriter& block = *filling.file.block();
+    return filling.SentWhole() ? block.BeginWhole(filling.content)
+                               : block.Begin(filling.content.size());
+  });
   step([](Filling& filling) { return filling.file.block()->AwaitReady(); });
   step([](Filling& filling) {
+    if (filling.SentWhole()) return Status::Ok();
     DATABUS_RETURN_IF_ERROR(filling.file.block()->Write(filling.content));
     return filling.file.block()->SendEnd();
   });
