@@ -4,7 +4,6 @@
 #include <atomic>
 #include <exception>
 #include <memory>
-#include <optional>
 #include <span>
 #include <utility>
 
@@ -18,15 +17,15 @@ constexpr size_t kPartBytes = size_t{4} << 20;
 // Files up to this are written together. Some 32 of them are held at a time by each thread.
 constexpr size_t kSmallBytesMost = size_t{256} << 10;
 
-// The rest of a file of which `part` is the beginning.
-Result<FileFacts> CopyBytes(FileReader& reader, std::string part, FileWriter& writer) {
+Result<FileFacts> CopyBytes(FileReader& reader, FileWriter& writer) {
   FactsOfBytes facts;
   uint64_t offset = 0;
-  while (!part.empty()) {
+  while (true) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader.Read(offset, kPartBytes));
+    if (part.empty()) break;
     offset += part.size();
     facts.Append(part);
     DATABUS_RETURN_IF_ERROR(writer.Append(part));
-    DATABUS_ASSIGN_OR_RETURN(part, reader.Read(offset, kPartBytes));
   }
   DATABUS_RETURN_IF_ERROR(writer.Finish());
   return facts.Finish();
@@ -38,15 +37,10 @@ Status StagingIsThere(const Status& written, const std::string& to) {
                                            : written;
 }
 
-// `first`: the first part, if it was read already.
-Result<FileFacts> CopyToNewFile(Storage& target, FileReader& reader,
-                                std::optional<std::string> first, const std::string& to) {
+Result<FileFacts> CopyToNewFile(Storage& target, FileReader& reader, const std::string& to) {
   const auto created = target.Create(to);
   DATABUS_RETURN_IF_ERROR(StagingIsThere(created.status(), to));
-  if (!first) {
-    DATABUS_ASSIGN_OR_RETURN(first, reader.Read(0, kPartBytes));
-  }
-  return CopyBytes(reader, *std::move(first), **created);
+  return CopyBytes(reader, **created);
 }
 
 void RemovePart(Storage& target, const std::string& path) {
@@ -55,9 +49,8 @@ void RemovePart(Storage& target, const std::string& path) {
   LogInfo("worker", "part of a copy stays until the next epoch", {{"why", removed}});
 }
 
-void CopyAlone(Storage& target, FileReader& reader, std::optional<std::string> first,
-               const std::string& to, CopyOutcome& outcome) {
-  Result<FileFacts> facts = CopyToNewFile(target, reader, std::move(first), to);
+void CopyAlone(Storage& target, FileReader& reader, const std::string& to, CopyOutcome& outcome) {
+  Result<FileFacts> facts = CopyToNewFile(target, reader, to);
   if (!facts.ok()) RemovePart(target, to);
   outcome.status = facts.status();
   if (facts.ok()) outcome.facts = std::move(*facts);
@@ -66,7 +59,7 @@ void CopyAlone(Storage& target, FileReader& reader, std::optional<std::string> f
 void CopyOne(Storage& target, const CopyJob& job, CopyOutcome& outcome) {
   const auto reader = job.source->Open(job.from);
   outcome.status = reader.status();
-  if (reader.ok()) CopyAlone(target, **reader, std::nullopt, job.to, outcome);
+  if (reader.ok()) CopyAlone(target, **reader, job.to, outcome);
 }
 
 // Small files on their way, with what they are the outcome of.
@@ -104,14 +97,14 @@ void CopyTogether(Storage& target, std::span<const CopyJob> jobs, std::span<Copy
     outcomes[i].status = readers[i].status();
     if (!readers[i].ok()) continue;
     const std::unique_ptr<FileReader> reader = *std::move(readers[i]);
-    Result<std::string> first = reader->Read(0, kPartBytes);
-    if (!first.ok()) {
-      outcomes[i].status = first.status();
-    } else if (first->size() <= kSmallBytesMost) {
-      small.files.push_back({jobs[i].to, *std::move(first)});
+    Result<std::string> content = reader->Read(0, kSmallBytesMost + 1);
+    if (!content.ok()) {
+      outcomes[i].status = content.status();
+    } else if (content->size() <= kSmallBytesMost) {
+      small.files.push_back({jobs[i].to, *std::move(content)});
       small.outcomes.push_back(&outcomes[i]);
     } else {
-      CopyAlone(target, *reader, *std::move(first), jobs[i].to, outcomes[i]);
+      CopyAlone(target, *reader, jobs[i].to, outcomes[i]);
     }
   }
   WriteGathered(target, small);

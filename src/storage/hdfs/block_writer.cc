@@ -99,7 +99,9 @@ Status BlockWriter::BeginWhole(std::string_view content) {
     length_ += part.size();
   }
   AppendEnd();
-  return Send();
+  const Status sent = Send();
+  unsent_.shrink_to_fit();  // many of them wait for their ends
+  return sent;
 }
 
 Status BlockWriter::AwaitReady() {
