@@ -175,9 +175,10 @@ class Measurement {
     DATABUS_RETURN_IF_ERROR(Await(*target_, View::kMerged, "merged"));
     memory_.seconds = std::chrono::duration<double>(seams_.clock.Boot() - begin).count();
     DATABUS_ASSIGN_OR_RETURN(const ProcessUse merging, services_->Use("worker-dc2"));
-    DATABUS_ASSIGN_OR_RETURN(const ProcessUse other, services_->Use("worker-dc1"));
     memory_.cpu_s = merging.cpu_s;
     memory_.merging_resident_bytes = merging.resident_bytes_max;
+    DATABUS_RETURN_IF_ERROR(Await(*source_, View::kMerged, "mirrored"));
+    DATABUS_ASSIGN_OR_RETURN(const ProcessUse other, services_->Use("worker-dc1"));
     memory_.other_resident_bytes = other.resident_bytes_max;
     return memory_;
   }
