@@ -25,7 +25,7 @@ class HdfsTest : public testing::Test {
     static std::atomic<int> made{0};
     return "/hdfs/" + std::to_string(++made);
   }
-  HdfsTest() : options_(rig_.Options(NewRoot(), rig_.rpc_port)) {
+  HdfsTest() : options_(Cluster().Options(NewRoot(), Cluster().rpc_port)) {
     const Status made = CreateHdfsRoot(options_);
     EXPECT_TRUE(made.ok()) << made.ToString();
     storage_ = OpenHdfsStorage(options_);
@@ -33,7 +33,7 @@ class HdfsTest : public testing::Test {
   // Files of the data nodes that hold the bytes of blocks, of this moment.
   static std::vector<std::string> BlockFiles() {
     std::vector<std::string> files;
-    const std::filesystem::path place = std::filesystem::path(rig_.conf).parent_path();
+    const std::filesystem::path place = std::filesystem::path(Cluster().conf).parent_path();
     for (const auto& entry : std::filesystem::recursive_directory_iterator(place)) {
       const std::string name = entry.path().filename();
       if (name.starts_with("blk_") && !name.ends_with(".meta")) files.push_back(entry.path());
@@ -52,12 +52,12 @@ class HdfsTest : public testing::Test {
     return OpenHdfsStorage(std::move(options));
   }
 
-  static const RigCluster& rig_;
+  // Not before it was started.
+  static const RigCluster& Cluster() { return TheRig().cluster(); }
+
   const HdfsOptions options_;
   std::unique_ptr<Storage> storage_;
 };
-
-const RigCluster& HdfsTest::rig_ = TheRig().cluster();
 
 // P1: what is not there is not an empty tree.
 TEST_F(HdfsTest, EveryCallIsUnavailableWhileTheRootIsMissing) {
@@ -94,10 +94,10 @@ TEST_F(HdfsTest, RootIsMadeWithParentsAndAFileInTheWayIsRefused) {
 }
 
 TEST_F(HdfsTest, IsOpenedByItsUrl) {
-  ASSERT_TRUE(CreateRoot(rig_.url, options_.root + "/by-url").ok());
-  const auto storage = OpenStorage(rig_.url, options_.root + "/by-url");
+  ASSERT_TRUE(CreateRoot(Cluster().url, options_.root + "/by-url").ok());
+  const auto storage = OpenStorage(Cluster().url, options_.root + "/by-url");
   ASSERT_TRUE(storage.ok());
-  EXPECT_EQ((*storage)->Describe(), rig_.url + options_.root + "/by-url");
+  EXPECT_EQ((*storage)->Describe(), Cluster().url + options_.root + "/by-url");
   ASSERT_TRUE((*storage)->WriteFile("f", "content").ok());
   EXPECT_EQ(storage_->ReadFile("by-url/f").value(), "content");
 }
@@ -112,8 +112,9 @@ TEST_F(HdfsTest, NamesThatHdfsWouldChangeAreInvalid) {
 }
 
 TEST_F(HdfsTest, WebPortIsNamed) {
-  const auto web = With(
-      [](HdfsOptions& options) { options.name_nodes.name_nodes = {{"127.0.0.1", rig_.web_port}}; });
+  const auto web = With([](HdfsOptions& options) {
+    options.name_nodes.name_nodes = {{"127.0.0.1", Cluster().web_port}};
+  });
   const Status status = web->Stat("").status();
   EXPECT_EQ(status.code(), Code::kRefused);
   EXPECT_THAT(status.message(), HasSubstr("web port"));
@@ -175,7 +176,7 @@ TEST_F(HdfsTest, HadoopReadsWhatWasWrittenHereAndTheReverse) {
 class LostAnswerTest : public HdfsTest {
  protected:
   LostAnswerTest() {
-    auto proxy = Proxy::Start(rig_.rpc_port);
+    auto proxy = Proxy::Start(Cluster().rpc_port);
     EXPECT_TRUE(proxy.ok()) << proxy.status().ToString();
     proxy_ = *std::move(proxy);
     through_ = With([&](HdfsOptions& options) {
@@ -263,9 +264,9 @@ class PausedDataNodeTest : public HdfsTest {
       options.name_nodes.patience.transfer = 1500ms;
     });
   }
-  ~PausedDataNodeTest() override { ::kill(rig_.data_nodes[1], SIGCONT); }
+  ~PausedDataNodeTest() override { ::kill(Cluster().data_nodes[1], SIGCONT); }
   // The second one, which no test kills, so that its process is still the first.
-  static void Pause() { ASSERT_EQ(::kill(rig_.data_nodes[1], SIGSTOP), 0); }
+  static void Pause() { ASSERT_EQ(::kill(Cluster().data_nodes[1], SIGSTOP), 0); }
 
   std::unique_ptr<Storage> impatient_;
 };

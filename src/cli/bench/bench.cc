@@ -131,9 +131,9 @@ Exit Hdfs(Options& options, Io& io, Seams& seams) {
     return Report(io, Status(Code::kInvalid, copies ? "copy needs --from URL and --to URL"
                                                     : options.hdfs_task + " needs --to URL"));
   }
-  const auto run = copies                              ? CopyDirectory
+  const auto run = copies                          ? CopyDirectory
                    : options.hdfs_task == "create" ? CreateFiles
-                                                       : FillDirectory;
+                                                   : FillDirectory;
   const auto result = run(options.hdfs, seams);
   if (!result.ok()) return Report(io, result.status());
   io.out << (options.json ? ToJson(*result).dump() + "\n" : ToText(*result));

@@ -134,8 +134,8 @@ TEST(HdfsTaskTest, CopiesEveryFileOfADirectoryIntoAnother) {
 
 TEST(HdfsTaskTest, LargeFilesAreAsLongAsAskedFor) {
   TestWorld world;
-  const Ran ran = world.Run(
-      {"bench", "hdfs", "fill", "--to", "x://dc1", "--files", "2", "--bytes", "5000001"});
+  const Ran ran =
+      world.Run({"bench", "hdfs", "fill", "--to", "x://dc1", "--files", "2", "--bytes", "5000001"});
   ASSERT_EQ(ran.code, 0) << ran.err;
   EXPECT_EQ(world.trees["dc1"]->Stat("file-000001")->length, 5'000'001U);
 }
@@ -147,9 +147,8 @@ TEST(HdfsTaskTest, WhatIsMissingOrUnknownIsSaid) {
   EXPECT_THAT(world.Run({"bench", "hdfs", "copy", "--to", "x://dc1"}).err,
               HasSubstr("copy needs --from URL and --to URL"));
   EXPECT_THAT(world.Run({"bench", "hdfs", "create"}).err, HasSubstr("create needs --to URL"));
-  EXPECT_THAT(
-      world.Run({"bench", "hdfs", "copy", "--from", "x://dc7", "--to", "x://dc1"}).err,
-      HasSubstr("unmounted?"));
+  EXPECT_THAT(world.Run({"bench", "hdfs", "copy", "--from", "x://dc7", "--to", "x://dc1"}).err,
+              HasSubstr("unmounted?"));
 }
 
 TEST(ChildTest, TellsItsLinesAndHowItEnded) {

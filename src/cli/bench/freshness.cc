@@ -135,9 +135,9 @@ Status Watch(AgeWatch& watch, const DemoServices& services, const Clock& clock, 
 
 Result<Freshness> MeasureFreshness(const FreshnessOptions& options, Seams& seams) {
   const Clock& clock = seams.clock;
-  DATABUS_ASSIGN_OR_RETURN(const DemoSite site, MakeDemoSite(paths::Join(options.directory, "site"),
-                                                             seams.network, seams.random,
-                                                             options.clusters));
+  DATABUS_ASSIGN_OR_RETURN(const DemoSite site,
+                           MakeDemoSite(paths::Join(options.directory, "site"), seams.network,
+                                        seams.random, options.clusters));
   DATABUS_ASSIGN_OR_RETURN(const DemoInput input, DemoInput::Open(""));
   const Milliseconds every = options.clusters.dc1.empty() ? kLookEvery : kLookAtServersEvery;
   StopFlag stop;

@@ -128,13 +128,11 @@ class Measurement {
   Measurement(const MergeMemoryOptions& options, Seams& seams) : options_(options), seams_(seams) {}
 
   Result<MergeMemory> Run() {
-    DATABUS_ASSIGN_OR_RETURN(site_,
-                             MakeDemoSite(paths::Join(options_.directory, "site"), seams_.network,
-                                          seams_.random, options_.clusters));
+    DATABUS_ASSIGN_OR_RETURN(site_, MakeDemoSite(paths::Join(options_.directory, "site"),
+                                                 seams_.network, seams_.random, options_.clusters));
     DATABUS_ASSIGN_OR_RETURN(source_, OpenCluster(seams_, site_.topology, "dc1"));
     DATABUS_ASSIGN_OR_RETURN(target_, OpenCluster(seams_, site_.topology, "dc2"));
-    services_ =
-        std::make_unique<DemoServices>(site_, std::string(Child::kSelf), seams_.clock);
+    services_ = std::make_unique<DemoServices>(site_, std::string(Child::kSelf), seams_.clock);
     DATABUS_RETURN_IF_ERROR(StartBoth());
     DATABUS_RETURN_IF_ERROR(services_->Kill("worker-dc2"));
     DATABUS_RETURN_IF_ERROR(DeliverAll());

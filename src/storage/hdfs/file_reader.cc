@@ -196,8 +196,7 @@ std::vector<Result<std::unique_ptr<FileReader>>> ReadersOf(const Cluster& cluste
   std::vector<std::unique_ptr<Reader>> readers;
   readers.reserve(files.size());
   for (const FileToRead& file : files) {
-    readers.push_back(
-        std::make_unique<Reader>(cluster, file.path, *file.status, file.client_name));
+    readers.push_back(std::make_unique<Reader>(cluster, file.path, *file.status, file.client_name));
   }
   const std::set<const Reader*> filled = FillTogether(readers);
   std::vector<Result<std::unique_ptr<FileReader>>> answers;
