@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "sim/correlated.h"
+#include "sim/denials.h"
 #include "sim/tales.h"
 
 namespace databus::sim {
@@ -46,6 +47,10 @@ std::string_view WhatIsSurvived(IncidentKind kind) {
     case IncidentKind::kReconfigure:
       return "an operator changes a process's settings, and starts it again";
     case IncidentKind::kSiteCut: return "a data centre and the others cannot reach each other";
+    case IncidentKind::kDenied:
+      return "one process, or all, may not read or not change what is below a directory of a "
+             "cluster, up to 4 minutes; views are only hidden: what may not be written into them "
+             "goes to quarantine (P11)";
     case IncidentKind::kSiteDown: return "and its processes are dead, with or without a power cut";
   }
   __builtin_unreachable();
@@ -70,7 +75,7 @@ std::string Atlas() {
   text += "Told together, at steps of the protocol (--story):\n ";
   for (const std::string& name : StoryNames()) text += fmt::format(" {}", name);
   for (const std::string& name : TaleNames()) text += fmt::format(" {}", name);
-  return text + "\n";
+  return text + fmt::format(" {}\n", kDenialStory);
 }
 
 }  // namespace databus::sim

@@ -251,6 +251,7 @@ void Checker::OnFileAppears(const std::string& cluster, const paths::MinutePath&
     }
     if (message->second.fate == Fate::kRefused) return fail("G1", "was refused and is kept");
     if (!seen.messages.emplace(key, at.minute).second) return fail("G3", "appears twice");
+    if (at.view == View::kMerged) message->second.was_merged = true;
   }
   if (closed) tell_.put_right(cluster, at.stream, at.minute);
   if (at.view == View::kLocal) return;
@@ -510,7 +511,8 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
   if (IsWithin(path, paths::Data()) || IsWithin(path, local)) {
     for (const uint64_t key : reader_.Read(ReadFile(cluster, path)).keys) {
       const auto message = sent_.find(key);
-      if (message == sent_.end()) continue;
+      // Of a claim that was damaged the record vouched, and it may be undone by a power cut.
+      if (message == sent_.end() || damaged_.contains(key)) continue;
       if (Visible(cluster, View::kLocal, message->second.stream, key)) continue;
       if (IsBelow(cluster, paths::Data(), path, key)) continue;
       if (IsBelow(cluster, paths::Tmp(), path, key)) continue;

@@ -88,6 +88,7 @@ class Checker {
     std::string cluster;
     std::string stream;
     Fate fate = Fate::kUnknown;
+    bool was_merged = false;  // it was in a merged view, of any cluster
   };
   struct SeenMinute {
     std::map<std::string, uint64_t> files;  // name to a digest of the bytes

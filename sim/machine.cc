@@ -61,7 +61,11 @@ void Machine::Start() {
                   return path == ConfigFile() ? setup_.config : setup_.topology_xml;
                 },
                 .host = setup_.host,
-                .pid = pid_};
+                .pid = pid_,
+                .zookeeper_lease =
+                    [this](const std::string&, const LeaseRequest& request) {
+                      return seams_.lease_server.LeaseFor(request, clock_);
+                    }};
     seams_.on_end(*this, Run(seams).ToString());
   });
 }

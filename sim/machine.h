@@ -11,6 +11,7 @@
 #include "base/sync.h"
 #include "cli/compose.h"
 #include "sim/clock.h"
+#include "sim/group_leases.h"
 #include "sim/network.h"
 #include "sim/watched_tree.h"
 #include "storage/disk/memory_disk.h"
@@ -37,6 +38,7 @@ struct MachineSeams {
   Random& random;  // the product's
   Checker& checker;
   const std::map<std::string, std::unique_ptr<MemoryStorage>>& trees;
+  LeaseServer& lease_server;
   // Before each storage and disk call: lets time pass and says what goes wrong.
   std::function<Fault(Machine&, const Call&)> on_call;
   std::function<void()> after_list;

@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "sim/atlas.h"
 #include "sim/correlated.h"
+#include "sim/denials.h"
 #include "sim/report.h"
 #include "sim/tales.h"
 #include "telemetry/log.h"
@@ -78,7 +79,10 @@ void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
   if (wishes.no_shrink) return;
   std::string wanted;
   if (wishes.wanted.size) wanted += fmt::format(" --size {}", SizeName(*wishes.wanted.size));
+  if (wishes.wanted.share) wanted += " --share";
   if (!wishes.wanted.story.empty()) wanted += " --story " + wishes.wanted.story;
+  if (wishes.wanted.denials == Denials::kNone) wanted += " --without-denials";
+  if (wishes.wanted.denials == Denials::kMany) wanted += " --many-denials";
   const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
   fmt::print("{}again: databus-sim --seed {}{}{} --trace\n", Story(Apply(scenario, cuts)), seed,
              wanted, cuts.ToString());
@@ -229,6 +233,12 @@ void Declare(CLI::App& app, Wishes& wishes) {
   app.add_option("--without-producers", wishes.without_producers, "Leave these out")
       ->delimiter(',');
   app.add_option("--without-rates", wishes.without_rates, "Leave these out")->delimiter(',');
+  app.add_flag_callback(
+      "--without-denials", [&wishes] { wishes.wanted.denials = Denials::kNone; },
+      "No directory is denied to anybody: as seeds were before there was that");
+  app.add_flag_callback(
+      "--many-denials", [&wishes] { wishes.wanted.denials = Denials::kMany; },
+      "As the story `denied` has it, whatever else is told");
   app.add_option("--planted", wishes.planted, "Put this bug in");
   app.add_flag_callback(
       "--atlas",
@@ -250,10 +260,13 @@ void Declare(CLI::App& app, Wishes& wishes) {
       ->transform(CLI::CheckedTransformer(kSizeNames).description(""));
   std::vector<std::string> stories = StoryNames();
   for (const std::string& tale : TaleNames()) stories.push_back(tale);
+  stories.emplace_back(kDenialStory);
   app.add_option("--story", wishes.wanted.story,
                  "Tell this one in any case: faults that hang together, or what operators do "
                  "(failover, failback, unplanned, return, opposite, abort, edit)")
       ->check(CLI::IsMember(stories));
+  app.add_flag("--share", wishes.wanted.share,
+               "Each cluster has two or three workers that share its groups");
   app.add_option("--until-ms", wishes.until_ms, "Faults stop at this time");
 }
 

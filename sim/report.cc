@@ -68,6 +68,8 @@ bool CanMeet(Fault::Kind fault, Place place) {
     case Fault::Kind::kCrashAfter: return true;
     case Fault::Kind::kCrashTorn: return written_in_pieces;
     case Fault::Kind::kRefused: return written_in_pieces && place != Place::kSpool;
+    // What is open stays open.
+    case Fault::Kind::kDenied: return place != Place::kSpool;
     // Not drawn: slow calls, torn files and flipped bits have incidents of their own.
     case Fault::Kind::kNone:
     case Fault::Kind::kDelayed:

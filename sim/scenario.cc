@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "sim/correlated.h"
+#include "sim/denials.h"
 #include "sim/random.h"
 #include "sim/tales.h"
 
@@ -36,6 +37,7 @@ struct Drawing {
   std::optional<TalePlan> tale;
   int64_t run_interval_ms = 0;
   int64_t lease_timeout_ms = 0;
+  bool share = false;
 };
 
 int64_t Seconds(SimTime time) { return std::chrono::duration_cast<seconds>(time).count(); }
@@ -178,12 +180,28 @@ void DrawIntervals(Drawing& drawing) {
   }
 }
 
+std::string WorkerConfigText(const Drawing& drawing, const std::string& cluster,
+                             uint64_t copy_threads) {
+  return fmt::format(
+      "com.inmobi.databus.clusters={}\ncom.inmobi.databus.cfg=databus.xml\n{}"
+      "databus.worker.run_interval_ms={}\ndatabus.worker.lease_timeout_ms={}\n"
+      "databus.worker.full_scan_interval_s={}\n"
+      "databus.worker.copy_threads={}\ndatabus.worker.purge_interval_s=300\n",
+      cluster,
+      drawing.share ? "com.inmobi.databus.enablezk=true\n"
+                      "com.inmobi.databus.zkconnect=zk:2181\n"
+                      "databus.worker.spread_groups=true\n"
+                    : "com.inmobi.databus.enablezk=false\n",
+      drawing.run_interval_ms, drawing.lease_timeout_ms, kFullScanSeconds, copy_threads);
+}
+
 void DrawServices(Drawing& drawing) {
   SimRandom& random = drawing.random;
   Scenario& scenario = drawing.scenario;
   DrawIntervals(drawing);
   if (drawing.tale) drawing.run_interval_ms = std::min(drawing.run_interval_ms, kRunOfTaleMs);
   const bool equal_names = SimRandom(scenario.seed, 9).Chance(250'000);
+  SimRandom shares(scenario.seed, 17);
   for (size_t c = 0; c < scenario.clusters.size(); ++c) {
     const std::string& cluster = scenario.clusters[c].name;
     const bool two = random.Chance(drawing.IsCompact() ? 100'000 : 500'000);
@@ -193,18 +211,12 @@ void DrawServices(Drawing& drawing) {
       const std::string name = equal_names ? fmt::format("c{}", i) : host;
       scenario.collectors.push_back({host, name, c, CollectorConfigText(drawing, cluster, name)});
     }
-    const uint64_t workers =
+    uint64_t workers =
         random.Chance(drawing.IsCompact() ? 250'000 : 400'000) ? 2 : 1;  // the second one stands by
+    if (drawing.share) workers = shares.Between(2, 3);
     for (uint64_t i = 1; i <= workers; ++i) {
-      scenario.workers.push_back(
-          {fmt::format("{}-w{}", cluster, i), c,
-           fmt::format("com.inmobi.databus.clusters={}\ncom.inmobi.databus.cfg=databus.xml\n"
-                       "com.inmobi.databus.enablezk=false\n"
-                       "databus.worker.run_interval_ms={}\ndatabus.worker.lease_timeout_ms={}\n"
-                       "databus.worker.full_scan_interval_s={}\n"
-                       "databus.worker.copy_threads={}\ndatabus.worker.purge_interval_s=300\n",
-                       cluster, drawing.run_interval_ms, drawing.lease_timeout_ms, kFullScanSeconds,
-                       random.Between(1, 3))});
+      scenario.workers.push_back({fmt::format("{}-w{}", cluster, i), c,
+                                  WorkerConfigText(drawing, cluster, random.Between(1, 3))});
     }
   }
 }
@@ -354,6 +366,7 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kReconfigure: return "reconfigure";
     case IncidentKind::kSiteCut: return "site-cut";
     case IncidentKind::kSiteDown: return "site-down";
+    case IncidentKind::kDenied: return "denied";
   }
   __builtin_unreachable();
 }
@@ -363,6 +376,10 @@ std::string Incident::ToString() const {
       fmt::format("{:>7.1f} s  {} who={} cluster={} lasts={:.1f} s calls={} amount={}",
                   std::chrono::duration<double>(at).count(), IncidentName(kind), who, cluster,
                   std::chrono::duration<double>(lasts).count(), calls, amount);
+  if (kind == IncidentKind::kDenied) {
+    text += fmt::format(" {} of {}{}", AccessName(denial.denied), denial.directory,
+                        everybody ? " to everybody" : "");
+  }
   if (trigger.step == Step::kNone) return text;
   return text + fmt::format(" at {} {}, {}", StepName(trigger.step), trigger.nth,
                             StepAnswerName(trigger.answer));
@@ -393,12 +410,15 @@ std::string Scenario::ToString() const {
   return text;
 }
 
+WallTime SimulatedStart() { return Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17); }
+
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   Drawing drawing(seed);
   drawing.scenario.seed = seed;
   drawing.size = DrawSize(drawing.random);
   if (wanted.size) drawing.size = *wanted.size;
   drawing.scenario.size = drawing.size;
+  drawing.share = wanted.share;
   drawing.scenario.duration = DrawDuration(drawing);
   drawing.scenario.seam_calls_min = kSeamCallsMin;
   drawing.scenario.simulated_min = kSimulatedMin;
@@ -420,12 +440,18 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   SimRandom readers(seed, 8);
   DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
-  const bool of_operators = drawing.tale && !wanted.story.empty();
+  const bool denied = wanted.story == kDenialStory;
+  const bool of_others = denied || (drawing.tale && !wanted.story.empty());
   DrawCorrelated(correlated,
                  {drawing.lease_timeout_ms, drawing.size == Size::kHours,
-                  of_operators ? std::string_view() : std::string_view(wanted.story)},
+                  of_others ? std::string_view() : std::string_view(wanted.story)},
                  drawing.scenario);
   if (drawing.tale) TellTale(operators, *drawing.tale, drawing.scenario);
+  // Numbers of neighbouring seeds are alike; what these begin with is not.
+  SimRandom denials(SimRandom(seed, 13).Next(), 13);
+  if (wanted.denials != Denials::kNone) {
+    DrawDenials(denials, denied || wanted.denials == Denials::kMany, drawing.scenario);
+  }
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =
       seconds(2 * kFullScanSeconds) +

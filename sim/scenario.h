@@ -7,10 +7,12 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fibers.h"
 #include "cluster/paths.h"
 #include "cluster/topology.h"
 #include "sim/trigger.h"
+#include "storage/fault/denial.h"
 
 namespace databus::sim {
 
@@ -94,8 +96,9 @@ enum class IncidentKind : uint8_t {
   kReconfigure,  // an operator changes a process's settings and starts it again; amount: seconds
   kSiteCut,      // a data centre and the others cannot reach each other
   kSiteDown,     // and its processes are dead; amount: 1 power cut
+  kDenied,       // `who`, or everybody, may not read or change what is below a directory
 };
-inline constexpr int kIncidentKinds = 21;
+inline constexpr int kIncidentKinds = 22;
 inline constexpr int kIncidentKindsAnyTime = 12;  // the others need a step
 std::string_view IncidentName(IncidentKind kind);
 
@@ -108,6 +111,8 @@ struct Incident {
   uint64_t calls = 0;  // kKill, kPowerCut: at its n-th seam call from then on
   int64_t amount = 0;  // of a step (ms) or drift (ppm), or which way a cut goes
   Trigger trigger{};   // waits for this, from `at` on
+  Denial denial{};     // of kDenied
+  bool everybody = false;
 
   std::string ToString() const;
 };
@@ -121,6 +126,9 @@ struct Rates {
   uint64_t stale_list = 0;  // is answered later than it was looked at
   uint64_t connection_breaks = 0;
 };
+
+// What the clocks of the clusters say when a run begins.
+WallTime SimulatedStart();
 
 // What a seed amounts to at least, or it proves too little.
 inline constexpr uint64_t kSeamCallsMin = 5'000;
@@ -167,11 +175,22 @@ struct Scenario {
   std::string ToString() const;
 };
 
+// Whether directories are denied to processes (sim/denials.h).
+enum class Denials : uint8_t {
+  kNone,  // seeds are as before there were any
+  kDrawn,
+  kMany,
+};
+
 // What is not drawn.
 struct Wanted {
   std::optional<Size> size{};
-  // One of StoryNames() (sim/correlated.h) or TaleNames() (sim/tales.h); empty: only what is drawn.
+  // One of StoryNames() (sim/correlated.h) or TaleNames() (sim/tales.h), or kDenialStory
+  // (sim/denials.h); empty: only what is drawn.
   std::string story{};
+  Denials denials = Denials::kDrawn;
+  // Each cluster has two or three workers that share its groups (docs/decisions/0013).
+  bool share = false;
 };
 Scenario DrawScenario(uint64_t seed, const Wanted& wanted = {});
 

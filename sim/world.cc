@@ -26,8 +26,9 @@ World::World(const Scenario& scenario, const RunOptions& options)
       traffic_(scenario.seed, 6),
       operator_(scenario.seed, 11),
       scheduler_(order_),
-      start_(Minute::ParseIso("2031-05-06T22:51Z")->Start() + seconds(17)),
+      start_(SimulatedStart()),
       cluster_clock_(scheduler_, start_),
+      lease_server_(cluster_clock_, scenario.seed, [this] { return faults_; }),
       checker_(scenario.topology, trees_, cluster_clock_,
                {.violation = [this](Violation violation) { OnViolation(std::move(violation)); },
                 .put_right = [this](const std::string& cluster, const std::string& stream,
@@ -57,6 +58,7 @@ World::World(const Scenario& scenario, const RunOptions& options)
       product_,
       checker_,
       trees_,
+      lease_server_,
       [this](Machine& machine, const Call& call) { return OnCall(machine, call); },
       [this] { AfterList(); },
       [this](Machine& machine, Seams& seams_of_it) { Operate(machine, seams_of_it); },
@@ -172,6 +174,7 @@ void World::Heal() {
   unreachable_.clear();
   answers_lost_.clear();
   full_.clear();
+  denied_.clear();
   cuts_.clear();
   deaths_.clear();
   armed_.clear();
@@ -315,15 +318,16 @@ std::string_view PlaceName(Place place) {
 
 std::string_view FaultName(size_t kind) {
   static constexpr std::string_view kNames[kFaultKinds] = {
-      "none", "refused", "answer-lost",  "request-lost", "delayed",
-      "torn", "flipped", "crash-before", "crash-after",  "crash-torn"};
+      "none",    "refused",      "answer-lost", "request-lost", "delayed", "torn",
+      "flipped", "crash-before", "crash-after", "crash-torn",   "denied"};
   return kNames[kind];
 }
 
 std::string_view MeanwhileName(Meanwhile what) {
   static constexpr std::string_view kNames[kMeanwhiles] = {
-      "request lost",   "answer lost",     "refused",      "operator dies", "worker dies",
-      "collector dies", "operator sleeps", "other sleeps", "site lost",     "taken over"};
+      "request lost", "answer lost",    "refused",         "operator dies",
+      "worker dies",  "collector dies", "operator sleeps", "other sleeps",
+      "site lost",    "taken over",     "denied"};
   return kNames[static_cast<size_t>(what)];
 }
 

@@ -37,7 +37,7 @@ inline constexpr size_t kPlaces = 12;
 std::string_view PlaceName(Place place);
 
 // How often each fault met a call of each place.
-inline constexpr size_t kFaultKinds = 10;
+inline constexpr size_t kFaultKinds = 11;
 using Coverage = std::array<std::array<uint64_t, kPlaces>, kFaultKinds>;
 std::string_view FaultName(size_t kind);
 
@@ -53,8 +53,9 @@ enum class Meanwhile : uint8_t {
   kOtherSleeps,
   kSiteLost,   // a data centre is cut off, or down
   kTakenOver,  // another operator goes on with it
+  kDenied,     // of any process
 };
-inline constexpr size_t kMeanwhiles = 10;
+inline constexpr size_t kMeanwhiles = 11;
 inline constexpr size_t kFailoverSteps = 12;
 using FailoverCoverage = std::array<std::array<uint64_t, kFailoverSteps>, kMeanwhiles>;
 std::string_view MeanwhileName(Meanwhile what);

@@ -135,6 +135,7 @@ void World::Begin(const Incident& incident, const Call* call) {
       machine.Reconfigure(incident.amount);
       if (machine.Running()) machine.Stop();
       return;
+    case IncidentKind::kDenied: denied_.push_back(incident); break;
     case IncidentKind::kSiteDown: TakeDown(incident); [[fallthrough]];
     case IncidentKind::kSiteCut:
       CountMeanwhile(Meanwhile::kSiteLost);
@@ -274,6 +275,13 @@ void World::PutRight(const std::string& cluster, const std::string& stream, Minu
   }
 }
 
+void World::Allow(const Incident& incident) {
+  const auto same = std::ranges::find_if(denied_, [&](const Incident& one) {
+    return one.at == incident.at && one.who == incident.who && one.denial == incident.denial;
+  });
+  if (same != denied_.end()) denied_.erase(same);
+}
+
 void World::End(const Incident& incident) {
   Machine& machine = *machines_[incident.who % machines_.size()];
   const std::string& cluster = scenario_.clusters[incident.cluster].name;
@@ -285,6 +293,7 @@ void World::End(const Incident& incident) {
     case IncidentKind::kTreeFull: --full_[cluster]; return;
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(-incident.amount)); return;
     case IncidentKind::kWrongMount: return MountInPlace(machine, ClusterOf(machine));
+    case IncidentKind::kDenied: return Allow(incident);
     case IncidentKind::kSiteCut:
     case IncidentKind::kSiteDown: --cut_sites_[incident.who]; return NoteMajorities();
     default: return;
@@ -376,6 +385,34 @@ Fault World::ChooseInTree(size_t site, const Call& call) {
   return {};
 }
 
+// To one process, or to all: then also to readers, which are no machines.
+bool World::IsDenied(const Machine* machine, const Call& call) const {
+  return std::ranges::any_of(denied_, [&](const Incident& one) {
+    const bool concerned =
+        one.everybody || (machine != nullptr && machines_[one.who].get() == machine);
+    return concerned && scenario_.clusters[one.cluster].name == call.store &&
+           one.denial.Holds(call);
+  });
+}
+
+// It is not done: a refusal, unless nobody hears it or the process dies.
+Fault World::Deny(Fault fault) {
+  switch (fault.kind) {
+    case Fault::Kind::kRequestLost:
+    case Fault::Kind::kCrashBefore: return fault;
+    case Fault::Kind::kAnswerLost: return Fault::RequestLost();
+    case Fault::Kind::kCrashAfter:
+    case Fault::Kind::kCrashTorn: return Fault::CrashBefore();
+    case Fault::Kind::kNone:
+    case Fault::Kind::kRefused:
+    case Fault::Kind::kDelayed:
+    case Fault::Kind::kTorn:
+    case Fault::Kind::kFlipped:
+    case Fault::Kind::kDenied: return Fault::Denied();
+  }
+  __builtin_unreachable();
+}
+
 void World::CountCall(const Call& call) {
   ++outcome_.seam_calls;
   Digest(static_cast<uint64_t>(scheduler_.now().count()) ^ scheduler_.running_id() ^
@@ -392,6 +429,7 @@ void World::CountFault(Fault::Kind kind) {
   if (kind == Fault::Kind::kRequestLost) CountMeanwhile(Meanwhile::kRequestLost);
   if (kind == Fault::Kind::kAnswerLost) CountMeanwhile(Meanwhile::kAnswerLost);
   if (kind == Fault::Kind::kRefused) CountMeanwhile(Meanwhile::kRefused);
+  if (kind == Fault::Kind::kDenied) CountMeanwhile(Meanwhile::kDenied);
 }
 
 void World::CountFailovers() {
@@ -416,7 +454,8 @@ void World::CountFailovers() {
 Fault World::OnReaderCall(size_t site, const Call& call) {
   CountCall(call);
   scheduler_.Sleep(Latency(call));
-  return faults_ ? ChooseInTree(site, call) : Fault();
+  Fault fault = faults_ ? ChooseInTree(site, call) : Fault();
+  return IsDenied(nullptr, call) ? Deny(std::move(fault)) : fault;
 }
 
 Fault World::OnCall(Machine& machine, const Call& call) {
@@ -424,6 +463,7 @@ Fault World::OnCall(Machine& machine, const Call& call) {
   scheduler_.Sleep(Latency(call));
   if (machine.process()->dead) return Fault::RequestLost();
   Fault fault = Choose(machine, call);
+  if (IsDenied(&machine, call)) fault = Deny(std::move(fault));
   const auto kind = static_cast<size_t>(fault.kind);
   ++outcome_.coverage[kind][static_cast<size_t>(PlaceOf(call))];
   if (fault.kind != Fault::Kind::kNone) {

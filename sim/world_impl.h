@@ -81,6 +81,7 @@ class World {
   }
   void CutTree(const Machine& machine, SimTime down_for);
   void End(const Incident& incident);
+  void Allow(const Incident& incident);
   void EndIfFaulty(const Incident& incident) {
     if (faults_) End(incident);
   }
@@ -96,6 +97,9 @@ class World {
   void CountFailovers();
   Fault Choose(Machine& machine, const Call& call);
   Fault ChooseInTree(size_t site, const Call& call);
+  bool IsDenied(const Machine* machine, const Call& call) const;
+  // What becomes of a fault where the call may not be made.
+  static Fault Deny(Fault fault);
   std::optional<Fault> Unreachable(size_t site, const Call& call);
   SimTime Latency(const Call& call);
   bool Reachable(const std::string& from, const std::string& to) const;
@@ -136,6 +140,7 @@ class World {
   Outcome outcome_;
   const WallTime start_;
   SimClock cluster_clock_;
+  LeaseServer lease_server_;
   std::map<std::string, std::unique_ptr<MemoryStorage>> trees_;
   Checker checker_;
   Fabric fabric_;
@@ -157,6 +162,7 @@ class World {
   std::map<std::pair<size_t, std::string>, int> unreachable_;
   std::map<std::pair<size_t, std::string>, int> answers_lost_;
   std::map<std::string, int> full_;
+  std::vector<Incident> denied_;
   std::map<std::pair<std::string, int64_t>, int> cuts_;  // by host and which way
   struct Death {
     uint64_t calls = 1;  // until it comes

@@ -10,6 +10,7 @@ namespace databus {
 namespace {
 
 constexpr size_t kReadBytes = size_t{1} << 20;
+constexpr size_t kFirstPieceBytes = size_t{64} << 10;
 constexpr size_t kFirstOutputBytes = size_t{256} << 10;
 constexpr size_t kInputBytesMost = size_t{1} << 30;  // ISA-L counts in 32 bits
 
@@ -84,8 +85,14 @@ struct GzipReader::State {
   FileReader& file;
   uint64_t offset = 0;  // of the file, after `input`
   std::string input;
-  // Kept, and never cleared: most files are much smaller.
-  std::unique_ptr<char[]> output = std::make_unique_for_overwrite<char[]>(kReadBytes);
+  // Grows for files that fill it: most are much smaller.
+  size_t output_bytes = kFirstPieceBytes;
+  std::unique_ptr<char[]> output = std::make_unique_for_overwrite<char[]>(output_bytes);
+  void MakeRoom() {
+    output_bytes = std::min(output_bytes * 4, kReadBytes);
+    output = std::make_unique_for_overwrite<char[]>(output_bytes);
+  }
+
   inflate_state inflate{};
   enum class At : uint8_t { kMember, kBetween, kEnd } at = At::kMember;
 };
@@ -117,10 +124,10 @@ Result<std::string> GzipReader::Next() {
       state_->at = State::At::kMember;
     }
     inflate.next_out = Bytes(state_->output.get());
-    inflate.avail_out = static_cast<uint32_t>(kReadBytes);
+    inflate.avail_out = static_cast<uint32_t>(state_->output_bytes);
     const bool at_end_of_file = inflate.avail_in == 0;
     const int result = isal_inflate(&inflate);
-    const size_t made = kReadBytes - inflate.avail_out;
+    const size_t made = state_->output_bytes - inflate.avail_out;
     if (result < 0 || result == ISAL_NEED_DICT) {
       return Status(Code::kCorrupt, "gzip: damaged, or not gzip at all");
     }
@@ -129,7 +136,10 @@ Result<std::string> GzipReader::Next() {
     } else if (made == 0 && at_end_of_file) {
       return Status(Code::kCorrupt, "gzip: ends too early");
     }
-    if (made > 0) return std::string(state_->output.get(), made);
+    if (made == 0) continue;
+    std::string piece(state_->output.get(), made);
+    if (made == state_->output_bytes) state_->MakeRoom();
+    return piece;
   }
   return std::string();
 }

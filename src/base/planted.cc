@@ -107,6 +107,10 @@ constexpr BugName kNames[] = {
     {Bug::kNothingSalvaged, "NothingSalvaged", "P34"},
     {Bug::kAlonePublished, "AlonePublished", "P28"},
     {Bug::kDemotedRecordFinished, "DemotedRecordFinished", "P33"},
+    {Bug::kDeniedMinutesAreNone, "DeniedMinutesAreNone", "P13"},
+    {Bug::kDeniedStagingIsEmpty, "DeniedStagingIsEmpty", "P20"},
+    {Bug::kDeniedEntryIsEmpty, "DeniedEntryIsEmpty", "P24"},
+    {Bug::kDeniedFlowIsNone, "DeniedFlowIsNone", "P30"},
 };
 
 }  // namespace

@@ -117,6 +117,10 @@ enum class Bug : uint8_t {
   kNothingSalvaged,         // P34: only queues say what is to be merged after a change of primary
   kAlonePublished,          // P28: a cut-off primary publishes streams that are to wait
   kDemotedRecordFinished,   // P33: a record of a stream that moved away is finished
+  kDeniedMinutesAreNone,    // P13: minutes that may not be listed count as none
+  kDeniedStagingIsEmpty,    // P20: a staging that may not be listed counts as empty
+  kDeniedEntryIsEmpty,      // P24: a queue entry that may not be read counts as empty
+  kDeniedFlowIsNone,        // P30: what may not be looked at is not on its way to the old primary
 };
 
 #ifdef DATABUS_SIM

@@ -4,6 +4,7 @@
 
 #include "cli/all_commands.h"
 #include "cli/compose.h"
+#include "cli/end_in_time.h"
 #include "cli/installation.h"
 #include "cli/service_options.h"
 #include "cli/signals.h"
@@ -16,6 +17,8 @@ Exit RunInForeground(const ServiceOptions& options, Io& io, Seams& seams) {
   StopFlag stop;
   ReloadFlag reload;
   SignalWatch signals([&stop] { stop.Stop(); }, [&reload] { reload.Ask(); });
+  // All that it has accepted is in its spool.
+  const EndInTime end(seams, stop, Milliseconds(0));
   const auto text = ReadConfiguration(seams, options.config_file);
   if (!text.ok()) return Report(io, text.status());
   const Status run = RunCollector(seams, {options.config_file, *text}, stop, reload);

@@ -66,7 +66,7 @@ Result<Ending> RunCollectorOnce(Seams& seams, CollectorConfig& config, StopFlag&
                 [&] { return WhyNotReady(*collector); });
   Status reloaded;
   while (!stop.SleepUntil(seams.clock, seams.clock.Boot() + kLook) &&
-         !collector->WantsReopening()) {
+         !collector->WantsReopening() && collector->Refused().ok()) {
     if (reload.Take()) reloaded = ReadAgain(seams, *collector);
   }
   LogInfo("collector", "stopping", {{"name", collector->name()}});
@@ -77,6 +77,7 @@ Result<Ending> RunCollectorOnce(Seams& seams, CollectorConfig& config, StopFlag&
   }
   config = *collector->config();
   if (!reloaded.ok()) reload.Ask();  // so that its next life tells of it, too
+  DATABUS_RETURN_IF_ERROR(collector->Refused());
   return stop.Stopped() ? Ending::kStopped : Ending::kReopen;
 }
 

@@ -6,6 +6,8 @@
 #include "cli/test_world.h"
 #include "control/adopt_file.h"
 #include "failover/journal.h"
+#include "net/network.h"
+#include "storage/fault/fault_storage.h"
 #include "telemetry/http.h"
 #include "worker/given_lease.h"
 
@@ -104,6 +106,57 @@ TEST(ComposeTest, AnEditedFileIsNotAdoptedWhileAFailoverIsUnderWay) {
   ASSERT_TRUE(world.trees["dc2"]->Remove(path).ok());
   EXPECT_TRUE(RunWorker(seams, {"databus.cfg", kConfig}, start, stop).ok());
   EXPECT_EQ(**NewestEpoch(*world.trees["dc1"]), 2U);
+}
+
+// Found out while it takes messages already.
+TEST(ComposeTest, ACollectorWhoseNameIsTakenEndsAndSaysByWhom) {
+  TestWorld world;
+  MemoryStorage& tree = *world.trees["dc1"];
+  const std::string path = paths::StatusFile("collector-c1");
+  int beats = 0;
+  const auto beat = [&] {
+    Heartbeat other;
+    other.process = "collector-c1";
+    other.host = "h2";
+    other.pid = 77;
+    other.facts["incarnation"] = "of another spool";
+    other.facts["beats"] = ++beats;
+    EXPECT_TRUE(tree.Replace(path, EncodeHeartbeat(other)).ok());
+  };
+  beat();
+  FaultPlan plan;
+  plan.SetCallback([&](const Call& call) {
+    const bool looks = call.verb == Verb::kOpen && call.path == path;
+    return looks ? Fault::Delayed(beat) : Fault{};
+  });
+  const auto listening = TcpNetwork().Listen({});
+  ASSERT_TRUE(listening.ok());
+  const int port = (*listening)->port();
+  (*listening)->Shutdown(BootTime{});
+  const std::string conf = fmt::format(
+      "port={}\ndatabus.collector.disk_reserve_bytes=0\n<store>\ncategory=default\ntype=buffer\n"
+      "<primary>\ntype=file\nfs_type=hdfs\nfile_path=file:///dc1/databus/data\nsub_directory=c1\n</"
+      "primary>\n"
+      "<secondary>\ntype=file\nfile_path=/spool/c1\n</secondary>\n</store>\n",
+      port);
+  ASSERT_TRUE(world.disk.MakeDirs("/spool").ok());
+  Seams seams{.clock = SystemClock(),
+              .random = SystemRandom(),
+              .disk = world.disk,
+              .network = TcpNetwork(),
+              .open_storage = [&](const std::string&,
+                                  const std::string&) -> Result<std::unique_ptr<Storage>> {
+                return std::unique_ptr<Storage>(std::make_unique<FaultStorage>(tree, plan));
+              },
+              .create_root = {},
+              .read_file = {},
+              .host = "h1",
+              .pid = 1};
+  StopFlag stop;
+  ReloadFlag reload;
+  const Status run = RunCollector(seams, {"scribe.conf", conf}, stop, reload);
+  EXPECT_EQ(run.code(), Code::kRefused);
+  EXPECT_THAT(run.message(), HasSubstr("runs already on host h2, process 77"));
 }
 
 TEST(ComposeTest, ARefusedConfigurationTouchesNothing) {

@@ -15,6 +15,7 @@
 #include "cli/app.h"
 #include "cli/installation.h"
 #include "cli/signals.h"
+#include "lease/zookeeper_group_leases.h"
 #include "lease/zookeeper_lease.h"
 #include "storage/open.h"
 
@@ -57,16 +58,23 @@ std::string Variable(const char* name) {
 databus::StorageEnvironment HadoopsEnvironment() {
   return {.hadoop_conf_dir = Variable("HADOOP_CONF_DIR"),
           .hadoop_user_name = Variable("HADOOP_USER_NAME"),
-          .calls = std::make_shared<databus::StorageCalls>()};
+          .calls = std::make_shared<databus::StorageCalls>(),
+          .hurry = std::make_shared<databus::Hurry>()};
 }
 
 bool ProcessIsGone(int64_t pid) { return kill(static_cast<pid_t>(pid), 0) != 0 && errno == ESRCH; }
 
 std::shared_ptr<databus::Lease> ZooKeeper(const std::string& servers,
                                           const databus::LeaseRequest& request) {
+  databus::Clock& clock = databus::SystemClock();
+  databus::Random& random = databus::SystemRandom();
+  if (request.spread_groups > 0) {
+    return std::make_shared<databus::ZooKeeperGroupLeases>(
+        clock, random,
+        databus::ZooKeeperGroupLeases::Options{.servers = servers, .request = request});
+  }
   return std::make_shared<databus::ZooKeeperLease>(
-      databus::SystemClock(), databus::SystemRandom(),
-      databus::ZooKeeperLease::Options{.servers = servers, .request = request});
+      clock, random, databus::ZooKeeperLease::Options{.servers = servers, .request = request});
 }
 
 }  // namespace
@@ -103,6 +111,7 @@ int main(int argc, char** argv) {
                        .machine = MachineName(),
                        .process_is_gone = &ProcessIsGone,
                        .zookeeper_lease = &ZooKeeper,
-                       .storage_calls = environment.calls.get()};
+                       .storage_calls = environment.calls.get(),
+                       .hurry = [&] { environment.hurry->Begin(); }};
   return databus::RunProgram({argv + 1, argv + argc}, io, seams);
 }

@@ -37,11 +37,13 @@ struct Seams {
   std::string machine{};
   // Whether no process of this machine has the number.
   std::function<bool(int64_t pid)> process_is_gone{};
-  // The lease of a cluster in ZooKeeper. Empty: there is none to be had, as in the simulator.
+  // The leases of a cluster in ZooKeeper. Empty: there are none to be had.
   std::function<std::shared_ptr<Lease>(const std::string& servers, const LeaseRequest& request)>
       zookeeper_lease{};
   // What was asked of the clusters' servers so far; null: nobody counts.
   const StorageCalls* storage_calls = nullptr;
+  // From now on no call to a cluster waits long (storage/hurry.h). Empty: none ever does.
+  std::function<void()> hurry{};
 };
 
 }  // namespace databus

@@ -148,6 +148,25 @@ TEST_F(StatusTest, LeasesAreNamedWithTheirHoldersAndPlaces) {
   EXPECT_THAT(Status().out, HasSubstr("All is well."));
 }
 
+TEST_F(StatusTest, WorkersThatShareAClusterAreNamedWithTheirGroups) {
+  Heartbeat leader = Process("worker-dc1");
+  Heartbeat other = Process("worker-dc1-share-h2-9");
+  for (Heartbeat* beat : {&leader, &other}) {
+    beat->facts["lease_holder"] = "worker-dc1@h1:812#b00t-4026";
+    beat->facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_groups";
+  }
+  leader.facts["share"] = {{"groups", {0, 1, 2, 3, 7}}, {"of", 8}};
+  other.facts["share"] = {{"groups", {4, 5, 6}}, {"of", 8}};
+  Put("dc1", leader);
+  Put("dc1", other);
+  const std::string out = Status().out;
+  EXPECT_THAT(out, ContainsRegex("/databus/dc1_groups +worker-dc1 +0-3, 7\n"));
+  EXPECT_THAT(out, ContainsRegex("/databus/dc1_groups +worker-dc1-share-h2-9 +4-6\n"));
+  EXPECT_THAT(out, HasSubstr("All is well."));
+  Beat("dc1", "worker-dc1", minutes(3));
+  EXPECT_THAT(Status().out, HasSubstr("its groups go to worker-dc1-share-h2-9"));
+}
+
 TEST_F(StatusTest, WorkersThatLookForTheLeaseInDifferentPlacesAreAProblem) {
   Heartbeat one = Process("worker-dc1");
   one.facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_";

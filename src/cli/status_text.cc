@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <vector>
 
 #include "cli/roles_text.h"
@@ -116,15 +117,42 @@ std::string RenderModes(const InstallationReport& report) {
   return table.empty() ? "" : "\nModes\n" + table.ToString("  ");
 }
 
-// Who works on each cluster, and who says so by what.
+// "0-3, 7" of 0, 1, 2, 3, 7.
+std::string Ranges(const std::set<uint64_t>& numbers) {
+  std::vector<std::string> ranges;
+  for (auto at = numbers.begin(); at != numbers.end();) {
+    const uint64_t first = *at;
+    uint64_t last = first;
+    while (++at != numbers.end() && *at == last + 1) last = *at;
+    ranges.push_back(first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last));
+  }
+  return fmt::format("{}", fmt::join(ranges, ", "));
+}
+
+// The groups that a worker works on.
+std::string GroupsOf(const Heartbeat& worker) {
+  if (worker.state == "standby") return "none";
+  const auto share = worker.facts.find(facts::kShare);
+  if (share == worker.facts.end() || !share->is_object()) return "all";
+  std::set<uint64_t> groups;
+  if (const auto listed = share->find("groups"); listed != share->end() && listed->is_array()) {
+    for (const auto& group : *listed) {
+      if (group.is_number_unsigned()) groups.insert(group.get<uint64_t>());
+    }
+  }
+  return Ranges(groups);
+}
+
+// Who works on each cluster, and who says so by what. Of spread groups the holder is that of group
+// 0.
 std::string RenderLeases(const InstallationReport& report) {
-  Table table({"CLUSTER", "HELD BY", "LIES IN", "SAID BY"});
+  Table table({"CLUSTER", "HELD BY", "LIES IN", "SAID BY", "WORKS ON GROUPS"});
   for (const ClusterReport& cluster : report.clusters) {
     for (const Heartbeat& process : cluster.processes) {
       const std::string where = TextFact(process, facts::kLeaseIn);
       if (where.empty() || !IsHeard(LivenessOf(process, report))) continue;
       table.Row({cluster.name, WithoutMachine(TextFact(process, facts::kLeaseHolder)), where,
-                 process.process});
+                 process.process, GroupsOf(process)});
     }
   }
   return table.empty() ? "" : "\nLeases\n" + table.ToString("  ");

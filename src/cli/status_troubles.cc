@@ -119,8 +119,8 @@ class TroubleFinder {
     for (const auto& [where, process] : said) what += fmt::format(" {}: {};", process, where);
     what.pop_back();
     Add(cluster.name, what, {},
-        "give all of them the same enablezk and zkconnect; until then each keeps the other from "
-        "its work, and nothing is lost or doubled");
+        "give all of them the same enablezk, zkconnect and spread_groups; until then each keeps "
+        "the other from its work, and nothing is lost or doubled");
   }
 
   void Processes(const ClusterReport& cluster) {
@@ -161,6 +161,17 @@ class TroubleFinder {
     return nullptr;
   }
 
+  // Another one that works on groups of the cluster.
+  const Heartbeat* Sharer(const ClusterReport& cluster) const {
+    for (const Heartbeat& process : cluster.processes) {
+      if (process.facts.contains(facts::kShare) &&
+          LivenessOf(process, report_) == Liveness::kAlive) {
+        return &process;
+      }
+    }
+    return nullptr;
+  }
+
   // The same process, which has lost the lease to nobody: ZooKeeper is away.
   const Heartbeat* Itself(const ClusterReport& cluster, const Heartbeat& holder) const {
     for (const Heartbeat& process : cluster.processes) {
@@ -184,8 +195,11 @@ class TroubleFinder {
         process.kind == "collector"
             ? "start it again: what it had accepted lies in its spool and is delivered then"
             : "start it again: what is queued waits";
-    if (const Heartbeat* standby = Standby(cluster); standby && process.kind == "worker") {
-      next = standby->process + " stands by and takes over by itself";
+    if (process.kind == "worker") {
+      if (const Heartbeat* other = Sharer(cluster)) next = "its groups go to " + other->process;
+      if (const Heartbeat* standby = Standby(cluster)) {
+        next = standby->process + " stands by and takes over by itself";
+      }
     }
     if (!dead && DiskIsFull(cluster)) {
       next = "it may well live, and cannot say so while the disk is full: make room first";

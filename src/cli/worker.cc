@@ -4,12 +4,16 @@
 
 #include "cli/all_commands.h"
 #include "cli/compose.h"
+#include "cli/end_in_time.h"
 #include "cli/installation.h"
 #include "cli/service_options.h"
 #include "cli/signals.h"
 
 namespace databus {
 namespace {
+
+// What a worker has begun it ends, as long as that does not take for ever.
+constexpr std::chrono::seconds kEndWithin{10};
 
 struct Options {
   ServiceOptions service;
@@ -24,6 +28,7 @@ Exit RunInForeground(const Options& options, Io& io, Seams& seams) {
   if (!text.ok()) return Report(io, text.status());
   StopFlag stop;
   SignalWatch signals([&stop] { stop.Stop(); });
+  const EndInTime end(seams, stop, kEndWithin);
   const WorkerStart start{options.init ? AdoptTree::kYes : AdoptTree::kNo, options.adopt_config};
   const Status run = RunWorker(seams, {file, *text}, start, stop);
   return run.ok() ? Exit::kDone : Report(io, run);

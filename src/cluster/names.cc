@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kDashedMinuteBytes = 16;  // "YYYY-MM-DD-HH-MM"
 constexpr std::string_view kGzipSuffix = ".gz";
+constexpr std::string_view kStandbyInfix = "-standby-";
+constexpr std::string_view kShareInfix = "-share-";
 constexpr std::string_view kCollectorPrefix = "collector-";
 constexpr std::string_view kPlainPunctuation = "._-/:+=@,";
 constexpr std::string_view kHexDigits = "0123456789ABCDEF";
@@ -71,6 +73,21 @@ std::optional<CollectorProcessName> CollectorProcessName::Parse(std::string_view
   if (!ValidateCollectorName(name.collector).ok()) return std::nullopt;
   if (at != text.npos && !ValidateClusterName(name.cluster).ok()) return std::nullopt;
   return name;
+}
+
+std::string WorkerProcessName(std::string_view cluster, WorkerPart part, std::string_view host,
+                              int64_t pid) {
+  const std::string leader = fmt::format("worker-{}", cluster);
+  if (part == WorkerPart::kLeads) return leader;
+  return fmt::format("{}{}{}-{}", leader, part == WorkerPart::kShares ? kShareInfix : kStandbyInfix,
+                     host, pid);
+}
+
+bool IsOfOneWorkerProcess(std::string_view cluster, std::string_view name) {
+  const std::string leader = WorkerProcessName(cluster, WorkerPart::kLeads, "", 0);
+  if (!name.starts_with(leader)) return false;
+  name.remove_prefix(leader.size());
+  return name.starts_with(kShareInfix) || name.starts_with(kStandbyInfix);
 }
 
 std::string DataFileName::ToString() const {

@@ -60,6 +60,16 @@ struct CollectorProcessName {
   friend bool operator==(const CollectorProcessName&, const CollectorProcessName&) = default;
 };
 
+// What workers are called in system/status/ of their cluster. The one that holds the lease, or
+// group 0 where the groups are spread: "worker-dc1", whichever process that is. Others have names
+// of their own: "worker-dc1-standby-h2-812", and "worker-dc1-share-h2-812" for one that works on
+// some groups.
+enum class WorkerPart : uint8_t { kLeads, kShares, kStandsBy };
+std::string WorkerProcessName(std::string_view cluster, WorkerPart part, std::string_view host,
+                              int64_t pid);
+// Whether it is the name of the only process that will ever have it.
+bool IsOfOneWorkerProcess(std::string_view cluster, std::string_view name);
+
 // Names in data/ that are no data: `*_current`, `scribe_stats` (any case), and names with a leading
 // '.' or '_' (a file somebody is still writing).
 bool IsIgnoredDataName(std::string_view name);

@@ -127,6 +127,18 @@ TEST(IgnoredDataName, IsWhatScribeAndWritersLeaveBesideTheData) {
   }
 }
 
+TEST(WorkerProcessName, TellsTheOneThatLeadsFromThoseOfOneProcess) {
+  EXPECT_EQ(WorkerProcessName("dc1", WorkerPart::kLeads, "h2", 812), "worker-dc1");
+  EXPECT_EQ(WorkerProcessName("dc1", WorkerPart::kShares, "h2", 812), "worker-dc1-share-h2-812");
+  EXPECT_EQ(WorkerProcessName("dc1", WorkerPart::kStandsBy, "h2", 812),
+            "worker-dc1-standby-h2-812");
+  EXPECT_TRUE(IsOfOneWorkerProcess("dc1", "worker-dc1-share-h2-812.json"));
+  EXPECT_TRUE(IsOfOneWorkerProcess("dc1", "worker-dc1-standby-h2-812"));
+  for (const std::string_view other : {"worker-dc1", "worker-dc1-x", "worker-dc2-share-h2-8", ""}) {
+    EXPECT_FALSE(IsOfOneWorkerProcess("dc1", other)) << other;
+  }
+}
+
 TEST(EscapeWord, MakesOnePrintableWord) {
   EXPECT_EQ(EscapeWord("a-Z_0.9/:+=@,"), "a-Z_0.9/:+=@,");
   EXPECT_EQ(EscapeWord(std::string_view("a b%\n\0\xff", 7)), "a%20b%25%0A%00%FF");

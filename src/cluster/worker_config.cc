@@ -97,6 +97,19 @@ constexpr std::array kSettings = {
              .expected = kExpectedServers,
              .example = "zk1:2181,zk2:2181,zk3:2181"},
             Accept},  // see CheckServers
+    Setting{
+        {.name = "databus.worker.spread_groups",
+         .sentence = "Whether the workers of a cluster share its streams by groups, each taking "
+                     "over from the others, instead of one that works while the others stand "
+                     "by. Needs enablezk; all workers of a cluster alike.",
+         .default_value = "false",
+         .kind = SettingKind::kChoice,
+         .choices = "true|false",
+         .example = "true"},
+        [](WorkerConfig& c, const SettingValue& v) {
+          c.spread_groups = v.text == "true";
+          return true;
+        }},
     Setting{{.name = "com.inmobi.databus.log4j",
              .sentence = "Where the original's log was configured. Accepted, not used.",
              .expected = "a path",
@@ -263,6 +276,16 @@ void CheckServers(std::span<const SettingLine> lines, WorkerConfig& config, Prob
   config.zk_connect = *servers;
 }
 
+// The lease in the tree is one for the whole cluster.
+void CheckSpread(std::span<const SettingLine> lines, const WorkerConfig& config,
+                 Problems& problems) {
+  if (!config.spread_groups || config.enable_zk) return;
+  constexpr std::string_view kKey = "databus.worker.spread_groups";
+  const auto line = std::ranges::find(lines, kKey, &SettingLine::key);
+  problems.Add(line->line, kKey, "true, and com.inmobi.databus.enablezk=false",
+               "false, or enablezk=true and a zkconnect");
+}
+
 }  // namespace
 
 std::span<const SettingSpec> WorkerSettings() {
@@ -277,6 +300,7 @@ Result<WorkerConfig> ParseWorkerConfig(std::string_view text, const std::string&
   const std::vector<SettingLine> lines = ParseProperties(text, problems);
   ApplySettings<WorkerConfig>(kSettings, lines, 0, config, problems);
   CheckServers(lines, config, problems);
+  CheckSpread(lines, config, problems);
   DATABUS_RETURN_IF_ERROR(problems.ToStatus());
   return config;
 }

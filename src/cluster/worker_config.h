@@ -19,6 +19,7 @@ struct WorkerConfig {
   std::string topology_file;          // com.inmobi.databus.cfg
   bool enable_zk = true;              // com.inmobi.databus.enablezk
   std::string zk_connect;             // com.inmobi.databus.zkconnect; each server with its port
+  bool spread_groups = false;         // databus.worker.spread_groups
   int http_port = 0;                  // databus.http_port, 0 = off
   std::chrono::milliseconds run_interval{60'000};   // databus.worker.run_interval_ms, 1 s to 60 s
   std::chrono::milliseconds lease_timeout{10'000};  // databus.worker.lease_timeout_ms

@@ -153,6 +153,19 @@ TEST(WorkerConfigError, ServersOfZooKeeperThatAreNone) {
   }
 }
 
+TEST(WorkerConfig, GroupsAreSpreadByZooKeeperOnly) {
+  const std::string with_zk =
+      "com.inmobi.databus.clusters=dc1\ncom.inmobi.databus.cfg=f\n"
+      "com.inmobi.databus.zkconnect=zk:1\n";
+  EXPECT_FALSE(ParseWorkerConfig(with_zk, "w.cfg")->spread_groups);
+  EXPECT_TRUE(
+      ParseWorkerConfig(with_zk + "databus.worker.spread_groups=true\n", "w.cfg")->spread_groups);
+  EXPECT_EQ(
+      Errors(with_zk + "com.inmobi.databus.enablezk=false\ndatabus.worker.spread_groups=true\n"),
+      "w.cfg:5: databus.worker.spread_groups: found true, and "
+      "com.inmobi.databus.enablezk=false, expected false, or enablezk=true and a zkconnect");
+}
+
 TEST(WorkerConfigError, EnablezkThatIsNeitherYesNorNo) {
   EXPECT_EQ(Errors("com.inmobi.databus.clusters=dc1\ncom.inmobi.databus.cfg=f\n"
                    "com.inmobi.databus.enablezk=yes\ncom.inmobi.databus.zkconnect=zk:1\n"),

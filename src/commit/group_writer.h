@@ -201,6 +201,11 @@ class GroupWriter {
   const Ledger& OwnLedger() { return LedgerOf(""); }
   const Ledger& CopyLedger(const std::string& primary) { return LedgerOf(primary); }
 
+  // Knows each file of the own open minute afterwards, also what could not be read when the writer
+  // was opened.
+  //   kUnavailable  one still may not be read
+  Status ReadOpenMinute() { return ReadUnreadable(LedgerOf("")); }
+
   // Takes an hour of a stream out of the view and removes it (P26 decides whether).
   Status RemoveHour(const std::string& stream, Minute hour);
 

@@ -146,6 +146,22 @@ TEST_F(GroupWriterTest, TheSameFileTwiceInOneCommitIsVisibleOnce) {
   EXPECT_THAT(Names("clicks", start_), ElementsAre("a.gz"));
 }
 
+TEST_F(GroupWriterTest, AFileInPlaceThatMayNotBeReadIsNotTakenForAnother) {
+  ExpectOk(process_.Open());
+  const std::string bytes = SealedBytes("clicks", {"dc1", "00000000000000aa", 1});
+  const auto one = process_.Stage("clicks", "a.gz", bytes);
+  const auto two = process_.Stage("clicks", "a.gz", bytes);
+  ASSERT_TRUE(one.ok() && two.ok());
+  process_.plan().Add({.verb = Verb::kOpen,
+                       .path_part = paths::MinuteDir(View::kLocal, "clicks", start_),
+                       .fault = Fault::Refused(Code::kRefused)});
+  EXPECT_EQ(process_.writer().Publish(RequestOf({*one, *two}), start_).status().code(),
+            Code::kRefused);
+  Process next(world_);
+  ExpectOk(next.Open());
+  EXPECT_THAT(Names("clicks", start_), ElementsAre("a.gz"));
+}
+
 TEST_F(GroupWriterTest, AFileThatIsGoneIsLeftOutOfTheClaims) {
   const DataFileRef there = world_.Deliver("clicks", "c1", start_, 1);
   DataFileRef gone = there;

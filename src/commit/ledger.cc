@@ -48,7 +48,8 @@ Result<std::optional<Minute>> BeforeFirst(Storage& storage, Group group,
                            OldestMinute(storage, paths::Stream(View::kMerged, stream)));
   if (!oldest) return std::optional<Minute>();
   const auto manifest = ReadManifest(storage, View::kMerged, group, *oldest, "");
-  if (manifest.unknown()) return manifest.status();
+  const bool absent = manifest.code() == Code::kNotFound || manifest.code() == Code::kCorrupt;
+  if (!manifest.ok() && !absent) return manifest.status();
   if (!manifest.ok() || manifest->streams.contains(stream)) return std::optional<Minute>();
   return std::optional<Minute>(*oldest + -1);
 }

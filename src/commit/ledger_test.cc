@@ -131,6 +131,15 @@ TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
   EXPECT_EQ(ledger->streams.at("clicks").history, start_);
   EXPECT_EQ(ledger->streams.at("orders").history, std::nullopt);
   EXPECT_EQ(ledger->streams.at("views").history, std::nullopt);
+  // A manifest that may not be read is not one that was never written.
+  FaultPlan plan;
+  FaultStorage storage(world_.dc1, plan);
+  plan.Add({.verb = Verb::kOpen,
+            .path_part = paths::Manifest(View::kMerged, 0, start_ + 1, ""),
+            .times = FaultRule::kAlways,
+            .fault = Fault::Refused(Code::kRefused)});
+  EXPECT_EQ(LoadLedger(storage, View::kMerged, 0, "", {"clicks"}, kLastMinute).code(),
+            Code::kRefused);
 }
 
 // It was a mirror in its first minute, which no manifest names, when it became the primary.

@@ -98,7 +98,7 @@ class Judge {
 
   void NoWorker(const std::string& cluster, const SeenWorker& worker) {
     Obstacle("{}: {}", worker.WhyNone(cluster),
-             worker.standby.empty() ? "start one" : "'databus status' says what keeps it from it");
+             worker.OthersLive() ? "'databus status' says what keeps it from it" : "start one");
   }
 
   void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {
@@ -419,7 +419,7 @@ std::string ReturnOfTheLost(const Journal& journal, const Observation& seen) {
   const StepEpoch& newest = journal.epochs.back();
   const SeenWorker& worker = seen.WorkerOf(from);
   std::string text = fmt::format("cluster {} answers: ", from);
-  if (worker.life != Life::kAlive && !worker.standby.empty()) {
+  if (worker.life != Life::kAlive && worker.OthersLive()) {
     text += worker.WhyNone(from);
   } else if (worker.life != Life::kAlive) {
     text += fmt::format("start its worker, which obeys topology epoch {} before it does anything",

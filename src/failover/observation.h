@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/minute.h"
+#include "cluster/paths.h"
 #include "cluster/route.h"
 #include "control/epoch_store.h"
 
@@ -59,7 +60,9 @@ struct SeenCollector {
   std::string Silence() const;
 };
 
-// The holder of a cluster's lease.
+// The holder of a cluster's lease; or all those together who have a share of its groups. Then it is
+// alive if each group has a holder who is, obeys what the slowest of them obeys, and `frozen` and
+// `divergent` are what those say who live.
 struct SeenWorker {
   Life life = Life::kSilent;
   WallTime written;
@@ -72,7 +75,11 @@ struct SeenWorker {
   uint64_t steering = 0;
   // One that lives and does not hold the lease, and what it waits for; empty: there is none.
   std::string standby{};
+  // Groups that nobody who lives holds, though others are held; empty: there are none.
+  std::vector<Group> unheld{};
 
+  // Whether somebody lives who may take what is not held.
+  bool OthersLive() const { return !standby.empty() || !unheld.empty(); }
   // REQUIRES: it is not alive. What is wrong with it.
   std::string WhyNone(const std::string& cluster) const;
 };

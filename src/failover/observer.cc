@@ -6,6 +6,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cluster/paths.h"
 #include "commit/cluster_id.h"
@@ -200,6 +201,10 @@ std::string SeenCollector::Silence() const {
 
 // A standby needs to be told nothing: it works as soon as it holds the lease.
 std::string SeenWorker::WhyNone(const std::string& cluster) const {
+  if (!unheld.empty()) {
+    return fmt::format("no worker of {} that is alive has group {}", cluster,
+                       fmt::join(unheld, ", "));
+  }
   if (standby.empty()) return fmt::format("no worker of {} is alive", cluster);
   return fmt::format("no worker of {} holds its lease: {}", cluster, standby);
 }

@@ -14,7 +14,9 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::IsEmpty;
 using testing::Pair;
+using testing::SizeIs;
 
 class ObserverTest : public testing::Test {
  protected:
@@ -289,6 +291,68 @@ TEST_F(ObserverTest, WhoLivesAndDoesNotHoldTheLeaseIsNamedBesideTheHolder) {
   say();
   EXPECT_EQ(why_none(), waits);
   EXPECT_EQ(why_none(), "no worker of dc1 is alive") << "it has said nothing for an hour";
+}
+
+// The groups of dc1 are spread (docs/decisions/0013).
+class SharesTest : public ObserverTest {
+ protected:
+  void Say(const std::string& process, std::vector<int> groups, uint64_t epoch,
+           std::map<std::string, std::string> frozen = {}, const std::string& state = "running") {
+    Heartbeat beat = NewBeat("worker", process, "dc1");
+    beat.written = world_.clock.Wall() + said_++ * Milliseconds(1);
+    beat.state = state;
+    beat.facts["topology_epoch"] = epoch;
+    beat.facts["topology_digest"] = "of " + std::to_string(epoch);
+    beat.facts["share"] = {{"groups", groups}, {"of", 4}};
+    if (!frozen.empty()) beat.facts["frozen"] = frozen;
+    ASSERT_TRUE(
+        world_.trees["dc1"]->Replace(paths::StatusFile(process), EncodeHeartbeat(beat)).ok());
+  }
+  SeenWorker See() { return Look({}).WorkerOf("dc1"); }
+
+  int said_ = 1;
+};
+
+TEST_F(SharesTest, TogetherTheyAreTheWorkerOfTheCluster) {
+  Say("worker-dc1", {0, 1}, 7, {{"clicks", "2031-05-06T10:00Z"}});
+  Say("worker-dc1-share-h2-9", {2, 3}, 6, {{"orders", ""}});
+  const SeenWorker all = See();
+  EXPECT_EQ(all.life, Life::kAlive);
+  EXPECT_EQ(all.epoch, 6u) << "what the slowest obeys";
+  EXPECT_EQ(all.digest, "of 6");
+  EXPECT_EQ(all.frozen.size(), 2u);
+}
+
+TEST_F(SharesTest, AGroupThatNobodyHoldsIsNamedAndTheClusterHasNoWorkerUntilSomebodyDoes) {
+  Say("worker-dc1", {0, 1}, 7);
+  Say("worker-dc1-share-h2-9", {3}, 7);
+  const SeenWorker all = See();
+  EXPECT_EQ(all.life, Life::kSilent);
+  EXPECT_EQ(all.WhyNone("dc1"), "no worker of dc1 that is alive has group 2");
+  EXPECT_TRUE(all.OthersLive());
+  Say("worker-dc1", {0, 1, 2}, 7);
+  Say("worker-dc1-share-h2-9", {3}, 7);
+  EXPECT_EQ(See().life, Life::kAlive);
+}
+
+// What it said of streams is true no more: whoever has its groups now may do anything with them.
+TEST_F(SharesTest, WhatOneThatIsSilentSaysCountsForNothing) {
+  Say("worker-dc1", {0, 1}, 7);
+  Say("worker-dc1-share-h2-9", {2, 3}, 7, {{"clicks", "2031-05-06T10:00Z"}});
+  EXPECT_THAT(See().frozen, SizeIs(1));
+  Say("worker-dc1", {0, 1}, 7);
+  const SeenWorker all = See();  // h2 has said nothing new
+  EXPECT_EQ(all.life, Life::kSilent);
+  EXPECT_THAT(all.frozen, IsEmpty());
+  EXPECT_THAT(all.unheld, ElementsAre(2u, 3u));
+  Say("worker-dc1", {0, 1, 2, 3}, 7);
+  EXPECT_EQ(See().life, Life::kAlive) << "the heartbeat of the dead one still lies there";
+}
+
+TEST_F(SharesTest, TheClusterHasAWorkerWhileNobodyLeads) {
+  Say("worker-dc1", {0, 1}, 7, {}, "stopped");
+  Say("worker-dc1-share-h2-9", {0, 1, 2, 3}, 7);
+  EXPECT_EQ(See().life, Life::kAlive);
 }
 
 TEST_F(ObserverTest, ACollectorThatNeverSaidAnythingIsForeign) {

@@ -119,7 +119,7 @@ class Checks {
       const SeenWorker& worker = seen_.WorkerOf(cluster);
       if (worker.life != Life::kAlive) {
         Refuse(worker.WhyNone(cluster),
-               worker.standby.empty() ? "start one" : "see its problems: databus status");
+               worker.OthersLive() ? "see its problems: databus status" : "start one");
       } else if (worker.epoch < plan_.base_epoch) {
         Refuse(fmt::format("the worker of {} obeys topology epoch {}, the newest is {}", cluster,
                            worker.epoch, plan_.base_epoch),

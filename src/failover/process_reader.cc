@@ -164,15 +164,69 @@ void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
 }
 
 void ProcessReader::TakeWorker(const std::string& cluster, const Heartbeat& beat, Life life) {
-  SeenWorker& known = workers_[cluster];
-  if (beat.process == "worker-" + cluster) {
-    SeenWorker seen = WorkerOf(beat);
-    seen.life = life;
-    seen.standby = std::move(known.standby);
-    known = std::move(seen);
-  } else if (beat.state == "standby" && life == Life::kAlive) {
+  AtWork& known = workers_[cluster];
+  const bool leads =
+      beat.process == WorkerProcessName(cluster, WorkerPart::kLeads, beat.host, beat.pid);
+  if (beat.state == "standby") {
+    if (life != Life::kAlive) return;
     known.standby = fmt::format("{} waits for {}", beat.process, beat.waiting_on);
+    return;
   }
+  SeenWorker seen = WorkerOf(beat);
+  seen.life = life;
+  if (auto share = ShareOf(beat, seen)) known.shares.push_back(*std::move(share));
+  if (leads) known.leader = std::move(seen);
+}
+
+std::optional<ProcessReader::Share> ProcessReader::ShareOf(const Heartbeat& beat,
+                                                           const SeenWorker& worker) {
+  const auto said = beat.facts.find(facts::kShare);
+  if (said == beat.facts.end() || !said->is_object()) return std::nullopt;
+  Share share{.of = worker, .all = static_cast<Group>(Number(*said, "of"))};
+  const auto groups = said->find("groups");
+  if (groups == said->end() || !groups->is_array()) return share;
+  for (const Json& group : *groups) {
+    if (group.is_number_unsigned()) share.groups.insert(group.get<Group>());
+  }
+  return share;
+}
+
+// A share of whoever is silent is on its way to another: until that one says so, it is nobody's.
+SeenWorker ProcessReader::AtWork::Together() const {
+  SeenWorker all = leader.value_or(SeenWorker{});
+  all.standby = standby;
+  std::set<Group> held;
+  Group groups = 0;
+  for (const Share& share : shares) {
+    groups = std::max(groups, share.all);
+    if (share.of.life != Life::kAlive) continue;
+    const SeenWorker& worker = share.of;
+    const bool first = held.empty();
+    held.insert(share.groups.begin(), share.groups.end());
+    if (first || worker.epoch < all.epoch) {
+      all.epoch = worker.epoch;
+      all.digest = worker.digest;
+    }
+    if (first) all.frozen.clear();
+    if (first) all.divergent.clear();
+    all.frozen.insert(worker.frozen.begin(), worker.frozen.end());
+    all.divergent.insert(worker.divergent.begin(), worker.divergent.end());
+    all.run_interval = std::max(all.run_interval, worker.run_interval);
+    all.steering = first ? worker.steering : std::min(all.steering, worker.steering);
+    if (all.program.empty()) all.program = worker.program;
+  }
+  if (held.empty()) return all;
+  for (Group group = 0; group < groups; ++group) {
+    if (!held.contains(group)) all.unheld.push_back(group);
+  }
+  all.life = all.unheld.empty() ? Life::kAlive : Life::kSilent;
+  return all;
+}
+
+std::map<std::string, SeenWorker> ProcessReader::Workers() const {
+  std::map<std::string, SeenWorker> workers;
+  for (const auto& [cluster, at_work] : workers_) workers[cluster] = at_work.Together();
+  return workers;
 }
 
 std::vector<SeenCollector> ProcessReader::Collectors() && {

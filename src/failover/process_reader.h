@@ -4,12 +4,14 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "cluster/paths.h"
 #include "failover/observation.h"
 #include "storage/storage.h"
 #include "telemetry/heartbeat.h"
@@ -48,10 +50,23 @@ class ProcessReader {
   std::optional<Milliseconds> ClockAhead() const { return clock_ahead_; }
 
   std::vector<SeenCollector> Collectors() &&;
-  std::map<std::string, SeenWorker> Workers() const { return workers_; }
+  std::map<std::string, SeenWorker> Workers() const;
 
  private:
   void Take(const std::string& cluster, const Heartbeat& beat);
+  // What the workers of one cluster say.
+  struct Share {
+    SeenWorker of{};
+    std::set<Group> groups{};
+    Group all = 0;  // how many there are
+  };
+  struct AtWork {
+    std::optional<SeenWorker> leader{};  // whose share may be among the next
+    std::vector<Share> shares{};
+    std::string standby{};
+    SeenWorker Together() const;
+  };
+  static std::optional<Share> ShareOf(const Heartbeat& beat, const SeenWorker& worker);
   void TakeWorker(const std::string& cluster, const Heartbeat& beat, Life life);
   void TakeUnreadable(const std::string& cluster, const std::string& file, const Status& why);
 
@@ -59,7 +74,7 @@ class ProcessReader {
   LifeWatch& watch_;
   std::optional<Milliseconds> clock_ahead_;
   std::map<std::pair<std::string, std::string>, SeenCollector> collectors_;
-  std::map<std::string, SeenWorker> workers_;
+  std::map<std::string, AtWork> workers_;
 };
 
 }  // namespace databus::failover

@@ -6,6 +6,8 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <set>
 #include <string>
 
 #include "base/status.h"
@@ -14,6 +16,9 @@
 
 namespace databus {
 
+// Whoever holds this group also does what is of no group: trash, journals, old topology epochs.
+inline constexpr Group kClusterDuties = 0;
+
 // Thread-safe.
 class Leases {
  public:
@@ -21,7 +26,13 @@ class Leases {
   // Whether this process may work on (view, group) now. False from the moment that it can no longer
   // be sure. Never waits for anybody.
   virtual bool Held(View view, Group group) = 0;
-  // Who holds it, for status: "worker-dc1@host:4711", or why nobody knows.
+  // Whether it may work on any group at all.
+  virtual bool HeldAny() { return Held(View::kLocal, 0); }
+  // Where the groups of a cluster are spread over several processes (decision 0013): those that
+  // this one may work on now. Nothing: whoever holds one holds all.
+  virtual std::optional<std::set<Group>> Share() { return std::nullopt; }
+  // Who holds it; of spread groups, group 0, for status: "worker-dc1@host:4711", or why nobody
+  // knows.
   virtual std::string Holder() = 0;
 };
 
@@ -47,6 +58,8 @@ struct LeaseRequest {
   std::string cluster;
   std::string holder;  // unique to this process, and the same for all its lives
   std::chrono::nanoseconds timeout{};
+  // How many groups the cluster has, where they are spread; 0: one process holds all.
+  Group spread_groups = 0;
   // Whether a holder is certainly no more, so that nobody need wait for the timeout: a process of
   // this machine that has died. Being wrong costs a take-over. Owns what it needs.
   std::function<bool(const std::string& holder)> holder_is_gone{};

@@ -86,6 +86,7 @@ Result<HdfsOptions> HdfsOptionsFor(const StorageEnvironment& environment, const 
   DATABUS_ASSIGN_OR_RETURN(HdfsOptions options,
                            hdfs::HdfsOptionsOf({url, std::move(root), user}, conf));
   options.calls = environment.calls;
+  options.name_nodes.hurry = options.data_nodes.hurry = environment.hurry;
   return options;
 }
 

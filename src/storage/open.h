@@ -8,6 +8,7 @@
 #include "base/status.h"
 #include "cluster/topology.h"
 #include "storage/calls.h"
+#include "storage/hurry.h"
 #include "storage/storage.h"
 
 namespace databus {
@@ -26,6 +27,8 @@ struct StorageEnvironment {
   std::string hadoop_user_name{};
   // Where the calls to servers of clusters are counted; null: nobody counts.
   std::shared_ptr<StorageCalls> calls{};
+  // For the end of the process; null: there never is any.
+  std::shared_ptr<Hurry> hurry{};
 };
 // The same with that, so that hdfs://nameservice is understood as well.
 Result<std::unique_ptr<Storage>> OpenStorageIn(const StorageEnvironment& environment,

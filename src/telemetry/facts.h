@@ -34,7 +34,10 @@ inline constexpr const char* kDeferredBytes = "deferred_bytes";
 inline constexpr const char* kRunIntervalMs = "run_interval_ms";
 inline constexpr const char* kLeaseHolder = "lease_holder";  // as far as it knows
 inline constexpr const char* kLeaseIn = "lease_in";          // where it looks: Lease::Where
-inline constexpr const char* kClusterIds = "cluster_ids";    // of the clusters it has seen, by name
+// Of one that works on some groups: "groups", a list of them, and "of", how many there are. Who
+// does not say it and works, works on all.
+inline constexpr const char* kShare = "share";
+inline constexpr const char* kClusterIds = "cluster_ids";  // of the clusters it has seen, by name
 inline constexpr const char* kFrozen =
     "frozen";  // P30: by stream, its last minute; "": it has none
 inline constexpr const char* kDivergent = "divergent";  // P32: by stream, what is being put right

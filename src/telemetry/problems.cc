@@ -35,6 +35,11 @@ void ProblemBoard::Clear(const std::string& topic) {
   standing_.erase(at);
 }
 
+void ProblemBoard::ClearAll() {
+  MutexLock lock(mutex_);
+  standing_.clear();
+}
+
 void ProblemBoard::Report(const std::string& what, const std::string& next) {
   MutexLock lock(mutex_);
   LogWarning(process_, what, {{"next", next}});

@@ -26,6 +26,8 @@ class ProblemBoard {
   // may change at every try; the log hears of a change once a minute at most.
   void Raise(const std::string& topic, const std::string& what, const std::string& next);
   void Clear(const std::string& topic);
+  // All that was raised. What is still wrong is raised again by whoever meets it.
+  void ClearAll();
   // For what happened once and needs a look: kept until the process ends, the newest 50.
   void Report(const std::string& what, const std::string& next);
 

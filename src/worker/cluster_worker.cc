@@ -4,6 +4,7 @@
 #include <utility>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "cluster/steering.h"
 #include "cluster/text_format.h"
@@ -71,7 +72,7 @@ struct ClusterWorker::Services {
               std::move(learnt.merge)),
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.guard_, merged_writers, eras, worker.problems_, worker.stats_,
-                worker.options_.config.copy_threads}),
+                worker.options_.obeyed.epoch.stored.epoch, worker.options_.config.copy_threads}),
         local_purge(PurgeOf(worker, local_writers)),
         merged_purge(PurgeOf(worker, merged_writers)),
         local_purged(learnt.local_purged),
@@ -144,6 +145,7 @@ ClusterWorker::ClusterWorker(Options options, std::optional<LearntOfCluster> lea
       majority_(options_.obeyed, options_.cluster, options_.clusters, options_.clock),
       rules_(options_.topology(), options_.cluster, majority_),
       problems_(options_.clock, "worker", ShowTopic::kYes),
+      own_problems_(options_.clock, "worker", ShowTopic::kYes),
       guard_(options_.clock, learnt ? std::optional(learnt->clock) : std::nullopt),
       learnt_(std::move(learnt)) {
   if (learnt_) {
@@ -152,9 +154,9 @@ ClusterWorker::ClusterWorker(Options options, std::optional<LearntOfCluster> lea
     resumes_ = Resumes::kYes;
   }
   for (const std::string& conflict : options_.obeyed.conflicts) {
-    problems_.Raise("topology", conflict,
-                    "streams that the two disagree on publish no merged minutes until one is "
-                    "chosen: databus topology choose");
+    own_problems_.Raise("topology", conflict,
+                        "streams that the two disagree on publish no merged minutes until one is "
+                        "chosen: databus topology choose");
   }
 }
 
@@ -188,7 +190,12 @@ std::shared_ptr<Lease> ClusterWorker::NewLease(Storage& storage) {
   };
   const auto timeout = options_.config.lease_timeout;
   if (options_.make_lease) {
-    return options_.make_lease({options_.cluster, label_, timeout, is_gone});
+    const Group groups = options_.clusters.IdentityOf(options_.cluster).groups;
+    return options_.make_lease({.cluster = options_.cluster,
+                                .holder = label_,
+                                .timeout = timeout,
+                                .spread_groups = options_.config.spread_groups ? groups : 0,
+                                .holder_is_gone = is_gone});
   }
   return std::make_shared<TreeLease>(storage, options_.clock, options_.random,
                                      TreeLease::Options{label_, timeout, is_gone});
@@ -309,10 +316,11 @@ void ClusterWorker::LeaseStep() {
   const bool away = options_.clusters.Find(options_.cluster) == nullptr;
   const Status status = away ? lease->Skip() : lease->Tick();
   LogHolder(lease->Holder());
+  LogShare();
   if (status.ok()) {
-    problems_.Clear(topic);
+    own_problems_.Clear(topic);
   } else {
-    problems_.Raise(topic, status.ToString(), "tried again");
+    own_problems_.Raise(topic, status.ToString(), "tried again");
   }
 }
 
@@ -322,6 +330,7 @@ std::chrono::nanoseconds ClusterWorker::LeasePace() const {
 }
 
 void ClusterWorker::LogHolder(const std::string& holder) {
+  if (OurLease()->Share()) return;  // LogShare says more
   if (!IsKnown(holder) && last_holder_ == label_) {
     last_holder_.clear();
     LogWarning("worker", "no longer sure of the lease", {{"cluster", options_.cluster}});
@@ -335,6 +344,18 @@ void ClusterWorker::LogHolder(const std::string& holder) {
   }
 }
 
+void ClusterWorker::LogShare() {
+  std::optional<std::set<Group>> share = OurLease()->Share();
+  if (!share || share == last_share_) return;
+  if (share->empty()) {
+    LogInfo("worker", "stands by", {{"cluster", options_.cluster}});
+  } else {
+    LogInfo("worker", "works on groups",
+            {{"cluster", options_.cluster}, {"groups", fmt::format("{}", fmt::join(*share, " "))}});
+  }
+  last_share_ = std::move(share);
+}
+
 Lease* ClusterWorker::OurLease() const {
   MutexLock lock(mutex_);
   return lease_.get();
@@ -346,15 +367,15 @@ ClusterWorker::Services* ClusterWorker::Running() {
 }
 
 // Publishing needs a lease, and a clock that may be believed.
-bool ClusterWorker::MayPublish(View view) {
-  if (!OurLease()->Held(view, 0)) return false;
+bool ClusterWorker::MayPublish() {
+  if (!OurLease()->HeldAny()) return false;
   const std::string topic = options_.cluster + " clock";
   const Status clock = guard_.Check();
   if (clock.ok()) {
-    problems_.Clear(topic);
+    own_problems_.Clear(topic);
     return true;
   }
-  problems_.Raise(topic, clock.message(), "set the clock right; events wait and are not lost");
+  own_problems_.Raise(topic, clock.message(), "set the clock right; events wait and are not lost");
   return false;
 }
 
@@ -362,7 +383,7 @@ void ClusterWorker::LocalStep() {
   Services* services = Running();
   if (services == nullptr) return;
   options_.clusters.CheckOne(options_.cluster);
-  if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kLocal)) {
+  if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish()) {
     services->local_writers.Drop();
     return;
   }
@@ -375,15 +396,16 @@ void ClusterWorker::StreamsStep() {
   if (services == nullptr) return;
   stats_.AddRun();
   options_.clusters.Check();
-  if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish(View::kMerged)) {
+  if (options_.clusters.Find(options_.cluster) == nullptr || !MayPublish()) {
     services->merged_writers.Drop();
     stats_.ForgetFrozen();
     stats_.ForgetDivergent();
     stats_.ForgetWaiting();
-    stats_.ForgetMissed();
     return;
   }
-  if (!std::exchange(services->journals_copied, true)) services->merged_purge.CopyJournals();
+  if (Holds(kClusterDuties) && !std::exchange(services->journals_copied, true)) {
+    services->merged_purge.CopyJournals();
+  }
   if (waits_when_alone_) majority_.Ask();
   services->merge.RunOnce(Minute::Of(guard_.Wall()));
   services->mirror.RunOnce();
@@ -399,29 +421,51 @@ Status ClusterWorker::Ready() const {
   return {Code::kUnavailable, options_.clusters.WhyAway(options_.cluster)};
 }
 
-// The holder's heartbeat has the cluster's name; a standby's also its host's, so that they do not
-// overwrite each other.
-std::string ClusterWorker::BeatName(const std::string& holder) const {
-  const std::string name = "worker-" + options_.cluster;
-  if (holder == label_) return name;
-  return fmt::format("{}-standby-{}-{}", name, options_.identity.host, options_.identity.pid);
+std::vector<Problem> ClusterWorker::ListProblems() const {
+  std::vector<Problem> all = own_problems_.List();
+  std::ranges::move(problems_.List(), std::back_inserter(all));
+  std::ranges::stable_sort(all, {}, &Problem::since);
+  return all;
+}
+
+bool ClusterWorker::Holds(Group group) const {
+  Lease* const lease = OurLease();
+  return lease != nullptr && lease->Held(View::kMerged, group);
+}
+
+size_t ClusterWorker::GroupsHeld() const {
+  size_t held = 0;
+  const Group groups = options_.clusters.IdentityOf(options_.cluster).groups;
+  for (Group group = 0; group < groups; ++group) held += Holds(group) ? 1 : 0;
+  return held;
+}
+
+std::map<std::string, uint64_t> ClusterWorker::Missed() const {
+  return stats_.Missed([this](Group group) { return Holds(group); });
+}
+
+WorkerPart ClusterWorker::PartOf(const std::string& holder) const {
+  if (holder == label_) return WorkerPart::kLeads;
+  return OurLease()->HeldAny() ? WorkerPart::kShares : WorkerPart::kStandsBy;
 }
 
 Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
   Heartbeat beat;
-  beat.process = BeatName(holder);
+  const WorkerPart part = PartOf(holder);
+  beat.process =
+      WorkerProcessName(options_.cluster, part, options_.identity.host, options_.identity.pid);
   beat.kind = "worker";
   beat.host = options_.identity.host;
   beat.pid = options_.identity.pid;
   beat.cluster = options_.cluster;
   beat.written = options_.clock.Wall();
   beat.interval = kBeatInterval;
-  beat.state = holder == label_ ? "running" : "standby";
-  if (holder != label_) {
+  beat.state = part == WorkerPart::kStandsBy ? "standby" : "running";
+  if (part == WorkerPart::kStandsBy) {
     beat.waiting_on =
         IsKnown(holder) ? "the lease, held by " + holder : "the lease; its holder is not known yet";
   }
-  beat.problems = problems_.List();
+  beat.problems = ListProblems();
   beat.facts[facts::kProgram] = ProgramVersion();
   beat.facts[facts::kSteering] = kSteeringVersion;
   beat.facts[facts::kLeaseHolder] = holder;
@@ -436,17 +480,31 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
       beat.facts["storage_calls"] = std::move(calls);
     }
   }
-  for (const auto& [stream, last] : stats_.Frozen()) {
-    beat.facts[facts::kFrozen][stream] = last ? last->ToIso() : "";
+  if (const auto share = OurLease()->Share(); share && part != WorkerPart::kStandsBy) {
+    beat.facts[facts::kShare] = {{"groups", *share},
+                                 {"of", options_.clusters.IdentityOf(options_.cluster).groups}};
   }
-  for (const auto& [stream, why] : stats_.Waiting()) beat.facts["waiting"][stream] = why;
+  TellOfStreams(beat);
   if (!options_.obeyed.epoch.stored.alone.empty()) {
     beat.facts["alone"] = options_.obeyed.epoch.stored.alone;
   }
-  for (const auto& [stream, what] : stats_.Divergent())
-    beat.facts[facts::kDivergent][stream] = what;
   for (const auto& [queue, entries] : stats_.Queues()) beat.facts["queues"][queue] = entries;
   return beat;
+}
+
+// Of the others somebody else may know better by now.
+void ClusterWorker::TellOfStreams(Heartbeat& beat) const {
+  const Group groups = options_.clusters.IdentityOf(options_.cluster).groups;
+  const auto ours = [&](const std::string& stream) { return Holds(GroupOf(stream, groups)); };
+  for (const auto& [stream, last] : stats_.Frozen()) {
+    if (ours(stream)) beat.facts[facts::kFrozen][stream] = last ? last->ToIso() : "";
+  }
+  for (const auto& [stream, why] : stats_.Waiting()) {
+    if (ours(stream)) beat.facts["waiting"][stream] = why;
+  }
+  for (const auto& [stream, what] : stats_.Divergent()) {
+    if (ours(stream)) beat.facts[facts::kDivergent][stream] = what;
+  }
 }
 
 void ClusterWorker::BeatStep() {
@@ -454,26 +512,26 @@ void ClusterWorker::BeatStep() {
   if (Running() == nullptr || storage == nullptr) return;
   const std::string holder = OurLease()->Holder();
   // The life before this one has said who holds the lease; that stands until it is known again.
-  if (resumes_ == Resumes::kYes && !IsKnown(holder)) return;
+  if (resumes_ == Resumes::kYes && !IsKnown(holder) && !OurLease()->HeldAny()) return;
   resumes_ = Resumes::kNo;
   const Heartbeat beat = MakeHeartbeat(holder);
   const std::string path = paths::StatusFile(beat.process);
   const Status written = storage->Replace(path, EncodeHeartbeat(beat));
   const std::string topic = options_.cluster + " heartbeat";
   if (!written.ok()) {
-    problems_.Raise(topic, written.ToString(), "tried again");
+    own_problems_.Raise(topic, written.ToString(), "tried again");
     return;
   }
-  problems_.Clear(topic);
+  own_problems_.Clear(topic);
   const auto info = storage->Stat(path);
   if (info.ok()) guard_.Compare(beat.written, info->modified);
-  if (last_beat_ != path) RemoveStandbyBeat(*storage);
+  if (last_beat_ != path) RemoveOwnBeat(*storage);
   last_beat_ = path;
 }
 
-// A standby's heartbeat has a name that nobody else will ever overwrite.
-void ClusterWorker::RemoveStandbyBeat(Storage& storage) {
-  if (last_beat_.find("-standby-") == std::string::npos) return;
+// One with a name that nobody else will ever overwrite.
+void ClusterWorker::RemoveOwnBeat(Storage& storage) {
+  if (!IsOfOneWorkerProcess(options_.cluster, paths::BaseName(last_beat_))) return;
   const Status removed = storage.Remove(last_beat_);
   if (!removed.ok()) LogInfo("worker", "old heartbeat not removed", {{"path", last_beat_}});
 }
@@ -495,8 +553,8 @@ void ClusterWorker::Finish() {
   Lease* const lease = OurLease();
   if (lease == nullptr) return;
   if (Storage* storage = options_.clusters.Find(options_.cluster)) {
-    RemoveStandbyBeat(*storage);
-    if (lease->Held(View::kLocal, 0)) {
+    RemoveOwnBeat(*storage);
+    if (lease->Held(View::kLocal, kClusterDuties)) {
       Heartbeat beat = MakeHeartbeat(label_);
       beat.state = "stopped";
       const Status written =

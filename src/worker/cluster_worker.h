@@ -8,10 +8,12 @@
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "base/clock.h"
 #include "base/random.h"
+#include "cluster/names.h"
 #include "cluster/topology.h"
 #include "cluster/worker_config.h"
 #include "control/topology_watch.h"
@@ -105,7 +107,10 @@ class ClusterWorker {
   const std::string& cluster() const { return options_.cluster; }
   const RunStats& stats() const { return stats_; }
   const RecoveryRows& rows() const { return rows_; }
-  std::vector<Problem> ListProblems() const { return problems_.List(); }
+  std::vector<Problem> ListProblems() const;
+  // By source: files of groups that are held here which cannot be fetched (P34).
+  std::map<std::string, uint64_t> Missed() const;
+  size_t GroupsHeld() const;
 
  private:
   struct Services;
@@ -119,18 +124,23 @@ class ClusterWorker {
   // Null until Prepare has succeeded; then they stay as long as this does.
   Lease* OurLease() const;
   Services* Running();
-  bool MayPublish(View view);
+  bool MayPublish();
   void LogHolder(const std::string& holder);
-  std::string BeatName(const std::string& holder) const;
+  void LogShare();
+  bool Holds(Group group) const;
+  WorkerPart PartOf(const std::string& holder) const;
   Heartbeat MakeHeartbeat(const std::string& holder) const;
-  void RemoveStandbyBeat(Storage& storage);
+  // What it is to say of streams, where it holds their groups.
+  void TellOfStreams(Heartbeat& beat) const;
+  void RemoveOwnBeat(Storage& storage);
 
   const Options options_;
   const bool waits_when_alone_;  // P28: some stream that is published here
   const std::string label_;      // unique to this process: "worker-dc1@host:4711#machine"
   Majority majority_;
   TopologyRules rules_;
-  ProblemBoard problems_;
+  ProblemBoard problems_;      // of the services: of streams, queues, files
+  ProblemBoard own_problems_;  // of this process: lease, clock, heartbeat, topology
   RunStats stats_;
   RecoveryRows rows_;
   ClockGuard guard_;
@@ -143,6 +153,7 @@ class ClusterWorker {
   std::string last_beat_;                                              // of the heartbeat's thread
   enum class Resumes : uint8_t { kNo, kYes } resumes_ = Resumes::kNo;  // of the same
   std::string last_holder_;                                            // of the lease's thread
+  std::optional<std::set<Group>> last_share_;                          // of the same
 };
 
 }  // namespace databus

@@ -101,6 +101,32 @@ TEST(MergeIndexTest, AFileOfTheOpenMinuteIsKnownToTheNextWorker) {
   EXPECT_THAT(world.Files("dc1", View::kMerged), SizeIs(1));
 }
 
+TEST(MergeIndexTest, NothingIsMergedBeforeEachFileOfTheOpenMinuteCouldBeRead) {
+  Installation world;
+  world.Deliver("dc1", "clicks", "c1");
+  {
+    WorkerProcess first(world, {"dc1"}, 1);
+    StepAll(world, {&first}, 3);
+    first.of().Finish();
+  }
+  const auto files = world.Files("dc1", View::kLocal);
+  ASSERT_THAT(files, SizeIs(1));
+  const Minute minute = *Minute::ParseIso(files[0].minute);
+  const std::string path = paths::MinuteFile(View::kLocal, "clicks", minute, files[0].name);
+  ASSERT_TRUE(world.at("dc1").WriteFile("system/consumers/dc1/777", path + "\n").ok());
+  WorkerProcess next(world, {"dc1"}, 2);
+  next.plan.Add({.verb = Verb::kOpen,
+                 .path_part = paths::Stream(View::kMerged, "clicks"),
+                 .times = FaultRule::kAlways,
+                 .fault = Fault::Refused(Code::kRefused)});
+  StepAll(world, {&next}, 3);
+  EXPECT_FALSE(next.of().ListProblems().empty());
+  next.plan.Clear();
+  world.clock.Advance(minutes(1));
+  StepAll(world, {&next}, 3);
+  EXPECT_THAT(world.Files("dc1", View::kMerged), SizeIs(1));
+}
+
 // P19: what a failed run costs must not grow with the minutes that are kept.
 TEST(MergeIndexTest, AnErrorDoesNotHaveAllManifestsReadAgain) {
   Installation world;

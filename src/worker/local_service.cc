@@ -25,13 +25,15 @@ LocalService::LocalService(Options options)
 
 void LocalService::RunOnce(Minute now) {
   WorkByGroup work;
+  if (options_.writers.BeginRun()) scanned_.reset();
   announced_.clear();
   ReadAnnouncements(work);
   const BootTime boot = options_.clock.Boot();
   if (!scanned_ || boot - *scanned_ >= options_.full_scan_interval) {
     if (!Planted(Bug::kNoFullScan)) ScanData(work);
     for (ForeignFiles::Tail& tail : foreign_.FindTails()) {
-      work[GroupOf(tail.stream, options_.writers.groups())].tails.push_back(std::move(tail));
+      const Group group = GroupOf(tail.stream, options_.writers.groups());
+      if (options_.writers.Holds(group)) work[group].tails.push_back(std::move(tail));
     }
     scanned_ = boot;
     requeue_due_ = Due::kYes;
@@ -66,6 +68,7 @@ void LocalService::ReadAnnouncements(WorkByGroup& work) {
     for (const DirEntry& entry : *entries) {
       const auto name = paths::AnnouncementName::Parse(entry.name);
       if (!name || name->group >= options_.writers.groups()) continue;
+      if (!options_.writers.Holds(name->group)) continue;
       ReadAnnouncement(paths::Join(paths::Sealed(collector.name), entry.name), name->group, work);
     }
   }
@@ -105,6 +108,7 @@ void LocalService::ScanData(WorkByGroup& work) {
                               "left alone; move it away");
       continue;
     }
+    if (!options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()))) continue;
     const auto collectors = options_.storage.List(paths::DataStream(stream.name));
     if (!collectors.ok()) continue;
     for (const DirEntry& collector : *collectors) {
@@ -218,8 +222,8 @@ std::vector<Claim> LocalService::TakeWaiting(GroupWriter& writer) {
   return same_epoch ? claims : std::vector<Claim>();
 }
 
-// A file that cannot be read must not stop the others (G11): one that never can goes to quarantine,
-// one that cannot now waits in staging.
+// A file that cannot be read must not stop the others (G11). It waits in staging, also where the
+// right to read it is missing: rights are mended. What is no file at all goes to quarantine.
 Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
                                         CommitRequest& request) {
   const Status added = AddClaim(writer, claim, request);
@@ -233,17 +237,16 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
       added.code() == Code::kNotFound) {
     return added;
   }
-  if (added.unknown()) {
+  const auto there = options_.storage.Stat(writer.staging().PathOf(claim.staged));
+  if (!there.ok() || there->kind == NodeKind::kFile) {
     if (Planted(Bug::kUnreadableClaimDropped)) return Status::Ok();
     waiting_[writer.staging().group()].claims.push_back(claim);
     options_.problems.Raise(topic, added.ToString(), "it waits in staging; tried again");
     return Status::Ok();
   }
-  DATABUS_ASSIGN_OR_RETURN(const NodeInfo info,
-                           options_.storage.Stat(writer.staging().PathOf(claim.staged)));
   const auto name = ParseClaimName(claim.data_name);
   request.refused.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
-                             info.length, 0, added.ToString()});
+                             there->length, 0, added.ToString()});
   return Status::Ok();
 }
 

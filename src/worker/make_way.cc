@@ -44,6 +44,8 @@ Status JudgeEntry(GroupWriter& writer, const WantedMinute& at, const DirEntry& e
   }
   const auto facts = ReadFacts(writer.staging().storage(), path);
   if (facts.unknown()) return facts.status();
+  // May not be read: nobody can say that it is wrong.
+  if (facts.code() == Code::kRefused) return facts.status();
   if (!facts.ok()) return writer.SetAside(path, facts.status().ToString());
   if (SameBytes(facts->file, *promised->second)) return Status::Ok();  // the move will find it
   return writer.SetAside(path, WhyWrong(facts->file, at, *promised->second));
@@ -66,7 +68,12 @@ Status MakeWay(GroupWriter& writer, const WantedMinute& at, WantedFiles& wanted)
   const std::string dir = paths::MinuteDir(view, at.stream, at.minute);
   const auto entries = writer.staging().storage().List(dir);
   if (entries.unknown()) return entries.status();
-  if (!entries.ok()) return ClearPathTo(writer, dir);
+  if (!entries.ok()) {
+    DATABUS_RETURN_IF_ERROR(ClearPathTo(writer, dir));
+    const auto there = writer.staging().storage().Stat(dir);
+    const bool denied = there.ok() || there.code() == Code::kRefused;
+    return denied ? entries.status() : Status::Ok();
+  }
   for (const DirEntry& entry : *entries) {
     DATABUS_RETURN_IF_ERROR(JudgeEntry(writer, at, entry, wanted));
   }

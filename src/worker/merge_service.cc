@@ -31,6 +31,7 @@ MergeService::MergeService(Options options, Learnt learnt)
                 options_.eras, options_.problems, options_.stats, options_.writers.groups(),
                 options_.retention_limit_percent},
                std::move(learnt.salvage)) {
+  const auto holds = [&writers = options_.writers](Group group) { return writers.Holds(group); };
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.Primary() != options_.cluster) continue;
     const Group group = GroupOf(stream.name, options_.writers.groups());
@@ -45,14 +46,14 @@ MergeService::MergeService(Options options, Learnt learnt)
     }
     for (const SourceSpec& source : stream.sources) {
       queues_.try_emplace(source.cluster, paths::Consumers(options_.cluster),
-                          options_.writers.groups());
+                          options_.writers.groups(), holds);
     }
   }
   // P31: "no source" steers collectors only; late spools of any cluster are merged.
   if (queues_.empty()) return;
   for (const ClusterSpec& cluster : options_.topology.clusters) {
-    queues_.try_emplace(cluster.name, paths::Consumers(options_.cluster),
-                        options_.writers.groups());
+    queues_.try_emplace(cluster.name, paths::Consumers(options_.cluster), options_.writers.groups(),
+                        holds);
   }
 }
 
@@ -81,6 +82,7 @@ void MergeService::FindWaiting() {
 
 void MergeService::RunOnce(Minute now) {
   strangers_.clear();
+  options_.writers.BeginRun();
   FindWaiting();
   RefreshQueues();
   for (auto& [source, queue] : queues_) {
@@ -96,6 +98,7 @@ void MergeService::RunOnce(Minute now) {
   // What is salvaged may lie in no queue; its era is to begin all the same.
   salvage_.BeginRun();
   groups.merge(salvage_.DueGroups());
+  std::erase_if(groups, [this](Group group) { return !options_.writers.Holds(group); });
   for (const Group group : groups) {
     const bool ended_well = options_.writers.With(
         group, "merge", [&](GroupWriter& writer) { return MergeGroup(writer, group, now); });

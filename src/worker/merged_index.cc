@@ -43,6 +43,8 @@ Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   // Files never leave the index: what it holds is true in every epoch of the same eras, and only
   // what was closed since, by whomever, and what is open now may be missing.
   DATABUS_RETURN_IF_ERROR(Extend(writer, group, known));
+  // A file that may not be read has an identity that a line may name: nothing is merged until then.
+  DATABUS_RETURN_IF_ERROR(writer.ReadOpenMinute());
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
     if (!Planted(Bug::kIndexWithoutOpen)) known.index.AddAll(stream, open.open_files);
   }

@@ -41,6 +41,11 @@ inline constexpr MetricSpec kUnsalvagedFiles{
         "fetched (P34).",
     .kind = MetricKind::kGauge,
     .labels = kBySource};
+inline constexpr MetricSpec kGroupsHeld{
+    .name = "databus_worker_groups_held",
+    .doc = "Groups of streams that this process works on; 0 while it stands by.",
+    .kind = MetricKind::kGauge,
+    .labels = kByWorkerCluster};
 inline constexpr MetricSpec kProblems{
     .name = "databus_worker_problems",
     .doc = "Problems that `databus status` lists for this cluster now.",
@@ -74,6 +79,7 @@ inline constexpr std::array kWorkerMetrics = {kPublishedFilesTotal,
                                               kUnsalvagedFiles,
                                               kProblems,
                                               kStorageCalls,
+                                              kGroupsHeld,
                                               kTopologyEpoch,
                                               kTopologyConflicts,
                                               kFrozenStreams};

@@ -6,6 +6,7 @@
 
 #include "base/planted.h"
 #include "commit/minute_tree.h"
+#include "control/epoch_store.h"
 #include "telemetry/log.h"
 
 namespace databus {
@@ -45,10 +46,12 @@ MirrorService::MirrorService(Options options)
     : options_(std::move(options)),
       divergence_({options_.topology, options_.cluster, options_.clusters, options_.eras,
                    options_.clock, options_.problems, options_.stats, options_.copy_threads}) {
+  const auto holds = [&writers = options_.writers](Group group) { return writers.Holds(group); };
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.RoleOf(options_.cluster) != Role::kMirror) continue;
     const std::string& primary = stream.Primary();
-    queues_.try_emplace(primary, paths::Mirrors(options_.cluster), options_.writers.groups());
+    queues_.try_emplace(primary, paths::Mirrors(options_.cluster), options_.writers.groups(),
+                        holds);
     streams_[primary][GroupOf(stream.name, options_.writers.groups())].push_back(stream.name);
   }
 }
@@ -71,6 +74,7 @@ void MirrorService::RunOnce() {
     options_.problems.Clear(topic);
     SplitMixedEntries(queue, *source, options_.writers, options_.problems, topic + " split");
     for (const auto& [group, streams] : streams_[primary]) {
+      if (!options_.writers.Holds(group)) continue;
       const Flow flow{primary, group, *source, queue, streams};
       const bool ended_well =
           options_.writers.With(group, "mirror of " + primary,
@@ -485,6 +489,17 @@ Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow
   return options_.clusters.CheckStill(flow.primary).ok() ? Line::kGone : Line::kDue;
 }
 
+// Asked after the entries were listed: whoever has written one by a later epoch had stored that
+// beside it before.
+MirrorService::Line MirrorService::JudgeOwn(const Flow& flow,
+                                            std::optional<bool>& newest_is_obeyed) const {
+  if (!newest_is_obeyed) {
+    const auto later = EpochAfter(flow.source, options_.topology_epoch);
+    newest_is_obeyed = later.ok() && !*later;
+  }
+  return *newest_is_obeyed ? Line::kDone : Line::kDue;
+}
+
 bool MirrorService::IsOwn(const std::string& stream) const {
   const StreamSpec* spec = options_.topology.FindStream(stream);
   return spec != nullptr && spec->Primary() == options_.cluster;
@@ -498,6 +513,7 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow,
   MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   std::vector<std::string> gone;
   std::map<std::string, std::string> strangers;  // what is to be said, by stream
+  std::optional<bool> newest_is_obeyed;          // nothing: not asked yet
   for (QueueEntry* entry : flow.queue.OfGroup(flow.group)) {
     for (size_t i = 0; i < entry->lines.size(); ++i) {
       const paths::MinutePath& line = entry->lines[i];
@@ -506,8 +522,7 @@ Status MirrorService::CleanQueue(GroupWriter& writer, const Flow& flow,
       const bool stranger =
           line.view != View::kMerged ||
           std::find(flow.streams.begin(), flow.streams.end(), line.stream) == flow.streams.end();
-      // From before this cluster was the primary.
-      Line is = IsOwn(line.stream) ? Line::kDone : Line::kDue;
+      Line is = IsOwn(line.stream) ? JudgeOwn(flow, newest_is_obeyed) : Line::kDue;
       if (!stranger) {
         DATABUS_ASSIGN_OR_RETURN(is, Judge(writer, flow, line, here));
       }

@@ -34,6 +34,7 @@ class MirrorService {
     EraBook& eras;
     ProblemBoard& problems;
     RunStats& stats;
+    uint64_t topology_epoch = 0;  // the one that the services obey
     int copy_threads = 4;
   };
   explicit MirrorService(Options options);
@@ -97,6 +98,9 @@ class MirrorService {
   enum class Line : uint8_t { kDue, kDone, kGone };
   Result<Line> Judge(GroupWriter& writer, const Flow& flow, const paths::MinutePath& line,
                      MinuteContent& here);
+  // A line of a stream that is published here. It is from before that, or by a later topology that
+  // its primary obeys already: then it is wanted still.
+  Line JudgeOwn(const Flow& flow, std::optional<bool>& newest_is_obeyed) const;
   bool IsOwn(const std::string& stream) const;
   Status CleanQueue(GroupWriter& writer, const Flow& flow, const std::set<std::string>& waiting);
   void Tell(const Flow& flow, const std::vector<std::string>& gone,

@@ -223,6 +223,28 @@ TEST_F(MirrorTest, AFileTooManyThatWasRemovedStopsNothing) {
   EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
 }
 
+TEST_F(MirrorTest, AFileThatMayNotBeReadIsNotTakenForAWrongOne) {
+  DeliverAll();
+  Step(4);
+  ASSERT_EQ(FilesHere("clicks"), 1U);
+  RestartMirror();
+  dc2_->plan.Add({.verb = Verb::kOpen,
+                  .store_part = tree_.Describe(),
+                  .path_part = minute_dir_ + "/",
+                  .times = FaultRule::kAlways,
+                  .fault = Fault::Refused(Code::kRefused)});
+  CloseMinute();
+  CloseMinute();
+  EXPECT_THAT(SetAside(), IsEmpty());
+  EXPECT_EQ(FilesHere("clicks"), 1U);
+  EXPECT_THAT(Problems(), HasSubstr("clicks"));
+  dc2_->plan.Clear();
+  CloseMinute();
+  CloseMinute();
+  EXPECT_THAT(SetAside(), IsEmpty());
+  EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
+}
+
 // The mirror has the file: in a manifest without it, it would be one too many.
 TEST_F(MirrorTest, AFileThatThePrimaryCannotReadAtATakeOverIsInItsMinutesManifest) {
   DeliverAll();

@@ -38,6 +38,7 @@ void PurgeService::PurgeDivergent() {
     for (const DirEntry& entry : *streams) {
       const StreamSpec* stream = options_.topology.FindStream(entry.name);
       if (stream == nullptr) continue;  // nobody is configured to merge it
+      if (!options_.writers.Holds(GroupOf(stream->name, options_.writers.groups()))) continue;
       const std::string topic =
           fmt::format("{} purge divergent {} {}", options_.cluster, era.name, stream->name);
       const Group group = GroupOf(stream->name, options_.writers.groups());

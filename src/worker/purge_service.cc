@@ -17,6 +17,8 @@ namespace databus {
 namespace {
 
 constexpr int kMinutesPerHour = 60;
+// Whoever is silent for so long is no news.
+constexpr std::chrono::hours kOldBeat{24};
 // Manifests outlive every view they speak of by this much (P19).
 constexpr std::chrono::hours kManifestMargin{24};
 
@@ -53,14 +55,20 @@ void PurgeService::RunOnce() {
   const auto streams = own->List(paths::ViewRoot(options_.writers.view()));
   if (!streams.ok()) return;
   for (const DirEntry& stream : *streams) {
-    if (ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);
+    const bool ours = options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()));
+    if (ours && ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);
   }
   if (options_.writers.view() == View::kMerged) PurgeDivergent();
-  if (options_.writers.view() == View::kMerged) CopyJournals();
-  if (options_.writers.view() == View::kMerged) PurgeOldHistory();
   PurgeManifests();
-  if (options_.writers.view() == View::kLocal) PurgeTrash();
   holdings_.clear();
+  if (options_.writers.Holds(kClusterDuties)) PurgeOfNoGroup(*own);
+}
+
+void PurgeService::PurgeOfNoGroup(Storage& own) {
+  if (options_.writers.view() == View::kLocal) return PurgeTrash();
+  CopyJournals();
+  PurgeOldHistory();
+  PurgeOldBeats(own);
 }
 
 std::chrono::hours PurgeService::RetentionOf(const std::string& stream) const {
@@ -296,6 +304,7 @@ void PurgeService::PurgeManifests() {
   std::vector<std::string> origins{""};
   for (const ClusterSpec& cluster : options_.topology.clusters) origins.push_back(cluster.name);
   for (Group group = 0; group < options_.writers.groups(); ++group) {
+    if (!options_.writers.Holds(group)) continue;
     const std::string root = paths::ManifestRoot(options_.writers.view(), group);
     std::set<std::string> hours;
     const Status walked = WalkHours(*own, root, kFirstMinute, last, Order::kAscending,
@@ -356,6 +365,22 @@ void PurgeService::PurgeOldHistory() {
   LogInfo(
       "worker", "old epochs and journals of failovers purged",
       {{"cluster", options_.cluster}, {"epochs", purged->epochs}, {"journals", purged->journals}});
+}
+
+// Of workers that stood by or had a share, and died: their names are used by no other process.
+void PurgeService::PurgeOldBeats(Storage& own) {
+  const auto entries = own.List(paths::StatusRoot());
+  if (!entries.ok()) return;  // tried again at the next purge
+  std::vector<std::string> old;
+  for (const DirEntry& entry : *entries) {
+    const bool of_one_process = IsOfOneWorkerProcess(options_.cluster, entry.name);
+    if (of_one_process && entry.info.modified + kOldBeat < options_.clock.Wall()) {
+      old.push_back(paths::Join(paths::StatusRoot(), entry.name));
+    }
+  }
+  for (const Status& removed : own.Removes(old)) {
+    if (removed.unknown()) return;
+  }
 }
 
 }  // namespace databus

@@ -73,6 +73,8 @@ class PurgeService {
   // True when nothing is left of it.
   bool PurgeTrashHour(Storage& own, const std::string& path);
   void PurgeManifests();
+  void PurgeOfNoGroup(Storage& own);
+  void PurgeOldBeats(Storage& own);
   // Epochs and journals of failovers.
   void PurgeOldHistory();
   // Of the clusters that answer, the own one first; none: that one does not.

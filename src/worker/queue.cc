@@ -6,6 +6,13 @@
 #include "cluster/queue_lines.h"
 
 namespace databus {
+namespace {
+
+// Who splits an entry that is mixed (P23).
+Group SplitterOf(const std::string& name) { return GroupOfEntry(name).value_or(kClusterDuties); }
+
+}  // namespace
+
 QueueReader::Kept QueueReader::Parse(const std::string& path, const std::string& text) const {
   Kept kept;
   kept.entry.path = path;
@@ -37,6 +44,7 @@ Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed
   for (const DirEntry& entry : listed) {
     if (entry.info.kind != NodeKind::kFile || entry.name[0] == '.' || entry.name[0] == '_')
       continue;
+    if (const auto group = GroupOfEntry(entry.name); group && !holds_(*group)) continue;
     present.insert(entry.name);
     if (entries_.contains(entry.name)) continue;
     const std::string path = paths::Join(directory_, entry.name);
@@ -46,6 +54,7 @@ Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed
     }
     auto text = source.ReadFile(path, kQueueEntryBytesMax);
     if (Planted(Bug::kUnreadEntryIsEmpty) && text.unknown()) text = std::string();
+    if (Planted(Bug::kDeniedEntryIsEmpty) && text.code() == Code::kRefused) text = std::string();
     if (text.unknown()) return text.status();
     if (text.ok()) {
       entries_.emplace(entry.name, Parse(path, *text));
@@ -83,15 +92,18 @@ void QueueReader::Unsettle(Group group) {
   }
 }
 
-bool QueueReader::HasMixed() const {
-  return std::any_of(entries_.begin(), entries_.end(),
-                     [](const auto& kept) { return kept.second.groups.size() > 1; });
+std::set<Group> QueueReader::MixedOf() const {
+  std::set<Group> splitters;
+  for (const auto& [name, kept] : entries_) {
+    if (kept.groups.size() > 1) splitters.insert(SplitterOf(name));
+  }
+  return splitters;
 }
 
-Status QueueReader::SplitMixed(Storage& source, Random& random) {
+Status QueueReader::SplitMixed(Storage& source, Random& random, Group group) {
   std::vector<std::string> mixed;
   for (const auto& [name, kept] : entries_) {
-    if (kept.groups.size() > 1) mixed.push_back(name);
+    if (kept.groups.size() > 1 && SplitterOf(name) == group) mixed.push_back(name);
   }
   DATABUS_RETURN_IF_ERROR(SplitQueueEntries({source, directory_, groups_}, random, mixed));
   return Refresh(source);
@@ -99,17 +111,18 @@ Status QueueReader::SplitMixed(Storage& source, Random& random) {
 
 void SplitMixedEntries(QueueReader& queue, Storage& source, Writers& writers,
                        ProblemBoard& problems, const std::string& topic) {
-  if (!queue.HasMixed()) return;
-  writers.With(0, "split", [&](GroupWriter&) {
-    const Status split = queue.SplitMixed(source, writers.random());
-    if (split.ok()) {
-      problems.Clear(topic);
-    } else {
-      problems.Raise(topic, split.ToString(),
-                     "entries of several groups are read as they are; splitting is tried again");
-    }
-    return Status::Ok();  // it is the source's trouble, not the writer's
-  });
+  for (const Group group : queue.MixedOf()) {
+    writers.With(group, "split", [&](GroupWriter&) {
+      const Status split = queue.SplitMixed(source, writers.random(), group);
+      if (split.ok()) {
+        problems.Clear(topic);
+      } else {
+        problems.Raise(topic, split.ToString(),
+                       "entries of several groups are read as they are; splitting is tried again");
+      }
+      return Status::Ok();  // it is the source's trouble, not the writer's
+    });
+  }
 }
 
 std::set<Group> QueueReader::Groups() const {

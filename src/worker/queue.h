@@ -3,6 +3,7 @@
 // it is gone.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <set>
@@ -30,8 +31,10 @@ struct QueueEntry {
 // One queue of one source. One thread at a time.
 class QueueReader {
  public:
-  QueueReader(std::string directory, Group groups)
-      : directory_(std::move(directory)), groups_(groups) {}
+  using Holds = std::function<bool(Group)>;
+  // `holds`: whose entries are read. Entries of no group, as the original's, are always read.
+  QueueReader(std::string directory, Group groups, Holds holds)
+      : directory_(std::move(directory)), groups_(groups), holds_(std::move(holds)) {}
 
   // Lists the directory (one call) and reads what is new. Entries that are gone are forgotten. An
   // entry that the source refuses to show stops nobody: it is Unreadable(), and tried again.
@@ -46,10 +49,11 @@ class QueueReader {
   // of several, until it is split (P23).
   const std::vector<QueueEntry*>& OfGroup(Group group) const;
   std::set<Group> Groups() const;
-  // Splits entries that hold lines of several groups, and reads what came of it. For the holder of
-  // group 0. Entries that cannot be split are served as they are.
-  Status SplitMixed(Storage& source, Random& random);
-  bool HasMixed() const;
+  // Of the entries that hold lines of several groups: the groups whose holders are to split them.
+  std::set<Group> MixedOf() const;
+  // Splits those of one such group, and reads what came of it. Entries that cannot be split are
+  // served as they are.
+  Status SplitMixed(Storage& source, Random& random, Group group);
   // Forgets what was settled of a group: its commit failed, and nobody knows how far it came.
   void Unsettle(Group group);
 
@@ -65,13 +69,14 @@ class QueueReader {
 
   const std::string directory_;
   const Group groups_;
+  const Holds holds_;
   std::map<std::string, Kept> entries_;                 // by name
   std::map<Group, std::vector<QueueEntry*>> by_group_;  // entries_ as OfGroup shows them
   std::vector<std::string> unreadable_;
 };
 
-// SplitMixed, if there is anything mixed and this worker holds group 0; what goes wrong is a
-// problem under `topic`.
+// SplitMixed of what is mixed, where this worker holds the group that it is split by; what goes
+// wrong is a problem under `topic`.
 void SplitMixedEntries(QueueReader& queue, Storage& source, Writers& writers,
                        ProblemBoard& problems, const std::string& topic);
 

@@ -214,6 +214,12 @@ QueueAge QueueAgeOf(const std::string& name) {
   return {0, 0, base, rest};
 }
 
+std::optional<Group> GroupOfEntry(const std::string& name) {
+  if (const auto joined = paths::JoinedEntryName::Parse(name)) return joined->group;
+  if (const auto ours = paths::QueueEntryName::Parse(name)) return ours->group;
+  return std::nullopt;
+}
+
 Result<JoinReport> JoinQueue(const QueueDirectory& queue, Random& random, JoinMode mode) {
   JoinReport report;
   Joiner joiner(queue, random, report);

@@ -22,6 +22,7 @@
 // group reports them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -62,8 +63,8 @@ struct JoinedEntry {
 JoinedEntry MakeJoinedEntry(const std::string& queue, const std::string& youngest, Group group,
                             std::string text, Random& random);
 
-// Replaces each of the entries `names` that holds lines of several groups by one per group. For the
-// holder of group 0. An entry that is gone is fine.
+// Replaces each of the entries `names` that holds lines of several groups by one per group. An
+// entry that is gone is fine.
 Status SplitQueueEntries(const QueueDirectory& queue, Random& random,
                          const std::vector<std::string>& names);
 
@@ -77,6 +78,10 @@ struct QueueAge {
   friend auto operator<=>(const QueueAge&, const QueueAge&) = default;
 };
 QueueAge QueueAgeOf(const std::string& name);
+
+// The group whose holder reads an entry, by its name. One whose name tells none, as the original's,
+// is read by all holders, until the holder of kClusterDuties has split it.
+std::optional<Group> GroupOfEntry(const std::string& name);
 
 // The longest entry that readers take, and the length at which a joined one is ended.
 inline constexpr size_t kQueueEntryBytesMax = size_t{64} << 20;

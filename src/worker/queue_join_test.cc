@@ -35,6 +35,8 @@ std::vector<std::string> LinesOf(const std::string& text) {
   return lines;
 }
 
+bool HoldsAll(Group /*group*/) { return true; }
+
 class QueueJoinTest : public ::testing::Test {
  protected:
   QueueJoinTest() {
@@ -72,7 +74,7 @@ class QueueJoinTest : public ::testing::Test {
   }
   // The lines of a stream in the order in which a reader takes them.
   std::vector<std::string> Read(const std::string& stream) {
-    QueueReader reader(kQueue, kGroups);
+    QueueReader reader(kQueue, kGroups, HoldsAll);
     EXPECT_TRUE(reader.Refresh(tree_).ok());
     std::vector<std::string> files;
     for (const QueueEntry* entry : reader.OfGroup(GroupOf(stream, kGroups))) {
@@ -91,9 +93,9 @@ class QueueJoinTest : public ::testing::Test {
     return all;
   }
   bool HasMixed() {
-    QueueReader reader(kQueue, kGroups);
+    QueueReader reader(kQueue, kGroups, HoldsAll);
     EXPECT_TRUE(reader.Refresh(tree_).ok());
-    return reader.HasMixed();
+    return !reader.MixedOf().empty();
   }
   Result<JoinReport> Join(Storage& storage, JoinMode mode = JoinMode::kJoin) {
     return JoinQueue({storage, kQueue, kGroups}, *random_, mode);

@@ -39,7 +39,7 @@ class QueueReaderTest : public ::testing::Test {
   MemoryStorage storage_;
   FaultPlan plan_;
   FaultStorage source_{storage_, plan_};
-  QueueReader queue_{paths::Consumers("dc1"), kGroups};
+  QueueReader queue_{paths::Consumers("dc1"), kGroups, [](Group) { return true; }};
 };
 
 TEST_F(QueueReaderTest, AnEntryThatCannotBeReadIsNamedAndStopsNobody) {

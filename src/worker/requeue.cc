@@ -45,7 +45,8 @@ Status Requeue::MoveLines(const Queue& queue) {
   for (const DirEntry& entry : *listed) {
     const bool readable = entry.info.kind == NodeKind::kFile && entry.name[0] != '.' &&
                           entry.name[0] != '_' && entry.info.length <= kQueueEntryBytesMax;
-    if (!readable) continue;
+    const Group holder = GroupOfEntry(entry.name).value_or(kClusterDuties);
+    if (!readable || !options_.writers.Holds(holder)) continue;
     present.insert(entry.name);
     if (judged.contains(entry.name)) continue;
     const auto text =

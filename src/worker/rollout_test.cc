@@ -47,7 +47,7 @@ TEST(RolloutTest, AStreamThatThePrimaryDoesNotKnowYetWaitsInItsQueue) {
   EXPECT_THAT(*world.at("dc2").List(paths::Consumers("dc1")), IsEmpty());
 }
 
-TEST(RolloutTest, AClaimThatCannotBeReadStopsNobodyElse) {
+TEST(RolloutTest, AClaimThatMayNotBeReadWaitsAndStopsNobodyElse) {
   Installation world;
   WorkerProcess dc1(world, {"dc1"}, 1);
   StepAll(world, {&dc1}, 2);
@@ -64,11 +64,18 @@ TEST(RolloutTest, AClaimThatCannotBeReadStopsNobodyElse) {
   StepAll(world, {&dc1}, 12);        // after such a pause the lease is taken anew
   world.Deliver("dc1", "clicks", "c1");
   StepAll(world, {&dc1}, 2);
-  std::set<std::string> names;
-  for (const SeenFile& file : world.Files("dc1", View::kLocal)) names.insert(file.name);
-  EXPECT_THAT(names, Contains("old-1-clicks-2031-05-06-10-51_00000.gz"));
-  EXPECT_THAT(names, SizeIs(2));
-  EXPECT_FALSE(tree.List(paths::Quarantine(View::kLocal, "clicks"))->empty());
+  const auto names = [&] {
+    std::set<std::string> all;
+    for (const SeenFile& file : world.Files("dc1", View::kLocal)) all.insert(file.name);
+    return all;
+  };
+  EXPECT_THAT(names(), Contains("old-1-clicks-2031-05-06-10-51_00000.gz"));
+  EXPECT_THAT(names(), SizeIs(2));
+  EXPECT_FALSE(dc1.of().ListProblems().empty());
+  dc1.plan.Clear();
+  StepAll(world, {&dc1}, 2);
+  EXPECT_THAT(names(), Contains("old-1-clicks-2031-05-06-10-50_00000.gz"));
+  EXPECT_FALSE(tree.List(paths::Quarantine(View::kLocal, "clicks")).ok());
 }
 
 TEST(RolloutTest, ADamagedManifestOfTheMergedViewDoesNotStopTheMerge) {

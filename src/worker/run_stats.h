@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -109,14 +110,11 @@ class RunStats {
     MutexLock lock(mutex_);
     missed_[{source, group}] = files;
   }
-  void ForgetMissed() {
-    MutexLock lock(mutex_);
-    for (auto& [of, files] : missed_) files = 0;
-  }
-  std::map<std::string, uint64_t> Missed() const {  // by source
+  // By source, of the groups that `counts` says.
+  std::map<std::string, uint64_t> Missed(const std::function<bool(Group)>& counts) const {
     MutexLock lock(mutex_);
     std::map<std::string, uint64_t> all;
-    for (const auto& [of, files] : missed_) all[of.first] += files;
+    for (const auto& [of, files] : missed_) all[of.first] += counts(of.second) ? files : 0;
     return all;
   }
 

@@ -94,7 +94,7 @@ TEST_F(SalvageTest, AFileThatCannotBeFetchedHoldsUpNoOtherAndIsTriedAgain) {
   EXPECT_EQ(Merged("clicks"), 2U);
   EXPECT_EQ(Merged("views"), 3U);
   EXPECT_THAT(site_.Problems("dc2"), HasSubstr("cannot be fetched: 1; streams_local/clicks/"));
-  EXPECT_THAT(site_.of("dc2").of().stats().Missed(), Contains(Pair("dc1", 1U)));
+  EXPECT_THAT(site_.of("dc2").of().Missed(), Contains(Pair("dc1", 1U)));
   const Eras eras = ErasAt("dc2", "clicks");
   EXPECT_EQ(eras.missed.at("dc1").size(), 1U);
   EXPECT_TRUE(eras.salvaged.contains({"dc1", "clicks"})) << "gone on with from there";

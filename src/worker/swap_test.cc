@@ -467,6 +467,26 @@ TEST_F(SwapTest, WhoTakesOverPublishesNothingByATopologyBeforeTheStoredOne) {
   ExpectSettled();
 }
 
+// Its new primary obeys the epoch that makes this cluster a mirror, and has queued for it, before
+// it obeys that itself: what it takes for a line from before it was the primary is wanted.
+TEST_F(SwapTest, WhatWasQueuedByALaterTopologyIsLeftInTheQueue) {
+  StoredTopology stored;
+  stored.topology = site_.world.topology;
+  stored.epoch = 7;
+  ASSERT_TRUE(StoreEpoch(site_.world.at("dc2"), SystemRandom(), TopologyEpoch::Of(stored)).ok());
+  const Minute open = site_.world.Newest("dc1", "clicks");
+  const paths::QueueEntryName entry{GroupOf("clicks", 2), 1, 4711};
+  const std::string path = paths::Join(paths::Mirrors("dc1"), entry.ToString());
+  const std::string line = paths::MinuteFile(View::kMerged, "clicks", open, "new.gz");
+  ASSERT_TRUE(site_.world.at("dc2").WriteFile(path, "file:///dc2/databus/" + line + "\n").ok());
+  site_.Step(3);
+  EXPECT_TRUE(site_.world.at("dc2").Stat(path).ok());
+  ASSERT_TRUE(site_.world.at("dc2").Remove(paths::TopologyFile(7)).ok());
+  site_.Step(3);
+  EXPECT_EQ(site_.world.at("dc2").Stat(path).code(), Code::kNotFound);
+  ExpectSettled();
+}
+
 // clicks waits when dc1 is alone.
 class AloneTest : public SwapTest {
  protected:

@@ -163,9 +163,10 @@ void Worker::Expose(Metrics& metrics) const {
     for (const auto& [queue, entries] : worker->stats().Queues()) {
       metrics.Set(kQueueEntries, {cluster, queue}, static_cast<double>(entries));
     }
-    for (const auto& [source, files] : worker->stats().Missed()) {
+    for (const auto& [source, files] : worker->Missed()) {
       metrics.Set(kUnsalvagedFiles, {cluster, source}, static_cast<double>(files));
     }
+    metrics.Set(kGroupsHeld, {cluster}, static_cast<double>(worker->GroupsHeld()));
     metrics.Set(kProblems, {cluster}, static_cast<double>(worker->ListProblems().size()));
   }
   if (seams_.calls != nullptr) {

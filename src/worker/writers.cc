@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "control/epoch_store.h"
@@ -22,7 +24,7 @@ Result<GroupWriter*> Writers::Get(Group group) {
       options_.storage, options_.random, options_.rules,  options_.find_cluster, options_.rows,
       options_.view,    group,           options_.groups, options_.root_url};
   options.latest = Minute::Of(options_.clock.Wall()) + kClocksApartMinutesMax;
-  options.go_on = [this] { return GoOn(); };
+  options.go_on = [this, group] { return GoOn(group); };
   // Before, since what was left is recovered by the topology; and again, once the other is fenced.
   DATABUS_RETURN_IF_ERROR(MayPublish());
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
@@ -35,16 +37,18 @@ Status Writers::MayPublish() const {
   return CheckObeysTheNewest(options_.storage, options_.topology_epoch, "nothing is published");
 }
 
-Status Writers::GoOn() const {
-  if (options_.stop == nullptr || !options_.stop->Stopped()) return Status::Ok();
-  return {Code::kStopped, "told to stop"};
+Status Writers::GoOn(Group group) const {
+  if (options_.stop != nullptr && options_.stop->Stopped()) {
+    return {Code::kStopped, "told to stop"};
+  }
+  if (!Holds(group)) return {Code::kStopped, "the group is not held any longer"};
+  return Status::Ok();
 }
 
 bool Writers::With(Group group, const std::string& what,
                    const std::function<Status(GroupWriter&)>& work) {
-  if (!GoOn().ok()) return false;
-  if (!options_.leases.Held(options_.view, group)) {
-    Drop();
+  if (!GoOn(group).ok()) {
+    if (!Holds(group)) open_.erase(group);
     return false;
   }
   const std::string topic = fmt::format("{} group {} {}", options_.label, group, what);
@@ -87,11 +91,29 @@ std::set<Group> Writers::ActiveGroups() {
     }
     scanned_ = Scanned::kYes;
   }
-  return active_;
+  std::set<Group> held = active_;
+  std::erase_if(held, [this](Group group) { return !Holds(group); });
+  return held;
+}
+
+bool Writers::BeginRun() {
+  std::set<Group> held;
+  for (Group group = 0; group < options_.groups; ++group) {
+    if (Holds(group)) held.insert(group);
+  }
+  const bool gained = !std::ranges::includes(held_, held);
+  const bool lost = !std::ranges::includes(held, held_);
+  std::erase_if(open_, [&](const auto& open) { return !held.contains(open.first); });
+  if (lost) options_.problems.ClearAll();
+  if (gained) scanned_ = Scanned::kNo;
+  held_ = std::move(held);
+  return gained;
 }
 
 void Writers::Drop() {
+  if (!held_.empty()) options_.problems.ClearAll();
   open_.clear();
+  held_.clear();
   scanned_ = Scanned::kNo;
 }
 

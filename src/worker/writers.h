@@ -39,19 +39,25 @@ class Writers {
 
   Group groups() const { return options_.groups; }
   View view() const { return options_.view; }
+  bool Holds(Group group) const { return options_.leases.Held(options_.view, group); }
+
+  // At the beginning of a run: drops the groups that are held no longer, and clears the problems,
+  // which may be of those: whoever holds them now says what is wrong. True when one is held that
+  // was not at the last run: what lies there is to be looked for.
+  bool BeginRun();
   Random& random() const { return options_.random; }
 
   // Runs `work` with the group's writer, if the lease is held and the writer opens. Whatever goes
   // wrong is raised as a problem of this group and stops no other. True when `work` ended well.
   // When told to stop it does nothing, and what is under way ends at its next GroupWriter::GoOn,
-  // which is no problem.
+  // which is no problem; so it does when the group is held no longer.
   bool With(Group group, const std::string& what, const std::function<Status(GroupWriter&)>& work);
 
-  // The groups that need attention even when there is nothing new: those opened, and those of
-  // streams that have a directory in the view (found at the first call).
+  // The groups that are held and need attention even when there is nothing new: those opened, and
+  // those of streams that have a directory in the view (found when a group is first held).
   std::set<Group> ActiveGroups();
 
-  // Drops all, when the lease is lost.
+  // Drops all, as BeginRun does, when nothing is held or the cluster is away.
   void Drop();
 
  private:
@@ -59,13 +65,14 @@ class Writers {
   // Once the holder before is fenced: it may have obeyed a later topology, and have frozen streams
   // by it (P30). Who slept over that publishes nothing by the one before.
   Status MayPublish() const;
-  Status GoOn() const;
+  Status GoOn(Group group) const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
 
   const Options options_;
   std::map<Group, std::unique_ptr<GroupWriter>> open_;
   std::map<Group, std::set<std::string>> told_;  // the last incidents
+  std::set<Group> held_;                         // at the last run
   std::set<Group> active_;
   enum class Scanned : uint8_t { kNo, kYes } scanned_ = Scanned::kNo;
 };

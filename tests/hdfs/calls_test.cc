@@ -10,7 +10,9 @@
 #include <gmock/gmock.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <fstream>
+#include <set>
 #include <sstream>
 
 #include "audit/announcement.h"
@@ -306,6 +308,54 @@ TEST(CallsTest, AFileCostsFourCallsUntilItIsPublishedAndEightToMergeOrMirror) {
   EXPECT_LE(Each(few.local, many.local, kMany - kFew), 4);
   EXPECT_LE(Each(few.merge, many.merge, kMany - kFew), 8);
   EXPECT_LE(Each(few.mirror, many.mirror, kMany - kFew), 8);
+}
+
+// The data node's files of blocks that hold a sealed file.
+std::set<std::string> SealedBlocks() {
+  std::set<std::string> blocks;
+  const auto place = std::filesystem::path(TheRig().cluster().conf).parent_path();
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(place)) {
+    const std::string name = entry.path().filename();
+    if (!name.starts_with("blk_") || name.ends_with(".meta")) continue;
+    std::ifstream file(entry.path(), std::ios::binary);
+    if (file.get() == 0x1f && file.get() == 0x8b) blocks.insert(entry.path());
+  }
+  return blocks;
+}
+
+void FlipAByte(const std::string& path) {
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  file.seekg(20);
+  const int byte = file.get();
+  file.seekp(20);
+  file.put(static_cast<char>(byte ^ 1));
+}
+
+// G11: the only replica of a delivered file is damaged. It waits, is told of, and comes when it is
+// mended; the others go on.
+TEST(DamagedBlockTest, HoldsUpNothingButItsFile) {
+  Installation world(2);
+  const std::set<std::string> before = SealedBlocks();
+  world.Deliver(0);
+  std::set<std::string> made = SealedBlocks();
+  std::erase_if(made, [&](const std::string& path) { return before.contains(path); });
+  ASSERT_EQ(made.size(), 1u);
+  world.Deliver(1);
+  FlipAByte(*made.begin());
+  world.Local();
+  for (int i = 0; i < 2; ++i) {
+    world.Streams("dc1");
+    EXPECT_EQ(world.Files("dc1", View::kMerged, 0), 0u);
+    EXPECT_EQ(world.Files("dc1", View::kMerged, 1), 1u);
+    std::string problems;
+    for (const Problem& problem : world.of("dc1").ListProblems()) problems += problem.what + "\n";
+    EXPECT_THAT(problems, testing::HasSubstr("every replica is damaged"));
+    EXPECT_THAT(problems, testing::HasSubstr("s0"));
+  }
+  FlipAByte(*made.begin());
+  world.Streams("dc1");
+  EXPECT_EQ(world.Files("dc1", View::kMerged, 0), 1u);
+  EXPECT_TRUE(world.of("dc1").ListProblems().empty());
 }
 
 // What the name node has used of processors so far, for itself and in the system.

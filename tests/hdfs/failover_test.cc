@@ -91,6 +91,27 @@ TEST_F(FailoverTest, NameServiceIsOpenedByHadoopsConfiguration) {
   EXPECT_EQ(storage_->ReadFile("f").value(), "content");
 }
 
+TEST_F(FailoverTest, StandbyOnBothIsToldAndWaitedFor) {
+  auto options = hdfs::HdfsOptionsOf({rig_.url, root_, rig_.Options("", 1).name_nodes.user},
+                                     *hdfs::HadoopConf::Read(rig_.conf));
+  ASSERT_TRUE(options.ok());
+  options->name_nodes.patience.unsent = 0ms;
+  const auto impatient = OpenHdfsStorage(*options);
+  ASSERT_TRUE(storage_->WriteFile("f", "content").ok());
+  TheRig().Obey("standby 1 namenode1");
+  const Status status = impatient->WriteFile("g", "x");
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  for (const auto& name_node : options->name_nodes.name_nodes) {
+    EXPECT_THAT(status.message(),
+                testing::HasSubstr(name_node.ToString() + ": not the active name node"));
+  }
+  Thread patient("patient", [&] { EXPECT_TRUE(storage_->Rename("f", "h").ok()); });
+  TheRig().Obey("active 1 namenode2");
+  patient.Join();
+  EXPECT_EQ(storage_->ReadFile("h").value(), "content");
+  TheRig().Obey("active 1 namenode1");
+}
+
 TEST_F(FailoverTest, TransitionsThereAndBackAreNotNoticed) {
   Throughout([] {
     TheRig().Obey("active 1 namenode2");

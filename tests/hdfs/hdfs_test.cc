@@ -21,11 +21,12 @@ using testing::HasSubstr;
 
 class HdfsTest : public testing::Test {
  protected:
+  static const RigCluster& rig() { return TheRig().cluster(); }
   static std::string NewRoot() {
     static std::atomic<int> made{0};
     return "/hdfs/" + std::to_string(++made);
   }
-  HdfsTest() : options_(Cluster().Options(NewRoot(), Cluster().rpc_port)) {
+  HdfsTest() : options_(rig().Options(NewRoot(), rig().rpc_port)) {
     const Status made = CreateHdfsRoot(options_);
     EXPECT_TRUE(made.ok()) << made.ToString();
     storage_ = OpenHdfsStorage(options_);
@@ -33,7 +34,7 @@ class HdfsTest : public testing::Test {
   // Files of the data nodes that hold the bytes of blocks, of this moment.
   static std::vector<std::string> BlockFiles() {
     std::vector<std::string> files;
-    const std::filesystem::path place = std::filesystem::path(Cluster().conf).parent_path();
+    const std::filesystem::path place = std::filesystem::path(rig().conf).parent_path();
     for (const auto& entry : std::filesystem::recursive_directory_iterator(place)) {
       const std::string name = entry.path().filename();
       if (name.starts_with("blk_") && !name.ends_with(".meta")) files.push_back(entry.path());
@@ -51,9 +52,6 @@ class HdfsTest : public testing::Test {
     change(options);
     return OpenHdfsStorage(std::move(options));
   }
-
-  // Not before it was started.
-  static const RigCluster& Cluster() { return TheRig().cluster(); }
 
   const HdfsOptions options_;
   std::unique_ptr<Storage> storage_;
@@ -94,10 +92,10 @@ TEST_F(HdfsTest, RootIsMadeWithParentsAndAFileInTheWayIsRefused) {
 }
 
 TEST_F(HdfsTest, IsOpenedByItsUrl) {
-  ASSERT_TRUE(CreateRoot(Cluster().url, options_.root + "/by-url").ok());
-  const auto storage = OpenStorage(Cluster().url, options_.root + "/by-url");
+  ASSERT_TRUE(CreateRoot(rig().url, options_.root + "/by-url").ok());
+  const auto storage = OpenStorage(rig().url, options_.root + "/by-url");
   ASSERT_TRUE(storage.ok());
-  EXPECT_EQ((*storage)->Describe(), Cluster().url + options_.root + "/by-url");
+  EXPECT_EQ((*storage)->Describe(), rig().url + options_.root + "/by-url");
   ASSERT_TRUE((*storage)->WriteFile("f", "content").ok());
   EXPECT_EQ(storage_->ReadFile("by-url/f").value(), "content");
 }
@@ -113,7 +111,7 @@ TEST_F(HdfsTest, NamesThatHdfsWouldChangeAreInvalid) {
 
 TEST_F(HdfsTest, WebPortIsNamed) {
   const auto web = With([](HdfsOptions& options) {
-    options.name_nodes.name_nodes = {{"127.0.0.1", Cluster().web_port}};
+    options.name_nodes.name_nodes = {{"127.0.0.1", rig().web_port}};
   });
   const Status status = web->Stat("").status();
   EXPECT_EQ(status.code(), Code::kRefused);
@@ -176,7 +174,7 @@ TEST_F(HdfsTest, HadoopReadsWhatWasWrittenHereAndTheReverse) {
 class LostAnswerTest : public HdfsTest {
  protected:
   LostAnswerTest() {
-    auto proxy = Proxy::Start(Cluster().rpc_port);
+    auto proxy = Proxy::Start(rig().rpc_port);
     EXPECT_TRUE(proxy.ok()) << proxy.status().ToString();
     proxy_ = *std::move(proxy);
     through_ = With([&](HdfsOptions& options) {
@@ -256,6 +254,30 @@ TEST_F(HdfsTest, BlockIsReadFromTheOtherReplicaWhenOneIsDamaged) {
   EXPECT_THAT(status.message(), HasSubstr("every replica is damaged"));
 }
 
+// What a data node sends with the bytes comes from its own file of checksums.
+TEST_F(HdfsTest, DataNodeWhoseChecksumsAreWrongIsPassedOver) {
+  const auto twice = With([](HdfsOptions& options) { options.replication = 2; });
+  const std::vector<std::string> before = BlockFiles();
+  const std::string content(400'000, 'x');
+  ASSERT_TRUE(twice->WriteFile("f", content).ok());
+  const std::vector<std::string> after = BlockFiles();
+  std::vector<std::string> made;
+  std::set_difference(after.begin(), after.end(), before.begin(), before.end(),
+                      std::back_inserter(made));
+  ASSERT_EQ(made.size(), 2u);
+  const auto damage_sums = [](const std::string& block) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::filesystem::path(block).parent_path())) {
+      const std::string path = entry.path();
+      if (path.starts_with(block + "_") && path.ends_with(".meta")) Damage(path);
+    }
+  };
+  damage_sums(made[0]);
+  EXPECT_TRUE(twice->ReadFile("f").value() == content);
+  damage_sums(made[1]);
+  EXPECT_EQ(twice->ReadFile("f").status().code(), Code::kCorrupt);
+}
+
 class PausedDataNodeTest : public HdfsTest {
  protected:
   PausedDataNodeTest() {
@@ -264,9 +286,9 @@ class PausedDataNodeTest : public HdfsTest {
       options.name_nodes.patience.transfer = 1500ms;
     });
   }
-  ~PausedDataNodeTest() override { ::kill(Cluster().data_nodes[1], SIGCONT); }
+  ~PausedDataNodeTest() override { ::kill(rig().data_nodes[1], SIGCONT); }
   // The second one, which no test kills, so that its process is still the first.
-  static void Pause() { ASSERT_EQ(::kill(Cluster().data_nodes[1], SIGSTOP), 0); }
+  static void Pause() { ASSERT_EQ(::kill(rig().data_nodes[1], SIGSTOP), 0); }
 
   std::unique_ptr<Storage> impatient_;
 };
@@ -320,6 +342,27 @@ TEST_F(HdfsTest, FilesAreWrittenAndReadWhenADataNodeIsKilled) {
   EXPECT_TRUE(after.ok()) << after.ToString();
   TheRig().Obey("start 1 datanode1");
   EXPECT_TRUE(twice->ReadFile("after").value() == large);
+}
+
+// Whoever has given a cluster up finds out that it is back.
+TEST_F(HdfsTest, NameNodeThatWasGivenUpIsUsedAgainWhenItIsBack) {
+  const auto short_of_patience = With([](HdfsOptions& options) {
+    options.name_nodes.patience.unsent = 0ms;
+    options.name_nodes.patience.sent = 0ms;
+    options.name_nodes.patience.again = 100ms;
+  });
+  ASSERT_TRUE(short_of_patience->WriteFile("f", "content").ok());
+  TheRig().Obey("kill 1 namenode1");
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_EQ(short_of_patience->Stat("f").code(), Code::kUnavailable);
+    StopFlag never;
+    never.SleepUntil(SystemClock(), SystemClock().Boot() + 150ms);
+  }
+  TheRig().Obey("start 1 namenode1");
+  const auto back = short_of_patience->ReadFile("f");
+  ASSERT_TRUE(back.ok()) << back.status().ToString();
+  EXPECT_EQ(*back, "content");
+  EXPECT_TRUE(short_of_patience->WriteFile("g", "more").ok());
 }
 
 // What was answered ok is there after the name node has died and come back; what was not is settled

@@ -1,13 +1,13 @@
 // Real HDFS clusters for one test program: tools/hdfs-rig, which ends with the program.
 #pragma once
 
-#include <cstdio>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "storage/hdfs/hdfs_storage.h"
+#include "tests/rig/rig_process.h"
 
 namespace databus {
 
@@ -26,26 +26,18 @@ struct RigCluster {
 
 class Rig {
  public:
-  enum class Outcome { kReady, kUnavailable, kFailed };
   // Starts one cluster with two data nodes, unless `options`, separated by blanks, say otherwise
   // ("--ha", "--clusters=2"). kUnavailable: Hadoop cannot be had here.
-  Outcome Start(const std::string& options);
-  ~Rig();
+  RigOutcome Start(const std::string& options);
 
   const RigCluster& cluster(size_t i = 0) const { return clusters_.at(i); }
   // Has the rig obey "kill 1 datanode1" and the like.
-  void Obey(const std::string& line);
+  void Obey(const std::string& line) { process_.Obey(line); }
   // What Hadoop's own shell prints for these arguments.
   std::string Shell(const std::string& arguments) const;
 
  private:
-  // The next line of what the rig says; "" at its end.
-  std::string ReadLine();
-
-  int input_ = -1;  // closed to end it
-  FILE* output_ = nullptr;
-  int pid_ = -1;
-  std::string directory_;
+  RigProcess process_;
   std::vector<RigCluster> clusters_;
 };
 

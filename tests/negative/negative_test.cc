@@ -6,7 +6,7 @@
 #include <ostream>
 #include <set>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include <gmock/gmock.h>
@@ -30,13 +30,15 @@ std::string NameOf(Bug bug) {
 
 struct Case {
   Bug bug;
-  std::set<std::string> promises;  // any of these may be the first that is seen broken
-  uint64_t seeds;                  // 1 to this; at least three times what was needed
-  Wanted wanted{};                 // in each of these seeds
+  std::set<std::string> promises;            // any of these may be the first that is seen broken
+  uint64_t seeds;                            // 1 to this; at least three times what was needed
+  Wanted wanted{.denials = Denials::kNone};  // in each of these seeds
 };
 void PrintTo(const Case& one, std::ostream* out) { *out << NameOf(one.bug); }
 
-Wanted Telling(const char* story) { return {.story = story}; }
+Wanted Telling(const char* story) { return {.story = story, .denials = Denials::kNone}; }
+// What is denied to whom is drawn only where a bug is about that.
+Wanted Denying(const char* story) { return {.story = story, .denials = Denials::kMany}; }
 
 const std::vector<Case> kQuick = {
     {Bug::kWrongTreeAccepted, {"G10"}, 30, Telling("mount")},
@@ -104,8 +106,11 @@ const std::vector<Case> kQuick = {
     {Bug::kUnreadEntryIsEmpty, {"G7", "G10"}, 60},
     {Bug::kFailedLinesSettled, {"G7", "G10"}, 30},
     {Bug::kNoFullScan, {"G10"}, 30},
-    {Bug::kPendingForgotten, {"G3", "G10"}, 135, {.size = Size::kOrdinary}},
-    {Bug::kEarlierMinute, {"G4", "G5"}, 30, {.size = Size::kOrdinary}},
+    {Bug::kPendingForgotten,
+     {"G3", "G10"},
+     135,
+     {.size = Size::kOrdinary, .denials = Denials::kNone}},
+    {Bug::kEarlierMinute, {"G4", "G5"}, 30, {.size = Size::kOrdinary, .denials = Denials::kNone}},
     {Bug::kHandOverRenumbered, {"G3", "G10"}, 30, Telling("failback")},
     {Bug::kUnknownHandOverSettled, {"G10"}, 30, Telling("failback")},
     {Bug::kDeferredForgotten, {"G10"}, 30, Telling("failback")},
@@ -120,19 +125,32 @@ const std::vector<Case> kQuick = {
     {Bug::kEraNotAwaited, {"G4", "G6", "G10"}, 30, Telling("return")},
     {Bug::kAlonePublished, {"P28"}, 60, Telling("return")},
     {Bug::kNothingSalvaged, {"G2", "G10"}, 30, Telling("unplanned")},
+    {Bug::kDeniedMinutesAreNone, {"G4", "G5", "G6", "G10"}, 80, Denying("denied")},
+    {Bug::kDeniedStagingIsEmpty, {"G2", "G10"}, 30, Denying("denied")},
+    {Bug::kDeniedEntryIsEmpty, {"G7", "G10"}, 30, Denying("denied")},
 };
 
 // Those that need more seeds than a test in passing should take.
 const std::vector<Case> kNightly = {
     {Bug::kLeaseIgnored, {"G10"}, 150},
     {Bug::kClaimAnswerLost, {"G3", "G10"}, 180},
-    {Bug::kUnknownIsAbsent, {"G3", "G5", "G6", "G7", "G10"}, 110, {.size = Size::kOrdinary}},
-    {Bug::kPendingNotRetried, {"G3", "G10"}, 45, {.size = Size::kOrdinary}},
-    {Bug::kFailedListIsAbsent, {"G2", "G10"}, 120, {.size = Size::kOrdinary}},
-    {Bug::kEpochAnswerLost, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "taking"}},
-    {Bug::kFenceNotChecked, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "sleep"}},
-    {Bug::kNoManifest, {"G3", "G10"}, 120, {Size::kOrdinary, "take-overs"}},
-    {Bug::kPurgedByAge, {"G9"}, 30, {.size = Size::kHours}},
+    {Bug::kUnknownIsAbsent,
+     {"G3", "G5", "G6", "G7", "G10"},
+     110,
+     {.size = Size::kOrdinary, .denials = Denials::kNone}},
+    {Bug::kPendingNotRetried,
+     {"G3", "G10"},
+     45,
+     {.size = Size::kOrdinary, .denials = Denials::kNone}},
+    {Bug::kFailedListIsAbsent,
+     {"G2", "G10"},
+     120,
+     {.size = Size::kOrdinary, .denials = Denials::kNone}},
+    {Bug::kEpochAnswerLost, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "taking", Denials::kNone}},
+    {Bug::kFenceNotChecked, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "sleep", Denials::kNone}},
+    {Bug::kNoManifest, {"G3", "G10"}, 120, {Size::kOrdinary, "take-overs", Denials::kNone}},
+    {Bug::kDeniedFlowIsNone, {"P30"}, 130, Denying("failover")},
+    {Bug::kPurgedByAge, {"G9"}, 30, {.size = Size::kHours, .denials = Denials::kNone}},
 };
 
 class NegativeTest : public testing::TestWithParam<Case> {
@@ -161,17 +179,19 @@ INSTANTIATE_TEST_SUITE_P(Quick, NegativeTest, testing::ValuesIn(kQuick), kNameOf
 INSTANTIATE_TEST_SUITE_P(Nightly, NegativeTest, testing::ValuesIn(kNightly), kNameOfCase);
 
 TEST(NegativeCleanTest, TheSameSeedsBreakNothingWithoutABug) {
-  std::map<std::pair<std::optional<Size>, std::string>, uint64_t> most;  // seeds, by what is wanted
+  // Seeds, by what is wanted.
+  std::map<std::tuple<std::optional<Size>, std::string, Denials>, uint64_t> most;
   for (const Case& one : kQuick) {
-    uint64_t& seeds = most[{one.wanted.size, one.wanted.story}];
+    uint64_t& seeds = most[{one.wanted.size, one.wanted.story, one.wanted.denials}];
     seeds = std::max(seeds, one.seeds);
   }
   for (const auto& [wanted, seeds] : most) {
+    const auto& [size, story, denials] = wanted;
     for (uint64_t seed = 1; seed <= seeds; ++seed) {
-      const Outcome outcome = Simulate(DrawScenario(seed, {wanted.first, wanted.second}));
+      const Outcome outcome = Simulate(DrawScenario(seed, {size, story, denials}));
       ASSERT_FALSE(outcome.violation)
-          << "seed " << seed << ", story '" << wanted.second << "': " << outcome.violation->promise
-          << " " << outcome.violation->what;
+          << "seed " << seed << ", story '" << story << "': " << outcome.violation->promise << " "
+          << outcome.violation->what;
     }
   }
 }

@@ -1,34 +1,26 @@
 // A real ZooKeeper server for one test program: tools/zookeeper-rig, which ends with the program.
 #pragma once
 
-#include <cstdio>
 #include <string>
 
 #include "base/clock.h"
 #include "base/sync.h"
+#include "tests/rig/rig_process.h"
 
 namespace databus {
 
 class ZooKeeperRig {
  public:
-  enum class Outcome { kReady, kUnavailable, kFailed };
   // kUnavailable: ZooKeeper cannot be had here.
-  Outcome Start();
-  ~ZooKeeperRig();
+  RigOutcome Start();
 
   uint16_t port() const { return port_; }
   std::string servers() const { return "127.0.0.1:" + std::to_string(port_); }
   // Has the rig obey "kill", "start", "forget", "pause", "resume".
-  void Obey(const std::string& line);
+  void Obey(const std::string& line) { process_.Obey(line); }
 
  private:
-  // The next line of what the rig says; "" at its end.
-  std::string ReadLine();
-
-  int input_ = -1;  // closed to end it
-  FILE* output_ = nullptr;
-  int pid_ = -1;
-  std::string directory_;
+  RigProcess process_;
   uint16_t port_ = 0;
 };
 

@@ -20,13 +20,15 @@ class ZooKeeperWorkerTest : public Test {
     ASSERT_TRUE(Site::Eventually([&] { return Says("ZooKeeper " + TheRig().servers()); }));
     port_ = site_.StartCollector("dc1", "c1");
   }
+  // More for databus.cfg.
+  virtual std::string Settings() const { return ""; }
   void StartWorker(const std::string& name) {
     site_.Write(name + ".cfg",
                 fmt::format("com.inmobi.databus.clusters=dc1\ncom.inmobi.databus.cfg={}\n"
                             "com.inmobi.databus.zkconnect={}\n"
                             "databus.worker.run_interval_ms=1000\n"
-                            "databus.worker.lease_timeout_ms=3000\n",
-                            site_.PathOf("databus.xml"), TheRig().servers()));
+                            "databus.worker.lease_timeout_ms=3000\n{}",
+                            site_.PathOf("databus.xml"), TheRig().servers(), Settings()));
     site_.Start(name, {"worker", "--config", site_.PathOf(name + ".cfg")});
   }
   bool Says(const std::string& text) {
@@ -156,6 +158,46 @@ TEST_F(ZooKeeperWorkerTest, WithoutZooKeeperNobodyWorksAndThenAllGoesOn) {
   TheRig().Obey("start");
   ExpectEachOnce();
   EXPECT_TRUE(site_.AllRun());
+  site_.StopAll();
+}
+
+// They share the groups, of which the one stream has one.
+class SharingWorkersTest : public ZooKeeperWorkerTest {
+ protected:
+  std::string Settings() const override { return "databus.worker.spread_groups=true\n"; }
+  // How many groups the last line of its log about them names.
+  size_t GroupsOf(const std::string& name) const {
+    size_t groups = 0;
+    std::istringstream log(site_.Read(name + ".log"));
+    for (std::string line; std::getline(log, line);) {
+      const size_t at = line.find("groups=");
+      if (line.find("works on groups") == std::string::npos) continue;
+      groups = static_cast<size_t>(std::ranges::count(line.substr(at), ' ')) + 1;
+    }
+    return groups;
+  }
+  bool Shared() const { return GroupsOf("one") == 8 && GroupsOf("two") == 8; }
+};
+
+TEST_F(SharingWorkersTest, EachHasItsShareAndTakesTheOthersWhenThatIsKilled) {
+  ASSERT_TRUE(Site::Eventually([&] { return Shared(); }));
+  Produce(500);
+  ASSERT_TRUE(Site::Eventually([&] { return Published(); }));
+  for (const auto& [victim, other] : {std::pair("one", "two"), {"two", "one"}}) {
+    ::kill(site_.Process(victim).pid(), SIGKILL);
+    Produce(500);
+    ASSERT_TRUE(Site::Eventually([&] { return GroupsOf(other) == 16; })) << other;
+    ExpectEachOnce();
+    StartWorker(victim);
+    ASSERT_TRUE(Site::Eventually([&] { return Shared(); })) << victim;
+    Produce(500);
+    ExpectEachOnce();
+  }
+  ASSERT_TRUE(Site::Eventually([&] { return Says("worker-dc1-share-"); }));
+  site_.Process("one").Terminate();
+  ASSERT_TRUE(Site::Eventually([&] { return GroupsOf("two") == 16; }));
+  Produce(500);
+  ExpectEachOnce();
   site_.StopAll();
 }
 

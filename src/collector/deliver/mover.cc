@@ -93,6 +93,8 @@ Status Mover::Look(const ClusterIdentity& cluster) {
   const std::string staging = paths::CollectorStaging(settings_.collector);
   Result<std::vector<DirEntry>> listed = seams_.cluster->List(staging);
   if (Planted(Bug::kFailedListIsAbsent) && listed.unknown()) listed = std::vector<DirEntry>();
+  const bool denied = listed.code() == Code::kRefused;
+  if (Planted(Bug::kDeniedStagingIsEmpty) && denied) listed = std::vector<DirEntry>();
   // Without the directory nobody knows what was in it: not "absent".
   if (!listed.ok()) return Status(Code::kUnavailable, staging + ": " + listed.status().message());
   // "Absent" counts only in the right tree (P1), and that it was so when the listing was made.
@@ -216,6 +218,14 @@ Status Mover::Collide(Tracked& tracked) {
   Result<std::unique_ptr<FileReader>> reader = seams_.cluster->Open(path);
   if (reader.unknown()) return reader.status().WithContext("look at " + path);
   if (reader.code() == Code::kNotFound) return Status::Ok();  // gone again: the next round renames
+  if (reader.code() == Code::kRefused) {
+    // May not be read, or is no file. Only of the second it is certain that it is not this one.
+    const auto there = seams_.cluster->Stat(path);
+    if (!there.ok() || there->kind == NodeKind::kFile) {
+      Stuck(tracked, reader.status());
+      return Status::Ok();
+    }
+  }
   if (reader.ok()) {
     Result<std::string> head = (*reader)->Read(0, kSealedHeaderBytesMax);
     if (!head.ok()) return head.status().WithContext("look at " + path);

@@ -21,6 +21,7 @@ namespace {
 constexpr std::chrono::milliseconds kNamePoll{500};
 
 constexpr char kReloadProblem[] = "reload";
+constexpr char kNameProblem[] = "name";
 
 // How often what is handed over only is cut: nothing becomes a file, so there is no point in
 // waiting.
@@ -157,19 +158,33 @@ ScribeHandler::Wishes CollectorImpl::Wishes() {
               }};
 }
 
-Status CollectorImpl::CheckName(Drive drive) {
-  while (true) {
-    Status checked = deliverer_->NameIsFree();
-    if (!checked.unknown() || drive == Drive::kByHand) {
-      return checked.code() == Code::kRefused ? checked : Status::Ok();
-    }
-    StopFlag never;
-    never.SleepUntil(seams_.clock, seams_.clock.Boot() + kNamePoll);
+// Whether there is, as far as can be known now, nobody else of its name. Until then nothing is
+// delivered. On the thread that delivers, not at the start: a cluster that does not answer must not
+// keep messages out of the spool.
+bool CollectorImpl::NameIsSettled() {
+  if (name_is_settled_) return true;
+  const Status checked = deliverer_->NameIsFree();
+  if (checked.unknown()) {
+    problems_.Raise(kNameProblem, checked.message(),
+                    "nothing is delivered before that is certain, which takes some seconds");
+    return false;
   }
+  problems_.Clear(kNameProblem);
+  if (!checked.ok()) {
+    MutexLock lock(mutex_);
+    refused_ = checked;
+    return false;
+  }
+  name_is_settled_ = true;
+  return true;
+}
+
+Status CollectorImpl::Refused() const {
+  MutexLock lock(mutex_);
+  return refused_;
 }
 
 Status CollectorImpl::Start(Drive drive) {
-  DATABUS_RETURN_IF_ERROR(CheckName(drive));
   const ConfigSnapshot config = config_.Get();
   const FrameLimits limits = LimitsOf(*config);
   ListenOptions options;
@@ -186,8 +201,6 @@ Status CollectorImpl::Start(Drive drive) {
   server_ = *std::move(listening);
   handler_->AnswerTo(*server_);
   drive_ = drive;
-  // Without any topology, what the clusters say comes before the first delivery; else it may wait.
-  if (steering_ && steering_->orders().topology == nullptr) steering_->Step();
   if (drive == Drive::kThreads) {
     spool_->Start();
     if (steering_) steering_->Start();
@@ -325,7 +338,12 @@ BootTime CollectorImpl::Step() {
     next_steer = next_steer_;
   }
   TakeRoutes();
-  const BootTime next = std::min(deliverer_->Step(), next_steer);
+  BootTime next = next_steer;
+  if (NameIsSettled()) {
+    next = std::min(next, deliverer_->Step());
+  } else if (Refused().ok()) {
+    next = std::min(next, seams_.clock.Boot() + kNamePoll);
+  }
   if (beat_now_.exchange(false) || seams_.clock.Boot() >= next_beat_) {
     next_beat_ = seams_.clock.Boot() + kBeatInterval;
     Beat();
@@ -337,12 +355,12 @@ BootTime CollectorImpl::Step() {
 void CollectorImpl::ReportNamesake(const std::string& path) {
   const Result<std::string> content = seams_.cluster->ReadFile(path);
   if (!content.ok()) return;
-  if (last_beat_.empty() || *content == last_beat_) return problems_.Clear("name");
+  if (last_beat_.empty() || *content == last_beat_) return problems_.Clear(kNameProblem);
   const auto other = DecodeHeartbeat(*content, path);
   if (!other.ok() || other->facts.value("incarnation", "") == spool_->identity().incarnation) {
-    return problems_.Clear("name");
+    return problems_.Clear(kNameProblem);
   }
-  problems_.Raise("name",
+  problems_.Raise(kNameProblem,
                   fmt::format("another collector named {} is alive on host {}, process {}",
                               self_.name, other->host, other->pid),
                   "stop one of them, or give it another name and spool");

@@ -65,10 +65,8 @@ class Collector {
                                                  CollectorProcessInfo process);
   virtual ~Collector() = default;
 
-  // Listens and begins to work. Waits up to NameGuard::kWatch when a heartbeat of another collector
-  // with this name has to be watched, unless driven by hand.
-  //   kRefused   another collector with this name is alive on this cluster: names host and process
-  //   others     of Network::Listen
+  // Listens and begins to work. Asks nothing of any cluster: messages are taken whatever a cluster
+  // does. Errors of Network::Listen.
   virtual Status Start(Drive drive = Drive::kThreads) = 0;
 
   // Stops accepting, answers what was handed in, flushes, then delivers what it can; waits at most
@@ -87,6 +85,12 @@ class Collector {
   // The spool's disk failed in a way that only opening the spool again settles (P21), and takes
   // synced writes again: this collector is to be stopped and opened anew. Any thread.
   virtual bool WantsReopening() = 0;
+
+  // Not ok: its name is taken, and it will deliver nothing; this collector is to be stopped, and
+  // what it has taken stays in its spool. Found out when its cluster answers for the first time, or
+  // up to NameGuard::kWatch later, before the first delivery. Any thread.
+  //   kRefused   another collector with this name is alive on this cluster: names host and process
+  virtual Status Refused() const = 0;
 
   // One round of the delivering thread. Returns when the next is due. For kByHand.
   virtual BootTime Step() = 0;

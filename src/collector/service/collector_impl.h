@@ -42,6 +42,7 @@ class CollectorImpl final : public Collector {
   Status Reload(const Result<CollectorConfig>& next) override;
   ConfigSnapshot config() const override { return config_.Get(); }
   bool WantsReopening() override;
+  Status Refused() const override;
   BootTime Step() override;
   bool FlushOnce() override { return spool_->FlushOnce(); }
   uint16_t port() const override { return server_->port(); }
@@ -51,7 +52,7 @@ class CollectorImpl final : public Collector {
 
  private:
   ScribeHandler::Wishes Wishes();
-  Status CheckName(Drive drive);
+  bool NameIsSettled();
   Status CheckNext(const Result<CollectorConfig>& next) const;
   void DeliverLoop();
   std::unique_ptr<Steering> MakeSteering();
@@ -84,6 +85,7 @@ class CollectorImpl final : public Collector {
   std::atomic<bool> beat_now_{false};
   std::atomic<uint64_t> reloads_{0};
   std::atomic<uint64_t> refused_reloads_{0};
+  bool name_is_settled_ = false;  // or it is left to the deliverer
   BootTime next_beat_{};
   BootTime next_steer_{};  // by hand
   std::string last_beat_;  // the last heartbeat that was written, or empty
@@ -94,6 +96,7 @@ class CollectorImpl final : public Collector {
   bool end_ = false;
   std::shared_ptr<const Routes> told_;  // routes_, for the heartbeat
   SpoolEnd epoch_taken_;                // the spool's end when its topology was taken up
+  Status refused_;
   Thread delivering_;
 };
 

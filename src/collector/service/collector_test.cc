@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 #include <vector>
 
@@ -336,6 +337,91 @@ TEST_F(CollectorTest, ANamesakesHeartbeatIsReportedUntilItsOwnIsThereAgain) {
   EXPECT_THAT(problems(), HasSubstr("collector named c1 is alive on host h2, process 77"));
   Run(4);
   EXPECT_EQ(problems(), "");
+}
+
+// By its heartbeat, of another incarnation.
+void BeatAsNamesake(Storage& cluster, WallTime written) {
+  Heartbeat other;
+  other.process = CollectorProcess("c1");
+  other.host = "h2";
+  other.pid = 77;
+  other.written = written;
+  other.facts["incarnation"] = "of another spool";
+  ASSERT_TRUE(cluster.Replace(paths::StatusFile("collector-c1"), EncodeHeartbeat(other)).ok());
+}
+
+TEST_F(CollectorTest, WhoseNameIsTakenTakesMessagesDeliversNoneAndSaysByWhom) {
+  BeatAsNamesake(world_.cluster, world_.clock.Wall());
+  Start();
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  Run(3);
+  EXPECT_TRUE(collector_->Refused().ok()) << "nobody knows yet";
+  EXPECT_THAT(collector_->Describe().problems.at(0).what,
+              HasSubstr("watching whether another collector-c1 (host h2, process 77) is alive"));
+  BeatAsNamesake(world_.cluster, world_.clock.Wall());
+  Run(3);
+  EXPECT_EQ(collector_->Refused().code(), Code::kRefused);
+  EXPECT_THAT(collector_->Refused().message(), HasSubstr("host h2, process 77"));
+  EXPECT_EQ(Log({{"clicks", "two"}}), "1:ok");
+  EXPECT_FALSE(collector_->Stop(world_.clock.Boot()).ok());
+  EXPECT_THAT(world_.Lines(), IsEmpty());
+}
+
+TEST_F(CollectorTest, WhoseNamesakeIsDeadDeliversAfterAWhile) {
+  BeatAsNamesake(world_.cluster, world_.clock.Wall());
+  Start();
+  EXPECT_EQ(Log({{"clicks", "one"}}), "1:ok");
+  Run(14);
+  EXPECT_THAT(world_.Lines(), IsEmpty());
+  Run(4);
+  EXPECT_THAT(world_.Lines(), SizeIs(1));
+  EXPECT_THAT(collector_->Describe().problems, IsEmpty());
+}
+
+// Whatever is asked of a tree is answered when the test says so.
+TEST_F(CollectorTest, MessagesAreTakenWhileNoClusterAnswers) {
+  thread_local bool starts = false;
+  starts = true;
+  StopFlag answers;
+  std::atomic<bool> asked_by_start{false};
+  FaultPlan plan;
+  plan.SetCallback([&](const Call&) {
+    return Fault::Delayed([&] {
+      if (starts) asked_by_start = true;
+      const Clock& clock = SystemClock();
+      while (!starts && !answers.SleepUntil(clock, clock.Boot() + std::chrono::hours(1))) continue;
+    });
+  });
+  FaultStorage cluster(world_.cluster, plan);
+  CollectorConfig config = Config();
+  config.port = 0;
+  const auto open = [&](const ClusterSpec&) -> Result<std::unique_ptr<Storage>> {
+    return std::unique_ptr<Storage>(std::make_unique<FaultStorage>(world_.cluster, plan));
+  };
+  auto opened =
+      Collector::Open({SystemClock(), *world_.random, world_.disk, TcpNetwork(), &cluster, open},
+                      config, {.host = "h1", .pid = 42, .on_shutdown = {}, .on_reload = {}});
+  ASSERT_TRUE(opened.ok()) << opened.status().ToString();
+  collector_ = *std::move(opened);
+  ASSERT_TRUE(collector_->Start().ok());
+  EXPECT_FALSE(asked_by_start);
+  const BootTime patience = SystemClock().Boot() + std::chrono::minutes(2);
+  auto client =
+      TcpNetwork().Connect({.host = "127.0.0.1", .port = collector_->port(), .deadline = patience});
+  ASSERT_TRUE(client.ok()) << client.status().ToString();
+  const std::string call = LogFrame({{"clicks", "one"}});
+  const std::string_view frames[] = {call};
+  ASSERT_TRUE((*client)->Send(frames, patience).ok());
+  const auto answer = (*client)->Receive(patience);
+  ASSERT_TRUE(answer.ok() && answer->has_value());
+  EXPECT_EQ(DecodeLogReply(**answer)->code, ResultCode::kOk);
+  *client = nullptr;
+  answers.Stop();
+  starts = false;
+  const Status stopped = collector_->Stop(patience);
+  EXPECT_TRUE(stopped.ok()) << stopped.ToString();
+  EXPECT_THAT(world_.Lines(), SizeIs(1));
+  collector_.reset();
 }
 
 // With threads of its own, over real sockets: the same promises, in no order that a test chooses.

@@ -30,6 +30,7 @@ Routes::Routes(ConfigSnapshot config, Orders orders)
 }
 
 Route Routes::Of(std::string_view stream) const {
+  if (orders_.blind) return {DeliveryMode::kSpool};
   Route route = WayOf(stream);
   if (orders_.asks_home && route.mode == DeliveryMode::kDeliver) route.mode = DeliveryMode::kSpool;
   return route;

@@ -23,6 +23,8 @@ struct Orders {
   std::map<std::string, std::vector<Endpoint>> receivers{};
   // Its own tree has not answered yet, in this life, which epoch is the newest there.
   bool asks_home = false;
+  // No epoch is known, and no tree was asked for one yet, in this life.
+  bool blind = false;
 
   // Whether a rule is in force for some stream of this collector.
   bool Steer() const;
@@ -37,7 +39,8 @@ class Routes {
   // A redirect while the topology is in conflict (P27) is no redirect but a wait: two sides that
   // redirect to each other would send messages to and fro. Nothing goes into the own cluster before
   // that has said which epoch is the newest there: what was obeyed in the last life may be older,
-  // and the cluster drained since (P30).
+  // and the cluster drained since (P30). Nothing goes anywhere before the first look for a topology
+  // has ended, however it did: there may be a rule against it.
   Route Of(std::string_view stream) const;
   // Nothing goes into the collector's own cluster.
   bool only_redirects() const;

@@ -76,6 +76,7 @@ Orders Steering::orders() const {
 Orders Steering::Obeyed() {
   Orders now{watch_.obeyed()};
   now.asks_home = asks_home_;
+  now.blind = !looked_ && now.topology == nullptr;
   if (now.topology == nullptr) return now;
   Keep(*now.topology);
   now.cluster = FindSelf(now.topology->epoch.stored);
@@ -95,6 +96,7 @@ void Steering::AskHome() {
 BootTime Steering::Step() {
   if (asks_home_) AskHome();
   watch_.Poll();
+  looked_ = true;
   Orders now = Obeyed();
   if (now.topology != nullptr) OpenSites(now.topology->epoch.stored.topology);
   LookAround(now);

@@ -107,6 +107,7 @@ class Steering {
   BootTime next_show_{};
   BootTime away_at_{};     // when its own tree counts as away
   bool asks_home_ = true;  // as Orders says
+  bool looked_ = false;    // at all trees, once
 
   mutable Mutex mutex_;  // guards what follows
   Orders orders_;

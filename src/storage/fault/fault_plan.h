@@ -81,6 +81,7 @@ struct Fault {
     kCrashBefore,
     kCrashAfter,
     kCrashTorn,  // an Append writes its first `bytes` bytes, then the crash; else kCrashBefore
+    kDenied,     // not done; answers kRefused: the process has no right to do it
   };
   Kind kind = Kind::kNone;
   Code code = Code::kUnavailable;
@@ -88,6 +89,7 @@ struct Fault {
   std::function<void()> hook{};
 
   static Fault Refused(Code code) { return {.kind = Kind::kRefused, .code = code}; }
+  static Fault Denied() { return {.kind = Kind::kDenied, .code = Code::kRefused}; }
   static Fault Full() { return Refused(Code::kNoSpace); }
   static Fault AnswerLost() { return {.kind = Kind::kAnswerLost}; }
   static Fault RequestLost() { return {.kind = Kind::kRequestLost}; }
@@ -168,6 +170,7 @@ auto RunFaulty(FaultPlan& plan, Call call, Run run, const FaultHelpers& helpers 
     case Kind::kNone:
     case Kind::kDelayed: return run();
     case Kind::kRefused: return Status(fault.code, call.ToString() + ": refused by plan");
+    case Kind::kDenied: return Status(fault.code, call.ToString() + ": permission denied by plan");
     case Kind::kRequestLost:
       return Status(Code::kUnavailable, call.ToString() + ": request lost by plan");
     case Kind::kAnswerLost:

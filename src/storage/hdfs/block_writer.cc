@@ -18,6 +18,10 @@ constexpr uint32_t kDisk = 1;
 constexpr int64_t kInFlightMost = 80;
 constexpr int64_t kHeartbeat = -1;
 constexpr size_t kSendBytes = 256u << 10;
+// As Socket says it; and what a data node means by it that was asked to take a block.
+constexpr std::string_view kClosed = "the peer closed the connection";
+constexpr std::string_view kWhyClosed =
+    ", as one does whose disk is full or fails; its log says more";
 
 uint32_t TypeOf(const wire::LocatedBlock& block, int i) {
   return i < block.storage_types_size() ? block.storage_types(i) : kDisk;
@@ -107,7 +111,10 @@ Status BlockWriter::BeginWhole(std::string_view content) {
 Status BlockWriter::AwaitReady() {
   wire::BlockAnswer answer;
   const Status received = ReceiveMessage(*socket_, answer, Deadline());
-  if (!received.ok()) return Fail(received, 0);
+  if (!received.ok()) {
+    const bool closed = received.message().ends_with(kClosed);
+    return Fail({received.code(), received.message() + (closed ? std::string(kWhyClosed) : "")}, 0);
+  }
   ready_ = answer.status() == kSuccess;
   if (ready_) return Status::Ok();
   const Status why(Code::kUnavailable,

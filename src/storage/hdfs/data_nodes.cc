@@ -24,7 +24,8 @@ Endpoint DataNodes::EndpointOf(const wire::DatanodeInfo& node) const {
 
 Result<Socket> DataNodes::Connect(const wire::DatanodeInfo& node) const {
   const Endpoint endpoint = EndpointOf(node);
-  Result<Socket> socket = Socket::Connect(endpoint, clock_, clock_.Boot() + options_.connect);
+  Result<Socket> socket =
+      Socket::Connect(endpoint, clock_, clock_.Boot() + options_.connect, options_.hurry);
   if (socket.ok()) return socket;
   return {Code::kUnavailable, "data node " + socket.status().message() +
                                   " (the name node knows it as " + node.id().host_name() + ", " +

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -25,6 +26,7 @@ class DataNodes {
     // Addresses in place of the names or IPs by which the name node knows its data nodes.
     std::map<std::string, std::string> hosts;
     Milliseconds connect{10'000};
+    std::shared_ptr<Hurry> hurry{};  // null: there never is any
   };
   DataNodes(Options options, const Clock& clock) : options_(std::move(options)), clock_(clock) {}
 

@@ -49,18 +49,22 @@ class Writer final : public FileWriter, private Kept {
       failed_ = AppendToBlock(part);
       if (failed_.ok() && length_ == block_bytes_) failed_ = EndBlock();
     }
-    return failed_;
+    return Told(failed_);
   }
 
   Status Finish() override {
     const Use use(*this);
     if (failed_.ok() && length_ > 0) failed_ = EndBlock();
-    DATABUS_RETURN_IF_ERROR(failed_);
+    DATABUS_RETURN_IF_ERROR(Told(failed_));
     OpenFile* const file = &file_;
-    return CompleteFiles(cluster_, {&file, 1}).front();
+    return Told(CompleteFiles(cluster_, {&file, 1}).front());
   }
 
  private:
+  Status Told(const Status& status) const {
+    return status.ok() ? status : status.WithContext("write " + file_.identity().path);
+  }
+
   // The block has room for `part`.
   Status AppendToBlock(std::string_view part) {
     if (file_.block() == nullptr) {

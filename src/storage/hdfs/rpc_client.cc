@@ -87,15 +87,17 @@ Result<std::shared_ptr<RpcConnection>> RpcClient::Connect(const Endpoint& endpoi
   const Milliseconds patience = doubted ? options_.patience.away : options_.patience.connect;
   const BootTime deadline = clock_.Boot() + patience;
   const CallKey key = NewKey();
-  DATABUS_ASSIGN_OR_RETURN(
-      auto connection,
-      RpcConnection::Open(endpoint, {options_.user, key.client_id}, clock_, deadline));
+  DATABUS_ASSIGN_OR_RETURN(auto connection,
+                           RpcConnection::Open(endpoint, {options_.user, key.client_id}, clock_,
+                                               deadline, options_.hurry));
   if (options_.name_nodes.size() == 1 && !doubted) return connection;
   std::string request;
   AppendDelimited(wire::Empty(), request);
   RpcExchange exchange{.key = key, .method = "getHAServiceState", .request = request};
   Count(exchange.method);
   DATABUS_RETURN_IF_ERROR(connection->Run({&exchange, 1}, patience));
+  // One that has no other beside it has no such state, and says just that: it is back.
+  if (exchange.error && options_.name_nodes.size() == 1) return connection;
   wire::HaServiceStateAnswer state;
   const RpcCall call{.method = exchange.method, .answer = &state};
   DATABUS_RETURN_IF_ERROR(StatusOfAnswer(exchange, call, endpoint.ToString()));
@@ -168,6 +170,15 @@ Status RpcClient::TryOnce(Attempts& attempts, std::span<RpcCall> calls) {
   return ran.ok() ? again : ran;
 }
 
+void RpcClient::Pause(BootTime until) const {
+  if (options_.hurry != nullptr) {
+    options_.hurry->SleepUntil(clock_, until);
+  } else {
+    StopFlag never;
+    never.SleepUntil(clock_, until);
+  }
+}
+
 Status RpcClient::AwayAMomentAgo() {
   if (!away_) return Status::Ok();
   MutexLock lock(away_mutex_);
@@ -202,11 +213,13 @@ void RpcClient::Run(std::span<RpcCall> calls) {
     const Milliseconds unsent = away_ ? Milliseconds(0) : options_.patience.unsent;
     const Milliseconds most = attempts.may_be_executed ? options_.patience.sent : unsent;
     const BootTime next = clock_.Boot() + pause;
-    if (!why.unknown() || next >= start + most) {
+    if (!why.unknown() || next >= start + most || InHurry()) {
       Status last = why;
       if (why.unknown()) {
-        const auto how_long = most.count() > 0 ? fmt::format("tried for {} s", most.count() / 1000)
-                                               : std::string("as at the last call");
+        const auto how_long = InHurry() ? std::string("not tried again, as this process ends")
+                              : most.count() > 0
+                                  ? fmt::format("tried for {} s", most.count() / 1000)
+                                  : std::string("as at the last call");
         last = {why.code(), fmt::format("{}; {}", why.message(), how_long)};
         NoteAway(last);
       }
@@ -216,8 +229,7 @@ void RpcClient::Run(std::span<RpcCall> calls) {
       }
       return;
     }
-    StopFlag never;
-    never.SleepUntil(clock_, next);
+    Pause(next);
     const auto longer = std::clamp(2 * pause, kFirstPause, kLongestPause);
     pause = longer / 2 + Milliseconds(random_.Below(static_cast<uint64_t>(longer.count())));
   }

@@ -78,6 +78,8 @@ class RpcClient {
     Patience patience;
     // Told of every call that is sent, by its method. Empty: nobody counts.
     std::function<void(std::string_view method)> on_call{};
+    // Null: there never is any.
+    std::shared_ptr<Hurry> hurry{};
   };
   RpcClient(Options options, const Clock& clock, Random& random);
 
@@ -105,6 +107,8 @@ class RpcClient {
   // What went wrong for all that are left; ok when only single calls are to be made again.
   Status TryOnce(Attempts& attempts, std::span<RpcCall> calls);
   void Count(std::string_view method) const;
+  bool InHurry() const { return options_.hurry != nullptr && options_.hurry->begun(); }
+  void Pause(BootTime until) const;
   // Not ok: nobody answered a moment ago.
   Status AwayAMomentAgo();
   void NoteAway(const Status& why);

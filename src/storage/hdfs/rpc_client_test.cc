@@ -287,6 +287,50 @@ TEST_F(RpcClientTest, OfOneThatIsAwayNothingIsAskedButWhetherItIsBack) {
   EXPECT_THAT(asked, testing::ElementsAre("getHAServiceState", "getHAServiceState", "getFileInfo"));
 }
 
+// A name node that is not one of a pair refuses the question; but it is there.
+TEST_F(RpcClientTest, OneThatWasAwayIsBackWhateverItAnswersToTheQuestion) {
+  wire::HaServiceStateAnswer any;
+  const TestPeer peer({LoseTheAnswer, [](PeerConnection& c) {
+                         c.ReadGreeting();
+                         c.Fail(c.ReadCall().id(), {"org.apache.hadoop.ha.ServiceFailedException",
+                                                    "HA for namenode is not enabled"});
+                         c.Answer(c.ReadCall().id(), State(1));
+                       }});
+  Patience patience = Short();
+  patience.again = 0ms;
+  RpcClient client({{peer.endpoint()}, "root", patience, {}}, SystemClock(), *random_);
+  EXPECT_EQ(client.Run(Question()).code(), Code::kUnavailable);
+  EXPECT_TRUE(client.away());
+  const Status back = client.Run({.method = "getFileInfo", .request = &request_, .answer = &any});
+  EXPECT_TRUE(back.ok()) << back.ToString();
+  EXPECT_FALSE(client.away());
+}
+
+// From the moment on that the process is to end.
+TEST_F(RpcClientTest, InAHurrySilenceIsNotWaitedForAndAnswersAreTaken) {
+  const auto hurry = std::make_shared<Hurry>();
+  const TestPeer peer({[&](PeerConnection& c) {
+                         c.ReadGreeting();
+                         c.Answer(c.ReadCall().id(), wire::Empty());
+                         c.ReadCall();
+                         hurry->Begin();
+                         c.AwaitEnd();
+                       },
+                       [](PeerConnection& c) {
+                         c.ReadGreeting();
+                         c.Answer(c.ReadCall().id(), State(1));
+                         c.Answer(c.ReadCall().id(), wire::Empty());
+                       }});
+  Patience patience;
+  patience.again = 0ms;
+  RpcClient client({{peer.endpoint()}, "root", patience, {}, hurry}, SystemClock(), *random_);
+  EXPECT_TRUE(client.Run(Rename()).ok());
+  const Status silent = client.Run(Rename());
+  EXPECT_EQ(silent.code(), Code::kUnavailable);
+  EXPECT_THAT(silent.message(), HasSubstr("nothing was heard for 3000 ms, and this process ends"));
+  EXPECT_TRUE(client.Run(Rename()).ok()) << "it is there again";
+}
+
 TEST_F(RpcClientTest, EveryCallIsCountedAsOftenAsItIsSent) {
   std::vector<std::string> counted;
   TestPeer peer({LoseTheAnswer, [](PeerConnection& c) {

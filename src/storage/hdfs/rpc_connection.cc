@@ -64,8 +64,10 @@ void AppendCall(const RpcExchange& call, std::string& out) {
 
 Result<std::shared_ptr<RpcConnection>> RpcConnection::Open(const Endpoint& endpoint,
                                                            const RpcIdentity& identity,
-                                                           const Clock& clock, BootTime deadline) {
-  DATABUS_ASSIGN_OR_RETURN(Socket socket, Socket::Connect(endpoint, clock, deadline));
+                                                           const Clock& clock, BootTime deadline,
+                                                           std::shared_ptr<Hurry> hurry) {
+  DATABUS_ASSIGN_OR_RETURN(Socket socket,
+                           Socket::Connect(endpoint, clock, deadline, std::move(hurry)));
   DATABUS_RETURN_IF_ERROR(
       socket.Send(Greeting(identity), deadline).WithContext(endpoint.ToString()));
   return std::make_shared<RpcConnection>(std::move(socket), endpoint.ToString(), clock);

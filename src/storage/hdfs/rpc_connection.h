@@ -52,7 +52,8 @@ class RpcConnection {
   // who is at the other end.
   static Result<std::shared_ptr<RpcConnection>> Open(const Endpoint& endpoint,
                                                      const RpcIdentity& identity,
-                                                     const Clock& clock, BootTime deadline);
+                                                     const Clock& clock, BootTime deadline,
+                                                     std::shared_ptr<Hurry> hurry = nullptr);
   // Use Open.
   RpcConnection(Socket socket, std::string name, const Clock& clock);
 

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <climits>
+#include <iterator>
 #include <memory>
 #include <system_error>
 #include <utility>
@@ -28,15 +29,43 @@ Status Broken(std::string_view what, int error) {
 
 bool WouldBlock(int error) { return error == EAGAIN || error == EWOULDBLOCK; }
 
-// Waits until `fd` can be read or written (`events`), or has failed; false when that takes too
-// long.
-bool WaitFor(int fd, short events, const Clock& clock, BootTime deadline) {
+enum class Waited : uint8_t { kReady, kTooLate, kHurried };
+
+struct Patience {
+  const Clock& clock;
+  BootTime deadline;
+  const Hurry* hurry;
+};
+
+// Waits until `fd` can be read or written (`events`), or has failed.
+Waited WaitFor(int fd, short events, const Patience& patience) {
+  BootTime deadline = patience.deadline;
+  Waited in_vain = Waited::kTooLate;
+  bool hurried = false;
   while (true) {
-    const auto left = std::chrono::ceil<Milliseconds>(deadline - clock.Boot()).count();
-    pollfd poll{.fd = fd, .events = events, .revents = 0};
-    if (::poll(&poll, 1, static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX))) > 0) return true;
-    if (left <= 0) return false;
+    const BootTime now = patience.clock.Boot();
+    if (!hurried && patience.hurry != nullptr && patience.hurry->begun()) {
+      hurried = true;
+      if (now + Hurry::kSilenceMost < deadline) {
+        deadline = now + Hurry::kSilenceMost;
+        in_vain = Waited::kHurried;
+      }
+    }
+    const auto left = std::chrono::ceil<Milliseconds>(deadline - now).count();
+    // Once there is hurry its descriptor says nothing new.
+    pollfd polls[] = {{.fd = fd, .events = events, .revents = 0},
+                      {.fd = hurried || patience.hurry == nullptr ? -1 : patience.hurry->fd(),
+                       .events = POLLIN,
+                       .revents = 0}};
+    ::poll(polls, std::size(polls), static_cast<int>(std::clamp<int64_t>(left, 0, INT_MAX)));
+    if (polls[0].revents != 0) return Waited::kReady;
+    if (left <= 0) return in_vain;
   }
+}
+
+Status GivenUp() {
+  return {Code::kUnavailable, fmt::format("nothing was heard for {} ms, and this process ends",
+                                          Hurry::kSilenceMost.count())};
 }
 
 class FdGuard {
@@ -54,7 +83,7 @@ class FdGuard {
 };
 
 // A connected descriptor.
-Result<int> ConnectTo(const addrinfo& address, const Clock& clock, BootTime deadline) {
+Result<int> ConnectTo(const addrinfo& address, const Patience& patience) {
   FdGuard fd(::socket(address.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (fd.get() < 0) return Broken("connect", errno);
   const int on = 1;
@@ -62,7 +91,7 @@ Result<int> ConnectTo(const addrinfo& address, const Clock& clock, BootTime dead
   ::setsockopt(fd.get(), SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
   if (::connect(fd.get(), address.ai_addr, address.ai_addrlen) == 0) return fd.Release();
   if (errno != EINPROGRESS) return Broken("connect", errno);
-  if (!WaitFor(fd.get(), POLLOUT, clock, deadline)) {
+  if (WaitFor(fd.get(), POLLOUT, patience) != Waited::kReady) {
     return {Code::kUnavailable, "connect: no answer in time"};
   }
   int error = 0;
@@ -76,7 +105,8 @@ Result<int> ConnectTo(const addrinfo& address, const Clock& clock, BootTime dead
 
 std::string Endpoint::ToString() const { return fmt::format("{}:{}", host, port); }
 
-Result<Socket> Socket::Connect(const Endpoint& endpoint, const Clock& clock, BootTime deadline) {
+Result<Socket> Socket::Connect(const Endpoint& endpoint, const Clock& clock, BootTime deadline,
+                               std::shared_ptr<Hurry> hurry) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = AI_NUMERICSERV;
@@ -90,8 +120,8 @@ Result<Socket> Socket::Connect(const Endpoint& endpoint, const Clock& clock, Boo
   const std::unique_ptr<addrinfo, decltype(&::freeaddrinfo)> owner(found, &::freeaddrinfo);
   Status last(Code::kUnavailable, "no address");
   for (const addrinfo* address = found; address != nullptr; address = address->ai_next) {
-    const Result<int> fd = ConnectTo(*address, clock, deadline);
-    if (fd.ok()) return Socket(*fd, clock);
+    const Result<int> fd = ConnectTo(*address, {clock, deadline, hurry.get()});
+    if (fd.ok()) return Socket(*fd, clock, std::move(hurry));
     last = fd.status();
   }
   return last.WithContext(endpoint.ToString());
@@ -99,6 +129,7 @@ Result<Socket> Socket::Connect(const Endpoint& endpoint, const Clock& clock, Boo
 
 Socket::Socket(Socket&& other) noexcept
     : clock_(other.clock_),
+      hurry_(std::move(other.hurry_)),
       fd_(std::exchange(other.fd_, -1)),
       buffer_(std::move(other.buffer_)),
       begin_(std::exchange(other.begin_, 0)),
@@ -106,6 +137,7 @@ Socket::Socket(Socket&& other) noexcept
 
 Socket& Socket::operator=(Socket&& other) noexcept {
   std::swap(clock_, other.clock_);
+  std::swap(hurry_, other.hurry_);
   std::swap(fd_, other.fd_);
   std::swap(buffer_, other.buffer_);
   std::swap(begin_, other.begin_);
@@ -123,7 +155,7 @@ Status Socket::Send(std::string_view bytes, BootTime deadline) {
     if (took >= 0) {
       bytes.remove_prefix(static_cast<size_t>(took));
     } else if (WouldBlock(errno)) {
-      if (!WaitFor(fd_, POLLOUT, *clock_, deadline)) {
+      if (WaitFor(fd_, POLLOUT, {*clock_, deadline, hurry_.get()}) != Waited::kReady) {
         return {Code::kUnavailable, "send: the peer does not take the bytes in time"};
       }
     } else if (errno != EINTR) {
@@ -155,7 +187,11 @@ Result<Arrival> Socket::Fill(BootTime deadline) {
     if (got == 0) return {Code::kUnavailable, "the peer closed the connection"};
     if (errno == EINTR) continue;
     if (!WouldBlock(errno)) return Broken("receive", errno);
-    if (!WaitFor(fd_, POLLIN, *clock_, deadline)) return Arrival::kTooLate;
+    switch (WaitFor(fd_, POLLIN, {*clock_, deadline, hurry_.get()})) {
+      case Waited::kReady: break;
+      case Waited::kTooLate: return Arrival::kTooLate;
+      case Waited::kHurried: return GivenUp();
+    }
   }
 }
 

@@ -3,11 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "storage/hurry.h"
 
 namespace databus::hdfs {
 
@@ -25,8 +28,10 @@ enum class Arrival : uint8_t { kBytes, kTooLate };
 // One thread may send while another receives; otherwise one thread at a time.
 class Socket {
  public:
-  // kUnavailable: no such name, nobody listens there, no answer in time.
-  static Result<Socket> Connect(const Endpoint& endpoint, const Clock& clock, BootTime deadline);
+  // kUnavailable: no such name, nobody listens there, no answer in time. With `hurry` no wait goes
+  // on longer than that allows, here and in what follows.
+  static Result<Socket> Connect(const Endpoint& endpoint, const Clock& clock, BootTime deadline,
+                                std::shared_ptr<Hurry> hurry = nullptr);
 
   Socket(Socket&& other) noexcept;
   Socket& operator=(Socket&& other) noexcept;
@@ -47,11 +52,13 @@ class Socket {
   void Shutdown();
 
  private:
-  Socket(int fd, const Clock& clock) : clock_(&clock), fd_(fd) {}
+  Socket(int fd, const Clock& clock, std::shared_ptr<Hurry> hurry)
+      : clock_(&clock), hurry_(std::move(hurry)), fd_(fd) {}
   // Room for a read after end_.
   void MakeRoom();
 
   const Clock* clock_;
+  std::shared_ptr<Hurry> hurry_;
   int fd_;
   std::string buffer_;  // [begin_, end_) has arrived and was not taken
   size_t begin_ = 0;
