@@ -253,6 +253,33 @@ TEST_P(StorageContract, OpenOfNoFileIsNotFoundAndOfADirectoryRefused) {
   EXPECT_EQ(storage_.Open("d").code(), Code::kRefused);
 }
 
+TEST_P(StorageContract, OpensAnswersEachFileAsOpenDoes) {
+  MakeDir("d");
+  const std::string large(300'000, 'x');
+  Write("large", large);
+  Write("empty", "");
+  std::vector<std::string> paths;
+  for (int i = 0; i < 40; ++i) {
+    paths.push_back("d/" + std::to_string(i));
+    Write(paths.back(), "content " + std::to_string(i));
+  }
+  paths.insert(paths.end(), {"no", "large", "d", "./x", "empty", "large/b", "d/7"});
+  const auto readers = storage_.Opens(paths);
+  ASSERT_EQ(readers.size(), paths.size());
+  const auto content = [&](size_t i) {
+    return readers[i].ok() ? *(*readers[i])->Read(0, 1'000'000) : readers[i].status().ToString();
+  };
+  for (size_t i = 0; i < 40; ++i) EXPECT_EQ(content(i), "content " + std::to_string(i));
+  EXPECT_EQ(readers[40].code(), Code::kNotFound);
+  EXPECT_TRUE(content(41) == large);
+  EXPECT_EQ(readers[42].code(), Code::kRefused);
+  EXPECT_EQ(readers[43].code(), Code::kInvalid);
+  EXPECT_EQ(content(44), "");
+  EXPECT_EQ(readers[45].code(), Code::kNotFound);
+  EXPECT_EQ(content(46), "content 7");
+  EXPECT_TRUE(storage_.Opens({}).empty());
+}
+
 TEST_P(StorageContract, ReaderGoesOnWhenItsFileOrDirectoryIsRenamed) {
   MakeDir("d");
   Write("d/f", "0123456789");

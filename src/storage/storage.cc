@@ -12,6 +12,14 @@ Result<std::vector<std::string>> Storage::ListNames(const std::string& path) {
   return names;
 }
 
+std::vector<Result<std::unique_ptr<FileReader>>> Storage::Opens(
+    std::span<const std::string> paths) {
+  std::vector<Result<std::unique_ptr<FileReader>>> readers;
+  readers.reserve(paths.size());
+  for (const std::string& path : paths) readers.push_back(Open(path));
+  return readers;
+}
+
 std::vector<Status> Storage::WriteFiles(std::span<const SmallFile> files) {
   std::vector<Status> answers;
   for (const SmallFile& file : files) answers.push_back(WriteFile(file.path, file.content));

@@ -94,6 +94,14 @@ class Storage {
   // kNotFound: no such file. kRefused: not a regular file.
   virtual Result<std::unique_ptr<FileReader>> Open(const std::string& path) = 0;
 
+  // Opens files, each as Open does. The default does so one by one.
+  virtual std::vector<Result<std::unique_ptr<FileReader>>> Opens(
+      std::span<const std::string> paths);
+
+  // How many small files are best opened, or written by WriteFiles, in one batch by somebody who
+  // has many: 1 where a batch is no better than one after the other.
+  virtual size_t SmallFilesAtOnce() const { return 1; }
+
   // Creates a file that did not exist. kExists: the name is taken. kNotFound: no parent.
   virtual Result<std::unique_ptr<FileWriter>> Create(const std::string& path) = 0;
 

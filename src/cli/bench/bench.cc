@@ -8,9 +8,11 @@
 
 #include "cli/all_commands.h"
 #include "cli/bench/freshness.h"
+#include "cli/bench/hdfs.h"
 #include "cli/bench/ingest.h"
 #include "cli/bench/load.h"
 #include "cli/bench/machine.h"
+#include "cli/bench/merge_memory.h"
 #include "cli/bench/publish.h"
 #include "cli/bench/receive.h"
 #include "cli/signals.h"
@@ -29,6 +31,9 @@ struct Options {
   IngestOptions ingest;
   PublishOptions publish;
   FreshnessOptions freshness;
+  std::string hdfs_task;
+  HdfsTaskOptions hdfs;
+  MergeMemoryOptions merge;
   LoadOptions load;
   std::string to;
 };
@@ -111,6 +116,30 @@ Exit MeasureAges(Options& options, Io& io, Seams& seams) {
   });
 }
 
+Exit MergeMuch(Options& options, Io& io, Seams& seams) {
+  options.merge.clusters = options.freshness.clusters;
+  return Bench(options, io, seams, [&](const std::string& directory) {
+    options.merge.directory = directory;
+    return MeasureMergeMemory(options.merge, seams);
+  });
+}
+
+Exit Hdfs(Options& options, Io& io, Seams& seams) {
+  if (options.hdfs_task == "merge") return MergeMuch(options, io, seams);
+  const bool copies = options.hdfs_task == "copy";
+  if (options.hdfs.to.empty() || (copies && options.hdfs.from.empty())) {
+    return Report(io, Status(Code::kInvalid, copies ? "copy needs --from URL and --to URL"
+                                                    : options.hdfs_task + " needs --to URL"));
+  }
+  const auto run = copies                          ? CopyDirectory
+                   : options.hdfs_task == "create" ? CreateFiles
+                                                   : FillDirectory;
+  const auto result = run(options.hdfs, seams);
+  if (!result.ok()) return Report(io, result.status());
+  io.out << (options.json ? ToJson(*result).dump() + "\n" : ToText(*result));
+  return Exit::kDone;
+}
+
 Exit RunLoadCommand(Options& options, Io& io, Seams& seams) {
   const size_t colon = options.to.rfind(':');
   const int port = colon == std::string::npos ? 0 : std::atoi(options.to.c_str() + colon + 1);
@@ -167,6 +196,12 @@ void AddDuration(CLI::App& app, Options& options) {
       ->capture_default_str();
 }
 
+void AddClusters(CLI::App& app, DemoClusters& clusters) {
+  app.add_option("--dc1", clusters.dc1, "The hdfsurl of dc1, new (default: below DIR)")
+      ->type_name("URL");
+  app.add_option("--dc2", clusters.dc2, "The same of dc2")->type_name("URL");
+}
+
 void DefineIngest(CLI::App& app, Options& options) {
   AddPlaceAndForm(app, options);
   AddRounds(app, options);
@@ -203,6 +238,43 @@ void DefineFreshness(CLI::App& app, Options& options) {
       ->type_name("S")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
+  AddClusters(app, options.freshness.clusters);
+}
+
+void DefineHdfs(CLI::App& app, Options& options) {
+  HdfsTaskOptions& task = options.hdfs;
+  app.add_option("TASK", options.hdfs_task,
+                 "copy: as a worker copies; create: small files, as a collector writes them;\n"
+                 "fill: input for the others; merge: much that has piled up, by a worker that\n"
+                 "is started for it, and how much memory that takes")
+      ->required()
+      ->check(CLI::IsMember({"copy", "create", "fill", "merge"}));
+  app.add_option("--from", task.from, "copy: the directory whose files are copied")
+      ->type_name("URL");
+  app.add_option("--to", task.to, "copy, create, fill: the directory where they go; is made")
+      ->type_name("URL");
+  app.add_option("--threads", task.threads, "copy: as databus.worker.copy_threads")
+      ->type_name("N")
+      ->check(CLI::Range(1, 256))
+      ->capture_default_str();
+  app.add_option("--files", task.files, "create, fill: how many")
+      ->type_name("N")
+      ->check(CLI::Range(1u, 10'000'000u))
+      ->capture_default_str();
+  app.add_option("--bytes", task.bytes, "create, fill: the length of each")
+      ->type_name("N")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{100'000'000'000}))
+      ->capture_default_str();
+  app.add_option("--merge-bytes", options.merge.bytes, "merge: of all files together")
+      ->type_name("N")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000'000'000}))
+      ->capture_default_str();
+  app.add_option("--merge-file-bytes", options.merge.file_bytes, "merge: the length of each")
+      ->type_name("N")
+      ->check(CLI::Range(uint64_t{1}, uint64_t{1'000'000'000}))
+      ->capture_default_str();
+  AddClusters(app, options.freshness.clusters);
+  AddPlaceAndForm(app, options);
 }
 
 void DefineLoad(CLI::App& app, Options& options) {
@@ -230,16 +302,19 @@ CommandBody Define(CLI::App& app) {
   CLI::App* publish = app.add_subcommand("publish", "Sealing, over igzip -1");
   CLI::App* freshness =
       app.add_subcommand("freshness", "From acceptance to visible, in two data centres");
+  CLI::App* hdfs = app.add_subcommand("hdfs", "One task on clusters; ./run bench hdfs does it all");
   CLI::App* load = app.add_subcommand("load", "Send to a collector as fast as it answers");
   CLI::App* receive = app.add_subcommand("receive", "Answer OK and keep nothing, until TERM");
   DefineIngest(*ingest, *options);
   DefinePublish(*publish, *options);
   DefineFreshness(*freshness, *options);
+  DefineHdfs(*hdfs, *options);
   DefineLoad(*load, *options);
   return [=](Io& io, Seams& seams) {
     if (ingest->parsed()) return Ingest(*options, io, seams);
     if (publish->parsed()) return Publish(*options, io, seams);
     if (freshness->parsed()) return MeasureAges(*options, io, seams);
+    if (hdfs->parsed()) return Hdfs(*options, io, seams);
     if (load->parsed()) return RunLoadCommand(*options, io, seams);
     if (receive->parsed()) return Receive(io, seams);
     return Exit::kUsage;

@@ -11,6 +11,7 @@
 #include "cli/bench/child.h"
 #include "cli/bench/load.h"
 #include "cli/bench/sample.h"
+#include "cli/test_world.h"
 #include "net/network.h"
 #include "net/scribe_codec.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 using ::testing::AllOf;
 using ::testing::Ge;
+using ::testing::HasSubstr;
 using ::testing::Le;
 
 TEST(SampleTest, SpreadIsLeastMiddleAndMost) {
@@ -111,6 +113,42 @@ TEST(LoadTest, ResultSurvivesTheWayThroughJson) {
   ASSERT_TRUE(back.ok());
   EXPECT_EQ(ToJson(*back), ToJson(result));
   EXPECT_EQ(LoadResultFromJson("databus: connect: refused").code(), Code::kInvalid);
+}
+
+TEST(HdfsTaskTest, CopiesEveryFileOfADirectoryIntoAnother) {
+  TestWorld world;
+  Ran ran = world.Run({"bench", "hdfs", "create", "--to", "x://dc1", "--files", "1500", "--bytes",
+                       "100", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["files"], 1500);
+  ran = world.Run({"bench", "hdfs", "copy", "--from", "x://dc1", "--to", "x://dc2", "--json"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(nlohmann::json::parse(ran.out)["bytes"], 150'000);
+  for (const char* name : {"file-000000", "file-001499"}) {
+    EXPECT_TRUE(*world.trees["dc1"]->ReadFile(name) == *world.trees["dc2"]->ReadFile(name));
+  }
+  for (const DirEntry& entry : *world.trees["dc2"]->List("")) {
+    EXPECT_FALSE(entry.name.starts_with("staging")) << entry.name;
+  }
+}
+
+TEST(HdfsTaskTest, LargeFilesAreAsLongAsAskedFor) {
+  TestWorld world;
+  const Ran ran =
+      world.Run({"bench", "hdfs", "fill", "--to", "x://dc1", "--files", "2", "--bytes", "5000001"});
+  ASSERT_EQ(ran.code, 0) << ran.err;
+  EXPECT_EQ(world.trees["dc1"]->Stat("file-000001")->length, 5'000'001U);
+}
+
+TEST(HdfsTaskTest, WhatIsMissingOrUnknownIsSaid) {
+  TestWorld world;
+  EXPECT_EQ(world.Run({"bench", "hdfs", "mend", "--to", "x://dc1"}).code, 2);
+  EXPECT_EQ(world.Run({"bench", "hdfs"}).code, 2);
+  EXPECT_THAT(world.Run({"bench", "hdfs", "copy", "--to", "x://dc1"}).err,
+              HasSubstr("copy needs --from URL and --to URL"));
+  EXPECT_THAT(world.Run({"bench", "hdfs", "create"}).err, HasSubstr("create needs --to URL"));
+  EXPECT_THAT(world.Run({"bench", "hdfs", "copy", "--from", "x://dc7", "--to", "x://dc1"}).err,
+              HasSubstr("unmounted?"));
 }
 
 TEST(ChildTest, TellsItsLinesAndHowItEnded) {

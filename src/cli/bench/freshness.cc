@@ -23,6 +23,8 @@ namespace databus {
 namespace {
 
 constexpr Milliseconds kLookEvery{50};
+// Of clusters with servers, which have more to do. So much later something may be seen.
+constexpr Milliseconds kLookAtServersEvery{250};
 
 // How long the messages of one file took.
 struct Age {
@@ -117,11 +119,12 @@ uint64_t Acknowledged(const Traffic& traffic) {
 
 // Looks until `done`, kUnavailable when a process has ended.
 template <typename Done>
-Status Watch(AgeWatch& watch, const DemoServices& services, const Clock& clock, Done&& done) {
+Status Watch(AgeWatch& watch, const DemoServices& services, const Clock& clock, Milliseconds every,
+             Done&& done) {
   StopFlag never;
   while (!done()) {
     DATABUS_RETURN_IF_ERROR(services.Check());
-    const BootTime next = clock.Boot() + kLookEvery;
+    const BootTime next = clock.Boot() + every;
     watch.Look();
     never.SleepUntil(clock, next);
   }
@@ -132,9 +135,11 @@ Status Watch(AgeWatch& watch, const DemoServices& services, const Clock& clock, 
 
 Result<Freshness> MeasureFreshness(const FreshnessOptions& options, Seams& seams) {
   const Clock& clock = seams.clock;
-  DATABUS_ASSIGN_OR_RETURN(const DemoSite site, MakeDemoSite(paths::Join(options.directory, "site"),
-                                                             seams.network, seams.random));
+  DATABUS_ASSIGN_OR_RETURN(const DemoSite site,
+                           MakeDemoSite(paths::Join(options.directory, "site"), seams.network,
+                                        seams.random, options.clusters));
   DATABUS_ASSIGN_OR_RETURN(const DemoInput input, DemoInput::Open(""));
+  const Milliseconds every = options.clusters.dc1.empty() ? kLookEvery : kLookAtServersEvery;
   StopFlag stop;
   DemoServices services(site, std::string(Child::kSelf), clock);
   DATABUS_RETURN_IF_ERROR(services.StartAll(seams, stop));
@@ -144,13 +149,13 @@ Result<Freshness> MeasureFreshness(const FreshnessOptions& options, Seams& seams
       site, input,
       {.events_per_s = options.events_per_s, .duration = std::chrono::seconds(options.seconds)},
       {seams.network, clock, seams.random});
-  DATABUS_RETURN_IF_ERROR(Watch(watch, services, clock, [&] { return traffic.Done(); }));
+  DATABUS_RETURN_IF_ERROR(Watch(watch, services, clock, every, [&] { return traffic.Done(); }));
   Freshness freshness;
   freshness.acknowledged = Acknowledged(traffic);
   freshness.messages_per_s = static_cast<double>(freshness.acknowledged) /
                              std::chrono::duration<double>(clock.Boot() - begin).count();
   const BootTime deadline = clock.Boot() + options.arrive_within;
-  DATABUS_RETURN_IF_ERROR(Watch(watch, services, clock, [&] {
+  DATABUS_RETURN_IF_ERROR(Watch(watch, services, clock, every, [&] {
     return clock.Boot() > deadline || AllArrived(watch, freshness.acknowledged);
   }));
   for (const Hop hop : kAllHops) freshness.hops.push_back(watch.Ages(hop));

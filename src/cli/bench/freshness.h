@@ -9,12 +9,14 @@
 
 #include "base/status.h"
 #include "cli/demo/hop_watch.h"
+#include "cli/demo/site.h"
 #include "cli/seams.h"
 
 namespace databus {
 
 struct FreshnessOptions {
-  std::string directory;  // everything is done below it; must exist
+  std::string directory;    // everything is done below it; must exist
+  DemoClusters clusters{};  // new ones, if not below it
   uint32_t events_per_s = 20'000;
   int seconds = 120;
   Milliseconds arrive_within{60'000};  // after the load

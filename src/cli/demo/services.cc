@@ -72,6 +72,12 @@ Status DemoServices::Kill(const std::string& name) {
   return end.status();
 }
 
+Result<ProcessUse> DemoServices::Use(const std::string& name) const {
+  const auto found = running_.find(name);
+  if (found == running_.end()) return {Code::kNotFound, name + " does not run"};
+  return UseOf(found->second.pid());
+}
+
 std::vector<std::string> DemoServices::Running() const {
   std::vector<std::string> names;
   for (const auto& [name, child] : running_) names.push_back(name);

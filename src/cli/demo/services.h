@@ -27,6 +27,8 @@ class DemoServices {
   Status Start(const std::string& name);
   // kill -9.
   Status Kill(const std::string& name);
+  // What the system says about one that runs.
+  Result<ProcessUse> Use(const std::string& name) const;
   // The names of those that run, as far as they were not seen to end.
   std::vector<std::string> Running() const;
   // kUnavailable when a process has ended that nobody killed.

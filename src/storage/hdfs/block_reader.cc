@@ -8,6 +8,7 @@
 
 #include "storage/hdfs/packets.h"
 #include "storage/hdfs/wire/data_node.pb.h"
+#include "storage/hdfs/wire_format.h"
 
 namespace databus::hdfs {
 namespace {
@@ -15,6 +16,7 @@ namespace {
 constexpr uint32_t kSuccess = 0;
 constexpr uint32_t kTokenNotAccepted = 5;
 constexpr uint32_t kChecksumsAreRight = 6;
+constexpr uint32_t kNotChecked = 0;  // of a client that has the bytes
 constexpr uint32_t kChunkBytesMax = 1u << 20;
 
 // One read on one connection.
@@ -24,6 +26,12 @@ class Reading {
       : context_(context), range_(range), socket_(socket) {}
 
   Status Ask(const wire::LocatedBlock& block) {
+    std::string bytes;
+    AppendRequest(block, bytes);
+    return socket_.Send(bytes, Deadline());
+  }
+
+  void AppendRequest(const wire::LocatedBlock& block, std::string& out) const {
     wire::ReadBlockRequest request;
     wire::OperationHeader& header = *request.mutable_header();
     *header.mutable_base()->mutable_block() = block.block();
@@ -33,9 +41,7 @@ class Reading {
     request.set_length(range_.length);
     request.set_send_checksums(true);
     request.mutable_caching();
-    std::string bytes;
-    AppendOperation(Operation::kReadBlock, request, bytes);
-    return socket_.Send(bytes, Deadline());
+    AppendOperation(Operation::kReadBlock, request, out);
   }
 
   // Ok when bytes will follow.
@@ -83,11 +89,14 @@ class Reading {
 
   // Lets the data node keep the connection.
   Status Confirm() {
-    wire::ReadStatus status;
-    status.set_status(kChecksumsAreRight);
-    std::string bytes = status.SerializeAsString();
-    bytes.insert(bytes.begin(), static_cast<char>(bytes.size()));
+    std::string bytes;
+    AppendConfirmation(kChecksumsAreRight, bytes);
     return socket_.Send(bytes, Deadline());
+  }
+  static void AppendConfirmation(uint32_t outcome, std::string& out) {
+    wire::ReadStatus status;
+    status.set_status(outcome);
+    AppendDelimited(status, out);
   }
 
  private:
@@ -144,7 +153,51 @@ Status Read(const ReadContext& context, const wire::LocatedBlock& block,
   return ReadOn(context, block, node, range, std::move(socket), begun, out);
 }
 
+BlockRange WholeOf(const WholeBlock& whole) { return {0, whole.block->block().num_bytes()}; }
+
+// The data node serves one request after the other, and wants to hear how each ended before it
+// looks at the next one. It is told beforehand, with the word for bytes that were not checked: all
+// that matters to it is that it is told.
+Status SendRequests(const ReadContext& context, std::span<WholeBlock> blocks, Socket& socket) {
+  std::string requests;
+  for (const WholeBlock& whole : blocks) {
+    Reading(context, WholeOf(whole), socket).AppendRequest(*whole.block, requests);
+    Reading::AppendConfirmation(kNotChecked, requests);
+  }
+  return socket.Send(requests, context.clock.Boot() + context.patience);
+}
+
+// Not ok: what was not read yet does not come any more on this connection.
+Status TakeBlocks(const ReadContext& context, std::span<WholeBlock> blocks, Socket& socket) {
+  DATABUS_RETURN_IF_ERROR(SendRequests(context, blocks, socket));
+  for (WholeBlock& whole : blocks) {
+    Reading reading(context, WholeOf(whole), socket);
+    DATABUS_RETURN_IF_ERROR(reading.TakeAnswer());
+    DATABUS_RETURN_IF_ERROR(reading.TakeBytes(whole.bytes));
+    whole.read = true;
+  }
+  return Status::Ok();
+}
+
 }  // namespace
+
+void ReadWholeBlocks(const ReadContext& context, const wire::DatanodeInfo& node,
+                     std::span<WholeBlock> blocks) {
+  if (blocks.empty()) return;
+  std::optional<Socket> socket = context.data_nodes.TakeIdle(node);
+  if (socket && !TakeBlocks(context, blocks, *socket).ok()) {
+    socket.reset();
+    if (blocks.front().read) return;
+    blocks.front().bytes.clear();
+  }
+  if (!socket) {
+    Result<Socket> connected = context.data_nodes.Connect(node);
+    if (!connected.ok()) return;
+    socket = *std::move(connected);
+    if (!TakeBlocks(context, blocks, *socket).ok()) return;
+  }
+  context.data_nodes.GiveIdle(node, *std::move(socket));
+}
 
 Status ReadReplica(const ReadContext& context, const wire::LocatedBlock& block,
                    const wire::DatanodeInfo& node, const BlockRange& range, std::string& out) {

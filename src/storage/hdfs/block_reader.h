@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/clock.h"
@@ -28,5 +29,16 @@ struct ReadContext {
 //   kRefused      it has no checksums that we know
 Status ReadReplica(const ReadContext& context, const wire::LocatedBlock& block,
                    const wire::DatanodeInfo& node, const BlockRange& range, std::string& out);
+
+// A small block that is read as a whole.
+struct WholeBlock {
+  const wire::LocatedBlock* block = nullptr;  // not empty
+  std::string bytes{};                        // all of them, if `read`
+  bool read = false;
+};
+// Asks a data node for all of them at once, on one connection, and takes what comes. What cannot be
+// had so is left unread: ReadReplica says why.
+void ReadWholeBlocks(const ReadContext& context, const wire::DatanodeInfo& node,
+                     std::span<WholeBlock> blocks);
 
 }  // namespace databus::hdfs

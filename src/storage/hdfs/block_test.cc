@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <deque>
+
 #include "base/crc32c.h"
 #include "storage/contract.h"
 #include "storage/hdfs/block_reader.h"
@@ -265,6 +267,93 @@ TEST_F(BlockReadTest, RefusalSaysWhatTheDataNodeSaid) {
 
 // --- Writing
 
+// --- Reading small blocks together
+
+class WholeBlocksTest : public BlockReadTest {
+ protected:
+  // Two blocks of 100 and 2,000 bytes at the peer.
+  void ReadBoth(const TestPeer& peer) {
+    for (const size_t bytes : {100, 2000}) {
+      wire::LocatedBlock& block = located_.emplace_back(BlockAt({peer.endpoint()}));
+      block.mutable_block()->set_num_bytes(bytes);
+    }
+    blocks_ = {{.block = &located_[0]}, {.block = &located_[1]}};
+    ReadWholeBlocks({data_nodes_, SystemClock(), "reader", 60s}, located_[0].locations(0), blocks_);
+  }
+  // A data node looks at a request when it has heard how the one before ended.
+  static void Serve(PeerConnection& c, std::string_view content) {
+    EXPECT_EQ(ReadRequest<wire::ReadBlockRequest>(c, Operation::kReadBlock).length(),
+              content.size());
+    Promise(c, 0);
+    SendPacket(c, {0, 0}, content);
+    SendEnd(c, {content.size(), 1});
+    EXPECT_EQ(c.ReadMessage<wire::ReadStatus>().status(), 0u);
+  }
+
+  std::deque<wire::LocatedBlock> located_;
+  std::vector<WholeBlock> blocks_;
+};
+
+TEST_F(WholeBlocksTest, ComeOnOneConnectionThatIsKept) {
+  TestPeer peer({[&](PeerConnection& c) {
+    Serve(c, Pattern(100));
+    Serve(c, Pattern(2000));
+    ServeAll((ReadRequest<wire::ReadBlockRequest>(c, Operation::kReadBlock), c), Pattern(50));
+  }});
+  ReadBoth(peer);
+  EXPECT_TRUE(blocks_[0].read && blocks_[1].read);
+  EXPECT_EQ(blocks_[0].bytes, Pattern(100));
+  EXPECT_EQ(blocks_[1].bytes, Pattern(2000));
+  EXPECT_EQ(Read(peer, {0, 50}), Pattern(50));
+}
+
+TEST_F(WholeBlocksTest, WhatComesBeforeAFailureIsReadAndTheRestIsNot) {
+  TestPeer peer({[&](PeerConnection& c) {
+    Serve(c, Pattern(100));
+    ReadRequest<wire::ReadBlockRequest>(c, Operation::kReadBlock);
+    wire::BlockAnswer no;
+    no.set_status(1);
+    c.WriteMessage(no);
+  }});
+  ReadBoth(peer);
+  EXPECT_TRUE(blocks_[0].read);
+  EXPECT_FALSE(blocks_[1].read);
+  EXPECT_EQ(blocks_[0].bytes, Pattern(100));
+  EXPECT_FALSE(data_nodes_.TakeIdle(located_[0].locations(0)));
+}
+
+TEST_F(WholeBlocksTest, DamagedOneIsNotRead) {
+  TestPeer peer({[&](PeerConnection& c) {
+    ReadRequest<wire::ReadBlockRequest>(c, Operation::kReadBlock);
+    Promise(c, 0);
+    std::string packet;
+    AppendDataPacket({0, 0}, Pattern(100), packet);
+    packet.back() ^= 1;
+    c.Write(packet);
+    c.AwaitEnd();
+  }});
+  ReadBoth(peer);
+  EXPECT_FALSE(blocks_[0].read);
+  EXPECT_FALSE(blocks_[1].read);
+}
+
+TEST_F(WholeBlocksTest, ConnectionThatDiedWhileItWasKeptIsReplaced) {
+  TestPeer peer({[&](PeerConnection& c) {
+                   ReadRequest<wire::ReadBlockRequest>(c, Operation::kReadBlock);
+                   ServeAll(c, Pattern(50));
+                   // Takes the next request, and dies of it.
+                   ReadRequest<wire::ReadBlockRequest>(c, Operation::kReadBlock);
+                 },
+                 [&](PeerConnection& c) {
+                   Serve(c, Pattern(100));
+                   Serve(c, Pattern(2000));
+                 }});
+  EXPECT_EQ(Read(peer, {0, 50}), Pattern(50));
+  ReadBoth(peer);
+  EXPECT_EQ(blocks_[0].bytes, Pattern(100));
+  EXPECT_EQ(blocks_[1].bytes, Pattern(2000));
+}
+
 class BlockWriteTest : public BlockTest {
  protected:
   struct Packet {
@@ -329,6 +418,46 @@ TEST_F(BlockWriteTest, BlockArrivesInPacketsAndIsSyncedAtItsEnd) {
   EXPECT_EQ(request.pipeline_size(), 1u);
   EXPECT_EQ(request.stage(), 6u);
   EXPECT_EQ(request.header().client_name(), "writer");
+}
+
+TEST_F(BlockWriteTest, WholeBlockIsSentBeforeItsPipelineStands) {
+  const std::string content = Pattern(kPacketBytes + 100);
+  std::string arrived;
+  TestPeer peer({[&](PeerConnection& c) {
+    ReadRequest<wire::WriteBlockRequest>(c, Operation::kWriteBlock);
+    int64_t last = -1;
+    for (bool end = false; !end; ++last) {
+      const Packet packet = ReadPacket(c);
+      EXPECT_EQ(packet.header.offset(), static_cast<int64_t>(arrived.size()));
+      arrived += packet.data;
+      end = packet.header.last();
+    }
+    c.WriteMessage(Success());
+    for (int64_t i = 0; i <= last; ++i) Ack(c, i, {0});
+    c.AwaitEnd();
+  }});
+  BlockWriter writer = WriterFor(BlockAt({peer.endpoint()}));
+  EXPECT_TRUE(writer.BeginWhole(content).ok());
+  EXPECT_TRUE(writer.AwaitReady().ok());
+  EXPECT_TRUE(writer.AwaitEnd().ok());
+  EXPECT_TRUE(arrived == content);
+  EXPECT_EQ(writer.Block().num_bytes(), content.size());
+}
+
+// The node closes with all those packets unread, which resets the connection.
+TEST_F(BlockWriteTest, NodeThatTheFirstCannotReachIsTheCulpritOfAWholeBlock) {
+  TestPeer peer({[&](PeerConnection& c) {
+    ReadRequest<wire::WriteBlockRequest>(c, Operation::kWriteBlock);
+    wire::BlockAnswer answer;
+    answer.set_status(1);
+    answer.set_first_bad_link("127.0.0.1:1");
+    c.WriteMessage(answer);
+  }});
+  BlockWriter writer = WriterFor(BlockAt({peer.endpoint(), {"127.0.0.1", 1}}));
+  Status status = writer.BeginWhole(Pattern(200'000));
+  if (status.ok()) status = writer.AwaitReady();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_EQ(writer.culprit().id().transfer_port(), 1u) << status.ToString();
 }
 
 TEST_F(BlockWriteTest, NodeThatFailsInThePipelineIsTheCulprit) {

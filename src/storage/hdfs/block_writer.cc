@@ -79,13 +79,33 @@ int BlockWriter::IndexOf(std::string_view bad_link) const {
   return 0;
 }
 
-Status BlockWriter::Begin(uint64_t bytes_expected) {
+Status BlockWriter::Connect() {
   Result<Socket> socket = context_.data_nodes.Connect(block_.locations(0));
   if (!socket.ok()) return Fail(socket.status(), 0);
   socket_ = *std::move(socket);
+  return Status::Ok();
+}
+
+Status BlockWriter::Begin(uint64_t bytes_expected) {
+  DATABUS_RETURN_IF_ERROR(Connect());
   AppendOperation(Operation::kWriteBlock, RequestFor(block_, context_.client_name, bytes_expected),
                   unsent_);
   return Send();
+}
+
+Status BlockWriter::BeginWhole(std::string_view content) {
+  DATABUS_RETURN_IF_ERROR(Connect());
+  AppendOperation(Operation::kWriteBlock, RequestFor(block_, context_.client_name, content.size()),
+                  unsent_);
+  for (; !content.empty(); content.remove_prefix(std::min(content.size(), kPacketBytes))) {
+    const std::string_view part = content.substr(0, kPacketBytes);
+    AppendDataPacket({length_, sequence_++}, part, unsent_);
+    length_ += part.size();
+  }
+  AppendEnd();
+  const Status sent = Send();
+  unsent_.shrink_to_fit();  // many of them wait for their ends
+  return sent;
 }
 
 Status BlockWriter::AwaitReady() {
@@ -95,7 +115,8 @@ Status BlockWriter::AwaitReady() {
     const bool closed = received.message().ends_with(kClosed);
     return Fail({received.code(), received.message() + (closed ? std::string(kWhyClosed) : "")}, 0);
   }
-  if (answer.status() == kSuccess) return Status::Ok();
+  ready_ = answer.status() == kSuccess;
+  if (ready_) return Status::Ok();
   const Status why(Code::kUnavailable,
                    answer.status() == kTokenNotAccepted
                        ? "the block's token is not accepted"
@@ -108,8 +129,9 @@ Status BlockWriter::Send() {
   const Status sent = socket_->Send(unsent_, Deadline());
   unsent_.clear();
   if (sent.ok()) return sent;
-  // An acknowledgement that arrived before may say who has failed.
+  // What arrived before may say who has failed.
   static_cast<void>(socket_->Fill(context_.clock.Boot()));
+  if (!ready_ && !socket_->Received().empty()) DATABUS_RETURN_IF_ERROR(AwaitReady());
   while (!socket_->Received().empty()) DATABUS_RETURN_IF_ERROR(TakeAck());
   return Fail(sent, 0);
 }
@@ -140,9 +162,11 @@ Status BlockWriter::SendEnd() {
     AppendDataPacket({length_ - partial_.size(), sequence_++}, partial_, unsent_);
     partial_.clear();
   }
-  AppendEndPacket({length_, sequence_++}, unsent_);
+  AppendEnd();
   return Send();
 }
+
+void BlockWriter::AppendEnd() { AppendEndPacket({length_, sequence_++}, unsent_); }
 
 Status BlockWriter::TakeAck() {
   wire::PipelineAck ack;

@@ -30,6 +30,9 @@ class BlockWriter {
 
   // Connects to the first data node, and asks for the block. `bytes_expected`: what it sets aside.
   Status Begin(uint64_t bytes_expected);
+  // The same, with a whole small block and its end sent behind the request at once. What is left is
+  // AwaitReady and AwaitEnd.
+  Status BeginWhole(std::string_view content);
   // The whole pipeline stands.
   Status AwaitReady();
   Status Write(std::string_view bytes);
@@ -49,13 +52,16 @@ class BlockWriter {
  private:
   BootTime Deadline() const { return context_.clock.Boot() + context_.patience; }
   Status Fail(const Status& why, int culprit);
+  Status Connect();
   Status Send();
+  void AppendEnd();
   Status TakeAck();
   int IndexOf(std::string_view bad_link) const;
 
   const Context context_;
   const wire::LocatedBlock block_;
   std::optional<Socket> socket_;
+  bool ready_ = false;
   int culprit_ = 0;
   std::string partial_;   // of the next packet
   std::string unsent_;    // packets

@@ -1,7 +1,9 @@
 #include "storage/hdfs/file_reader.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -32,8 +34,20 @@ class Reader final : public FileReader {
     length_ = End();
   }
 
+  // Its content must be at hand as a whole.
+  bool IsSmall() const { return length_ <= kReadAtOpenMost; }
   Status ReadAll() { return Fetch(0, length_); }
-  uint64_t length() const { return length_; }
+  // The only block of a small file, if there is somebody who has it.
+  const wire::LocatedBlock* OnlyBlock() const {
+    if (!IsSmall() || length_ == 0 || blocks_.size() != 1) return nullptr;
+    const wire::LocatedBlock& block = blocks_.front();
+    return block.block().num_bytes() == length_ && block.locations_size() > 0 ? &block : nullptr;
+  }
+  const ReadContext& context() const { return context_; }
+  void Give(std::string all) {
+    bytes_ = std::move(all);
+    bytes_at_ = 0;
+  }
 
   Result<std::string> Read(uint64_t offset, size_t most) override {
     if (offset >= length_ || most == 0) return std::string();
@@ -140,14 +154,63 @@ class Reader final : public FileReader {
   uint64_t next_ = 0;  // the end of the last Read
 };
 
+// Reads small files from the first data node of each, and answers which.
+std::set<const Reader*> FillTogether(std::span<const std::unique_ptr<Reader>> readers) {
+  struct OfNode {
+    std::vector<WholeBlock> blocks;
+    std::vector<Reader*> readers;
+  };
+  std::set<const Reader*> filled;
+  if (readers.size() < 2) return filled;
+  std::map<std::string, OfNode> nodes;  // by the node's identity
+  for (const std::unique_ptr<Reader>& reader : readers) {
+    const wire::LocatedBlock* const block = reader->OnlyBlock();
+    if (block == nullptr) continue;
+    OfNode& node = nodes[block->locations(0).id().uuid()];
+    node.blocks.push_back({.block = block});
+    node.readers.push_back(reader.get());
+  }
+  for (auto& [uuid, node] : nodes) {
+    ReadWholeBlocks(node.readers.front()->context(), node.blocks.front().block->locations(0),
+                    node.blocks);
+    for (size_t i = 0; i < node.blocks.size(); ++i) {
+      if (!node.blocks[i].read) continue;
+      node.readers[i]->Give(std::move(node.blocks[i].bytes));
+      filled.insert(node.readers[i]);
+    }
+  }
+  return filled;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<FileReader>> ReaderOf(const Cluster& cluster, std::string path,
                                              const wire::FileStatus& status,
                                              std::string client_name) {
-  auto reader = std::make_unique<Reader>(cluster, std::move(path), status, std::move(client_name));
-  if (reader->length() <= kReadAtOpenMost) DATABUS_RETURN_IF_ERROR(reader->ReadAll());
-  return std::unique_ptr<FileReader>(std::move(reader));
+  const FileToRead file{std::move(path), &status, std::move(client_name)};
+  return std::move(ReadersOf(cluster, {&file, 1}).front());
+}
+
+std::vector<Result<std::unique_ptr<FileReader>>> ReadersOf(const Cluster& cluster,
+                                                           std::span<const FileToRead> files) {
+  std::vector<std::unique_ptr<Reader>> readers;
+  readers.reserve(files.size());
+  for (const FileToRead& file : files) {
+    readers.push_back(std::make_unique<Reader>(cluster, file.path, *file.status, file.client_name));
+  }
+  const std::set<const Reader*> filled = FillTogether(readers);
+  std::vector<Result<std::unique_ptr<FileReader>>> answers;
+  answers.reserve(files.size());
+  for (std::unique_ptr<Reader>& reader : readers) {
+    const bool at_hand = !reader->IsSmall() || filled.contains(reader.get());
+    const Status status = at_hand ? Status::Ok() : reader->ReadAll();
+    if (status.ok()) {
+      answers.emplace_back(std::unique_ptr<FileReader>(std::move(reader)));
+    } else {
+      answers.emplace_back(status);
+    }
+  }
+  return answers;
 }
 
 }  // namespace databus::hdfs

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "storage/hdfs/file_writer.h"
@@ -22,5 +24,14 @@ namespace databus::hdfs {
 Result<std::unique_ptr<FileReader>> ReaderOf(const Cluster& cluster, std::string path,
                                              const wire::FileStatus& status,
                                              std::string client_name);
+
+struct FileToRead {
+  std::string path;  // for messages
+  const wire::FileStatus* status = nullptr;
+  std::string client_name;
+};
+// The same of many: small ones are asked for together.
+std::vector<Result<std::unique_ptr<FileReader>>> ReadersOf(const Cluster& cluster,
+                                                           std::span<const FileToRead> files);
 
 }  // namespace databus::hdfs

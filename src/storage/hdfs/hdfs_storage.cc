@@ -106,6 +106,9 @@ class HdfsStorage final : public Storage {
   Result<NodeInfo> Stat(const std::string& path) override;
   Result<std::vector<DirEntry>> List(const std::string& path) override;
   Result<std::unique_ptr<FileReader>> Open(const std::string& path) override;
+  std::vector<Result<std::unique_ptr<FileReader>>> Opens(
+      std::span<const std::string> paths) override;
+  size_t SmallFilesAtOnce() const override { return 32; }
   Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override;
   std::vector<Status> MakeDirs(std::span<const std::string> paths) override;
   std::vector<Status> Renames(std::span<const Move> moves) override;
@@ -348,6 +351,41 @@ Result<std::unique_ptr<FileReader>> HdfsStorage::Open(const std::string& path) {
   }
   if (!reader.ok()) return Explain("open", path, reader.status());
   return reader;
+}
+
+// Those for which something is amiss are opened by themselves, which says what, or mends it.
+std::vector<Result<std::unique_ptr<FileReader>>> HdfsStorage::Opens(
+    std::span<const std::string> paths) {
+  Batch<wire::GetLocatedFileInfoRequest, wire::GetFileInfoAnswer> batch("getLocatedFileInfo");
+  std::vector<size_t> asked;
+  const bool knows_defaults = Defaults().ok();
+  for (size_t i = 0; knows_defaults && i < paths.size(); ++i) {
+    if (!CheckName(paths[i]).ok()) continue;
+    wire::GetLocatedFileInfoRequest& request = batch.Add();
+    request.set_path(Full(paths[i]));
+    request.set_need_block_token(true);
+    asked.push_back(i);
+  }
+  batch.Run(name_node_);
+  std::vector<hdfs::FileToRead> files;
+  std::vector<size_t> of;
+  for (size_t i = 0; i < batch.size(); ++i) {
+    const wire::FileStatus& status = batch.answer(i).status();
+    const bool well = batch.status(i).ok() && batch.answer(i).has_status() &&
+                      status.type() == kFileType && CheckPlain(status).ok();
+    if (!well) continue;
+    files.push_back({Describe() + ": read " + paths[asked[i]], &status, ClientName()});
+    of.push_back(asked[i]);
+  }
+  auto opened = hdfs::ReadersOf(cluster_, files);
+  std::vector<Result<std::unique_ptr<FileReader>>> readers;
+  readers.reserve(paths.size());
+  for (size_t i = 0, next = 0; i < paths.size(); ++i) {
+    const bool have = next < of.size() && of[next] == i && opened[next].ok();
+    readers.push_back(have ? std::move(opened[next]) : Open(paths[i]));
+    if (next < of.size() && of[next] == i) ++next;
+  }
+  return readers;
 }
 
 void HdfsStorage::FillCreation(const std::string& path, const wire::ServerDefaults& defaults,

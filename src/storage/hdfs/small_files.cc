@@ -1,6 +1,5 @@
 #include "storage/hdfs/small_files.h"
 
-#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -34,27 +33,33 @@ void AddBlocks(const Cluster& cluster, std::span<Filling* const> fillings) {
   }
 }
 
-// Each step for all before the next one, so that the data nodes work at the same time.
+// Sends the block, if one was given.
+bool Begin(Filling& filling) {
+  BlockWriter* const block = filling.file.block();
+  return block != nullptr && block->BeginWhole(filling.content).ok();
+}
+
+bool End(Filling& filling) {
+  BlockWriter& block = *filling.file.block();
+  if (!block.AwaitReady().ok() || !block.AwaitEnd().ok()) return false;
+  filling.file.FinishBlock();
+  return true;
+}
+
+// Some are always under way, so that the data nodes work at the same time. What fails is written
+// again at the end, by itself.
 void WriteTogether(std::span<Filling* const> fillings) {
-  std::vector<Filling*> going;
-  for (Filling* filling : fillings) {
-    if (filling->file.block() != nullptr) going.push_back(filling);
+  std::vector<Filling*> failed;
+  for (size_t begun = 0, ended = 0; ended < fillings.size();) {
+    if (begun < fillings.size() && begun - ended < kAtOnce) {
+      Filling* const next = fillings[begun++];
+      if (!Begin(*next)) next->status = {Code::kUnavailable, "not begun"};
+      continue;
+    }
+    Filling* const oldest = fillings[ended++];
+    if (!oldest->status.ok() || !End(*oldest)) failed.push_back(oldest);
   }
-  const auto step = [&going](auto&& what) {
-    std::erase_if(going, [&](Filling* filling) { return !what(*filling).ok(); });
-  };
-  step([](Filling& filling) { return filling.file.block()->Begin(filling.content.size()); });
-  step([](Filling& filling) { return filling.file.block()->AwaitReady(); });
-  step([](Filling& filling) {
-    DATABUS_RETURN_IF_ERROR(filling.file.block()->Write(filling.content));
-    return filling.file.block()->SendEnd();
-  });
-  step([](Filling& filling) { return filling.file.block()->AwaitEnd(); });
-  for (Filling* filling : going) filling->file.FinishBlock();
-  for (Filling* filling : fillings) {
-    if (std::find(going.begin(), going.end(), filling) != going.end()) continue;
-    filling->status = filling->file.WriteBlock(filling->content);
-  }
+  for (Filling* filling : failed) filling->status = filling->file.WriteBlock(filling->content);
 }
 
 }  // namespace
@@ -67,10 +72,7 @@ std::vector<Status> FillFiles(const Cluster& cluster, std::span<const FilledFile
     if (!file.content.empty()) with_content.push_back(&fillings.back());
   }
   AddBlocks(cluster, with_content);
-  for (size_t first = 0; first < with_content.size(); first += kAtOnce) {
-    const size_t count = std::min(kAtOnce, with_content.size() - first);
-    WriteTogether(std::span(with_content).subspan(first, count));
-  }
+  WriteTogether(with_content);
   std::vector<OpenFile*> written;
   for (Filling& filling : fillings) {
     if (filling.status.ok()) written.push_back(&filling.file);
