@@ -167,6 +167,21 @@ TEST_F(StatusTest, WorkersThatShareAClusterAreNamedWithTheirGroups) {
   EXPECT_THAT(Status().out, HasSubstr("its groups go to worker-dc1-share-h2-9"));
 }
 
+// Started again it has another number, and its old heartbeat stays for a day.
+TEST_F(StatusTest, AWorkerThatWasStartedAgainIsMissedForTenMinutesOnly) {
+  Beat("dc1", "worker-dc1-share-h1-700", minutes(9));
+  EXPECT_THAT(Status().out, HasSubstr("worker-dc1-share-h1-700: silent"));
+  Beat("dc1", "worker-dc1-share-h1-700", minutes(11));
+  EXPECT_THAT(Status().out, HasSubstr("All is well."));
+}
+
+TEST_F(StatusTest, WhereHeartbeatsCannotBeListedNobodyIsSaidToBeDead) {
+  world_.hidden = paths::StatusRoot();
+  const std::string out = Status().out;
+  EXPECT_THAT(out, HasSubstr("nobody can tell who is alive"));
+  EXPECT_THAT(out, Not(HasSubstr("no worker is alive on this cluster")));
+}
+
 TEST_F(StatusTest, WorkersThatLookForTheLeaseInDifferentPlacesAreAProblem) {
   Heartbeat one = Process("worker-dc1");
   one.facts["lease_in"] = "ZooKeeper zk1:2181, /databus/dc1_";

@@ -9,6 +9,7 @@
 #include "cli/status_topology.h"
 #include "cli/table.h"
 #include "cluster/names.h"
+#include "cluster/paths.h"
 #include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
 
@@ -20,6 +21,9 @@ constexpr uint64_t kFullBytes = uint64_t{16} << 20;
 constexpr uint64_t kNearlyFullBytes = uint64_t{256} << 20;
 // What moves within a run or two when all is well; longer than this is worth a line.
 constexpr Milliseconds kPatience = std::chrono::minutes(5);
+
+// A worker that has been silent for so long was started again, if another one lives on its host.
+constexpr std::chrono::minutes kReplacedAfter{10};
 
 constexpr const char* kNoWorker = "no worker is alive on this cluster";
 constexpr const char* kStartOne = "start one: nothing is published here until then";
@@ -142,12 +146,25 @@ class TroubleFinder {
       }
     }
     if (worker) return;
+    if (const std::string* why = WhyHeartbeatsAreHidden(cluster)) {
+      Add(cluster.name, "nobody can tell who is alive: " + *why, {},
+          "make it readable for whoever asks; workers go on meanwhile if they can read the rest");
+      return;
+    }
     if (DiskIsFull(cluster)) {
       Add(cluster.name, "no worker is heard of", {},
           "no heartbeat can be written while the disk is full: make room first");
     } else {
       Add(cluster.name, kNoWorker, {}, kStartOne);
     }
+  }
+
+  // Null: they could be listed.
+  static const std::string* WhyHeartbeatsAreHidden(const ClusterReport& cluster) {
+    for (const std::string& what : cluster.unreadable) {
+      if (what.find(paths::StatusRoot()) != std::string::npos) return &what;
+    }
+    return nullptr;
   }
 
   bool StandsBy(const Heartbeat& process) const {
@@ -184,10 +201,11 @@ class TroubleFinder {
     return nullptr;
   }
 
-  // Another process of its host works there, or stands by: it has been started again, and its name
-  // has gone with it.
+  // Long gone, and another process of its host works there, or stands by: it has been started
+  // again, and its name has gone with it.
   bool IsReplaced(const ClusterReport& cluster, const Heartbeat& gone) const {
     if (!IsOfOneWorkerProcess(cluster.name, gone.process)) return false;
+    if (report_.now - gone.written < kReplacedAfter) return false;
     return std::ranges::any_of(cluster.processes, [&](const Heartbeat& process) {
       return process.kind == "worker" && process.host == gone.host &&
              LivenessOf(process, report_) == Liveness::kAlive;

@@ -46,10 +46,15 @@ inline constexpr const char* kTestTopology = R"(<databus>
 // Passes everything on to a tree that outlives it.
 class BorrowedStorage : public Storage {
  public:
-  explicit BorrowedStorage(Storage& tree) : tree_(tree) {}
+  // `hidden`: a directory that may not be listed; empty: none.
+  explicit BorrowedStorage(Storage& tree, std::string hidden = "")
+      : tree_(tree), hidden_(std::move(hidden)) {}
   std::string Describe() const override { return tree_.Describe(); }
   Result<NodeInfo> Stat(const std::string& path) override { return tree_.Stat(path); }
-  Result<std::vector<DirEntry>> List(const std::string& path) override { return tree_.List(path); }
+  Result<std::vector<DirEntry>> List(const std::string& path) override {
+    if (path == hidden_) return Status(Code::kRefused, "list " + path + ": Permission denied");
+    return tree_.List(path);
+  }
   Result<std::vector<std::string>> ListNames(const std::string& path) override {
     return tree_.ListNames(path);
   }
@@ -76,6 +81,7 @@ class BorrowedStorage : public Storage {
 
  private:
   Storage& tree_;
+  const std::string hidden_;
 };
 
 // Refuses some connections, then takes every Log call and answers OK.
@@ -151,6 +157,7 @@ class TestWorld {
   MemoryDisk disk;
   std::set<int64_t> gone_pids;
   std::map<std::string, std::unique_ptr<MemoryStorage>> trees;  // by cluster
+  std::string hidden;  // a directory that may not be listed, in any of them; empty: none
   std::map<std::string, std::string> files = {{"databus.xml", kTestTopology}};
 
   TestWorld() {
@@ -175,26 +182,27 @@ class TestWorld {
 
   // The world must outlive them.
   Seams MakeSeams() {
-    return {.clock = clock,
-            .random = SystemRandom(),
-            .disk = disk,
-            .network = network,
-            .open_storage = [this](const std::string& url,
-                                   const std::string&) -> Result<std::unique_ptr<Storage>> {
-              const auto tree = trees.find(url.substr(url.rfind('d')));
-              if (tree == trees.end()) return Status(Code::kUnavailable, url + ": unmounted?");
-              return std::unique_ptr<Storage>(std::make_unique<BorrowedStorage>(*tree->second));
-            },
-            .create_root = [](const std::string&, const std::string&) { return Status::Ok(); },
-            .read_file = [this](const std::string& path) -> Result<std::string> {
-              const auto file = files.find(path);
-              if (file == files.end()) return Status(Code::kNotFound, path + ": no such file");
-              return file->second;
-            },
-            .host = "h1",
-            .pid = 1,
-            .machine = "",
-            .process_is_gone = [this](int64_t pid) { return gone_pids.contains(pid); }};
+    return {
+        .clock = clock,
+        .random = SystemRandom(),
+        .disk = disk,
+        .network = network,
+        .open_storage = [this](const std::string& url,
+                               const std::string&) -> Result<std::unique_ptr<Storage>> {
+          const auto tree = trees.find(url.substr(url.rfind('d')));
+          if (tree == trees.end()) return Status(Code::kUnavailable, url + ": unmounted?");
+          return std::unique_ptr<Storage>(std::make_unique<BorrowedStorage>(*tree->second, hidden));
+        },
+        .create_root = [](const std::string&, const std::string&) { return Status::Ok(); },
+        .read_file = [this](const std::string& path) -> Result<std::string> {
+          const auto file = files.find(path);
+          if (file == files.end()) return Status(Code::kNotFound, path + ": no such file");
+          return file->second;
+        },
+        .host = "h1",
+        .pid = 1,
+        .machine = "",
+        .process_is_gone = [this](int64_t pid) { return gone_pids.contains(pid); }};
   }
 
   // A sealed file of clicks.

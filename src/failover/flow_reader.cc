@@ -80,7 +80,10 @@ Status FlowReader::ReadData(Storage& storage, const StreamFilter& wanted, SeenTr
       // A directory without files tells that somebody of that name delivers, or did.
       uint64_t& count = tree.flow[stream.name].data_files[collector.name];
       for (const DirEntry& file : files) {
-        if (file.info.kind == NodeKind::kFile && !IsIgnoredDataName(file.name)) ++count;
+        // What no worker takes is on nobody's way; `status` names it.
+        const bool taken = file.info.kind == NodeKind::kFile && !IsIgnoredDataName(file.name) &&
+                           DataFileName::Parse(stream.name, file.name);
+        if (taken) ++count;
       }
     }
   }

@@ -97,8 +97,13 @@ class Judge {
   }
 
   void NoWorker(const std::string& cluster, const SeenWorker& worker) {
+    constexpr std::string_view kMoving =
+        "it is on its way to another one, which takes some seconds; if it stays, 'databus status' "
+        "says why";
     Obstacle("{}: {}", worker.WhyNone(cluster),
-             worker.OthersLive() ? "'databus status' says what keeps it from it" : "start one");
+             !worker.unheld.empty() ? kMoving
+             : worker.OthersLive()  ? "'databus status' says what keeps it from it"
+                                    : "start one");
   }
 
   void WorkerObeys(const std::string& cluster, const StepEpoch& stored) {

@@ -57,6 +57,7 @@ class ObserverTest : public testing::Test {
 TEST_F(ObserverTest, WhatIsUnderWayIsCountedAtEveryPlaceWhereItMayBe) {
   world_.Put("dc2", paths::DataFile("clicks", "c1", DataName("clicks")), "x");
   world_.Put("dc2", paths::DataFile("clicks", "c2", "clicks_current"), "x");
+  world_.Put("dc2", paths::DataFile("clicks", "c2", "notes.txt"), "of nobody, left alone by all");
   world_.Put("dc2", paths::DataFile("orders", "c1", DataName("orders")), "x");
   const std::string staging = paths::EpochStaging(View::kLocal, 3, 7);
   world_.Put("dc2", paths::Join(staging, staged::ClaimName(1, "c1", DataName("clicks"))), "x");

@@ -322,7 +322,10 @@ void ClusterWorker::LeaseStep() {
   if (status.ok()) {
     own_problems_.Clear(topic);
   } else {
-    own_problems_.Raise(topic, status.ToString(), "tried again");
+    own_problems_.Raise(topic, status.ToString(),
+                        lease->HeldAny() ? "tried again; its work goes on for some seconds"
+                                         : "nothing is published here until somebody holds it; "
+                                           "events wait; tried again");
   }
 }
 
