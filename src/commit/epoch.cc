@@ -1,6 +1,7 @@
 #include "commit/epoch.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -50,6 +51,11 @@ Result<uint64_t> MakeOwn(Storage& storage, Random& random, View view, Group grou
   while (true) {
     DATABUS_ASSIGN_OR_RETURN(const Listing listing, ListEpochs(storage, view, group));
     if (Planted(Bug::kEpochReused) && !listing.live.empty()) return listing.live.back();
+    // Nobody counts so far: it is a directory of somebody else's.
+    if (listing.Highest() == std::numeric_limits<uint64_t>::max()) {
+      return Status(Code::kRefused, fmt::format("{}: there is no number after {}; move it away",
+                                                base, listing.Highest()));
+    }
     const uint64_t epoch = listing.Highest() + 1;
     const Status named = storage.Rename(unnamed, paths::EpochStaging(view, group, epoch));
     if (named.ok() || (Planted(Bug::kEpochAnswerLost) && named.unknown())) return epoch;

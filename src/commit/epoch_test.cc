@@ -56,6 +56,17 @@ TEST_F(EpochTest, AFencedNameAloneKeepsNumbersRising) {
   EXPECT_EQ(a.Take()->epoch, 42U);
 }
 
+// Somebody's directory, by chance or by spite: counting on would begin at 0 again, for ever.
+TEST_F(EpochTest, ANumberThatHasNoneAfterItIsRefusedByName) {
+  Taker taker(*this);
+  ASSERT_TRUE(taker.Take().ok());
+  const std::string last = "18446744073709551615";
+  ASSERT_TRUE(memory_.MakeDir(paths::Join(paths::Staging(View::kLocal, 0), last)).ok());
+  const Status refused = taker.Take().status();
+  EXPECT_EQ(refused.code(), Code::kRefused);
+  EXPECT_NE(refused.message().find(last), std::string::npos) << refused.message();
+}
+
 TEST_F(EpochTest, AFencedHolderCanNeitherRenameNorCreateNorMakeDirectories) {
   Taker a(*this);
   const uint64_t epoch = a.Take()->epoch;

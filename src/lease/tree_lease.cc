@@ -1,6 +1,7 @@
 #include "lease/tree_lease.h"
 
 #include <algorithm>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -83,7 +84,10 @@ Result<std::vector<uint64_t>> TreeLease::ListRecords() {
   for (const DirEntry& entry : entries) {
     const Result<uint64_t> number = ParseNumber(entry.name);
     // "007" is nobody's record: ours has no other spelling.
-    if (number.ok() && std::to_string(*number) == entry.name) numbers.push_back(*number);
+    // Nor is a number that has none after it.
+    const bool ours = number.ok() && *number < std::numeric_limits<uint64_t>::max() &&
+                      std::to_string(*number) == entry.name;
+    if (ours) numbers.push_back(*number);
   }
   std::sort(numbers.begin(), numbers.end());
   return numbers;

@@ -114,8 +114,10 @@ void ZooKeeperGroupLeases::Judge(const std::vector<std::string>& names) {
   }
   std::ranges::sort(members_);
   for (auto& [group, claims] : claims_) std::ranges::sort(claims);
-  std::erase_if(names_, [this](const auto& known) {
-    return std::ranges::count(members_, known.first, &Node::token) == 0;
+  // A claim may come after its member was taken away; whose it is has to be known then, too.
+  std::erase_if(names_, [&](const auto& known) {
+    return std::ranges::none_of(
+        names, [&](const std::string& name) { return TokenOf(name) == known.first; });
   });
   GiveUpSurplus();
 }

@@ -245,7 +245,14 @@ TEST_F(HdfsTest, BlockIsReadFromTheOtherReplicaWhenOneIsDamaged) {
                       std::back_inserter(made));
   ASSERT_EQ(made.size(), 2u);
   Damage(made[0]);
-  const auto read = twice->ReadFile("f");
+  // The name node may not have heard of the second one yet.
+  Result<std::string> read = twice->ReadFile("f");
+  StopFlag never;
+  const Clock& clock = SystemClock();
+  for (int i = 0; i < 600 && !read.ok(); ++i) {
+    never.SleepUntil(clock, clock.Boot() + std::chrono::milliseconds(100));
+    read = twice->ReadFile("f");
+  }
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   EXPECT_TRUE(*read == content);
   Damage(made[1]);
