@@ -52,7 +52,8 @@ class BorrowedStorage : public Storage {
   std::string Describe() const override { return tree_.Describe(); }
   Result<NodeInfo> Stat(const std::string& path) override { return tree_.Stat(path); }
   Result<std::vector<DirEntry>> List(const std::string& path) override {
-    if (path == hidden_) return Status(Code::kRefused, "list " + path + ": Permission denied");
+    if (!hidden_.empty() && path == hidden_)
+      return Status(Code::kRefused, "list " + path + ": Permission denied");
     return tree_.List(path);
   }
   Result<std::vector<std::string>> ListNames(const std::string& path) override {
