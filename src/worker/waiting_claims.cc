@@ -28,6 +28,7 @@ void WaitingClaims::Add(Claim claim, const Status& why, BootTime now) {
 
 void WaitingClaims::Tell(ProblemBoard& problems, const std::string& topic) const {
   std::vector<std::string> whats;
+  whats.reserve(waiting_.size());
   for (const Waiting& one : waiting_) whats.push_back(one.claim.data_name + ": " + one.why);
   problems.RaiseEach(topic, whats,
                      refused_ ? "they wait in staging; make them readable for the worker's user"
