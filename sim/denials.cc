@@ -26,8 +26,7 @@ class Drawer {
 
   void Add() {
     Incident incident{.kind = IncidentKind::kDenied};
-    incident.at = milliseconds(random_.Below(
-        static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
+    incident.at = AnyTime();
     incident.lasts =
         milliseconds(random_.Between(3'000, random_.Chance(300'000) ? 40'000 : 240'000));
     incident.who = Process();
@@ -103,11 +102,15 @@ class Drawer {
     return kReading[random_.Below(std::size(kReading))];
   }
 
+  SimTime AnyTime() {
+    const auto most = duration_cast<milliseconds>(scenario_.duration).count();
+    return milliseconds(random_.Below(static_cast<uint64_t>(most)));
+  }
+
   // To one process, from any time on.
   Incident Begun(size_t who, size_t cluster) {
     Incident incident{.kind = IncidentKind::kDenied, .who = who, .cluster = cluster};
-    incident.at = milliseconds(random_.Below(
-        static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
+    incident.at = AnyTime();
     incident.lasts = milliseconds(random_.Between(5'000, 120'000));
     return incident;
   }

@@ -1,9 +1,7 @@
 #include "tests/hdfs/call_proxy.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,26 +9,17 @@
 
 #include "storage/hdfs/wire/rpc.pb.h"
 #include "storage/hdfs/wire_format.h"
+#include "tests/torture/loopback.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kHelloBytes = 7;
 
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
 Fd ConnectTo(uint16_t port) {
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = Loopback(port);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return {};
-  }
+  const SocketAddress address = Loopback(port);
+  if (::connect(fd.get(), address.get(), address.size) != 0) return {};
   SetConnectionOptions(fd.get());
   return fd;
 }
@@ -78,16 +67,8 @@ void End(const Fd& fd) {
 }  // namespace
 
 Result<std::unique_ptr<CallProxy>> CallProxy::Start(uint16_t target) {
-  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (!listener.open() || ::bind(listener.get(), generic, size) != 0 ||
-      ::listen(listener.get(), 64) != 0 || ::getsockname(listener.get(), generic, &size) != 0) {
-    return ErrnoStatus(Code::kRefused, "proxy", errno);
-  }
-  return std::unique_ptr<CallProxy>(
-      new CallProxy(std::move(listener), ntohs(address.sin_port), target));
+  DATABUS_ASSIGN_OR_RETURN(LoopbackListener listener, ListenOnLoopback(0));
+  return std::unique_ptr<CallProxy>(new CallProxy(std::move(listener.fd), listener.port, target));
 }
 
 CallProxy::CallProxy(Fd listener, uint16_t port, uint16_t target)
