@@ -186,6 +186,7 @@ ClusterReport ObserveCluster(const ClusterSpec& cluster, const Topology& topolog
     report.absent = id.code() == Code::kUnavailable;
   } else {
     report.id = id->id;
+    report.groups = id->groups;
     Observer(**storage, topology, scope, report).Run();
   }
   return report;

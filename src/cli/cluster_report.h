@@ -57,6 +57,7 @@ struct ClusterReport {
   std::string name;
   std::string url;
   std::string id;
+  Group groups = 0;                         // of streams; 0: not known
   std::string away;                         // why the cluster cannot be read; empty: it can
   bool absent = false;                      // away, and for all we see there is no tree
   std::optional<uint64_t> free_bytes = {};  // of its disk; nothing: not known

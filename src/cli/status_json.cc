@@ -76,7 +76,11 @@ Json StreamsToJson(const InstallationReport& report, const Topology& topology) {
       const auto names = RolesOf(stream, cluster.name);
       if (!names.empty()) roles[cluster.name] = names;
     }
-    streams.push_back({{"name", stream.name}, {"roles", roles}, {"hops", Json::array()}});
+    const auto group = report.GroupOf(stream.name);
+    streams.push_back({{"name", stream.name},
+                       {"group", group ? Json(*group) : Json(nullptr)},
+                       {"roles", roles},
+                       {"hops", Json::array()}});
   }
   size_t at = 0;
   for (const StreamHop& hop : StreamHops(report, topology)) {

@@ -25,6 +25,14 @@ std::string QueueText(const QueueReport& queue) {
                      queue.view == View::kLocal ? "to be merged" : "to be mirrored");
 }
 
+std::optional<Group> InstallationReport::GroupOf(const std::string& stream) const {
+  // The number of groups is the same in the whole installation (P1).
+  const auto known = std::ranges::find_if(
+      clusters, [](const ClusterReport& cluster) { return cluster.groups > 0; });
+  if (known == clusters.end()) return std::nullopt;
+  return databus::GroupOf(stream, known->groups);
+}
+
 std::string_view LivenessName(Liveness life) {
   switch (life) {
     case Liveness::kAlive: return "alive";

@@ -31,6 +31,10 @@ struct InstallationReport {
   // Processes of this host are looked up; empty: of no host.
   std::string host{};
   std::function<bool(int64_t pid)> process_is_gone{};
+
+  // Which group of its clusters' streams that is, which workers may share; nothing: no cluster can
+  // be read.
+  std::optional<Group> GroupOf(const std::string& stream) const;
 };
 
 enum class Liveness : uint8_t {

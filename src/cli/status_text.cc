@@ -74,7 +74,8 @@ std::string RenderLag(const std::vector<StreamHop>& hops) {
 }
 
 // Of many streams those that are furthest behind.
-std::string RenderStreams(const std::vector<StreamHop>& hops, const Topology& topology) {
+std::string RenderStreams(const std::vector<StreamHop>& hops, const Topology& topology,
+                          const InstallationReport& report) {
   std::vector<std::pair<Milliseconds, std::string>> worst;
   worst.reserve(topology.streams.size());
   for (const StreamSpec& stream : topology.streams) worst.emplace_back(0, stream.name);
@@ -88,10 +89,12 @@ std::string RenderStreams(const std::vector<StreamHop>& hops, const Topology& to
   std::ranges::stable_sort(worst, std::greater(), &std::pair<Milliseconds, std::string>::first);
   std::map<std::string, bool> shown;
   for (size_t i = 0; i < listed; ++i) shown[worst[i].second] = true;
-  Table table({"STREAM", "HOP", "CLUSTER", "NEWEST MINUTE", ">LAG (S)"});
+  Table table({"STREAM", ">GROUP", "HOP", "CLUSTER", "NEWEST MINUTE", ">LAG (S)"});
   for (const StreamHop& hop : hops) {
     if (!shown.contains(hop.stream)) continue;
-    table.Row({hop.stream, std::string(HopName(hop.hop)), hop.cluster,
+    const auto group = report.GroupOf(hop.stream);
+    table.Row({hop.stream, group ? std::to_string(*group) : "", std::string(HopName(hop.hop)),
+               hop.cluster,
                hop.away     ? "?"
                : hop.newest ? hop.newest->ToIso()
                             : "none yet",
@@ -221,7 +224,7 @@ std::string RenderStatus(const InstallationReport& report, const Topology& topol
   const std::vector<StreamHop> hops = StreamHops(report, topology);
   text += "\nRoles\n" + RenderRoles(topology);
   text += "\nLag\n" + RenderLag(hops);
-  text += "\nStreams\n" + RenderStreams(hops, topology);
+  text += "\nStreams\n" + RenderStreams(hops, topology, report);
   text += "\nOn its way\n" + RenderWaiting(report);
   text += RenderCalls(report);
   if (troubles.empty()) return text;

@@ -32,6 +32,7 @@ using failover::Kind;
 
 constexpr const char* kStream = kScratchStream;
 constexpr std::chrono::minutes kPatience{5};
+constexpr std::chrono::seconds kQuiet{10};
 
 struct Options {
   FailoverOptions failover;
@@ -69,13 +70,22 @@ class Rehearsal {
     return true;
   }
 
+  // Says what is waited for when it takes long, and when it is given up.
   template <typename Condition>
-  bool Eventually(Condition&& condition) {
+  bool Eventually(std::string_view what, Condition&& condition) {
     StopFlag never;
-    for (const BootTime end = seams_.clock.Boot() + kPatience; seams_.clock.Boot() < end;) {
+    const BootTime begun = seams_.clock.Boot();
+    for (BootTime say = begun + kQuiet; seams_.clock.Boot() < begun + kPatience;) {
       if (condition()) return true;
+      if (seams_.clock.Boot() >= say) {
+        io_.err << fmt::format("rehearsal: waiting until {}, at most {} minutes in all\n", what,
+                               kPatience.count());
+        say = begun + kPatience;
+      }
       never.SleepUntil(seams_.clock, seams_.clock.Boot() + Milliseconds(500));
     }
+    io_.err << fmt::format("rehearsal: waited {} minutes in vain until {}\n", kPatience.count(),
+                           what);
     return false;
   }
 
@@ -102,7 +112,7 @@ class Rehearsal {
   // The first plan that may be run, once everybody obeys; or the last that may not.
   Result<failover::Plan> WaitForPlan(const failover::Request& request) {
     Result<failover::Plan> plan = session_.MakePlan(request);
-    Eventually([&] {
+    Eventually("the plan may be run", [&] {
       plan = session_.MakePlan(request);
       return !plan.ok() || plan->MayRun();
     });
@@ -149,12 +159,14 @@ class Rehearsal {
     if (!ready.ok()) return Report(io_, ready.status());
     const uint64_t earlier = Arrived(From());  // of rehearsals before
     RehearsalTraffic traffic(kStream, session_.observer().Look({}), seams_);
-    if (!Eventually([&] { return Arrived(From()) > earlier; })) {
+    if (!Eventually("messages are merged at " + From(),
+                    [&] { return Arrived(From()) > earlier; })) {
       return Report(io_, {Code::kUnavailable, "nothing of the scratch stream becomes visible"});
     }
     failover::Journal over;
     if (const Exit exit = Drive(request, traffic, over); exit != Exit::kDone) return exit;
-    if (Eventually([&] { return FirstVisible(over).has_value(); })) {
+    if (Eventually("the first file is merged at " + To(),
+                   [&] { return FirstVisible(over).has_value(); })) {
       report_.figures.ways.front().first_file = *FirstVisible(over) - over.started;
     }
     if (options_.unplanned) AccountFor(over);
@@ -171,7 +183,7 @@ class Rehearsal {
 
   // What the loss statement names is there, since the cluster lives: each line has to be recovered.
   void AccountFor(const failover::Journal& over) {
-    Eventually([&] {
+    Eventually("every line of the loss statement is recovered", [&] {
       const auto seen = session_.Look(over);
       report_.figures.loss = SumOf(AccountForLoss(over, session_.desk(), seen, seams_));
       return report_.figures.loss->AllRecovered();
@@ -188,7 +200,7 @@ class Rehearsal {
       return Report(io_, {Code::kUnavailable, "somebody has removed the scratch stream"});
     }
     Result<RehearsalCounts> counts = RehearsalCounts();
-    Eventually([&] {
+    Eventually("every message is in every view", [&] {
       counts = CountMessages(*stream, topology, traffic, started_, seams_);
       return counts.ok() && counts->lost == 0;
     });
