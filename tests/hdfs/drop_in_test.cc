@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "base/random.h"
+#include "cli/demo/free_ports.h"
 #include "cluster/names.h"
 #include "cluster/paths.h"
 #include "collector/seal/base64.h"
@@ -246,7 +247,7 @@ class ProgramOnOneCluster : public testing::Test {
     StartCollector("c2", 1);
   }
   void StartCollector(const std::string& name, int base64) {
-    const std::string port = std::to_string((*TcpNetwork().Listen({}))->port());
+    const std::string port = std::to_string(free_ports_.Next().value());
     site_.Write(name + ".conf",
                 fmt::format("port={0}\n<store>\ncategory=default\ntype=buffer\nretry_interval=1\n"
                             "retry_interval_range=1\n<primary>\ntype=file\nfs_type=hdfs\n"
@@ -362,6 +363,7 @@ class ProgramOnOneCluster : public testing::Test {
   }
 
   Site site_;
+  FreePorts free_ports_{TcpNetwork(), SystemRandom()};
   std::unique_ptr<Storage> storage_;
   std::map<std::string, std::string> ports_;
   int jobs_ = 0;
