@@ -1,9 +1,7 @@
 #include "tests/hdfs/call_proxy.h"
 
-#include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -11,38 +9,12 @@
 
 #include "storage/hdfs/wire/rpc.pb.h"
 #include "storage/hdfs/wire_format.h"
+#include "tests/hdfs/proxy_sockets.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kHelloBytes = 7;
-
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
-Fd ConnectTo(uint16_t port) {
-  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const sockaddr_in address = Loopback(port);
-  if (::connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
-    return {};
-  }
-  SetConnectionOptions(fd.get());
-  return fd;
-}
-
-bool SendAll(const Fd& to, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t took = ::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (took <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(took));
-  }
-  return true;
-}
 
 std::optional<std::string> ReadBytes(const Fd& from, size_t count) {
   std::string bytes(count, '\0');
@@ -71,23 +43,12 @@ int64_t CallIdOf(std::string_view frame) {
   return whole ? static_cast<int64_t>(static_cast<int32_t>(header.call_id())) : -1;
 }
 
-void End(const Fd& fd) {
-  if (fd.open()) ::shutdown(fd.get(), SHUT_RDWR);
-}
-
 }  // namespace
 
 Result<std::unique_ptr<CallProxy>> CallProxy::Start(uint16_t target) {
-  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (!listener.open() || ::bind(listener.get(), generic, size) != 0 ||
-      ::listen(listener.get(), 64) != 0 || ::getsockname(listener.get(), generic, &size) != 0) {
-    return ErrnoStatus(Code::kRefused, "proxy", errno);
-  }
-  return std::unique_ptr<CallProxy>(
-      new CallProxy(std::move(listener), ntohs(address.sin_port), target));
+  DATABUS_ASSIGN_OR_RETURN(Fd listener, ListenAt("127.0.0.1", 0));
+  const uint16_t port = PortOf(listener);
+  return std::unique_ptr<CallProxy>(new CallProxy(std::move(listener), port, target));
 }
 
 CallProxy::CallProxy(Fd listener, uint16_t port, uint16_t target)
@@ -119,11 +80,18 @@ uint64_t CallProxy::calls() const {
   return calls_;
 }
 
+void CallProxy::ShutOut() {
+  {
+    MutexLock lock(mutex_);
+    shut_out_ = true;
+  }
+  EndAll();
+}
+
 void CallProxy::Accept() {
   while (!ends_) {
-    Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    Fd client = AcceptFrom(listener_);
     if (!client.open()) continue;
-    SetConnectionOptions(client.get());
     MutexLock lock(mutex_);
     if (shut_out_ || ends_) continue;
     Fd server = ConnectTo(target_);
@@ -181,11 +149,16 @@ void CallProxy::CarryAnswers(Link& link) {
   while (const auto frame = ReadFrame(link.server)) {
     const int64_t id = CallIdOf<hdfs::wire::RpcResponseHeader>(*frame);
     CallCut cut;
+    std::function<void()> on_answer;
     {
       MutexLock lock(mutex_);
       cut = answer_to_cut_ >= 0 && id == answer_to_cut_ ? plan_.cut : CallCut::kBefore;
-      if (cut != CallCut::kBefore) answer_to_cut_ = -1;
+      if (cut != CallCut::kBefore) {
+        answer_to_cut_ = -1;
+        on_answer = plan_.on_answer;
+      }
     }
+    if (on_answer) on_answer();
     if (cut == CallCut::kBefore) {
       if (!SendAll(link.client, *frame)) break;
       continue;
