@@ -14,6 +14,7 @@ using std::chrono::milliseconds;
 // In a million.
 constexpr uint64_t kSeedsWithDenials = 350'000;
 constexpr uint64_t kSeedsWithPairs = 150'000;
+constexpr uint64_t kOfThoseWithRefusals = 400'000;
 constexpr uint64_t kForEverybody = 400'000;
 // What is denied is often not looked at while it is.
 constexpr uint64_t kOfTheStory = 8;
@@ -26,8 +27,7 @@ class Drawer {
 
   void Add() {
     Incident incident{.kind = IncidentKind::kDenied};
-    incident.at = milliseconds(random_.Below(
-        static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
+    incident.at = AnyTime();
     incident.lasts =
         milliseconds(random_.Between(3'000, random_.Chance(300'000) ? 40'000 : 240'000));
     incident.who = Process();
@@ -35,8 +35,7 @@ class Drawer {
         random_.Chance(kAtHome) ? SiteOf(incident.who) : random_.Below(scenario_.clusters.size());
     incident.everybody = random_.Chance(kForEverybody);
     if (random_.Chance(kAtAStep)) incident.trigger = AStep(incident.who);
-    // What may not be written into a view goes to quarantine, and an operator has to move it back
-    // (P11, decision 0006): views are only hidden.
+    // Hidden only; AddRefusal has what may not be written into.
     const bool view = random_.Chance(400'000);
     static constexpr Access kAny[] = {Access::kListing, Access::kContents, Access::kReading,
                                       Access::kWriting, Access::kWriting,  Access::kBoth};
@@ -80,6 +79,20 @@ class Drawer {
     scenario_.incidents.push_back(incident);
   }
 
+  // A view that takes nothing (P11).
+  void AddRefusal() {
+    const size_t worker = random_.Below(scenario_.workers.size());
+    Incident incident = Begun(scenario_.collectors.size() + worker, scenario_.workers[worker].site);
+    incident.everybody = random_.Chance(500'000);
+    if (random_.Chance(300'000)) {
+      incident.trigger = {random_.Chance(500'000) ? Step::kPublish : Step::kRecord,
+                          random_.Between(1, 6), StepAnswer::kAsIs};
+    }
+    incident.denial = {InView(incident.at),
+                       random_.Chance(700'000) ? Access::kWriting : Access::kBoth};
+    scenario_.incidents.push_back(incident);
+  }
+
   // Who looks whether something is on its way may not look there (P30).
   void AddGate() {
     const size_t operators = scenario_.operators.size();
@@ -103,11 +116,15 @@ class Drawer {
     return kReading[random_.Below(std::size(kReading))];
   }
 
+  SimTime AnyTime() {
+    const auto most = duration_cast<milliseconds>(scenario_.duration).count();
+    return milliseconds(random_.Below(static_cast<uint64_t>(most)));
+  }
+
   // To one process, from any time on.
   Incident Begun(size_t who, size_t cluster) {
     Incident incident{.kind = IncidentKind::kDenied, .who = who, .cluster = cluster};
-    incident.at = milliseconds(random_.Below(
-        static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
+    incident.at = AnyTime();
     incident.lasts = milliseconds(random_.Between(5'000, 120'000));
     return incident;
   }
@@ -238,6 +255,9 @@ void DrawDenials(SimRandom& random, bool wanted, Scenario& scenario) {
       drawer.AddQueue();
       drawer.AddGate();
     }
+  }
+  if (wanted || (some && random.Chance(kOfThoseWithRefusals))) {
+    for (int i = 0; i < 2; ++i) drawer.AddRefusal();
   }
   std::ranges::stable_sort(scenario.incidents, {}, &Incident::at);
 }

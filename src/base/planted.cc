@@ -40,6 +40,8 @@ constexpr BugName kNames[] = {
     {Bug::kUnreadableClaimDropped, "UnreadableClaimDropped", "P10"},
     {Bug::kClaimAnswerLost, "ClaimAnswerLost", "P10"},
     {Bug::kUnknownIsRefused, "UnknownIsRefused", "P11"},
+    {Bug::kRefusedCleanedUp, "RefusedCleanedUp", "P11"},
+    {Bug::kRefusedForgotten, "RefusedForgotten", "P11"},
     {Bug::kPendingForgotten, "PendingForgotten", "P12"},
     {Bug::kPendingDropped, "PendingDropped", "P12"},
     {Bug::kPendingNotRetried, "PendingNotRetried", "P12"},

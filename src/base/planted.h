@@ -50,6 +50,8 @@ enum class Bug : uint8_t {
   kUnreadableClaimDropped,  // P10: a claim that cannot be read now is left out for ever
   kClaimAnswerLost,         // P10: a claim without answer counts as not made
   kUnknownIsRefused,        // P11: a move without answer counts as refused
+  kRefusedCleanedUp,        // P11: the queue lines of copies that were refused go
+  kRefusedForgotten,        // P11: claims that a view refused are not tried again
   kPendingForgotten,        // P12: clean-ups that cannot be done now are forgotten
   kPendingDropped,          // P12: a taker drops the lists of pending clean-ups
   kPendingNotRetried,       // P12: pending clean-ups wait for a take-over

@@ -68,13 +68,11 @@ std::shared_ptr<databus::Lease> ZooKeeper(const std::string& servers,
                                           const databus::LeaseRequest& request) {
   databus::Clock& clock = databus::SystemClock();
   databus::Random& random = databus::SystemRandom();
+  const databus::ZooKeeperMember::Options options{.servers = servers, .request = request};
   if (request.spread_groups > 0) {
-    return std::make_shared<databus::ZooKeeperGroupLeases>(
-        clock, random,
-        databus::ZooKeeperGroupLeases::Options{.servers = servers, .request = request});
+    return std::make_shared<databus::ZooKeeperGroupLeases>(clock, random, options);
   }
-  return std::make_shared<databus::ZooKeeperLease>(
-      clock, random, databus::ZooKeeperLease::Options{.servers = servers, .request = request});
+  return std::make_shared<databus::ZooKeeperLease>(clock, random, options);
 }
 
 }  // namespace

@@ -14,6 +14,7 @@
 #include "cli/table.h"
 #include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
+#include "telemetry/worker_share.h"
 
 namespace databus {
 namespace {
@@ -118,11 +119,11 @@ std::string RenderModes(const InstallationReport& report) {
 }
 
 // "0-3, 7" of 0, 1, 2, 3, 7.
-std::string Ranges(const std::set<uint64_t>& numbers) {
+std::string Ranges(const std::set<uint32_t>& numbers) {
   std::vector<std::string> ranges;
   for (auto at = numbers.begin(); at != numbers.end();) {
-    const uint64_t first = *at;
-    uint64_t last = first;
+    const uint32_t first = *at;
+    uint32_t last = first;
     while (++at != numbers.end() && *at == last + 1) last = *at;
     ranges.push_back(first == last ? fmt::format("{}", first) : fmt::format("{}-{}", first, last));
   }
@@ -132,15 +133,9 @@ std::string Ranges(const std::set<uint64_t>& numbers) {
 // The groups that a worker works on.
 std::string GroupsOf(const Heartbeat& worker) {
   if (worker.state == "standby") return "none";
-  const auto share = worker.facts.find(facts::kShare);
-  if (share == worker.facts.end() || !share->is_object()) return "all";
-  std::set<uint64_t> groups;
-  if (const auto listed = share->find("groups"); listed != share->end() && listed->is_array()) {
-    for (const auto& group : *listed) {
-      if (group.is_number_unsigned()) groups.insert(group.get<uint64_t>());
-    }
-  }
-  return groups.empty() ? "none yet" : Ranges(groups);
+  const auto share = ShareOf(worker);
+  if (!share) return "all";
+  return share->groups.empty() ? "none yet" : Ranges(share->groups);
 }
 
 // Who works on each cluster, and who says so by what. Of spread groups the holder is that of group

@@ -20,6 +20,7 @@
 #include "cluster/sealed_header.h"
 #include "commit/cluster_id.h"
 #include "net/scribe_codec.h"
+#include "storage/borrowed_storage.h"
 #include "storage/disk/memory_disk.h"
 #include "storage/memory/memory_storage.h"
 
@@ -43,45 +44,18 @@ inline constexpr const char* kTestTopology = R"(<databus>
   </clusters>
 </databus>)";
 
-// Passes everything on to a tree that outlives it.
-class BorrowedStorage : public Storage {
+// A tree of which one directory may not be listed.
+class HidingStorage final : public BorrowedStorage {
  public:
-  // `hidden`: a directory that may not be listed; empty: none.
-  explicit BorrowedStorage(Storage& tree, std::string hidden = "")
-      : tree_(tree), hidden_(std::move(hidden)) {}
-  std::string Describe() const override { return tree_.Describe(); }
-  Result<NodeInfo> Stat(const std::string& path) override { return tree_.Stat(path); }
+  // `hidden`: empty: none is.
+  HidingStorage(Storage& tree, std::string hidden)
+      : BorrowedStorage(tree), hidden_(std::move(hidden)) {}
   Result<std::vector<DirEntry>> List(const std::string& path) override {
-    if (!hidden_.empty() && path == hidden_)
-      return Status(Code::kRefused, "list " + path + ": Permission denied");
-    return tree_.List(path);
+    if (hidden_.empty() || path != hidden_) return BorrowedStorage::List(path);
+    return Status(Code::kRefused, "list " + path + ": Permission denied");
   }
-  Result<std::vector<std::string>> ListNames(const std::string& path) override {
-    return tree_.ListNames(path);
-  }
-  Result<std::unique_ptr<FileReader>> Open(const std::string& path) override {
-    return tree_.Open(path);
-  }
-  Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override {
-    return tree_.Create(path);
-  }
-  std::vector<Status> MakeDirs(std::span<const std::string> paths) override {
-    return tree_.MakeDirs(paths);
-  }
-  std::vector<Status> Renames(std::span<const Move> moves) override { return tree_.Renames(moves); }
-  std::vector<Status> Removes(std::span<const std::string> paths) override {
-    return tree_.Removes(paths);
-  }
-  std::vector<Status> WriteFiles(std::span<const SmallFile> files) override {
-    return tree_.WriteFiles(files);
-  }
-  Status Replace(const std::string& path, std::string_view content) override {
-    return tree_.Replace(path, content);
-  }
-  Status SyncAll() override { return tree_.SyncAll(); }
 
  private:
-  Storage& tree_;
   const std::string hidden_;
 };
 
@@ -192,7 +166,7 @@ class TestWorld {
                                const std::string&) -> Result<std::unique_ptr<Storage>> {
           const auto tree = trees.find(url.substr(url.rfind('d')));
           if (tree == trees.end()) return Status(Code::kUnavailable, url + ": unmounted?");
-          return std::unique_ptr<Storage>(std::make_unique<BorrowedStorage>(*tree->second, hidden));
+          return std::unique_ptr<Storage>(std::make_unique<HidingStorage>(*tree->second, hidden));
         },
         .create_root = [](const std::string&, const std::string&) { return Status::Ok(); },
         .read_file = [this](const std::string& path) -> Result<std::string> {

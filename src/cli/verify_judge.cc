@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <unordered_map>
 
+#include "commit/apply.h"
+
 namespace databus {
 namespace {
 
@@ -36,6 +38,7 @@ class Judgement {
       }
       Whole(view);
       Twice(view);
+      if (view.view == View::kLocal) SetAside(view);
       if (merged == nullptr || &view == merged) continue;
       if (view.view == View::kLocal) {
         LocalIsMerged(view, *merged);
@@ -84,6 +87,17 @@ class Judgement {
         Add(Verdict::kLost, view, &file, "damaged: " + file.damage);
       }
     }
+  }
+
+  // Of merged streams it is told by what the local ones have.
+  void SetAside(const SeenView& local) {
+    const auto files = std::ranges::count_if(
+        local.set_aside, [](const std::string& name) { return !name.ends_with(kReasonSuffix); });
+    if (files == 0) return;
+    findings_.push_back({Verdict::kPending, seen_.stream, local.cluster, View::kLocal,
+                         paths::Quarantine(View::kLocal, seen_.stream),
+                         static_cast<uint64_t>(files), 0,
+                         "set aside, and in no view; the .reason beside each says why"});
   }
 
   void Twice(const SeenView& view) {

@@ -230,6 +230,16 @@ TEST_F(VerifyTest, WhatCollectorsDeliveredAndNobodyPublishedIsPending) {
   EXPECT_THAT(ran.out, HasSubstr("delivered by collectors, not yet published"));
 }
 
+TEST_F(VerifyTest, WhatLiesInTheQuarantineOfALocalStreamIsPending) {
+  const std::string file = "system/quarantine/local/clicks/1-c1-clicks-2031-05-06-11-00_00005.gz";
+  ASSERT_TRUE(world_.Put("dc1", file, "x").ok());
+  ASSERT_TRUE(world_.Put("dc1", file + ".reason", "damaged\n").ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0);
+  EXPECT_THAT(ran.out, HasSubstr("set aside, and in no view"));
+  EXPECT_THAT(ran.out, HasSubstr("pending   1 file"));
+}
+
 TEST_F(VerifyTest, AnUnknownStreamIsAUsageErrorAndAnEmptyRangeNothingToDo) {
   EXPECT_EQ(Verify({"--stream", "clocks"}).code, 2);
   EXPECT_EQ(Verify({"--from", "2031-05-06T11:30Z"}).code, 3);

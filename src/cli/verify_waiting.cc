@@ -55,13 +55,6 @@ NamesOfStreams PathsOf(const std::string& entry) {
 
 }  // namespace
 
-std::string NameOncePublished(const std::string& collector, const std::string& data_name) {
-  auto data = DataFileName::ParseAny(data_name);
-  if (!data) return collector + "-" + data_name;
-  data->gzip = true;
-  return PublishedFileName{collector, *std::move(data)}.ToString();
-}
-
 StagedFiles ReadStaged(Storage& tree, View view, Group group) {
   StagedFiles staged;
   // Whoever takes a group over moves its staging on, once.

@@ -22,9 +22,6 @@ struct StagedFiles {
   NamesOfStreams claimed{};    // data files that are in no commit yet: names to be
   NamesOfStreams in_commit{};  // names that files get
 };
-// Of a file in data/. What has no name of ours gets one that tells it apart.
-std::string NameOncePublished(const std::string& collector, const std::string& data_name);
-
 StagedFiles ReadStaged(Storage& tree, View view, Group group);
 
 struct QueuedPaths {

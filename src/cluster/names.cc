@@ -118,6 +118,13 @@ std::optional<DataFileName> DataFileName::ParseAny(std::string_view text) {
 
 std::string PublishedFileName::ToString() const { return collector + "-" + data.ToString(); }
 
+std::string NameOncePublished(const std::string& collector, const std::string& data_name) {
+  auto data = DataFileName::ParseAny(data_name);
+  if (!data) return collector + "-" + data_name;
+  data->gzip = true;
+  return PublishedFileName{collector, *std::move(data)}.ToString();
+}
+
 std::optional<PublishedFileName> PublishedFileName::Parse(std::string_view stream,
                                                           std::string_view text) {
   // The sequence has no '_', so the last one marks where the minute ends; from there to the left

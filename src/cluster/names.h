@@ -48,6 +48,9 @@ struct PublishedFileName {
   static std::optional<PublishedFileName> Parse(std::string_view stream, std::string_view text);
   friend bool operator==(const PublishedFileName&, const PublishedFileName&) = default;
 };
+// What a file in data/ is called when it is published, also one that is compressed for that. What
+// has no name of ours gets one that tells it apart.
+std::string NameOncePublished(const std::string& collector, const std::string& data_name);
 
 // What a collector is called in system/status/: `collector-<name>` in the tree of its own cluster,
 // `collector-<name>@<cluster>` in the trees of others.

@@ -1,6 +1,7 @@
 #include "commit/apply.h"
 
 #include <algorithm>
+#include <functional>
 #include <map>
 
 #include <fmt/format.h>
@@ -90,15 +91,21 @@ class Applier {
     }
     DATABUS_RETURN_IF_ERROR(CleanUpSources());
     DATABUS_RETURN_IF_ERROR(RemoveRecord());
-    return Applied{std::move(record_), std::move(pending_)};
+    return Applied{std::move(record_), std::move(pending_), std::move(refused_)};
   }
 
  private:
   enum class Done : uint8_t { kNo, kYes };
-  // A move that cannot be made as recorded.
+  // What becomes of what is staged when its move cannot be made as recorded.
+  enum class Instead : uint8_t {
+    kElsewhere,  // it goes to `to`
+    kDropped,
+    kStays,  // under its staged name, for a later commit
+  };
   struct Change {
     size_t index;
-    std::string to;  // empty: the move is dropped
+    Instead instead = Instead::kDropped;
+    std::string to;
     std::string reason;
   };
 
@@ -154,13 +161,13 @@ class Applier {
       demoted[move.to] = "";
       if (done_[i] == Done::kYes) continue;
       const bool is_file = move.kind == MoveKind::kFile;
-      changes.push_back(
-          {i, is_file ? to : "", "its stream is published by another cluster now, or waits"});
+      changes.push_back({i, is_file ? Instead::kElsewhere : Instead::kDropped, to,
+                         "its stream is published by another cluster now, or waits"});
     }
     if (demoted.empty()) return Status::Ok();
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       DATABUS_ASSIGN_OR_RETURN(const bool left, DescribeWithout(demoted, i));
-      if (!left) changes.push_back({i, "", "its minutes are not made"});
+      if (!left) changes.push_back({i, Instead::kDropped, "", "its minutes are not made"});
     }
     context_.rows.Hit(RecoveryRow::kRecordOfDemoted);
     record_.clean_ups.clear();
@@ -171,22 +178,41 @@ class Applier {
   // Takes the streams of `demoted` out of the amendment, if the move is one's: the files of the
   // others come into their minutes and have to be described. False: none is left.
   Result<bool> DescribeWithout(const std::map<std::string, std::string>& demoted, size_t i) {
-    RecordedMove& move = record_.moves[i];
-    const auto name = paths::ManifestName::Parse(paths::BaseName(move.to));
-    const bool describes = move.kind == MoveKind::kManifest && name && name->amendment;
+    const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
+    const bool describes = record_.moves[i].kind == MoveKind::kManifest && name && name->amendment;
     if (!describes || done_[i] == Done::kYes) return true;
     DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
     auto manifest = Manifest::Decode(text, Source(i));
     if (!manifest.ok()) return false;
-    for (const auto& [path, to] : demoted) {
-      const std::string stream = paths::ParseMinutePath(path)->stream;
-      manifest->streams.erase(stream);
-      manifest->gone.erase(stream);
-    }
-    if (manifest->streams.empty() && manifest->gone.empty()) return false;
-    const std::string left = manifest->Encode();
-    if (left != text) DATABUS_RETURN_IF_ERROR(ReplaceText(i, left));
-    return true;
+    for (const auto& [path, to] : demoted) Forget(*manifest, paths::ParseMinutePath(path)->stream);
+    return ReplaceManifest(i, *manifest, text);
+  }
+
+  // The same with one stream from a minute on, which cannot be made. A mirror's manifest is its
+  // primary's, and stands whole or not at all (P16).
+  Status DescribeWithout(const paths::MinutePath& first, size_t i, const std::string& reason,
+                         std::vector<Change>& changes) {
+    if (!record_.primary.empty()) return RefusedFor(record_.moves[i], reason);
+    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
+    DATABUS_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Decode(text, Source(i)));
+    if (manifest.minute < first.minute) return Status::Ok();
+    Forget(manifest, first.stream);
+    DATABUS_ASSIGN_OR_RETURN(const bool left, ReplaceManifest(i, manifest, text));
+    const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
+    // One that closes a minute does so also of no stream.
+    if (!left && name && name->amendment) changes.push_back({i, Instead::kDropped, "", reason});
+    return Status::Ok();
+  }
+
+  static void Forget(Manifest& manifest, const std::string& stream) {
+    manifest.streams.erase(stream);
+    manifest.gone.erase(stream);
+  }
+
+  Result<bool> ReplaceManifest(size_t i, const Manifest& manifest, const std::string& before) {
+    const std::string text = manifest.Encode();
+    if (text != before) DATABUS_RETURN_IF_ERROR(ReplaceText(i, text));
+    return !manifest.streams.empty() || !manifest.gone.empty();
   }
 
   // Another text for a staged one; the record, amended, names it.
@@ -234,7 +260,7 @@ class Applier {
       if (sum == FileSum{move.length, move.crc32c}) continue;
       context_.rows.Hit(RecoveryRow::kRecordedFileDamaged);
       changes.push_back(
-          {i, QuarantinePath(context_.own, move.staged, move.to),
+          {i, Instead::kElsewhere, QuarantinePath(context_.own, move.staged, move.to),
            fmt::format("{} has length {} and checksum {:08x}, its commit record says "
                        "{} and {:08x}",
                        move.staged, sum.length, sum.crc32c, move.length, move.crc32c)});
@@ -324,7 +350,7 @@ class Applier {
       return Refuse(i, answer.ToString(), changes);
     }
     if (Planted(Bug::kRedoneUnderNewName) && answer.unknown() && move.kind == MoveKind::kFile) {
-      changes.push_back({i, NameBesideOther(move), answer.ToString()});
+      changes.push_back({i, Instead::kElsewhere, NameBesideOther(move), answer.ToString()});
       return Status::Ok();
     }
     if ((Planted(Bug::kUnknownIsDone) && answer.unknown()) ||
@@ -386,9 +412,10 @@ class Applier {
     context_.rows.Hit(RecoveryRow::kMoveSourceAndOtherThere);
     const std::string beside = NameBesideOther(move);
     if (paths::BaseName(move.to).starts_with("other-") || paths::BaseName(beside).size() > 255) {
-      return Refuse(i, "its name is taken by another file", changes);
+      return IntoQuarantine(i, "its name is taken by another file", changes);
     }
-    changes.push_back({i, beside, fmt::format("{} is taken by another file", move.to)});
+    changes.push_back(
+        {i, Instead::kElsewhere, beside, fmt::format("{} is taken by another file", move.to)});
     return Status::Ok();
   }
 
@@ -418,32 +445,101 @@ class Applier {
   }
 
   Status DropSource(size_t i) {
-    const Status removed = storage_.Remove(Source(i));
-    if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
-    if (removed.code() == Code::kNotFound) {
-      DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
-    }
+    DATABUS_RETURN_IF_ERROR(RemoveStaged(Source(i)));
     done_[i] = Done::kYes;
     return Status::Ok();
+  }
+
+  Status RemoveStaged(const std::string& path) {
+    const Status removed = storage_.Remove(path);
+    return removed.code() == Code::kNotFound ? context_.own.CheckOurs() : removed;
   }
 
   // P11: a definite refusal is settled, not retried for ever.
   Status Refuse(size_t i, const std::string& reason, std::vector<Change>& changes) {
     const RecordedMove& move = record_.moves[i];
     context_.rows.Hit(RecoveryRow::kMoveRefused);
-    if (move.kind == MoveKind::kMinuteDir) {
-      // The files that were to go there follow, one by one, into quarantine.
-      changes.push_back({i, "", reason});
-      return Status::Ok();
+    const auto place = paths::ParseMinutePath(move.to);
+    if (move.kind == MoveKind::kMinuteDir) return LeaveOutFrom(*place, reason, changes);
+    if (move.kind == MoveKind::kFile && place) return LeaveOut(i, reason, changes);
+    return IntoQuarantine(i, reason, changes);
+  }
+
+  // A minute that cannot be made, and all that is later of its stream: no minute may be seen before
+  // one that is earlier (G5), nor be described before it stands.
+  Status LeaveOutFrom(const paths::MinutePath& first, const std::string& reason,
+                      std::vector<Change>& changes) {
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      if (record_.moves[i].kind == MoveKind::kManifest && done_[i] == Done::kNo) {
+        DATABUS_RETURN_IF_ERROR(DescribeWithout(first, i, reason, changes));
+        continue;
+      }
+      const RecordedMove& move = record_.moves[i];
+      const auto place = paths::ParseMinutePath(move.to);
+      const bool made = done_[i] == Done::kYes || !place || place->stream != first.stream ||
+                        place->minute < first.minute;
+      if (made) continue;
+      DATABUS_RETURN_IF_ERROR(LeaveOut(i, reason, changes));
     }
-    const bool last_resort = move.to.starts_with(
-        paths::Parent(paths::Parent(QuarantinePath(context_.own, move.staged, move.to))));
-    const bool may_go_elsewhere = move.kind == MoveKind::kFile || move.kind == MoveKind::kTrash;
-    if (!may_go_elsewhere || last_resort) {
-      return {Code::kRefused, fmt::format("{}: {}: {}", storage_.Describe(), move.to, reason)};
-    }
-    changes.push_back({i, QuarantinePath(context_.own, move.staged, move.to), reason});
     return Status::Ok();
+  }
+
+  // A claim waits in staging. A copy goes, and what it is a copy of stays.
+  Status LeaveOut(size_t i, const std::string& reason, std::vector<Change>& changes) {
+    const RecordedMove& move = record_.moves[i];
+    if (move.kind != MoveKind::kFile) return LeaveOut(i, Instead::kDropped, i, reason, changes);
+    // What describes a minute must not stand without its files.
+    if (Left(MoveKind::kManifest) > 0) return RefusedFor(move, reason);
+    if (staged::Parse(move.staged).kind == staged::Kind::kClaim) {
+      return LeaveOut(i, Instead::kStays, i, reason, changes);
+    }
+    if (context_.own.view() == View::kMerged) {
+      if (!Planted(Bug::kRefusedCleanedUp)) KeepSources();
+      return LeaveOut(i, Instead::kDropped, i, reason, changes);
+    }
+    const std::optional<size_t> original = OriginalOf(move);
+    if (!original) return IntoQuarantine(i, reason, changes);
+    changes.push_back({*original, Instead::kStays, "", reason});
+    return LeaveOut(i, Instead::kDropped, *original, reason, changes);
+  }
+
+  // `stays`: the move of what is left staged, if anything is.
+  Status LeaveOut(size_t i, Instead instead, size_t stays, const std::string& reason,
+                  std::vector<Change>& changes) {
+    refused_.push_back({record_.moves[stays].staged, record_.moves[i].to, reason});
+    changes.push_back({i, instead, "", reason});
+    return Status::Ok();
+  }
+
+  // The claim that a local file was compressed from. None: it is the late tail of one.
+  std::optional<size_t> OriginalOf(const RecordedMove& copy) const {
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      const RecordedMove& move = record_.moves[i];
+      const staged::Name claim = staged::Parse(move.staged);
+      if (move.kind != MoveKind::kTrash || claim.kind != staged::Kind::kClaim) continue;
+      // It may have a prefix (P18).
+      if (copy.to.ends_with(NameOncePublished(claim.collector, claim.data_name))) return i;
+    }
+    return std::nullopt;
+  }
+
+  // Whatever the entries of the queues name is looked at again.
+  void KeepSources() {
+    std::erase_if(record_.clean_ups, [](const CleanUp& one) { return one.trash.empty(); });
+  }
+
+  Status IntoQuarantine(size_t i, const std::string& reason, std::vector<Change>& changes) {
+    const RecordedMove& move = record_.moves[i];
+    const std::string to = QuarantinePath(context_.own, move.staged, move.to);
+    const bool last_resort = move.to.starts_with(paths::Parent(paths::Parent(to)));
+    const bool may_go_elsewhere = move.kind == MoveKind::kFile || move.kind == MoveKind::kTrash;
+    if (!may_go_elsewhere || last_resort) return RefusedFor(move, reason);
+    changes.push_back({i, Instead::kElsewhere, to, reason});
+    return Status::Ok();
+  }
+
+  Status RefusedFor(const RecordedMove& move, const std::string& reason) const {
+    return {Code::kRefused, fmt::format("{}: {}: {}", storage_.Describe(), move.to, reason)};
   }
 
   // Writes the record anew with the changes made, as its next amendment.
@@ -455,11 +551,8 @@ class Applier {
     std::map<std::string, std::string> redirected;
     for (const Change& change : changes) {
       RecordedMove& move = record_.moves[change.index];
-      if (change.to.empty()) {
-        DATABUS_RETURN_IF_ERROR(DropSource(change.index));
+      if (change.instead != Instead::kElsewhere) {
         redirected[move.to] = "";
-        context_.incidents.push_back({fmt::format("{}: {} cannot be made: {}", storage_.Describe(),
-                                                  move.to, change.reason)});
         continue;
       }
       const bool into_quarantine = !paths::ParseMinutePath(change.to);
@@ -472,10 +565,31 @@ class Applier {
       move.to = change.to;
     }
     DATABUS_RETURN_IF_ERROR(RedirectQueueLines(redirected));
+    const std::vector<std::string> dropped = TakeOut(changes);
     ++record_.amendment;
     DATABUS_ASSIGN_OR_RETURN(const std::string staged_name,
                              context_.own.StageText(record_.Encode()));
-    return Place(staged_name, staged::RecordName(record_.number, record_.amendment));
+    DATABUS_RETURN_IF_ERROR(
+        Place(staged_name, staged::RecordName(record_.number, record_.amendment)));
+    // Not before: to the record as it was, what is gone has been moved.
+    for (const std::string& path : dropped) DATABUS_RETURN_IF_ERROR(RemoveStaged(path));
+    return Status::Ok();
+  }
+
+  // Out of the record, what is not moved. Answers the paths of what goes.
+  std::vector<std::string> TakeOut(const std::vector<Change>& changes) {
+    std::vector<std::string> dropped;
+    std::set<size_t, std::greater<>> out;  // from the end
+    for (const Change& change : changes) {
+      if (change.instead == Instead::kElsewhere) continue;
+      if (change.instead == Instead::kDropped) dropped.push_back(Source(change.index));
+      out.insert(change.index);
+    }
+    for (const size_t i : out) {
+      record_.moves.erase(record_.moves.begin() + static_cast<ptrdiff_t>(i));
+      done_.erase(done_.begin() + static_cast<ptrdiff_t>(i));
+    }
+    return dropped;
   }
 
   // From the own staging directory to a name in the record's directory.
@@ -549,6 +663,7 @@ class Applier {
   const Sources sources_;
   std::vector<Done> done_;
   enum class Durable : uint8_t { kYes, kUnknown } durable_ = Durable::kYes;
+  std::vector<Refusal> refused_;
   std::string pending_;
 };
 
@@ -605,6 +720,20 @@ Result<std::vector<CleanUp>> Applier::DoCleanUps(ApplyContext& context,
 }
 
 }  // namespace
+
+bool IsMinute(const Refusal& refusal) {
+  const auto place = paths::ParseMinutePath(refusal.to);
+  return place && place->file.empty();
+}
+
+Minute NewestMade(const Applied& applied, const std::string& stream, Minute last) {
+  for (const Refusal& one : applied.refused) {
+    if (!IsMinute(one)) continue;
+    const auto place = paths::ParseMinutePath(one.to);
+    if (place->stream == stream) last = std::min(last, place->minute + -1);
+  }
+  return last;
+}
 
 Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record record,
                             Sources sources) {

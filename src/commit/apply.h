@@ -47,14 +47,29 @@ enum class Sources : uint8_t {
   kFound,       // in a directory taken over: some may be gone, and what is there is verified (P10)
 };
 
+// A file or a minute directory whose place in a view refuses it, with nothing wrong about itself: a
+// wrong ACL, something in the way (P11).
+struct Refusal {
+  std::string staged;  // a claim stays under this name; a copy, or a minute directory, is gone
+  std::string to;      // where it was to go
+  std::string why;
+};
+
 struct Applied {
   Record record;        // as it stands after amendments: where each file went
   std::string pending;  // the name of the list of clean-ups that could not be done; or empty
+  std::vector<Refusal> refused;
 };
+
+bool IsMinute(const Refusal& refusal);
+// The newest minute of a stream that stands, where a record was to make all up to `last`.
+Minute NewestMade(const Applied& applied, const std::string& stream, Minute last);
 
 // Applies `record`, which lies with its staged files in `dir` (the own staging directory or one
 // taken over into it), and removes it at the end. Clean-ups whose cluster is away become a pending
-// list.
+// list. Nothing is cleaned up behind a copy that was refused: it is made again.
+//   kRefused      a place refuses what the others of the record depend on, as a minute's manifest
+//                 does on its files; the record stands
 //   kStale        fenced; stop.
 //   kUnavailable, kNoSpace  not finished; the record stands; apply it again later.
 Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record record,

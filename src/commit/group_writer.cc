@@ -226,7 +226,9 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(plan.dirs, plan.draft.record));
   AddQueueEntries(plan.queue_texts, plan.draft);
   plan.draft.record.clean_ups = std::move(request.clean_ups);
-  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(plan.draft)));
+  DATABUS_ASSIGN_OR_RETURN(Applied applied, WriteAndApply(std::move(plan.draft)));
+  std::erase_if(applied.refused, [](const Refusal& one) { return IsMinute(one); });
+  report.refused = std::move(applied.refused);
   if (!plan.names.empty()) ledger.open = minute;
   for (const RecordedMove& move : applied.record.moves) {
     const auto file = plan.by_staged.find(move.staged);
@@ -296,8 +298,11 @@ Status GroupWriter::CatchUp(Ledger& ledger, const std::set<std::string>& streams
     Draft draft;
     DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
     AddQueueEntries(queue_texts, draft);
-    DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
-    for (const auto& [stream, minute] : dirs) ledger.streams[stream].newest = minute;
+    DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
+    for (const auto& [stream, minute] : dirs) {
+      ledger.streams[stream].newest = NewestMade(applied, stream, minute);
+    }
+    if (!applied.refused.empty()) return Status::Ok();
   }
 }
 
@@ -374,7 +379,20 @@ Result<Applied> GroupWriter::WriteAndApply(Draft draft) {
   DATABUS_ASSIGN_OR_RETURN(Applied applied, ApplyRecord(Context(), staging_.dir(),
                                                         std::move(record), Sources::kJustStaged));
   if (!applied.pending.empty()) recovered_.pending.insert(applied.pending);
+  NoteRefusedMinutes(applied);
   return applied;
+}
+
+void GroupWriter::NoteRefusedMinutes(const Applied& applied) {
+  for (const RecordedMove& move : applied.record.moves) {
+    const auto place = paths::ParseMinutePath(move.to);
+    if (move.kind == MoveKind::kMinuteDir && place) refused_minutes_.erase(place->stream);
+  }
+  for (const Refusal& one : applied.refused) {
+    if (!IsMinute(one)) continue;
+    refused_minutes_[paths::ParseMinutePath(one.to)->stream] =
+        fmt::format("{}: {}: {}", options_.storage.Describe(), one.to, one.why);
+  }
 }
 
 Status GroupWriter::AnnounceOpenMinutes() {
@@ -433,19 +451,25 @@ Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
   for (const std::string& stream : streams) {
     AddMissingMinutes(stream, *ledger.streams.at(stream).newest, minute, dirs, queue_texts);
   }
+  // More are missing than a record may hold, as the view refused them.
+  std::erase_if(streams, [&](const std::string& stream) {
+    return *ledger.streams.at(stream).newest < minute && !Planted(Bug::kIdleHoles) &&
+           std::ranges::find(dirs, std::pair(stream, minute)) == dirs.end();
+  });
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
   if (!Planted(Bug::kNoManifest)) AddOwnManifest(ledger, streams, draft);
   AddQueueEntries(queue_texts, draft);
-  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
   ledger.closed = minute;
   ledger.open = minute.Next();
   for (auto& [stream, minutes] : ledger.streams) {
-    const bool named = streams.contains(stream);
+    const bool named = streams.contains(stream) && NewestMade(applied, stream, minute) == minute;
     if (named) minutes.newest = std::max(*minutes.newest, minute);
     if (named && minutes.history && minutes.history->Next() == minute) minutes.history = minute;
     // Left out, as it waits: described up to the minute before.
     const bool waits = !named && minutes.newest && !minutes.history;
-    if (waits && ledger.primary.empty()) minutes.history = std::min(*minutes.newest, minute + -1);
+    const bool is_own = ledger.primary.empty() && options_.view == View::kMerged;
+    if (waits && is_own) minutes.history = std::min(*minutes.newest, minute + -1);
     minutes.open_files.clear();
   }
   return ReadBegun(ledger);

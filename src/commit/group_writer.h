@@ -99,6 +99,8 @@ struct PublishedFile {
 struct CommitReport {
   Minute minute;
   std::vector<PublishedFile> published;
+  // Files: claims wait in staging for the caller's next commits; copies are to be made again.
+  std::vector<Refusal> refused;
 };
 
 // A file in data/.
@@ -213,6 +215,10 @@ class GroupWriter {
   Status RetryCleanUps();
   size_t PendingCleanUps() const { return recovered_.pending.size(); }
 
+  // Streams of which a minute could not be made when it was last tried, and why (P11). It is tried
+  // again with the next one.
+  const std::map<std::string, std::string>& refused_minutes() const { return refused_minutes_; }
+
   // What was set aside or renamed since the last call.
   std::vector<Incident> TakeIncidents() { return std::exchange(incidents_, {}); }
 
@@ -267,6 +273,7 @@ class GroupWriter {
   void AddOwnManifest(const Ledger& ledger, const std::set<std::string>& streams, Draft& draft);
   void AddManifest(const Manifest& manifest, Draft& draft);
   Result<Applied> WriteAndApply(Draft draft);
+  void NoteRefusedMinutes(const Applied& applied);
   std::string Line(const std::string& path) const;
   ApplyContext Context();
 
@@ -276,6 +283,7 @@ class GroupWriter {
   StagingArea staging_;
   Recovered recovered_;
   std::map<std::string, Ledger> ledgers_;  // by primary
+  std::map<std::string, std::string> refused_minutes_;
   std::vector<Incident> incidents_;
 };
 

@@ -115,11 +115,12 @@ Status GroupWriter::CompleteHistory() {
     }
     DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
     AddQueueEntries(queue_texts, draft);
-    DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
+    DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
     for (const auto& [stream, minute] : reached) {
       StreamMinutes& known = ledger.streams[stream];
-      known.history = minute;
-      known.newest = std::max(*known.newest, minute);
+      const Minute made = NewestMade(applied, stream, minute);
+      known.history = std::max(*known.history, made);
+      known.newest = std::max(*known.newest, made);
     }
   }
   return Status::Ok();

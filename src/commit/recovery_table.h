@@ -53,7 +53,9 @@ inline constexpr std::array<RecoveryRule, 22> kRecoveryTable = {{
     {RecoveryRow::kForeignInTheWay, "something foreign has the name of a manifest or a queue entry",
      "quarantine it (P6) and make the move"},
     {RecoveryRow::kMoveRefused, "the move is definitely refused",
-     "amend the record: the file goes to quarantine with the reason, its queue lines go (P11)"},
+     "amend the record: the file is left out of it, with its queue lines; a claim waits in "
+     "staging, "
+     "a copy is made again, as its source and the queue entries that name it stay (P11)"},
     {RecoveryRow::kMoveUnknown, "the answer to a move was lost",
      "look whether the source is gone; as long as that is unknown too, stop and try again later"},
     {RecoveryRow::kMinuteDirThere, "a minute directory is staged and already stands",

@@ -206,8 +206,12 @@ Status Process::Publish(Minute now) {
   DATABUS_RETURN_IF_ERROR(Take());
   auto request = Request();
   if (!request.ok()) return Dropped(request.status());
-  DATABUS_RETURN_IF_ERROR(Dropped(writer_->Publish(std::move(*request), now).status()));
-  claims_.clear();
+  const auto report = writer_->Publish(std::move(*request), now);
+  DATABUS_RETURN_IF_ERROR(Dropped(report.status()));
+  std::erase_if(claims_, [&](const Claim& claim) {
+    return std::ranges::none_of(
+        report->refused, [&](const Refusal& refusal) { return refusal.staged == claim.staged; });
+  });
   return Dropped(writer_->RetryCleanUps());
 }
 

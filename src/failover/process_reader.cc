@@ -1,6 +1,7 @@
 #include "failover/process_reader.h"
 
 #include <algorithm>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -174,21 +175,8 @@ void ProcessReader::TakeWorker(const std::string& cluster, const Heartbeat& beat
   }
   SeenWorker seen = WorkerOf(beat);
   seen.life = life;
-  if (auto share = ShareOf(beat, seen)) known.shares.push_back(*std::move(share));
+  if (auto share = ShareOf(beat)) known.shares.push_back({seen, *std::move(share)});
   if (leads) known.leader = std::move(seen);
-}
-
-std::optional<ProcessReader::Share> ProcessReader::ShareOf(const Heartbeat& beat,
-                                                           const SeenWorker& worker) {
-  const auto said = beat.facts.find(facts::kShare);
-  if (said == beat.facts.end() || !said->is_object()) return std::nullopt;
-  Share share{.of = worker, .all = static_cast<Group>(Number(*said, "of"))};
-  const auto groups = said->find("groups");
-  if (groups == said->end() || !groups->is_array()) return share;
-  for (const Json& group : *groups) {
-    if (group.is_number_unsigned()) share.groups.insert(group.get<Group>());
-  }
-  return share;
 }
 
 // A share of whoever is silent is on its way to another: until that one says so, it is nobody's.
@@ -197,10 +185,9 @@ SeenWorker ProcessReader::AtWork::Together() const {
   all.standby = standby;
   std::set<Group> held;
   Group groups = 0;
-  for (const Share& share : shares) {
-    groups = std::max(groups, share.all);
-    if (share.of.life != Life::kAlive) continue;
-    const SeenWorker& worker = share.of;
+  for (const auto& [worker, share] : shares) {
+    groups = std::max<Group>(groups, share.of);
+    if (worker.life != Life::kAlive) continue;
     const bool first = held.empty();
     held.insert(share.groups.begin(), share.groups.end());
     if (first || worker.epoch < all.epoch) {

@@ -4,17 +4,16 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "cluster/paths.h"
 #include "failover/observation.h"
 #include "storage/storage.h"
 #include "telemetry/heartbeat.h"
+#include "telemetry/worker_share.h"
 
 namespace databus::failover {
 
@@ -55,18 +54,16 @@ class ProcessReader {
  private:
   void Take(const std::string& cluster, const Heartbeat& beat);
   // What the workers of one cluster say.
-  struct Share {
-    SeenWorker of{};
-    std::set<Group> groups{};
-    Group all = 0;  // how many there are
+  struct Sharer {
+    SeenWorker worker{};
+    WorkerShare share{};
   };
   struct AtWork {
     std::optional<SeenWorker> leader{};  // whose share may be among the next
-    std::vector<Share> shares{};
+    std::vector<Sharer> shares{};
     std::string standby{};
     SeenWorker Together() const;
   };
-  static std::optional<Share> ShareOf(const Heartbeat& beat, const SeenWorker& worker);
   void TakeWorker(const std::string& cluster, const Heartbeat& beat, Life life);
   void TakeUnreadable(const std::string& cluster, const std::string& file, const Status& why);
 

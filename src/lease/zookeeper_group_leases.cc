@@ -31,9 +31,8 @@ std::string ClaimTo(const std::string& token, Group group) {
 
 }  // namespace
 
-ZooKeeperGroupLeases::ZooKeeperGroupLeases(Clock& clock, Random& random, Options options)
-    : ZooKeeperMember(clock, random, std::move(options.servers),
-                      options.request.cluster + "_groups", options.request),
+ZooKeeperGroupLeases::ZooKeeperGroupLeases(Clock& clock, Random& random, const Options& options)
+    : ZooKeeperMember(clock, random, options, options.request.cluster + "_groups"),
       groups_(options.request.spread_groups) {}
 
 ZooKeeperGroupLeases::~ZooKeeperGroupLeases() { End(); }

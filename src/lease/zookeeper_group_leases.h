@@ -26,11 +26,8 @@ namespace databus {
 
 class ZooKeeperGroupLeases final : public ZooKeeperMember {
  public:
-  struct Options {
-    std::string servers;
-    LeaseRequest request;  // REQUIRES: spread_groups is not 0
-  };
-  ZooKeeperGroupLeases(Clock& clock, Random& random, Options options);
+  // REQUIRES: the request's spread_groups is not 0.
+  ZooKeeperGroupLeases(Clock& clock, Random& random, const Options& options);
   // Gives all of them up.
   ~ZooKeeperGroupLeases() override;
 

@@ -9,9 +9,8 @@ constexpr std::string_view kLock = "lock-";  // as the original's recipe names i
 
 }  // namespace
 
-ZooKeeperLease::ZooKeeperLease(Clock& clock, Random& random, Options options)
-    : ZooKeeperMember(clock, random, std::move(options.servers), options.request.cluster + "_",
-                      options.request) {}
+ZooKeeperLease::ZooKeeperLease(Clock& clock, Random& random, const Options& options)
+    : ZooKeeperMember(clock, random, options, options.request.cluster + "_") {}
 
 ZooKeeperLease::~ZooKeeperLease() { End(); }
 

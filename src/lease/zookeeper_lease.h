@@ -15,11 +15,7 @@ namespace databus {
 
 class ZooKeeperLease final : public ZooKeeperMember {
  public:
-  struct Options {
-    std::string servers;
-    LeaseRequest request;
-  };
-  ZooKeeperLease(Clock& clock, Random& random, Options options);
+  ZooKeeperLease(Clock& clock, Random& random, const Options& options);
   // Gives the lease up.
   ~ZooKeeperLease() override;
 

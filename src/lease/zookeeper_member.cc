@@ -29,23 +29,22 @@ std::optional<uint64_t> NumberOfNode(std::string_view name, std::string_view bef
   return number.ok() ? std::optional(*number) : std::nullopt;
 }
 
-ZooKeeperMember::ZooKeeperMember(Clock& clock, Random& random, std::string servers,
-                                 std::string_view directory, LeaseRequest request)
+ZooKeeperMember::ZooKeeperMember(Clock& clock, Random& random, Options options,
+                                 std::string_view directory)
     : clock_(clock),
       random_(random),
-      servers_(std::move(servers)),
-      root_(paths::Join(kDatabus, directory)),
-      request_(std::move(request)) {}
+      options_(std::move(options)),
+      root_(paths::Join(kDatabus, directory)) {}
 
 std::string ZooKeeperMember::Where() const {
-  const size_t chroot = servers_.find('/');
+  const size_t chroot = options_.servers.find('/');
   const bool has_chroot = chroot != std::string::npos;
-  return fmt::format("ZooKeeper {}, {}{}", servers_.substr(0, chroot),
-                     has_chroot ? servers_.substr(chroot) : "", root_);
+  return fmt::format("ZooKeeper {}, {}{}", options_.servers.substr(0, chroot),
+                     has_chroot ? options_.servers.substr(chroot) : "", root_);
 }
 
 std::chrono::nanoseconds ZooKeeperMember::SessionTime() const {
-  return agreed_ ? *agreed_ : request_.timeout;
+  return agreed_ ? *agreed_ : request().timeout;
 }
 
 std::chrono::nanoseconds ZooKeeperMember::Pace() {
@@ -59,7 +58,8 @@ bool ZooKeeperMember::IsFresh() const {
 }
 
 bool ZooKeeperMember::IsOver(const std::string& holder) const {
-  return holder == request_.holder || (request_.holder_is_gone && request_.holder_is_gone(holder));
+  return holder == request().holder ||
+         (request().holder_is_gone && request().holder_is_gone(holder));
 }
 
 Status ZooKeeperMember::Tick() {
@@ -104,7 +104,7 @@ Status ZooKeeperMember::Begin() {
   }
   End();
   auto session =
-      Session::Begin(servers_, std::chrono::duration_cast<Milliseconds>(request_.timeout),
+      Session::Begin(options_.servers, std::chrono::duration_cast<Milliseconds>(request().timeout),
                      [this](Session::Event event) { OnEvent(event); });
   if (!session.ok()) return session.status().WithContext(Where());
   MutexLock lock(mutex_);
@@ -179,8 +179,8 @@ void ZooKeeperMember::Make(const Call& call, Session& session, int parents) {
                             Session::Kind::kPersistent, then);
     case Do::kList: return session.List(root_, then);
     case Do::kCreate:
-      return session.Create(path, request_.holder, Session::Kind::kEphemeralSequential, then);
-    case Do::kWrite: return session.Write(path, request_.holder, then);
+      return session.Create(path, request().holder, Session::Kind::kEphemeralSequential, then);
+    case Do::kWrite: return session.Write(path, request().holder, then);
     case Do::kRead: return session.Read(path, then);
     case Do::kDelete: return session.Delete(path, then);
   }
@@ -260,7 +260,7 @@ Status ZooKeeperMember::Skip() {
   MutexLock turn(turn_);
   {
     MutexLock lock(mutex_);
-    if (session_ == nullptr || clock_.Boot() - ticked_ < request_.timeout) return Status::Ok();
+    if (session_ == nullptr || clock_.Boot() - ticked_ < request().timeout) return Status::Ok();
   }
   return GiveUp();
 }

@@ -23,6 +23,11 @@ namespace databus {
 
 class ZooKeeperMember : public Lease {
  public:
+  struct Options {
+    std::string servers;  // as of ZooKeeperSession::Begin
+    // The timeout is what is asked for; the servers may agree to less or more.
+    LeaseRequest request;
+  };
   ZooKeeperMember(const ZooKeeperMember&) = delete;
   ZooKeeperMember& operator=(const ZooKeeperMember&) = delete;
 
@@ -50,10 +55,8 @@ class ZooKeeperMember : public Lease {
     std::string node{};
   };
 
-  // `directory`: the path below /databus, "dc1_". `servers`: as of ZooKeeperSession::Begin. The
-  // timeout of the request is what is asked for; the servers may agree to less or more.
-  ZooKeeperMember(Clock& clock, Random& random, std::string servers, std::string_view directory,
-                  LeaseRequest request);
+  // `directory`: the path below /databus, "dc1_".
+  ZooKeeperMember(Clock& clock, Random& random, Options options, std::string_view directory);
   // Whoever derives calls this in its destructor: nothing of it is called any more afterwards.
   void End();  // REQUIRES: mutex_ is not held
 
@@ -81,7 +84,7 @@ class ZooKeeperMember : public Lease {
   bool Leaves() const { return leaves_; }
   void ListAgain() { list_is_due_ = true; }
   const std::string& token() const { return token_; }  // of this session: 16 hexadecimal digits
-  const LeaseRequest& request() const { return request_; }
+  const LeaseRequest& request() const { return options_.request; }
   // Whether a process is certainly no more, or is this one, of another session.
   bool IsOver(const std::string& holder) const;
 
@@ -106,9 +109,8 @@ class ZooKeeperMember : public Lease {
 
   Clock& clock_;
   Random& random_;
-  const std::string servers_;
+  const Options options_;
   const std::string root_;  // "/databus/dc1_"
-  const LeaseRequest request_;
 
   Mutex turn_;  // held through Tick, Skip and Release; taken before mutex_
   CondVar changed_;

@@ -15,6 +15,7 @@
 #include "telemetry/facts.h"
 #include "telemetry/heartbeat.h"
 #include "telemetry/log.h"
+#include "telemetry/worker_share.h"
 #include "worker/adopt_tree.h"
 
 namespace databus {
@@ -191,11 +192,10 @@ std::shared_ptr<Lease> ClusterWorker::NewLease(Storage& storage) {
   };
   const auto timeout = options_.config.lease_timeout;
   if (options_.make_lease) {
-    const Group groups = options_.clusters.IdentityOf(options_.cluster).groups;
     return options_.make_lease({.cluster = options_.cluster,
                                 .holder = label_,
                                 .timeout = timeout,
-                                .spread_groups = options_.config.spread_groups ? groups : 0,
+                                .spread_groups = options_.config.spread_groups ? Groups() : 0,
                                 .holder_is_gone = is_gone});
   }
   return std::make_shared<TreeLease>(storage, options_.clock, options_.random,
@@ -440,6 +440,10 @@ std::vector<Problem> ClusterWorker::ListProblems() const {
   return all;
 }
 
+Group ClusterWorker::Groups() const {
+  return options_.clusters.IdentityOf(options_.cluster).groups;
+}
+
 bool ClusterWorker::Holds(Group group) const {
   Lease* const lease = OurLease();
   return lease != nullptr && lease->Held(View::kMerged, group);
@@ -447,7 +451,7 @@ bool ClusterWorker::Holds(Group group) const {
 
 size_t ClusterWorker::GroupsHeld() const {
   size_t held = 0;
-  const Group groups = options_.clusters.IdentityOf(options_.cluster).groups;
+  const Group groups = Groups();
   for (Group group = 0; group < groups; ++group) held += Holds(group) ? 1 : 0;
   return held;
 }
@@ -493,8 +497,7 @@ Heartbeat ClusterWorker::MakeHeartbeat(const std::string& holder) const {
     }
   }
   if (const auto share = OurLease()->Share(); share && part != WorkerPart::kStandsBy) {
-    beat.facts[facts::kShare] = {{"groups", ServedNow(*share)},
-                                 {"of", options_.clusters.IdentityOf(options_.cluster).groups}};
+    TellShare(beat, {ServedNow(*share), Groups()});
   }
   TellOfStreams(beat);
   if (!options_.obeyed.epoch.stored.alone.empty()) {
@@ -519,7 +522,7 @@ std::set<Group> ClusterWorker::ServedNow(const std::set<Group>& share) const {
 
 // Of the others somebody else may know better by now.
 void ClusterWorker::TellOfStreams(Heartbeat& beat) const {
-  const Group groups = options_.clusters.IdentityOf(options_.cluster).groups;
+  const Group groups = Groups();
   const auto ours = [&](const std::string& stream) { return Holds(GroupOf(stream, groups)); };
   for (const auto& [stream, last] : stats_.Frozen()) {
     if (ours(stream)) beat.facts[facts::kFrozen][stream] = last ? last->ToIso() : "";

@@ -127,6 +127,7 @@ class ClusterWorker {
   bool MayPublish();
   void LogHolder(const std::string& holder);
   void LogShare();
+  Group Groups() const;  // how many the cluster has
   bool Holds(Group group) const;
   WorkerPart PartOf(const std::string& holder) const;
   Heartbeat MakeHeartbeat(const std::string& holder) const;

@@ -6,6 +6,7 @@
 
 #include "base/crc32c.h"
 #include "base/sync.h"
+#include "storage/borrowed_storage.h"
 #include "storage/fault/fault_storage.h"
 #include "storage/memory/memory_storage.h"
 
@@ -16,42 +17,21 @@ using testing::Each;
 using testing::ElementsAre;
 
 // Likes its small files in batches, as HDFS does.
-class Together final : public Storage {
+class Together final : public BorrowedStorage {
  public:
-  explicit Together(Storage& base) : base_(base) {}
-  std::string Describe() const override { return base_.Describe(); }
-  Result<NodeInfo> Stat(const std::string& path) override { return base_.Stat(path); }
-  Result<std::vector<DirEntry>> List(const std::string& path) override { return base_.List(path); }
-  Result<std::unique_ptr<FileReader>> Open(const std::string& path) override {
-    return base_.Open(path);
-  }
-  Result<std::unique_ptr<FileWriter>> Create(const std::string& path) override {
-    return base_.Create(path);
-  }
-  std::vector<Status> MakeDirs(std::span<const std::string> paths) override {
-    return base_.MakeDirs(paths);
-  }
-  std::vector<Status> Renames(std::span<const Move> moves) override { return base_.Renames(moves); }
-  std::vector<Status> Removes(std::span<const std::string> paths) override {
-    return base_.Removes(paths);
-  }
+  explicit Together(Storage& base) : BorrowedStorage(base) {}
   std::vector<Status> WriteFiles(std::span<const SmallFile> files) override {
     {
       MutexLock lock(mutex_);
       batches_.push_back(files.size());
     }
-    return base_.WriteFiles(files);
+    return BorrowedStorage::WriteFiles(files);
   }
   size_t SmallFilesAtOnce() const override { return 4; }
-  Status Replace(const std::string& path, std::string_view content) override {
-    return base_.Replace(path, content);
-  }
-  Status SyncAll() override { return base_.SyncAll(); }
 
   const std::vector<size_t>& batches() const { return batches_; }
 
  private:
-  Storage& base_;
   Mutex mutex_;  // guards the next one
   std::vector<size_t> batches_;
 };

@@ -82,8 +82,8 @@ TEST(TrashTest, WhatIsInTheTrashStaysThereForItsRetention) {
   EXPECT_FALSE(tree.Stat(hour).ok());
 }
 
-TEST(MergeIndexTest, AFileOfTheOpenMinuteIsKnownToTheNextWorker) {
-  Installation world;
+// A worker that ends after it has merged one file, whose minute is open; the file's path locally.
+std::string MergeOne(Installation& world) {
   world.Deliver("dc1", "clicks", "c1");
   {
     WorkerProcess first(world, {"dc1"}, 1);
@@ -91,9 +91,14 @@ TEST(MergeIndexTest, AFileOfTheOpenMinuteIsKnownToTheNextWorker) {
     first.of().Finish();
   }
   const auto files = world.Files("dc1", View::kLocal);
-  ASSERT_THAT(files, SizeIs(1));
-  const std::string path =
-      paths::MinuteFile(View::kLocal, "clicks", *Minute::ParseIso(files[0].minute), files[0].name);
+  EXPECT_THAT(files, SizeIs(1));
+  return paths::MinuteFile(View::kLocal, "clicks", *Minute::ParseIso(files.at(0).minute),
+                           files.at(0).name);
+}
+
+TEST(MergeIndexTest, AFileOfTheOpenMinuteIsKnownToTheNextWorker) {
+  Installation world;
+  const std::string path = MergeOne(world);
   ASSERT_TRUE(world.at("dc1").WriteFile("system/consumers/dc1/777", path + "\n").ok());
   WorkerProcess next(world, {"dc1"}, 2);
   world.clock.Advance(minutes(1));  // else the name alone would tell
@@ -103,16 +108,7 @@ TEST(MergeIndexTest, AFileOfTheOpenMinuteIsKnownToTheNextWorker) {
 
 TEST(MergeIndexTest, NothingIsMergedBeforeEachFileOfTheOpenMinuteCouldBeRead) {
   Installation world;
-  world.Deliver("dc1", "clicks", "c1");
-  {
-    WorkerProcess first(world, {"dc1"}, 1);
-    StepAll(world, {&first}, 3);
-    first.of().Finish();
-  }
-  const auto files = world.Files("dc1", View::kLocal);
-  ASSERT_THAT(files, SizeIs(1));
-  const Minute minute = *Minute::ParseIso(files[0].minute);
-  const std::string path = paths::MinuteFile(View::kLocal, "clicks", minute, files[0].name);
+  const std::string path = MergeOne(world);
   WorkerProcess next(world, {"dc1"}, 2);
   next.plan.Add({.verb = Verb::kOpen,
                  .path_part = paths::Stream(View::kMerged, "clicks"),

@@ -206,8 +206,7 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
       DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
     }
     claims.clear();
-    waiting.Tell(options_.problems,
-                 fmt::format("{} claims of group {}", options_.cluster, writer.staging().group()));
+    TellWaiting(writer);
     if (at == work.files.size()) {
       if (fresh) {
         DATABUS_RETURN_IF_ERROR(foreign_.AddTails(writer.staging(), work.tails, request));
@@ -222,8 +221,21 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
       options_.stats.AddFile("local", file.stream, file.facts.messages, file.facts.length,
                              options_.clock.Wall());
     }
+    for (const Refusal& refusal : report.refused) {
+      const staged::Name name = staged::Parse(refusal.staged);
+      if (Planted(Bug::kRefusedForgotten)) continue;
+      waiting.Add({refusal.staged, name.collector, name.data_name}, {Code::kRefused, refusal.why},
+                  options_.clock.Boot());
+    }
+    if (!report.refused.empty()) TellWaiting(writer);
   } while (at < work.files.size());
   return writer.CloseBefore(now);
+}
+
+void LocalService::TellWaiting(GroupWriter& writer) const {
+  const Group group = writer.staging().group();
+  waiting_.at(group).Tell(options_.problems,
+                          fmt::format("{} claims of group {}", options_.cluster, group));
 }
 
 // P31: what lies in data/ is published locally, configured or not; a mistyped name must not hide.

@@ -59,6 +59,7 @@ class LocalService {
   bool ScanData(WorkByGroup& work);
   bool ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
+  void TellWaiting(GroupWriter& writer) const;
   void NoteUnconfigured(const std::string& stream);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);

@@ -15,6 +15,8 @@ namespace {
 
 // How many files one commit fetches at most.
 constexpr size_t kFilesPerCommitMax = 1000;
+// How long a stream is left alone of which the view refused a file: only people mend that.
+constexpr std::chrono::minutes kRefusedPause{1};
 
 std::string PathOf(const paths::MinutePath& line) {
   return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
@@ -149,16 +151,20 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
   DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
+  ForgetRefused(group);
   while (true) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const std::vector<Wanted> wanted = Select(group);
     CommitRequest request;
     in_request_ = {};
+    fetched_.clear();
     DATABUS_RETURN_IF_ERROR(Fetch(writer, wanted, request));
     AddCleanUps(group, request);
     if (request.Empty()) break;
     const bool progress = !request.files.empty() || !request.refused.empty();
-    DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<Refusal> refused,
+                             PublishInto(*index, writer, std::move(request), now));
+    PutOff(group, refused);
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
@@ -167,15 +173,57 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   return Status::Ok();
 }
 
-Status MergeService::PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request,
-                                 Minute now) {
-  DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
+Result<std::vector<Refusal>> MergeService::PublishInto(IdentityIndex& index, GroupWriter& writer,
+                                                       CommitRequest request, Minute now) {
+  DATABUS_ASSIGN_OR_RETURN(CommitReport report, writer.Publish(std::move(request), now));
   for (const PublishedFile& file : report.published) {
     index.Add(file.stream, file.name, file.facts);
+    Accepted(file.stream);
     options_.stats.AddFile("merge", file.stream, file.facts.messages, file.facts.length,
                            options_.clock.Wall());
   }
-  return Status::Ok();
+  return std::move(report.refused);
+}
+
+std::string MergeService::RefusedTopic(const std::string& stream) const {
+  return fmt::format("{} merge into {}", options_.cluster, stream);
+}
+
+void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
+  if (refused.empty()) return;
+  for (const Refusal& one : refused) {
+    const auto fetched = fetched_.find(one.staged);
+    if (fetched == fetched_.end()) continue;
+    const Wanted& wanted = fetched->second;
+    if (!Planted(Bug::kRefusedForgotten)) wanted.entry->settled.erase(wanted.line);
+    const std::string& stream = wanted.entry->lines[wanted.line].stream;
+    refused_[stream] = options_.clock.Boot() + kRefusedPause;
+    options_.problems.Raise(RefusedTopic(stream),
+                            fmt::format("{}: {}: {}", options_.cluster, one.to, one.why),
+                            "its files wait in the queues; let the worker's user write there");
+  }
+  // None of them was removed.
+  for (auto& [source, queue] : queues_) {
+    for (QueueEntry* entry : queue.OfGroup(group)) entry->cleaned = QueueEntry::Cleaned::kNo;
+  }
+}
+
+void MergeService::Accepted(const std::string& stream) {
+  if (refused_.erase(stream) > 0) options_.problems.Clear(RefusedTopic(stream));
+}
+
+void MergeService::ForgetRefused(Group group) {
+  std::set<std::string> gone;
+  for (const auto& [stream, until] : refused_) {
+    if (GroupOf(stream, options_.writers.groups()) == group) gone.insert(stream);
+  }
+  if (gone.empty()) return;
+  for (auto& [source, queue] : queues_) {
+    for (const QueueEntry* entry : queue.OfGroup(group)) {
+      for (const paths::MinutePath& line : entry->lines) gone.erase(line.stream);
+    }
+  }
+  for (const std::string& stream : gone) Accepted(stream);
 }
 
 Status MergeService::BeginEras(GroupWriter& writer, Group group) {
@@ -270,9 +318,16 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
     CommitRequest request;
     std::vector<Salvage::Missed> missed;
     in_request_ = {};
-    DATABUS_RETURN_IF_ERROR(FetchSalvage(writer, batch, request, missed));
+    DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> staged,
+                             FetchSalvage(writer, batch, request, missed));
     if (!request.Empty()) {
-      DATABUS_RETURN_IF_ERROR(PublishInto(*index, writer, std::move(request), now));
+      DATABUS_ASSIGN_OR_RETURN(const std::vector<Refusal> refused,
+                               PublishInto(*index, writer, std::move(request), now));
+      for (const Refusal& one : refused) {
+        const auto at = std::ranges::find(staged, one.staged) - staged.begin();
+        missed.push_back({batch.files.at(static_cast<size_t>(at)),
+                          {Code::kRefused, fmt::format("{}: {}", one.to, one.why)}});
+      }
     }
     DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, std::move(missed)));
     if (batch.ended.empty() && batch.put_off.empty()) break;  // the other groups get their turn
@@ -280,8 +335,10 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
   return Status::Ok();
 }
 
-Status MergeService::FetchSalvage(GroupWriter& writer, const Salvage::Batch& batch,
-                                  CommitRequest& request, std::vector<Salvage::Missed>& missed) {
+Result<std::vector<std::string>> MergeService::FetchSalvage(GroupWriter& writer,
+                                                            const Salvage::Batch& batch,
+                                                            CommitRequest& request,
+                                                            std::vector<Salvage::Missed>& missed) {
   StagingArea& staging = writer.staging();
   std::vector<CopyJob> jobs;
   std::vector<std::string> staged_names;
@@ -290,7 +347,7 @@ Status MergeService::FetchSalvage(GroupWriter& writer, const Salvage::Batch& bat
     jobs.push_back(
         {options_.clusters.Any(batch.source), file.path, staging.PathOf(staged_names.back())});
   }
-  if (jobs.empty()) return Status::Ok();
+  if (jobs.empty()) return staged_names;
   const std::vector<CopyOutcome> outcomes =
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
   for (size_t i = 0; i < outcomes.size(); ++i) {
@@ -306,7 +363,7 @@ Status MergeService::FetchSalvage(GroupWriter& writer, const Salvage::Batch& bat
         Accept(writer, {batch.source, file.stream, file.name, staged_names[i], outcomes[i].facts},
                request));
   }
-  return Status::Ok();
+  return staged_names;
 }
 
 // Here all that was recorded is done. The manifest of the last minute stands, but for a stream that
@@ -353,6 +410,8 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
   const StreamSpec* stream = options_.topology.FindStream(line.stream);
   if (stream != nullptr && stream->Primary() == options_.cluster) {
     if (waiting_.contains(line.stream)) return false;
+    const auto refused = refused_.find(line.stream);
+    if (refused != refused_.end() && options_.clock.Boot() < refused->second) return false;
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
@@ -436,6 +495,7 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   }
   options_.problems.Clear(topic);
   wanted.entry->settled.insert(wanted.line);
+  fetched_.insert_or_assign(staged, wanted);
   return Accept(writer, {wanted.source, line.stream, line.file, staged, outcome.facts}, request);
 }
 

@@ -69,8 +69,15 @@ class MergeService {
   Status DescribeUnnamed(GroupWriter& writer, Group group,
                          const std::vector<const StreamSpec*>& beginning);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
-  // Publishes what is in `request`, and remembers it.
-  Status PublishInto(IdentityIndex& index, GroupWriter& writer, CommitRequest request, Minute now);
+  // Publishes what is in `request`, and remembers it. Answers what the view refused.
+  Result<std::vector<Refusal>> PublishInto(IdentityIndex& index, GroupWriter& writer,
+                                           CommitRequest request, Minute now);
+  // P11: their lines stay, and are fetched again when their streams have waited.
+  void PutOff(Group group, const std::vector<Refusal>& refused);
+  void Accepted(const std::string& stream);
+  // Forgets those of which no queue has a line any more.
+  void ForgetRefused(Group group);
+  std::string RefusedTopic(const std::string& stream) const;
   std::vector<Wanted> Select(Group group);
   bool IsDue(const std::string& source, QueueEntry& entry, size_t i);
   void TellStrangers();
@@ -87,9 +94,11 @@ class MergeService {
   };
   // Adds it to the request, unless it is here already.
   Status Accept(GroupWriter& writer, const Copied& copied, CommitRequest& request);
-  // Fetches what a salvage has found. `missed`: what its source did not give.
-  Status FetchSalvage(GroupWriter& writer, const Salvage::Batch& batch, CommitRequest& request,
-                      std::vector<Salvage::Missed>& missed);
+  // Fetches what a salvage has found; answers the staged names of the batch's files. `missed`: what
+  // its source did not give.
+  Result<std::vector<std::string>> FetchSalvage(GroupWriter& writer, const Salvage::Batch& batch,
+                                                CommitRequest& request,
+                                                std::vector<Salvage::Missed>& missed);
   void AcknowledgeFrozen(GroupWriter& writer, Group group);
   void AddCleanUps(Group group, CommitRequest& request);
 
@@ -103,7 +112,10 @@ class MergeService {
   MergedIndex index_;
   std::map<std::string, Era> own_eras_;
   Salvage salvage_;
-  IdentityIndex in_request_;  // of the commit under way
+  IdentityIndex in_request_;               // of the commit under way
+  std::map<std::string, Wanted> fetched_;  // the same: by staged name
+  // Streams of which the view refused a file, and until when they are left alone.
+  std::map<std::string, BootTime> refused_;
 };
 
 }  // namespace databus

@@ -447,10 +447,17 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
   DATABUS_ASSIGN_OR_RETURN(const CommitReport report,
                            writer.PublishCopies(flow.primary, minute, std::move(request)));
   for (const PublishedFile& file : report.published) due[file.stream].erase(file.name);
-  for (const auto& [stream, refused] : due) {
-    if (refused.empty()) continue;
-    Block(stream, fmt::format("{}: {} files of {} could not be put into place", stream,
-                              refused.size(), minute.ToIso()));
+  std::map<std::string, std::string> whys;
+  for (const Refusal& refusal : report.refused) {
+    whys[paths::ParseMinutePath(refusal.to)->stream] =
+        fmt::format("{}: {}: {}", options_.cluster, refusal.to, refusal.why);
+  }
+  for (const auto& [stream, missing] : due) {
+    if (missing.empty()) continue;
+    const auto why = whys.find(stream);
+    Block(stream, why != whys.end() ? why->second
+                                    : fmt::format("{}: {} files of {} could not be put into place",
+                                                  stream, missing.size(), minute.ToIso()));
   }
   for (const PublishedFile& file : report.published) {
     options_.stats.AddFile("mirror", file.stream, file.facts.messages, file.facts.length,

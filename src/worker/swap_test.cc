@@ -42,6 +42,15 @@ class SwapTest : public ::testing::Test {
     site_.Step(20);
     EXPECT_THAT(site_.world.Violations(Settled::kYes), IsEmpty());
   }
+  // A later epoch in a cluster's tree, which no worker obeys.
+  static constexpr uint64_t kLater = 7;
+  void StoreLater(const std::string& cluster) {
+    StoredTopology stored;
+    stored.topology = site_.world.topology;
+    stored.epoch = kLater;
+    ASSERT_TRUE(
+        StoreEpoch(site_.world.at(cluster), SystemRandom(), TopologyEpoch::Of(stored)).ok());
+  }
   Eras ErasAt(const std::string& cluster, const std::string& stream) {
     return *ReadEras(site_.world.at(cluster), GroupOf(stream, 2));
   }
@@ -454,26 +463,20 @@ TEST_F(UnplannedTest, AHolderThatSleptOverTheSwapMakesNothingVisible) {
 
 // P30: the holder before it has frozen streams by an epoch that it slept over.
 TEST_F(SwapTest, WhoTakesOverPublishesNothingByATopologyBeforeTheStoredOne) {
-  StoredTopology stored;
-  stored.topology = site_.world.topology;
-  stored.epoch = 7;
-  ASSERT_TRUE(StoreEpoch(site_.world.at("dc1"), SystemRandom(), TopologyEpoch::Of(stored)).ok());
+  StoreLater("dc1");
   const Minute newest = site_.world.Newest("dc1", "clicks");
   site_.Start("dc1");
   site_.world.Deliver("dc1", "clicks", "c5");
   site_.Minutes(3);
   EXPECT_EQ(site_.world.Newest("dc1", "clicks"), newest);
-  ASSERT_TRUE(site_.world.at("dc1").Remove(paths::TopologyFile(7)).ok());
+  ASSERT_TRUE(site_.world.at("dc1").Remove(paths::TopologyFile(kLater)).ok());
   ExpectSettled();
 }
 
 // Its new primary obeys the epoch that makes this cluster a mirror, and has queued for it, before
 // it obeys that itself: what it takes for a line from before it was the primary is wanted.
 TEST_F(SwapTest, WhatWasQueuedByALaterTopologyIsLeftInTheQueue) {
-  StoredTopology stored;
-  stored.topology = site_.world.topology;
-  stored.epoch = 7;
-  ASSERT_TRUE(StoreEpoch(site_.world.at("dc2"), SystemRandom(), TopologyEpoch::Of(stored)).ok());
+  StoreLater("dc2");
   const Minute open = site_.world.Newest("dc1", "clicks");
   const paths::QueueEntryName entry{GroupOf("clicks", 2), 1, 4711};
   const std::string path = paths::Join(paths::Mirrors("dc1"), entry.ToString());
@@ -481,7 +484,7 @@ TEST_F(SwapTest, WhatWasQueuedByALaterTopologyIsLeftInTheQueue) {
   ASSERT_TRUE(site_.world.at("dc2").WriteFile(path, "file:///dc2/databus/" + line + "\n").ok());
   site_.Step(3);
   EXPECT_TRUE(site_.world.at("dc2").Stat(path).ok());
-  ASSERT_TRUE(site_.world.at("dc2").Remove(paths::TopologyFile(7)).ok());
+  ASSERT_TRUE(site_.world.at("dc2").Remove(paths::TopologyFile(kLater)).ok());
   site_.Step(3);
   EXPECT_EQ(site_.world.at("dc2").Stat(path).code(), Code::kNotFound);
   ExpectSettled();

@@ -31,7 +31,7 @@ void WaitingClaims::Tell(ProblemBoard& problems, const std::string& topic) const
   whats.reserve(waiting_.size());
   for (const Waiting& one : waiting_) whats.push_back(one.claim.data_name + ": " + one.why);
   problems.RaiseEach(topic, whats,
-                     refused_ ? "they wait in staging; make them readable for the worker's user"
+                     refused_ ? "they wait in staging; let the worker's user read and write there"
                               : "they wait in staging; tried again at the next run");
 }
 

@@ -1,6 +1,6 @@
-// Claimed files of one group that cannot be read: they wait in staging, and are tried again. What
-// is not allowed is tried seldom and a few at a time, since only people mend that and there may be
-// thousands; what did not answer, at the next run.
+// Claimed files of one group that cannot be read, or that the view refuses (P11): they wait in
+// staging, and are tried again. What is not allowed is tried seldom and a few at a time, since only
+// people mend that and there may be thousands; what did not answer, at the next run.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@
 
 namespace databus {
 
-// How long those that may not be read are left alone after one was refused, and how many are tried
+// How long they are left alone after one was refused, and how many are tried
 // then.
 inline constexpr std::chrono::minutes kRefusedClaimsPause{1};
 inline constexpr size_t kWaitingClaimsAtOnce = 100;
@@ -26,7 +26,7 @@ class WaitingClaims {
   // Those to be tried now, taken out. `epoch`: the writer's; what waited in another one was adopted
   // by it, and is forgotten.
   std::vector<Claim> Take(uint64_t epoch, BootTime now);
-  // It could not be read: last in line. REQUIRES: it is of the epoch of the last Take.
+  // It could not be read or published: last in line. REQUIRES: it is of the epoch of the last Take.
   void Add(Claim claim, const Status& why, BootTime now);
   // Raises or clears what waits.
   void Tell(ProblemBoard& problems, const std::string& topic) const;

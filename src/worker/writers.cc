@@ -56,6 +56,7 @@ bool Writers::With(Group group, const std::string& what,
   Status status = writer.ok() ? work(**writer) : writer.status();
   if (writer.ok()) {
     ReportNew(group, (*writer)->TakeIncidents());
+    TellRefusedMinutes(group, **writer);
   }
   if (!status.ok()) {
     if (!Planted(Bug::kGoesOnAfterFailure)) open_.erase(group);
@@ -77,6 +78,13 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
     told.insert(incident.what);
   }
   told_[group] = std::move(told);
+}
+
+void Writers::TellRefusedMinutes(Group group, const GroupWriter& writer) {
+  std::vector<std::string> whats;
+  for (const auto& [stream, what] : writer.refused_minutes()) whats.push_back(what);
+  options_.problems.RaiseEach(fmt::format("{} group {} minutes", options_.label, group), whats,
+                              "they are made later; let the worker's user write there");
 }
 
 std::set<Group> Writers::ActiveGroups() {

@@ -70,6 +70,7 @@ class Writers {
   Status GoOn(Group group) const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
+  void TellRefusedMinutes(Group group, const GroupWriter& writer);
 
   const Options options_;
   std::map<Group, std::unique_ptr<GroupWriter>> open_;

@@ -10,6 +10,7 @@
 #include "storage/hdfs/wire/rpc.pb.h"
 #include "storage/hdfs/wire_format.h"
 #include "tests/hdfs/proxy_sockets.h"
+#include "tests/torture/loopback.h"
 
 namespace databus {
 namespace {
@@ -46,9 +47,8 @@ int64_t CallIdOf(std::string_view frame) {
 }  // namespace
 
 Result<std::unique_ptr<CallProxy>> CallProxy::Start(uint16_t target) {
-  DATABUS_ASSIGN_OR_RETURN(Fd listener, ListenAt("127.0.0.1", 0));
-  const uint16_t port = PortOf(listener);
-  return std::unique_ptr<CallProxy>(new CallProxy(std::move(listener), port, target));
+  DATABUS_ASSIGN_OR_RETURN(LoopbackListener listener, ListenOnLoopback(0));
+  return std::unique_ptr<CallProxy>(new CallProxy(std::move(listener.fd), listener.port, target));
 }
 
 CallProxy::CallProxy(Fd listener, uint16_t port, uint16_t target)

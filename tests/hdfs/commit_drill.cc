@@ -201,9 +201,9 @@ Status CommitDrill::FirstHolder(Place& tree, const hdfs::Patience& patience, Cal
   return holder.OpenAndCommit(tree.InData(), StartMinute());
 }
 
-void CommitDrill::Finish(Place& tree) {
+void CommitDrill::Finish(Place& tree, Minute now) {
   Holder next(tree.direct(), rules_, *random_);
-  const Status finished = next.OpenAndCommit(tree.InData(), StartMinute() + 1);
+  const Status finished = next.OpenAndCommit(tree.InData(), now);
   EXPECT_TRUE(finished.ok()) << finished.ToString();
   tree.ExpectAllOnce();
 }
@@ -254,7 +254,7 @@ void CommitDrill::ExpectFencedAfterSleep(uint64_t n, const std::function<void()>
   const Status more = next.Commit(tree.InData(), StartMinute() + 2);
   // Who slept before it had an epoch takes one now: it is no old holder.
   EXPECT_TRUE(more.ok() || (more.code() == Code::kStale && old.ok())) << more.ToString();
-  Finish(tree);
+  Finish(tree, StartMinute() + 3);
 }
 
 }  // namespace databus

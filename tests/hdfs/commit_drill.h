@@ -92,8 +92,8 @@ class CommitDrill : public testing::Test {
   // What the first holder's commit came to, `plan` applied to its calls of the name node that is
   // active now.
   Status FirstHolder(Place& tree, const hdfs::Patience& patience, CallProxy::Plan plan);
-  // The next one, which nothing happens to.
-  void Finish(Place& tree);
+  // The next one, which nothing happens to, and whose clock is behind nobody's.
+  void Finish(Place& tree, Minute now = StartMinute() + 1);
   // With each call of a commit in turn; `step` apart.
   void ForEachCall(uint64_t step, const std::function<void(uint64_t)>& check);
   // The first holder sleeps before its call `n` while `meanwhile` happens and the next one does

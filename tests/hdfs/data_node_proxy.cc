@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 
+#include <cerrno>
 #include <utility>
 
 #include "tests/hdfs/proxy_sockets.h"
@@ -11,12 +12,26 @@ namespace {
 
 constexpr size_t kReadBytes = 64u << 10;
 
+Result<Fd> ListenAt(uint16_t port) {
+  DATABUS_ASSIGN_OR_RETURN(const SocketAddress address,
+                           ParseAddress(DataNodeProxy::kAddress, port));
+  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  const int yes = 1;
+  if (!listener.open() ||
+      ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+      ::bind(listener.get(), address.get(), address.size) != 0 ||
+      ::listen(listener.get(), SOMAXCONN) != 0) {
+    return ErrnoStatus(Code::kRefused, "proxy", errno);
+  }
+  return listener;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DataNodeProxy>> DataNodeProxy::Start(const std::vector<uint16_t>& ports) {
   std::unique_ptr<DataNodeProxy> proxy(new DataNodeProxy);
   for (const uint16_t port : ports) {
-    DATABUS_ASSIGN_OR_RETURN(Fd listener, ListenAt(kAddress, port));
+    DATABUS_ASSIGN_OR_RETURN(Fd listener, ListenAt(port));
     Door& door = proxy->doors_.emplace_back();
     door.port = port;
     door.listener = std::move(listener);

@@ -10,6 +10,7 @@
 #include "storage/contract.h"
 #include "storage/open.h"
 #include "tests/hdfs/rig.h"
+#include "tests/rig/eventually.h"
 #include "tests/torture/proxy.h"
 
 namespace databus {
@@ -247,13 +248,8 @@ TEST_F(HdfsTest, BlockIsReadFromTheOtherReplicaWhenOneIsDamaged) {
   Damage(made[0]);
   // The name node may not have heard of the second one yet.
   Result<std::string> read = twice->ReadFile("f");
-  StopFlag never;
-  const Clock& clock = SystemClock();
-  for (int i = 0; i < 600 && !read.ok(); ++i) {
-    never.SleepUntil(clock, clock.Boot() + std::chrono::milliseconds(100));
-    read = twice->ReadFile("f");
-  }
-  ASSERT_TRUE(read.ok()) << read.status().ToString();
+  const auto is_read = [&] { return (read = twice->ReadFile("f")).ok(); };
+  ASSERT_TRUE(Eventually(is_read, 100ms, 60s)) << read.status().ToString();
   EXPECT_TRUE(*read == content);
   Damage(made[1]);
   const Status status = twice->ReadFile("f").status();

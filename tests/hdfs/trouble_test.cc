@@ -11,6 +11,7 @@
 #include "base/sync.h"
 #include "storage/contract.h"
 #include "tests/hdfs/rig.h"
+#include "tests/rig/eventually.h"
 
 namespace databus {
 namespace {
@@ -27,16 +28,6 @@ class TroubleTest : public testing::Test {
     const Status root = CreateHdfsRoot(options_);
     EXPECT_TRUE(root.ok()) << root.ToString();
     storage_ = OpenHdfsStorage(options_);
-  }
-  template <typename Condition>
-  static bool Eventually(Condition&& condition) {
-    StopFlag pause;
-    const Clock& clock = SystemClock();
-    for (const BootTime end = clock.Boot() + 120s; clock.Boot() < end;) {
-      if (condition()) return true;
-      pause.SleepUntil(clock, clock.Boot() + 100ms);
-    }
-    return false;
   }
 
   const RigCluster& rig_ = TheRig().cluster();
@@ -91,7 +82,7 @@ TEST_F(TroubleTest, SafeModeInTheMiddleOfWorkLosesAndDoublesNothing) {
   for (int i = 0; i < 2; ++i) {
     const int before = refused;
     TheRig().Obey("safemode 1 on");
-    EXPECT_TRUE(Eventually([&] { return refused > before; }));
+    EXPECT_TRUE(Eventually([&] { return refused > before; }, 100ms));
     TheRig().Obey("safemode 1 off");
   }
   const Status last = storage_->WriteFile("last", "x");

@@ -126,6 +126,8 @@ const std::vector<Case> kQuick = {
     {Bug::kAlonePublished, {"P28"}, 60, Telling("return")},
     {Bug::kNothingSalvaged, {"G2", "G10"}, 30, Telling("unplanned")},
     {Bug::kDeniedMinutesAreNone, {"G3", "G4", "G5", "G6", "G10"}, 80, Denying("denied")},
+    {Bug::kRefusedCleanedUp, {"G7", "G10"}, 40, Denying("denied")},
+    {Bug::kRefusedForgotten, {"G7", "G10"}, 40, Denying("denied")},
     {Bug::kDeniedStagingIsEmpty, {"G2", "G10"}, 30, Denying("denied")},
     {Bug::kDeniedEntryIsEmpty, {"G7", "G10"}, 30, Denying("denied")},
 };

@@ -1,6 +1,5 @@
 #include "tests/torture/proxy.h"
 
-#include <netinet/in.h>
 #include <poll.h>
 
 #include <array>
@@ -8,20 +7,14 @@
 #include <utility>
 #include <vector>
 
+#include "tests/torture/loopback.h"
+
 namespace databus {
 namespace {
 
 constexpr int kNoticeMs = 20;
 constexpr std::array<std::string_view, kCuts> kNames = {
     "none", "reset", "hold", "silent", "no requests", "no answers", "half open"};
-
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
 
 void Reset(Fd& fd) {
   if (!fd.open()) return;
@@ -58,15 +51,8 @@ bool Pump(const Fd& from, const Fd& to, Flow& flow) {
 std::string_view CutName(Cut cut) { return kNames[static_cast<size_t>(cut)]; }
 
 Result<std::unique_ptr<Proxy>> Proxy::Start(uint16_t target) {
-  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  sockaddr_in address = Loopback(0);
-  socklen_t size = sizeof address;
-  auto* const generic = reinterpret_cast<sockaddr*>(&address);
-  if (!listener.open() || ::bind(listener.get(), generic, size) != 0 ||
-      ::listen(listener.get(), 128) != 0 || ::getsockname(listener.get(), generic, &size) != 0) {
-    return ErrnoStatus(Code::kRefused, "proxy", errno);
-  }
-  return std::unique_ptr<Proxy>(new Proxy(std::move(listener), ntohs(address.sin_port), target));
+  DATABUS_ASSIGN_OR_RETURN(LoopbackListener listener, ListenOnLoopback(SOCK_NONBLOCK));
+  return std::unique_ptr<Proxy>(new Proxy(std::move(listener.fd), listener.port, target));
 }
 
 Proxy::Proxy(Fd listener, uint16_t port, uint16_t target)
@@ -143,9 +129,8 @@ void Proxy::Accept() {
     Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client.open()) return;
     Fd server(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const sockaddr_in address = Loopback(target_);
-    if (cut_ == Cut::kReset ||
-        ::connect(server.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    const SocketAddress address = Loopback(target_);
+    if (cut_ == Cut::kReset || ::connect(server.get(), address.get(), address.size) != 0) {
       Reset(client);
       continue;
     }

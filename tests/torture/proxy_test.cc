@@ -2,39 +2,29 @@
 #include "tests/torture/proxy.h"
 
 #include <gtest/gtest.h>
-#include <netinet/in.h>
 #include <poll.h>
 
 #include <cerrno>
+
+#include "tests/torture/loopback.h"
 
 namespace databus {
 namespace {
 
 constexpr int kLongMs = 10'000;
 
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
-
 class ProxyTest : public testing::Test {
  protected:
   void SetUp() override {
-    listener_ = Fd(::socket(AF_INET, SOCK_STREAM, 0));
-    sockaddr_in address = Loopback(0);
-    socklen_t size = sizeof address;
-    ASSERT_EQ(::bind(listener_.get(), reinterpret_cast<sockaddr*>(&address), size), 0);
-    ASSERT_EQ(::listen(listener_.get(), 8), 0);
-    ASSERT_EQ(::getsockname(listener_.get(), reinterpret_cast<sockaddr*>(&address), &size), 0);
-    auto started = Proxy::Start(ntohs(address.sin_port));
+    auto listener = ListenOnLoopback(0);
+    ASSERT_TRUE(listener.ok());
+    listener_ = std::move(listener->fd);
+    auto started = Proxy::Start(listener->port);
     ASSERT_TRUE(started.ok());
     proxy_ = *std::move(started);
     client_ = Fd(::socket(AF_INET, SOCK_STREAM, 0));
-    const sockaddr_in near = Loopback(proxy_->port());
-    ASSERT_EQ(::connect(client_.get(), reinterpret_cast<const sockaddr*>(&near), sizeof near), 0);
+    const SocketAddress near = Loopback(proxy_->port());
+    ASSERT_EQ(::connect(client_.get(), near.get(), near.size), 0);
     server_ = Fd(::accept(listener_.get(), nullptr, nullptr));
     ASSERT_TRUE(server_.open());
     ASSERT_EQ(Ask(client_, server_, kLongMs), "x");

@@ -3,8 +3,7 @@
 
 #include <string>
 
-#include "base/clock.h"
-#include "base/sync.h"
+#include "tests/rig/eventually.h"
 #include "tests/rig/rig_process.h"
 
 namespace databus {
@@ -31,17 +30,5 @@ ZooKeeperRig& TheRig();
 // nothing where it has no such part.
 using HolderMain = int (*)(int argc, char** argv);
 extern const HolderMain kHolderMain;
-
-// Far beyond what is needed: nothing here is measured.
-template <typename Condition>
-bool Eventually(Condition&& condition) {
-  StopFlag pause;
-  const Clock& clock = SystemClock();
-  for (const BootTime end = clock.Boot() + std::chrono::seconds(120); clock.Boot() < end;) {
-    if (condition()) return true;
-    pause.SleepUntil(clock, clock.Boot() + Milliseconds(5));
-  }
-  return false;
-}
 
 }  // namespace databus
