@@ -9,29 +9,13 @@
 
 #include "storage/hdfs/wire/rpc.pb.h"
 #include "storage/hdfs/wire_format.h"
+#include "tests/hdfs/proxy_sockets.h"
 #include "tests/torture/loopback.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kHelloBytes = 7;
-
-Fd ConnectTo(uint16_t port) {
-  Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const SocketAddress address = Loopback(port);
-  if (::connect(fd.get(), address.get(), address.size) != 0) return {};
-  SetConnectionOptions(fd.get());
-  return fd;
-}
-
-bool SendAll(const Fd& to, std::string_view bytes) {
-  while (!bytes.empty()) {
-    const ssize_t took = ::send(to.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    if (took <= 0) return false;
-    bytes.remove_prefix(static_cast<size_t>(took));
-  }
-  return true;
-}
 
 std::optional<std::string> ReadBytes(const Fd& from, size_t count) {
   std::string bytes(count, '\0');
@@ -58,10 +42,6 @@ int64_t CallIdOf(std::string_view frame) {
   Header header;
   const bool whole = hdfs::TakeDelimited(frame, header, 1u << 20) == hdfs::Taken::kWhole;
   return whole ? static_cast<int64_t>(static_cast<int32_t>(header.call_id())) : -1;
-}
-
-void End(const Fd& fd) {
-  if (fd.open()) ::shutdown(fd.get(), SHUT_RDWR);
 }
 
 }  // namespace
@@ -100,11 +80,18 @@ uint64_t CallProxy::calls() const {
   return calls_;
 }
 
+void CallProxy::ShutOut() {
+  {
+    MutexLock lock(mutex_);
+    shut_out_ = true;
+  }
+  EndAll();
+}
+
 void CallProxy::Accept() {
   while (!ends_) {
-    Fd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
+    Fd client = AcceptFrom(listener_);
     if (!client.open()) continue;
-    SetConnectionOptions(client.get());
     MutexLock lock(mutex_);
     if (shut_out_ || ends_) continue;
     Fd server = ConnectTo(target_);
@@ -162,11 +149,16 @@ void CallProxy::CarryAnswers(Link& link) {
   while (const auto frame = ReadFrame(link.server)) {
     const int64_t id = CallIdOf<hdfs::wire::RpcResponseHeader>(*frame);
     CallCut cut;
+    std::function<void()> on_answer;
     {
       MutexLock lock(mutex_);
       cut = answer_to_cut_ >= 0 && id == answer_to_cut_ ? plan_.cut : CallCut::kBefore;
-      if (cut != CallCut::kBefore) answer_to_cut_ = -1;
+      if (cut != CallCut::kBefore) {
+        answer_to_cut_ = -1;
+        on_answer = plan_.on_answer;
+      }
     }
+    if (on_answer) on_answer();
     if (cut == CallCut::kBefore) {
       if (!SendAll(link.client, *frame)) break;
       continue;

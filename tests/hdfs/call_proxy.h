@@ -31,6 +31,9 @@ class CallProxy {
     enum class Then : uint8_t { kMayReturn, kIsShutOut } then = Then::kMayReturn;
     // Done when the call has arrived here, before anything else; no call passes meanwhile.
     std::function<void()> on_call{};
+    // Done when the name node has answered, before the client hears of it, or not; only if the cut
+    // is kAfter or kHalfAnswer.
+    std::function<void()> on_answer{};
     // The connection is not ended at all.
     bool passes = false;
   };
@@ -42,6 +45,8 @@ class CallProxy {
   // Counts from the beginning again.
   void Begin(Plan plan);
   uint64_t calls() const;
+  // From now on nobody is served.
+  void ShutOut();
 
  private:
   struct Link {

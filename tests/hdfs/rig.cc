@@ -1,11 +1,15 @@
 #include "tests/hdfs/rig.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <unistd.h>
 
 #include <cstdio>
+#include <fstream>
 #include <iterator>
 #include <sstream>
+
+#include "storage/test_directory.h"
 
 namespace databus {
 namespace {
@@ -22,6 +26,12 @@ std::vector<int> Numbers(const std::string& list) {
   return numbers;
 }
 
+std::vector<uint16_t> Ports(const std::string& list) {
+  std::vector<uint16_t> ports;
+  for (const int number : Numbers(list)) ports.push_back(static_cast<uint16_t>(number));
+  return ports;
+}
+
 RigCluster Parse(const std::string& line) {
   std::map<std::string, std::string> values;
   for (const std::string& word : Words(line)) {
@@ -30,7 +40,9 @@ RigCluster Parse(const std::string& line) {
   }
   RigCluster cluster;
   cluster.url = values["url"];
-  cluster.rpc_port = static_cast<uint16_t>(Numbers(values["rpc"]).front());
+  cluster.rpc_ports = Ports(values["rpc"]);
+  cluster.transfer_ports = Ports(values["transfer"]);
+  cluster.rpc_port = cluster.rpc_ports.front();
   cluster.web_port = static_cast<uint16_t>(Numbers(values["web"]).front());
   cluster.conf = values["conf"];
   cluster.name_nodes = Numbers(values["namenode"]);
@@ -67,14 +79,21 @@ RigOutcome Rig::Start(const std::string& options) {
   return RigOutcome::kReady;
 }
 
-std::string Rig::Shell(const std::string& arguments) const {
-  std::string command = DATABUS_HDFS_RIG " shell --dir ";
-  command.append(process_.place()).append(" ").append(arguments).append(" 2>/dev/null");
-  FILE* const output = ::popen(command.c_str(), "r");
+std::string Rig::Tool(const std::string& command, const std::string& arguments) const {
+  return OutputOf(
+      fmt::format("{} {} --dir {} {}", DATABUS_HDFS_RIG, command, process_.place(), arguments));
+}
+
+std::string OutputOf(const std::string& command) {
+  const TestDirectory place;
+  const std::string said = place.path() + "/stderr";
+  FILE* const output = ::popen(fmt::format("{} 2>{}", command, said).c_str(), "r");
   std::string text;
   char buffer[4096];
   for (size_t got; (got = ::fread(buffer, 1, sizeof buffer, output)) > 0;) text.append(buffer, got);
-  EXPECT_EQ(::pclose(output), 0) << command;
+  const int status = ::pclose(output);
+  std::ifstream errors(said);
+  EXPECT_EQ(status, 0) << command << "\n" << errors.rdbuf();
   return text;
 }
 

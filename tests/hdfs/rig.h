@@ -12,12 +12,14 @@
 namespace databus {
 
 struct RigCluster {
-  std::string url;        // "hdfs://127.0.0.1:34567", "hdfs://ns1"
-  uint16_t rpc_port = 0;  // of the first name node
+  std::string url;                  // "hdfs://127.0.0.1:34567", "hdfs://ns1"
+  std::vector<uint16_t> rpc_ports;  // of the name nodes
+  uint16_t rpc_port = 0;            // of the first
   uint16_t web_port = 0;
-  std::string conf;             // Hadoop's configuration directory
-  std::vector<int> name_nodes;  // process ids
-  std::vector<int> data_nodes;  // the same
+  std::vector<uint16_t> transfer_ports;  // of the data nodes
+  std::string conf;                      // Hadoop's configuration directory
+  std::vector<int> name_nodes;           // process ids
+  std::vector<int> data_nodes;           // the same
 
   // A tree at `root`, spoken to through `port`; with little patience, so that a test of what does
   // not work ends soon.
@@ -34,12 +36,21 @@ class Rig {
   // Has the rig obey "kill 1 datanode1" and the like.
   void Obey(const std::string& line) { process_.Obey(line); }
   // What Hadoop's own shell prints for these arguments.
-  std::string Shell(const std::string& arguments) const;
+  std::string Shell(const std::string& arguments) const { return Tool("shell", arguments); }
+  // Runs a job of Hadoop's on the first cluster, whose main class is a Java source.
+  void Job(const std::string& source, const std::string& arguments) const {
+    Tool("job", source + " " + arguments);
+  }
 
  private:
+  std::string Tool(const std::string& command, const std::string& arguments) const;
+
   RigProcess process_;
   std::vector<RigCluster> clusters_;
 };
+
+// What a command of the system's shell prints; fails the test when it fails.
+std::string OutputOf(const std::string& command);
 
 // The program's rig; started by its main(), with DATABUS_RIG_OPTIONS.
 Rig& TheRig();
