@@ -188,19 +188,22 @@ class Applier {
     return ReplaceManifest(i, *manifest, text);
   }
 
-  // The same with one stream from a minute on, which cannot be made. A mirror's manifest is its
-  // primary's, and stands whole or not at all (P16).
-  Status DescribeWithout(const paths::MinutePath& first, size_t i, const std::string& reason,
-                         std::vector<Change>& changes) {
-    if (!record_.primary.empty()) return RefusedFor(record_.moves[i], reason);
-    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
-    DATABUS_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Decode(text, Source(i)));
-    if (manifest.minute < first.minute) return Status::Ok();
-    Forget(manifest, first.stream);
-    DATABUS_ASSIGN_OR_RETURN(const bool left, ReplaceManifest(i, manifest, text));
-    const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
-    // One that closes a minute does so also of no stream.
-    if (!left && name && name->amendment) changes.push_back({i, Instead::kDropped, "", reason});
+  // The same of the closing manifests and amendments, with all that was left out since.
+  Status DescribeWithoutLeftOut(std::vector<Change>& changes) {
+    if (left_out_.empty()) return Status::Ok();
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      if (record_.moves[i].kind != MoveKind::kManifest || done_[i] == Done::kYes) continue;
+      DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(Source(i)));
+      DATABUS_ASSIGN_OR_RETURN(Manifest manifest, Manifest::Decode(text, Source(i)));
+      for (const auto& [stream, first] : left_out_) {
+        if (first <= manifest.minute) Forget(manifest, stream);
+      }
+      DATABUS_ASSIGN_OR_RETURN(const bool left, ReplaceManifest(i, manifest, text));
+      const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
+      // One that closes a minute does so also of no stream.
+      if (!left && name && name->amendment) changes.push_back({i, Instead::kDropped, "", ""});
+    }
+    left_out_.clear();
     return Status::Ok();
   }
 
@@ -219,6 +222,7 @@ class Applier {
   Status ReplaceText(size_t i, const std::string& text) {
     DATABUS_ASSIGN_OR_RETURN(const std::string name, context_.own.StageText(text));
     if (dir_ != context_.own.dir()) DATABUS_RETURN_IF_ERROR(Place(name, name));
+    replaced_.push_back(Source(i));
     record_.moves[i].staged = name;
     record_.moves[i].length = text.size();
     record_.moves[i].crc32c = Crc32c(text);
@@ -469,11 +473,12 @@ class Applier {
   // one that is earlier (G5), nor be described before it stands.
   Status LeaveOutFrom(const paths::MinutePath& first, const std::string& reason,
                       std::vector<Change>& changes) {
+    // A mirror's manifest is its primary's, and stands whole or not at all (P16).
+    if (!record_.primary.empty() && Left(MoveKind::kManifest) > 0) {
+      return {Code::kRefused, fmt::format("{}: {}", storage_.Describe(), reason)};
+    }
+    left_out_.emplace(first.stream, first.minute);
     for (size_t i = 0; i < record_.moves.size(); ++i) {
-      if (record_.moves[i].kind == MoveKind::kManifest && done_[i] == Done::kNo) {
-        DATABUS_RETURN_IF_ERROR(DescribeWithout(first, i, reason, changes));
-        continue;
-      }
       const RecordedMove& move = record_.moves[i];
       const auto place = paths::ParseMinutePath(move.to);
       const bool made = done_[i] == Done::kYes || !place || place->stream != first.stream ||
@@ -487,7 +492,9 @@ class Applier {
   // A claim waits in staging. A copy goes, and what it is a copy of stays.
   Status LeaveOut(size_t i, const std::string& reason, std::vector<Change>& changes) {
     const RecordedMove& move = record_.moves[i];
-    if (move.kind != MoveKind::kFile) return LeaveOut(i, Instead::kDropped, i, reason, changes);
+    if (move.kind == MoveKind::kMinuteDir) {
+      return LeaveOut(i, Instead::kDropped, i, reason, changes);
+    }
     // What describes a minute must not stand without its files.
     if (Left(MoveKind::kManifest) > 0) return RefusedFor(move, reason);
     if (staged::Parse(move.staged).kind == staged::Kind::kClaim) {
@@ -547,7 +554,8 @@ class Applier {
     return changes.empty() ? Status::Ok() : AmendWith(changes);
   }
 
-  Status AmendWith(const std::vector<Change>& changes) {
+  Status AmendWith(std::vector<Change> changes) {
+    DATABUS_RETURN_IF_ERROR(DescribeWithoutLeftOut(changes));
     std::map<std::string, std::string> redirected;
     for (const Change& change : changes) {
       RecordedMove& move = record_.moves[change.index];
@@ -565,14 +573,22 @@ class Applier {
       move.to = change.to;
     }
     DATABUS_RETURN_IF_ERROR(RedirectQueueLines(redirected));
-    const std::vector<std::string> dropped = TakeOut(changes);
+    std::vector<std::string> dropped = TakeOut(changes);
+    std::ranges::move(replaced_, std::back_inserter(dropped));
+    replaced_.clear();
     ++record_.amendment;
     DATABUS_ASSIGN_OR_RETURN(const std::string staged_name,
                              context_.own.StageText(record_.Encode()));
     DATABUS_RETURN_IF_ERROR(
         Place(staged_name, staged::RecordName(record_.number, record_.amendment)));
     // Not before: to the record as it was, what is gone has been moved.
-    for (const std::string& path : dropped) DATABUS_RETURN_IF_ERROR(RemoveStaged(path));
+    for (const Status& removed : storage_.Removes(dropped)) {
+      if (removed.code() == Code::kNotFound) {
+        DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
+      } else if (!removed.ok()) {
+        return removed;
+      }
+    }
     return Status::Ok();
   }
 
@@ -664,6 +680,8 @@ class Applier {
   std::vector<Done> done_;
   enum class Durable : uint8_t { kYes, kUnknown } durable_ = Durable::kYes;
   std::vector<Refusal> refused_;
+  std::map<std::string, Minute> left_out_;  // streams, from which minute on
+  std::vector<std::string> replaced_;       // texts that are no longer named
   std::string pending_;
 };
 

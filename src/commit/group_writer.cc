@@ -197,7 +197,10 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     // G5: a stream may have stopped earlier than the others, in a tree of the original system.
     std::set<std::string> streams;
     for (const NewFile& file : request.files) streams.insert(file.stream);
+    DATABUS_RETURN_IF_ERROR(ProbeRefused(ledger, streams, minute + (-1)));
     DATABUS_RETURN_IF_ERROR(CatchUp(ledger, streams, minute + (-1)));
+    DATABUS_RETURN_IF_ERROR(PutOffRefused(ledger, minute, request, report.refused));
+    if (request.Empty()) return report;
   }
   Plan plan;
   plan.draft.record.primary = ledger.primary;
@@ -226,9 +229,9 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(plan.dirs, plan.draft.record));
   AddQueueEntries(plan.queue_texts, plan.draft);
   plan.draft.record.clean_ups = std::move(request.clean_ups);
-  DATABUS_ASSIGN_OR_RETURN(Applied applied, WriteAndApply(std::move(plan.draft)));
-  std::erase_if(applied.refused, [](const Refusal& one) { return IsMinute(one); });
-  report.refused = std::move(applied.refused);
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(plan.draft)));
+  std::ranges::copy_if(applied.refused, std::back_inserter(report.refused),
+                       [](const Refusal& one) { return !IsMinute(one); });
   if (!plan.names.empty()) ledger.open = minute;
   for (const RecordedMove& move : applied.record.moves) {
     const auto file = plan.by_staged.find(move.staged);
@@ -273,6 +276,7 @@ void GroupWriter::AddMissingMinutes(const std::string& stream, Minute newest, Mi
                                     MinuteDirs& dirs,
                                     std::map<std::string, std::string>& queue_texts) const {
   if (Planted(Bug::kIdleHoles)) return;
+  if (refused_minutes_.contains(stream)) last = std::min(last, newest.Next());
   for (Minute minute = newest.Next(); minute <= last; minute = minute.Next()) {
     if (dirs.size() >= kMinuteDirsPerRecordMax) return;
     dirs.emplace_back(stream, minute);
@@ -381,18 +385,6 @@ Result<Applied> GroupWriter::WriteAndApply(Draft draft) {
   if (!applied.pending.empty()) recovered_.pending.insert(applied.pending);
   NoteRefusedMinutes(applied);
   return applied;
-}
-
-void GroupWriter::NoteRefusedMinutes(const Applied& applied) {
-  for (const RecordedMove& move : applied.record.moves) {
-    const auto place = paths::ParseMinutePath(move.to);
-    if (move.kind == MoveKind::kMinuteDir && place) refused_minutes_.erase(place->stream);
-  }
-  for (const Refusal& one : applied.refused) {
-    if (!IsMinute(one)) continue;
-    refused_minutes_[paths::ParseMinutePath(one.to)->stream] =
-        fmt::format("{}: {}: {}", options_.storage.Describe(), one.to, one.why);
-  }
 }
 
 Status GroupWriter::AnnounceOpenMinutes() {

@@ -61,6 +61,8 @@ struct NewFile {
   std::string staged;  // its name in the staging area
   std::string name;    // the name it wants in the minute directory
   ManifestFile facts;
+  // What it was compressed from: a claim's staged name, or a path in the trash; empty: nothing.
+  std::string original{};
 };
 
 // A staged file that must not be published.
@@ -99,7 +101,8 @@ struct PublishedFile {
 struct CommitReport {
   Minute minute;
   std::vector<PublishedFile> published;
-  // Files: claims wait in staging for the caller's next commits; copies are to be made again.
+  // Files: claims wait in staging for the caller's next commits; copies are to be made again, and
+  // none of the request's entries of queues was removed.
   std::vector<Refusal> refused;
 };
 
@@ -254,7 +257,7 @@ class GroupWriter {
   void PlanFile(const Ledger& ledger, Minute minute, NewFile& file, Plan& plan);
   using MinuteDirs = std::vector<std::pair<std::string, Minute>>;
   // The empty minutes from the one after `newest` to `last`, and what the queues are told of them;
-  // as many as a record may hold.
+  // as many as a record may hold, and of a stream that was refused one only the first.
   void AddMissingMinutes(const std::string& stream, Minute newest, Minute last, MinuteDirs& dirs,
                          std::map<std::string, std::string>& queue_texts) const;
   // Makes empty minutes of `streams` up to `last`, in records of their own, until what is left fits
@@ -274,6 +277,12 @@ class GroupWriter {
   void AddManifest(const Manifest& manifest, Draft& draft);
   Result<Applied> WriteAndApply(Draft draft);
   void NoteRefusedMinutes(const Applied& applied);
+  // Tries the first missing minute of each of `streams` that were refused one, up to `last`: all
+  // that they lack may be much, and refused as well.
+  Status ProbeRefused(Ledger& ledger, const std::set<std::string>& streams, Minute last);
+  // Takes the files of streams that still lack a minute before this one out of `request`.
+  Status PutOffRefused(const Ledger& ledger, Minute minute, CommitRequest& request,
+                       std::vector<Refusal>& refused);
   std::string Line(const std::string& path) const;
   ApplyContext Context();
 

@@ -76,6 +76,7 @@ Status GroupWriter::CompleteHistory() {
   std::map<Minute, std::vector<std::string>> due;
   for (const auto& [stream, minutes] : ledger.streams) {
     if (!minutes.history || !MayPublish(ledger, stream).ok()) continue;
+    if (refused_minutes_.contains(stream)) continue;  // tried when a minute closes
     const Minute last =
         IsFrozen(ledger, stream) ? std::min(*ledger.closed, *minutes.newest) : *ledger.closed;
     for (Minute m = minutes.history->Next(); m <= last; m = m.Next()) {
@@ -122,6 +123,8 @@ Status GroupWriter::CompleteHistory() {
       known.history = std::max(*known.history, made);
       known.newest = std::max(*known.newest, made);
     }
+    // What comes later of a stream must not be made: the next call goes on without it.
+    if (!applied.refused.empty()) return Status::Ok();
   }
   return Status::Ok();
 }

@@ -59,6 +59,7 @@ Status ForeignFiles::Add(StagingArea& staging, const Claim& claim, NewFile file,
                                staging.NextNumber(), bytes};
   request.trashed.push_back(
       {claim.staged, paths::Join(paths::TrashHour(options_.clock.Wall()), trash.ToString())});
+  file.original = claim.staged;
   // A minute without messages: nothing to publish.
   if (bytes > 0) request.files.push_back(std::move(file));
   return Status::Ok();
@@ -79,6 +80,7 @@ Status ForeignFiles::AddTails(StagingArea& staging, const std::vector<Tail>& tai
 Status ForeignFiles::AddTail(StagingArea& staging, const Tail& tail, CommitRequest& request) {
   const auto name = ParseClaimName(tail.name.data_name);
   NewFile file;
+  file.original = tail.path;
   file.stream = tail.stream;
   file.name = PublishedFileName{
       tail.name.collector,

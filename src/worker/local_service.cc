@@ -186,50 +186,75 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
   // First, so that nothing is taken for new that only waits to be cleaned up.
   const bool fresh = writer.PendingCleanUps() == 0;
   DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
-  std::vector<Claim> claims = writer.TakeRecoveredClaims();
-  if (Planted(Bug::kClaimsForgotten)) claims.clear();
   WaitingClaims& waiting = waiting_[writer.staging().group()];
-  std::ranges::move(waiting.Take(writer.staging().epoch(), options_.clock.Boot()),
-                    std::back_inserter(claims));
-  size_t at = 0;
-  do {
+  std::vector<Claim> again = waiting.Take(writer.staging().epoch(), options_.clock.Boot());
+  std::vector<Claim> adopted = writer.TakeRecoveredClaims();
+  if (Planted(Bug::kClaimsForgotten)) adopted.clear();
+  for (size_t at = 0, taken_over = 0;;) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
-    const size_t most = std::min(work.files.size() - at, kFilesPerCommitMax);
+    const size_t old = std::min(adopted.size() - taken_over, kFilesPerCommitMax);
+    const size_t most = std::min(work.files.size() - at, kFilesPerCommitMax - old);
     DATABUS_ASSIGN_OR_RETURN(
-        const std::vector<Claim> taken,
+        std::vector<Claim> claims,
         writer.ClaimFiles(std::span<const DataFileRef>(work.files).subspan(at, most)));
+    const auto first = adopted.begin() + static_cast<ptrdiff_t>(taken_over);
+    claims.insert(claims.begin(), first, first + static_cast<ptrdiff_t>(old));
     at += most;
-    claims.insert(claims.end(), taken.begin(), taken.end());
-    LookAtStaged(writer, claims.size());
+    taken_over += old;
     CommitRequest request;
-    for (const Claim& claim : claims) {
-      DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
-    }
-    claims.clear();
-    TellWaiting(writer);
-    if (at == work.files.size()) {
+    DATABUS_RETURN_IF_ERROR(AddClaims(writer, std::exchange(again, {}), claims, request));
+    const bool is_last = at == work.files.size() && taken_over == adopted.size();
+    if (is_last) {
       if (fresh) {
         DATABUS_RETURN_IF_ERROR(foreign_.AddTails(writer.staging(), work.tails, request));
       }
       for (const std::string& path : work.announcements)
         request.clean_ups.push_back({"", path, ""});
     }
-    if (request.Empty()) continue;
-    DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
-    for (const PublishedFile& file : report.published) {
-      NoteUnconfigured(file.stream);
-      options_.stats.AddFile("local", file.stream, file.facts.messages, file.facts.length,
-                             options_.clock.Wall());
+    DATABUS_RETURN_IF_ERROR(Publish(writer, std::move(request), now));
+    if (is_last) return writer.CloseBefore(now);
+  }
+}
+
+// `again`: those that have waited. Of the others, what its view refuses is not even tried.
+Status LocalService::AddClaims(GroupWriter& writer, const std::vector<Claim>& again,
+                               const std::vector<Claim>& claims, CommitRequest& request) {
+  LookAtStaged(writer, again.size() + claims.size());
+  for (const Claim& claim : again) {
+    DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
+  }
+  WaitingClaims& waiting = waiting_[writer.staging().group()];
+  for (const Claim& claim : claims) {
+    const auto name = ParseClaimName(claim.data_name);
+    if (name && waiting.IsRefused(name->stream)) {
+      waiting.PutOff(name->stream, claim);
+    } else {
+      DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
     }
-    for (const Refusal& refusal : report.refused) {
-      const staged::Name name = staged::Parse(refusal.staged);
-      if (Planted(Bug::kRefusedForgotten)) continue;
-      waiting.Add({refusal.staged, name.collector, name.data_name}, {Code::kRefused, refusal.why},
-                  options_.clock.Boot());
-    }
-    if (!report.refused.empty()) TellWaiting(writer);
-  } while (at < work.files.size());
-  return writer.CloseBefore(now);
+  }
+  TellWaiting(writer);
+  return Status::Ok();
+}
+
+Status LocalService::Publish(GroupWriter& writer, CommitRequest request, Minute now) {
+  if (request.Empty()) return Status::Ok();
+  DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
+  WaitingClaims& waiting = waiting_[writer.staging().group()];
+  for (const PublishedFile& file : report.published) {
+    waiting.Accepted(file.stream);
+    NoteUnconfigured(file.stream);
+    options_.stats.AddFile("local", file.stream, file.facts.messages, file.facts.length,
+                           options_.clock.Wall());
+  }
+  for (const Refusal& refusal : report.refused) {
+    const staged::Name claim = staged::Parse(refusal.staged);
+    const auto name = ParseClaimName(claim.data_name);
+    if (!name) continue;  // a late tail, which is found again where it is
+    waiting.AddRefused(name->stream, {refusal.staged, claim.collector, claim.data_name},
+                       refusal.why, options_.clock.Boot());
+  }
+  if (!report.refused.empty()) TellWaiting(writer);
+  return Status::Ok();
 }
 
 void LocalService::TellWaiting(GroupWriter& writer) const {

@@ -59,6 +59,9 @@ class LocalService {
   bool ScanData(WorkByGroup& work);
   bool ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);
   Status PublishGroup(GroupWriter& writer, const Work& work, Minute now);
+  Status AddClaims(GroupWriter& writer, const std::vector<Claim>& again,
+                   const std::vector<Claim>& claims, CommitRequest& request);
+  Status Publish(GroupWriter& writer, CommitRequest request, Minute now);
   void TellWaiting(GroupWriter& writer) const;
   void NoteUnconfigured(const std::string& stream);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);

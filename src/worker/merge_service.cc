@@ -381,6 +381,7 @@ void MergeService::AcknowledgeFrozen(GroupWriter& writer, Group group) {
 
 std::vector<MergeService::Wanted> MergeService::Select(Group group) {
   std::vector<Wanted> wanted;
+  std::set<std::string> on_trial;  // of a stream that was refused one file is fetched
   for (auto& [source, queue] : queues_) {
     if (options_.clusters.Find(source) == nullptr) continue;
     for (QueueEntry* entry : queue.OfGroup(group)) {
@@ -388,7 +389,9 @@ std::vector<MergeService::Wanted> MergeService::Select(Group group) {
         const paths::MinutePath& line = entry->lines[i];
         if (entry->settled.contains(i) || wanted.size() >= kFilesPerCommitMax) continue;
         if (GroupOf(line.stream, options_.writers.groups()) != group) continue;
-        if (IsDue(source, *entry, i)) wanted.push_back({source, entry, i});
+        if (!IsDue(source, *entry, i)) continue;
+        if (refused_.contains(line.stream) && !on_trial.insert(line.stream).second) continue;
+        wanted.push_back({source, entry, i});
       }
     }
   }
