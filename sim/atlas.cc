@@ -55,7 +55,7 @@ std::string_view WhatIsSurvived(IncidentKind kind) {
     case IncidentKind::kNameNode:
       return "nobody is answered by a cluster: what arrives is done, or not, or later, when all "
              "have "
-             "given up, up to 2 minutes";
+             "given up, up to 4 minutes";
     case IncidentKind::kSafeMode:
       return "a cluster can be read and changes nothing, up to 4 minutes";
     case IncidentKind::kNoDataNodes:
