@@ -4,6 +4,7 @@
 
 #include "sim/correlated.h"
 #include "sim/denials.h"
+#include "sim/hadoop.h"
 #include "sim/tales.h"
 
 namespace databus::sim {
@@ -51,6 +52,18 @@ std::string_view WhatIsSurvived(IncidentKind kind) {
       return "one process, or all, may not read or not change what is below a directory of a "
              "cluster, up to 4 minutes; views are only hidden: what may not be written into them "
              "goes to quarantine (P11)";
+    case IncidentKind::kNameNode:
+      return "nobody is answered by a cluster: what arrives is done, or not, or later, when all "
+             "have "
+             "given up, up to 4 minutes";
+    case IncidentKind::kSafeMode:
+      return "a cluster can be read and changes nothing, up to 4 minutes";
+    case IncidentKind::kNoDataNodes:
+      return "nothing can be written into a cluster's files, names work, up to 4 minutes";
+    case IncidentKind::kUnreadable:
+      return "files below a directory cannot be read, names work, up to 4 minutes";
+    case IncidentKind::kQuota:
+      return "the quota of a directory is used up: nothing new comes there, up to 4 minutes";
     case IncidentKind::kSiteDown: return "and its processes are dead, with or without a power cut";
   }
   __builtin_unreachable();
@@ -70,12 +83,13 @@ std::string Atlas() {
   row("answer lost", "up to 10,000: it is done, and nobody is told");
   row("no space", "up to 3,000");
   row("slow", "up to 3,000: it takes up to 20 s, and others overtake it");
+  row("late", "up to 10,000 of names: nobody is told, and it is done up to 200 s later");
   row("stale list", "up to 100,000: listings are answered later than they were looked at");
   row("broken", "up to 50,000 connections between processes break while a call is under way");
   text += "Told together, at steps of the protocol (--story):\n ";
   for (const std::string& name : StoryNames()) text += fmt::format(" {}", name);
   for (const std::string& name : TaleNames()) text += fmt::format(" {}", name);
-  return text + fmt::format(" {}\n", kDenialStory);
+  return text + fmt::format(" {} {}\n", kDenialStory, kHadoopStory);
 }
 
 }  // namespace databus::sim

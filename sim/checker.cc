@@ -553,13 +553,14 @@ void Checker::CheckDiscarded(const std::string& cluster, const std::string& path
 }
 
 // A line that was moved to the primary of another epoch may be dealt with there before the one that
-// it was moved from is gone; in a conflict there are several.
+// it was moved from is gone; in a conflict there are several. That one may go when the conflict is
+// settled already, by a call that takes long: what is where it was dealt with is salvaged then.
 bool Checker::IsMergedSomewhere(const std::string& stream, uint64_t key) const {
   const StreamSpec* const spec = history_.Find(stream);
   return std::ranges::any_of(trees_, [&](const auto& tree) {
     const bool is_primary = spec != nullptr && spec->Primary() == tree.first;
-    const bool counts =
-        is_primary || (history_.InConflict() && history_.WasPrimary(tree.first, stream));
+    const bool may_be_salvaged = history_.InConflict() || history_.MayDiverge(tree.first, stream);
+    const bool counts = is_primary || (may_be_salvaged && history_.WasPrimary(tree.first, stream));
     return counts && Visible(tree.first, View::kMerged, stream, key);
   });
 }

@@ -19,6 +19,7 @@
 #include "sim/atlas.h"
 #include "sim/correlated.h"
 #include "sim/denials.h"
+#include "sim/hadoop.h"
 #include "sim/report.h"
 #include "sim/tales.h"
 #include "telemetry/log.h"
@@ -83,6 +84,8 @@ void Explain(uint64_t seed, const Scenario& scenario, const Outcome& outcome,
   if (!wishes.wanted.story.empty()) wanted += " --story " + wishes.wanted.story;
   if (wishes.wanted.denials == Denials::kNone) wanted += " --without-denials";
   if (wishes.wanted.denials == Denials::kMany) wanted += " --many-denials";
+  if (wishes.wanted.hadoop == Hadoop::kNone) wanted += " --without-hadoop";
+  if (wishes.wanted.hadoop == Hadoop::kMany) wanted += " --many-hadoop";
   const Cuts cuts = Shrink(scenario, outcome, kShrinkRuns, [](const Cuts&) {});
   fmt::print("{}again: databus-sim --seed {}{}{} --trace\n", Story(Apply(scenario, cuts)), seed,
              wanted, cuts.ToString());
@@ -239,6 +242,12 @@ void Declare(CLI::App& app, Wishes& wishes) {
   app.add_flag_callback(
       "--many-denials", [&wishes] { wishes.wanted.denials = Denials::kMany; },
       "As the story `denied` has it, whatever else is told");
+  app.add_flag_callback(
+      "--without-hadoop", [&wishes] { wishes.wanted.hadoop = Hadoop::kNone; },
+      "No server does what those of HDFS do and a local tree does not: as seeds were before");
+  app.add_flag_callback(
+      "--many-hadoop", [&wishes] { wishes.wanted.hadoop = Hadoop::kMany; },
+      "As the story `hadoop` has it, whatever else is told");
   app.add_option("--planted", wishes.planted, "Put this bug in");
   app.add_flag_callback(
       "--atlas",
@@ -261,6 +270,7 @@ void Declare(CLI::App& app, Wishes& wishes) {
   std::vector<std::string> stories = StoryNames();
   for (const std::string& tale : TaleNames()) stories.push_back(tale);
   stories.emplace_back(kDenialStory);
+  stories.emplace_back(kHadoopStory);
   app.add_option("--story", wishes.wanted.story,
                  "Tell this one in any case: faults that hang together, or what operators do "
                  "(failover, failback, unplanned, return, opposite, abort, edit)")

@@ -8,6 +8,10 @@
 
 namespace databus::sim {
 
+// Of two seeds that follow one another a stream has the same numbers, one place apart: the seed and
+// the number of the draw count alike. Seeds that are kept depend on it; a new stream is scrambled,
+// as in SimRandom(SimRandom(seed, n).Next(), n).
+//
 // SplitMix64 (Steele, Lea, Flood: Fast splittable pseudorandom number generators, 2014).
 class SimRandom final : public Random {
  public:

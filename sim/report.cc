@@ -63,7 +63,8 @@ bool CanMeet(Fault::Kind fault, Place place) {
   switch (fault) {
     // A disk answers; what it does wrong is in MemoryDisk.
     case Fault::Kind::kAnswerLost:
-    case Fault::Kind::kRequestLost: return place != Place::kSpool;
+    case Fault::Kind::kRequestLost:
+    case Fault::Kind::kLate: return place != Place::kSpool;
     case Fault::Kind::kCrashBefore:
     case Fault::Kind::kCrashAfter: return true;
     case Fault::Kind::kCrashTorn: return written_in_pieces;
@@ -219,7 +220,10 @@ std::vector<std::string> Unreached(const Tally& tally) {
 std::string Story(const Scenario& scenario) {
   const Outcome known = Simulate(scenario);
   if (!known.violation) return {};
-  const std::string name(paths::BaseName(known.violation->path));
+  // The name of a minute alone is that of many.
+  const std::string& path = known.violation->path;
+  const std::string name =
+      paths::BaseName(path).size() < 3 ? path : std::string(paths::BaseName(path));
   std::deque<std::string> about;
   std::deque<std::string> last;
   const auto keep = [](std::deque<std::string>& lines, const std::string& line, size_t most) {

@@ -8,6 +8,7 @@
 
 #include "sim/correlated.h"
 #include "sim/denials.h"
+#include "sim/hadoop.h"
 #include "sim/random.h"
 #include "sim/tales.h"
 
@@ -367,6 +368,11 @@ std::string_view IncidentName(IncidentKind kind) {
     case IncidentKind::kSiteCut: return "site-cut";
     case IncidentKind::kSiteDown: return "site-down";
     case IncidentKind::kDenied: return "denied";
+    case IncidentKind::kNameNode: return "name-node";
+    case IncidentKind::kSafeMode: return "safe-mode";
+    case IncidentKind::kNoDataNodes: return "no-data-nodes";
+    case IncidentKind::kUnreadable: return "unreadable";
+    case IncidentKind::kQuota: return "quota";
   }
   __builtin_unreachable();
 }
@@ -379,6 +385,9 @@ std::string Incident::ToString() const {
   if (kind == IncidentKind::kDenied) {
     text += fmt::format(" {} of {}{}", AccessName(denial.denied), denial.directory,
                         everybody ? " to everybody" : "");
+  }
+  if (kind == IncidentKind::kUnreadable || kind == IncidentKind::kQuota) {
+    text += fmt::format(" of {}", denial.directory.empty() ? "all" : denial.directory);
   }
   if (trigger.step == Step::kNone) return text;
   return text + fmt::format(" at {} {}, {}", StepName(trigger.step), trigger.nth,
@@ -401,9 +410,9 @@ std::string Scenario::ToString() const {
   }
   text += fmt::format(
       "in a million calls: answer lost {}, request lost {}, no space {}, slow {}, stale list {}, "
-      "connection breaks {}\n",
+      "connection breaks {}, late {}\n",
       rates.answer_lost, rates.request_lost, rates.no_space, rates.slow, rates.stale_list,
-      rates.connection_breaks);
+      rates.connection_breaks, rates.late);
   for (size_t i = 0; i < incidents.size(); ++i) {
     text += fmt::format("incident {:>2} {}\n", i, incidents[i].ToString());
   }
@@ -441,7 +450,8 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   DrawReaders(readers, drawing.scenario);
   SimRandom correlated(seed, 7);
   const bool denied = wanted.story == kDenialStory;
-  const bool of_others = denied || (drawing.tale && !wanted.story.empty());
+  const bool hadoop = wanted.story == kHadoopStory;
+  const bool of_others = denied || hadoop || (drawing.tale && !wanted.story.empty());
   DrawCorrelated(correlated,
                  {drawing.lease_timeout_ms, drawing.size == Size::kHours,
                   of_others ? std::string_view() : std::string_view(wanted.story)},
@@ -451,6 +461,10 @@ Scenario DrawScenario(uint64_t seed, const Wanted& wanted) {
   SimRandom denials(SimRandom(seed, 13).Next(), 13);
   if (wanted.denials != Denials::kNone) {
     DrawDenials(denials, denied || wanted.denials == Denials::kMany, drawing.scenario);
+  }
+  SimRandom servers(SimRandom(seed, 18).Next(), 18);
+  if (wanted.hadoop != Hadoop::kNone) {
+    DrawHadoop(servers, hadoop || wanted.hadoop == Hadoop::kMany, drawing.scenario);
   }
   // A file waits at most for a full scan, a take-over, the pauses after failures, and a few runs.
   drawing.scenario.settle_within =

@@ -97,8 +97,14 @@ enum class IncidentKind : uint8_t {
   kSiteCut,      // a data centre and the others cannot reach each other
   kSiteDown,     // and its processes are dead; amount: 1 power cut
   kDenied,       // `who`, or everybody, may not read or change what is below a directory
+  // Of a cluster, to everybody (sim/hadoop.h).
+  kNameNode,     // fails over: nobody is answered; what arrives is done, or not, or later
+  kSafeMode,     // changes nothing for now, and can be read
+  kNoDataNodes,  // names work, nothing can be written into a file
+  kUnreadable,   // names work, what is in the files below a directory cannot be read
+  kQuota,        // of a directory is used up: nothing new comes below it
 };
-inline constexpr int kIncidentKinds = 22;
+inline constexpr int kIncidentKinds = 27;
 inline constexpr int kIncidentKindsAnyTime = 12;  // the others need a step
 std::string_view IncidentName(IncidentKind kind);
 
@@ -111,7 +117,7 @@ struct Incident {
   uint64_t calls = 0;  // kKill, kPowerCut: at its n-th seam call from then on
   int64_t amount = 0;  // of a step (ms) or drift (ppm), or which way a cut goes
   Trigger trigger{};   // waits for this, from `at` on
-  Denial denial{};     // of kDenied
+  Denial denial{};     // of kDenied; its directory also of kUnreadable and kQuota
   bool everybody = false;
 
   std::string ToString() const;
@@ -125,6 +131,7 @@ struct Rates {
   uint64_t slow = 0;        // takes seconds
   uint64_t stale_list = 0;  // is answered later than it was looked at
   uint64_t connection_breaks = 0;
+  uint64_t late = 0;  // its caller is told "unknown", and it is done later
 };
 
 // What the clocks of the clusters say when a run begins.
@@ -182,13 +189,21 @@ enum class Denials : uint8_t {
   kMany,
 };
 
+// Whether servers behave as those of HDFS do and a local tree does not (sim/hadoop.h).
+enum class Hadoop : uint8_t {
+  kNone,  // seeds are as before there was any
+  kDrawn,
+  kMany,
+};
+
 // What is not drawn.
 struct Wanted {
   std::optional<Size> size{};
   // One of StoryNames() (sim/correlated.h) or TaleNames() (sim/tales.h), or kDenialStory
-  // (sim/denials.h); empty: only what is drawn.
+  // (sim/denials.h), or kHadoopStory (sim/hadoop.h); empty: only what is drawn.
   std::string story{};
   Denials denials = Denials::kDrawn;
+  Hadoop hadoop = Hadoop::kDrawn;
   // Each cluster has two or three workers that share its groups (docs/decisions/0013).
   bool share = false;
 };

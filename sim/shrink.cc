@@ -15,6 +15,7 @@ uint64_t& RateOf(Rates& rates, std::string_view name) {
   if (name == "no_space") return rates.no_space;
   if (name == "slow") return rates.slow;
   if (name == "stale_list") return rates.stale_list;
+  if (name == "late") return rates.late;
   return rates.connection_breaks;
 }
 

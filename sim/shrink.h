@@ -21,7 +21,7 @@ struct Cuts {
   std::string ToString() const;
 };
 inline constexpr std::string_view kRateNames[] = {
-    "answer_lost", "request_lost", "no_space", "slow", "stale_list", "connection_breaks"};
+    "answer_lost", "request_lost", "no_space", "slow", "stale_list", "connection_breaks", "late"};
 
 Scenario Apply(const Scenario& scenario, const Cuts& cuts);
 

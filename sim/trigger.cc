@@ -43,6 +43,9 @@ std::optional<paths::StagingName> StagingNameIn(std::string_view path) {
   return paths::ParseStagingName(paths::BaseName(path));
 }
 
+// system/tmp/<view>/<group>/<epoch>/<name>
+bool IsInStaging(std::string_view path) { return StagingNameIn(paths::Parent(path)).has_value(); }
+
 bool IsMove(const Call& call, std::string_view from, std::string_view to) {
   return call.verb == Verb::kRename && IsBelow(call.path, from) && IsBelow(call.to, to);
 }
@@ -80,15 +83,15 @@ bool ListsEpochs(const Call& call) {
 
 std::string_view StepName(Step step) {
   static constexpr std::string_view kNames[kSteps] = {
-      "at-once",    "spool-append", "spool-sync",   "deliver", "announce", "claim",
-      "take-epoch", "list-epochs",  "fence",        "record",  "publish",  "close",
-      "queue",      "lease",        "mirror-queue", "epoch",   "journal"};
+      "at-once",      "spool-append", "spool-sync", "deliver",   "announce", "claim", "take-epoch",
+      "list-epochs",  "fence",        "record",     "publish",   "close",    "queue", "lease",
+      "mirror-queue", "epoch",        "journal",    "set-aside", "fetch"};
   return kNames[static_cast<size_t>(step)];
 }
 
 std::string_view StepAnswerName(StepAnswer answer) {
-  static constexpr std::string_view kNames[kStepAnswers] = {"as-is", "request-lost", "answer-lost",
-                                                            "fails", "slow",         "dies"};
+  static constexpr std::string_view kNames[kStepAnswers] = {
+      "as-is", "request-lost", "answer-lost", "fails", "slow", "dies", "late"};
   return kNames[static_cast<size_t>(answer)];
 }
 
@@ -111,6 +114,9 @@ bool IsAt(Step step, const Call& call) {
       return call.verb == Verb::kRename && paths::Parent(paths::Parent(call.to)) == At().mirrors;
     case Step::kStoreEpoch: return IsMove(call, At().tmp, At().topology);
     case Step::kJournal: return IsMove(call, At().tmp, At().failover);
+    case Step::kSetAside:
+      return IsMove(call, At().local, At().tmp) || IsMove(call, At().merged, At().tmp);
+    case Step::kFetch: return call.verb == Verb::kCreate && IsInStaging(call.path);
     case Step::kLease: return Changes(call.verb) && IsBelow(call.path, At().leases);
   }
   __builtin_unreachable();

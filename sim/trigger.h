@@ -28,8 +28,10 @@ enum class Step : uint8_t {
   kMirrorQueue,  // renames an entry into a mirror's queue
   kStoreEpoch,   // renames an epoch of the topology into place
   kJournal,      // renames a revision of a failover's journal into place
+  kSetAside,     // renames something out of a view into staging
+  kFetch,        // creates a file in a group's staging
 };
-inline constexpr int kSteps = 17;
+inline constexpr int kSteps = 19;
 std::string_view StepName(Step step);
 bool IsAt(Step step, const Call& call);
 
@@ -40,8 +42,9 @@ enum class StepAnswer : uint8_t {
   kFails,  // of a sync: what it had to write is never durable
   kSlow,   // takes longer than a client waits
   kDies,   // the process, after the call
+  kLate,   // "unknown", and done later
 };
-inline constexpr int kStepAnswers = 6;
+inline constexpr int kStepAnswers = 7;
 std::string_view StepAnswerName(StepAnswer answer);
 
 struct Trigger {

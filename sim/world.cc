@@ -25,6 +25,7 @@ World::World(const Scenario& scenario, const RunOptions& options)
       product_(scenario.seed, 5),
       traffic_(scenario.seed, 6),
       operator_(scenario.seed, 11),
+      hadoop_(SimRandom(scenario.seed, 19).Next(), 19),
       scheduler_(order_),
       start_(SimulatedStart()),
       cluster_clock_(scheduler_, start_),
@@ -175,6 +176,7 @@ void World::Heal() {
   answers_lost_.clear();
   full_.clear();
   denied_.clear();
+  servers_.clear();
   cuts_.clear();
   deaths_.clear();
   armed_.clear();
@@ -319,7 +321,7 @@ std::string_view PlaceName(Place place) {
 std::string_view FaultName(size_t kind) {
   static constexpr std::string_view kNames[kFaultKinds] = {
       "none",    "refused",      "answer-lost", "request-lost", "delayed", "torn",
-      "flipped", "crash-before", "crash-after", "crash-torn",   "denied"};
+      "flipped", "crash-before", "crash-after", "crash-torn",   "denied",  "late"};
   return kNames[kind];
 }
 

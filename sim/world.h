@@ -37,7 +37,7 @@ inline constexpr size_t kPlaces = 12;
 std::string_view PlaceName(Place place);
 
 // How often each fault met a call of each place.
-inline constexpr size_t kFaultKinds = 11;
+inline constexpr size_t kFaultKinds = 12;
 using Coverage = std::array<std::array<uint64_t, kPlaces>, kFaultKinds>;
 std::string_view FaultName(size_t kind);
 

@@ -15,6 +15,26 @@ namespace {
 // A call that is slow, by a rate or at a step, and the clocks' drift.
 constexpr seconds kSlowestCall{30};
 
+// In a million: who dies before a call is answered has sent it.
+constexpr uint64_t kSentBeforeDeath = 500'000;
+
+// "" is above all.
+bool IsBelow(std::string_view path, std::string_view directory) {
+  if (directory.empty()) return true;
+  return path.size() > directory.size() && path.starts_with(directory) &&
+         path[directory.size()] == '/';
+}
+
+// What a quota of the directory counts: names that are new there, and bytes.
+bool IsNewBelow(const Call& call, std::string_view directory) {
+  if (call.verb == Verb::kRename) {
+    return IsBelow(call.to, directory) && !IsBelow(call.path, directory);
+  }
+  const bool makes = call.verb == Verb::kCreate || call.verb == Verb::kMakeDir ||
+                     call.verb == Verb::kAppend || call.verb == Verb::kReplace;
+  return makes && IsBelow(call.path, directory);
+}
+
 struct PlacePrefix {
   Place place;
   std::string prefix;
@@ -77,6 +97,7 @@ Fault World::AnswerStep(Machine& machine, const Call& call, const Incident& inci
     case StepAnswer::kAnswerLost: return Fault::AnswerLost();
     case StepAnswer::kSlow: scheduler_.Sleep(seconds(latency_.Between(11, 25))); return {};
     case StepAnswer::kFails: machine.disk().FailNextSync(); return {};
+    case StepAnswer::kLate: return Fault::Late();
     case StepAnswer::kDies: return Die(machine, call, milliseconds(latency_.Between(1, 3'000)));
   }
   __builtin_unreachable();
@@ -136,6 +157,11 @@ void World::Begin(const Incident& incident, const Call* call) {
       if (machine.Running()) machine.Stop();
       return;
     case IncidentKind::kDenied: denied_.push_back(incident); break;
+    case IncidentKind::kNameNode:
+    case IncidentKind::kSafeMode:
+    case IncidentKind::kNoDataNodes:
+    case IncidentKind::kUnreadable:
+    case IncidentKind::kQuota: servers_.push_back(incident); break;
     case IncidentKind::kSiteDown: TakeDown(incident); [[fallthrough]];
     case IncidentKind::kSiteCut:
       CountMeanwhile(Meanwhile::kSiteLost);
@@ -275,11 +301,12 @@ void World::PutRight(const std::string& cluster, const std::string& stream, Minu
   }
 }
 
-void World::Allow(const Incident& incident) {
-  const auto same = std::ranges::find_if(denied_, [&](const Incident& one) {
-    return one.at == incident.at && one.who == incident.who && one.denial == incident.denial;
+void World::Forget(const Incident& incident, std::vector<Incident>& incidents) {
+  const auto same = std::ranges::find_if(incidents, [&](const Incident& one) {
+    return one.kind == incident.kind && one.at == incident.at && one.who == incident.who &&
+           one.cluster == incident.cluster && one.denial == incident.denial;
   });
-  if (same != denied_.end()) denied_.erase(same);
+  if (same != incidents.end()) incidents.erase(same);
 }
 
 void World::End(const Incident& incident) {
@@ -293,7 +320,12 @@ void World::End(const Incident& incident) {
     case IncidentKind::kTreeFull: --full_[cluster]; return;
     case IncidentKind::kClockStep: machine.clock().Step(milliseconds(-incident.amount)); return;
     case IncidentKind::kWrongMount: return MountInPlace(machine, ClusterOf(machine));
-    case IncidentKind::kDenied: return Allow(incident);
+    case IncidentKind::kDenied: return Forget(incident, denied_);
+    case IncidentKind::kNameNode:
+    case IncidentKind::kSafeMode:
+    case IncidentKind::kNoDataNodes:
+    case IncidentKind::kUnreadable:
+    case IncidentKind::kQuota: return Forget(incident, servers_);
     case IncidentKind::kSiteCut:
     case IncidentKind::kSiteDown: --cut_sites_[incident.who]; return NoteMajorities();
     default: return;
@@ -367,7 +399,10 @@ Fault World::Choose(Machine& machine, const Call& call) {
     }
     const uint64_t how = chance_.Below(3);
     const Fault after = Die(machine, call, down_for);
-    if (how == 0) return Fault::CrashBefore();
+    if (how == 0) {
+      if (scenario_.rates.late > 0 && hadoop_.Chance(kSentBeforeDeath)) MakeItLater(machine, call);
+      return Fault::CrashBefore();
+    }
     if (how == 1 && call.verb == Verb::kAppend) return Fault::CrashTorn(chance_.Below(200));
     return after;
   }
@@ -378,6 +413,7 @@ Fault World::Choose(Machine& machine, const Call& call) {
 
 Fault World::ChooseInTree(size_t site, const Call& call) {
   if (const auto cut = Unreachable(site, call)) return *cut;
+  if (const auto fault = ChooseOfServers(call)) return *fault;
   if (chance_.Chance(scenario_.rates.request_lost)) return Fault::RequestLost();
   if (chance_.Chance(scenario_.rates.answer_lost)) return Fault::AnswerLost();
   const bool writes = call.verb == Verb::kAppend || call.verb == Verb::kCreate;
@@ -400,7 +436,8 @@ Fault World::Deny(Fault fault) {
   switch (fault.kind) {
     case Fault::Kind::kRequestLost:
     case Fault::Kind::kCrashBefore: return fault;
-    case Fault::Kind::kAnswerLost: return Fault::RequestLost();
+    case Fault::Kind::kAnswerLost:
+    case Fault::Kind::kLate: return Fault::RequestLost();
     case Fault::Kind::kCrashAfter:
     case Fault::Kind::kCrashTorn: return Fault::CrashBefore();
     case Fault::Kind::kNone:
@@ -411,6 +448,56 @@ Fault World::Deny(Fault fault) {
     case Fault::Kind::kDenied: return Fault::Denied();
   }
   __builtin_unreachable();
+}
+
+// What the servers of HDFS may do to a call, whoever makes it.
+std::optional<Fault> World::ChooseOfServers(const Call& call) {
+  const bool changes = Changes(call.verb);
+  for (const Incident& one : servers_) {
+    if (scenario_.clusters[one.cluster].name != call.store) continue;
+    switch (one.kind) {
+      case IncidentKind::kNameNode: {
+        scheduler_.Sleep(milliseconds(hadoop_.Between(500, 5'000)));
+        const uint64_t how = hadoop_.Below(3);
+        if (!changes || how == 0) return Fault::RequestLost();
+        return how == 1 || !MayBeLate(call.verb) ? Fault::AnswerLost() : Fault::Late();
+      }
+      case IncidentKind::kSafeMode:
+        if (changes) return Fault::RequestLost();
+        break;
+      case IncidentKind::kNoDataNodes:
+        if (call.verb == Verb::kAppend || call.verb == Verb::kReplace) return Fault::RequestLost();
+        break;
+      case IncidentKind::kUnreadable:
+        if (call.verb == Verb::kRead && IsBelow(call.path, one.denial.directory)) {
+          return Fault::RequestLost();
+        }
+        break;
+      case IncidentKind::kQuota:
+        if (IsNewBelow(call, one.denial.directory)) return Fault::Full();
+        break;
+      default: break;
+    }
+  }
+  if (MayBeLate(call.verb) && scenario_.rates.late > 0 && hadoop_.Chance(scenario_.rates.late)) {
+    return Fault::Late();
+  }
+  return std::nullopt;
+}
+
+// Whoever made the call goes on; he, or somebody else, may have looked and seen that it is not done
+// when it is.
+void World::MakeItLater(Machine& machine, const Call& call) {
+  if (!InTree(call) || !MayBeLate(call.verb)) return;
+  const uint64_t how = hadoop_.Below(100);
+  const uint64_t most_ms = how < 40 ? 3'000 : how < 85 ? 60'000 : 200'000;
+  Plan(scheduler_.now() + milliseconds(hadoop_.Between(5, most_ms)), [this, &machine, call] {
+    if (IsDenied(&machine, call)) return;
+    WatchedTree tree(*trees_.at(call.store), call.store, checker_, [] {});
+    const Status made = databus::MakeLate(tree, call);
+    Digest(static_cast<uint64_t>(made.code()));
+    Note(machine, [&] { return "late " + call.ToString() + ": " + made.ToString(); });
+  });
 }
 
 void World::CountCall(const Call& call) {
@@ -464,6 +551,7 @@ Fault World::OnCall(Machine& machine, const Call& call) {
   if (machine.process()->dead) return Fault::RequestLost();
   Fault fault = Choose(machine, call);
   if (IsDenied(&machine, call)) fault = Deny(std::move(fault));
+  if (fault.kind == Fault::Kind::kLate) MakeItLater(machine, call);
   const auto kind = static_cast<size_t>(fault.kind);
   ++outcome_.coverage[kind][static_cast<size_t>(PlaceOf(call))];
   if (fault.kind != Fault::Kind::kNone) {

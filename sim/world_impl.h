@@ -81,7 +81,7 @@ class World {
   }
   void CutTree(const Machine& machine, SimTime down_for);
   void End(const Incident& incident);
-  void Allow(const Incident& incident);
+  static void Forget(const Incident& incident, std::vector<Incident>& incidents);
   void EndIfFaulty(const Incident& incident) {
     if (faults_) End(incident);
   }
@@ -97,6 +97,8 @@ class World {
   void CountFailovers();
   Fault Choose(Machine& machine, const Call& call);
   Fault ChooseInTree(size_t site, const Call& call);
+  std::optional<Fault> ChooseOfServers(const Call& call);
+  void MakeItLater(Machine& machine, const Call& call);
   bool IsDenied(const Machine* machine, const Call& call) const;
   // What becomes of a fault where the call may not be made.
   static Fault Deny(Fault fault);
@@ -136,6 +138,7 @@ class World {
   SimRandom product_;
   SimRandom traffic_;
   SimRandom operator_;
+  SimRandom hadoop_;
   fibers::Scheduler scheduler_;
   Outcome outcome_;
   const WallTime start_;
@@ -163,6 +166,7 @@ class World {
   std::map<std::pair<size_t, std::string>, int> answers_lost_;
   std::map<std::string, int> full_;
   std::vector<Incident> denied_;
+  std::vector<Incident> servers_;                        // of HDFS, that do not do all they should
   std::map<std::pair<std::string, int64_t>, int> cuts_;  // by host and which way
   struct Death {
     uint64_t calls = 1;  // until it comes

@@ -112,6 +112,9 @@ constexpr BugName kNames[] = {
     {Bug::kDeniedMinutesAreNone, "DeniedMinutesAreNone", "P13"},
     {Bug::kDeniedStagingIsEmpty, "DeniedStagingIsEmpty", "P20"},
     {Bug::kDeniedEntryIsEmpty, "DeniedEntryIsEmpty", "P24"},
+    {Bug::kAmendmentRemovedFirst, "AmendmentRemovedFirst", "P11"},
+    {Bug::kLateClaimForgotten, "LateClaimForgotten", "P10"},
+    {Bug::kUnknownTakeRepeated, "UnknownTakeRepeated", "P32"},
     {Bug::kDeniedFlowIsNone, "DeniedFlowIsNone", "P30"},
 };
 

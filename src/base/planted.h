@@ -122,6 +122,9 @@ enum class Bug : uint8_t {
   kDeniedMinutesAreNone,    // P13: minutes that may not be listed count as none
   kDeniedStagingIsEmpty,    // P20: a staging that may not be listed counts as empty
   kDeniedEntryIsEmpty,      // P24: a queue entry that may not be read counts as empty
+  kAmendmentRemovedFirst,   // P11: an amendment goes before the record that it amends
+  kLateClaimForgotten,      // P10: a claim without answer that is not there yet counts as not made
+  kUnknownTakeRepeated,     // P32: a take of unknown outcome is made again by the same epoch
   kDeniedFlowIsNone,        // P30: what may not be looked at is not on its way to the old primary
 };
 

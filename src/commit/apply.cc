@@ -111,11 +111,13 @@ class Applier {
 
   std::string Source(size_t i) const { return paths::Join(dir_, record_.moves[i].staged); }
 
-  // P9 here, too: what is gone from its place has been taken.
+  // P9 here, too: what is gone from its place has been taken. One of unknown outcome may still be
+  // made, after something else has come to its place, for as long as this staging directory stands:
+  // it ends the epoch, and is made from the next one.
   Status ApplyTakes() {
     if (record_.takes.empty()) return Status::Ok();
     Status last;
-    for (int round = 0; round < kRoundsMax; ++round) {
+    for (int round = 0; round < (Planted(Bug::kUnknownTakeRepeated) ? kRoundsMax : 1); ++round) {
       std::vector<Move> due;
       for (const Take& take : record_.takes) {
         DATABUS_ASSIGN_OR_RETURN(const bool meant, IsMeant(take));
@@ -130,7 +132,7 @@ class Applier {
       if (last.ok()) return context_.own.CheckOurs();
       durable_ = Durable::kUnknown;
     }
-    return last;
+    return last.WithContext("setting aside");
   }
 
   // A power cut can bring back a record that was finished: what came to the place since stays.
@@ -653,17 +655,25 @@ class Applier {
     return placed.WithContext("pending clean-ups");
   }
 
+  // The newest last: what it amends, left alone, would be applied once more as it was.
   Status RemoveRecord() {
-    std::vector<std::string> names;
-    for (uint64_t a = 0; a <= record_.amendment; ++a) {
-      names.push_back(paths::Join(dir_, staged::RecordName(record_.number, a)));
+    std::vector<std::string> amended;
+    for (uint64_t a = 0; a < record_.amendment; ++a) {
+      amended.push_back(paths::Join(dir_, staged::RecordName(record_.number, a)));
     }
-    for (const Status& removed : storage_.Removes(names)) {
+    if (Planted(Bug::kAmendmentRemovedFirst)) {
+      static_cast<void>(storage_.Remove(
+          paths::Join(dir_, staged::RecordName(record_.number, record_.amendment))));
+    }
+    for (const Status& removed : storage_.Removes(amended)) {
       if (!removed.ok() && removed.code() != Code::kNotFound) {
-        return removed.WithContext("removing the commit record");
+        return removed.WithContext("removing an amended commit record");
       }
     }
-    return Status::Ok();
+    const Status removed =
+        storage_.Remove(paths::Join(dir_, staged::RecordName(record_.number, record_.amendment)));
+    if (removed.code() == Code::kNotFound) return Status::Ok();
+    return removed.WithContext("removing the commit record");
   }
 
  public:

@@ -265,6 +265,45 @@ TEST(MinuteChangeTest, ARecordThatComesBackTakesNothingThatCameSince) {
   EXPECT_EQ(*world.dc1.ReadFile(d), "the right one");
 }
 
+// A file is set aside, the answer does not come, and the right file comes to its place. Then the
+// name node makes the first call after all.
+TEST(MinuteChangeTest, ATakeThatIsMadeLateTakesNothingThatCameSince) {
+  World world;
+  Process process(world, Process::Remote::kReachable, View::kMerged);
+  ASSERT_TRUE(process.Open().ok());
+  const std::string stream(kStream);
+  const std::string path = paths::MinuteFile(View::kMerged, stream, StartMinute(), "a");
+  const auto change = [&](MinuteFiles out, const std::string& in) {
+    MinuteContent here(process.storage(), View::kMerged, 0);
+    MinuteChange all{"dc2", StartMinute(), {}};
+    MinuteChange::OfStream& of_stream = all.streams[stream];
+    of_stream.out = std::move(out);
+    if (!in.empty()) {
+      const NewFile file = *process.Stage(stream, "a", in);
+      of_stream.in.push_back(file);
+      of_stream.holds["a"] = file.facts;
+    }
+    return process.writer().ChangeMinute(std::move(all), here);
+  };
+  ASSERT_TRUE(change({}, "the wrong one").ok());
+  const MinuteFiles wrong = *MinuteContent(world.dc1, View::kMerged, 0).Read(stream, StartMinute());
+  std::optional<Call> late;
+  process.plan().SetCallback([&](const Call& call) {
+    if (late || call.verb != Verb::kRename || call.path != path) return Fault{};
+    late = call;
+    return Fault::Late();
+  });
+  if (!change(wrong, "").ok()) {  // as Writers does
+    process.Drop();
+    ASSERT_TRUE(process.Open().ok());
+  }
+  ASSERT_EQ(world.dc1.Stat(path).code(), Code::kNotFound);
+  ASSERT_TRUE(change({}, "the right one").ok());
+  ASSERT_TRUE(late);
+  EXPECT_EQ(MakeLate(world.dc1, *late).code(), Code::kNotFound);
+  EXPECT_EQ(world.dc1.ReadFile(path).value(), "the right one");
+}
+
 TEST(MinuteChangeTest, CopiesGoOnAfterAMinuteThatIsSkippedTo) {
   World world;
   Mirror mirror(world);

@@ -275,6 +275,11 @@ class Play {
 
   Play() : watcher_(world_) {}
 
+  // Call `at` of all is not answered, and made before the one that comes so many calls later, or
+  // when all is over.
+  void MakeLater(uint64_t at, uint64_t delay) { late_ = {at, at + delay, 0, std::nullopt}; }
+  bool was_late() const { return was_late_; }
+
   void ToTheEnd(const std::vector<Planned>& plan) {
     const std::vector<Step> steps = Scenario();
     for (size_t i = 0; i < steps.size(); ++i) {
@@ -287,6 +292,9 @@ class Play {
       PlayStep(steps[i], plan);
     }
     watcher_.LookAtTheEnd();
+    if (!late_.call) return;
+    MakeLateCall();
+    watcher_.Look();
   }
 
   uint64_t calls() const { return process_->plan().calls(); }
@@ -317,9 +325,33 @@ class Play {
       process_->plan().Add({.number = plan[processes_].at, .fault = plan[processes_].fault});
     }
     ++processes_;
+    if (late_.at == 0) return;
+    process_->plan().SetCallback([this](const Call& call) {
+      ++late_.calls;
+      if (late_.call && late_.calls >= late_.until) MakeLateCall();
+      if (late_.calls != late_.at || !MayBeLate(call.verb)) return Fault{};
+      late_.call = call;
+      was_late_ = true;
+      return Fault::Late();
+    });
   }
 
+  void MakeLateCall() {
+    const Call call = *std::exchange(late_.call, std::nullopt);
+    static_cast<void>(
+        MakeLate(call.store == world_.dc2.Describe() ? world_.dc2 : world_.dc1, call));
+  }
+
+  struct LateCall {
+    uint64_t at = 0;
+    uint64_t until = 0;
+    uint64_t calls = 0;
+    std::optional<Call> call{};
+  };
+
   World world_;
+  LateCall late_;
+  bool was_late_ = false;
   Watcher watcher_;
   std::unique_ptr<Process> process_;
   size_t processes_ = 0;
@@ -388,6 +420,53 @@ TEST(RecoveryTest, ACrashInTheRecoveryFromACrashIsRecoveredFromToo) {
     }
   }
   EXPECT_GE(points, 2'000U);
+}
+
+// A server makes a call long after its caller has given up, looked, and gone on.
+TEST(RecoveryTest, ACallThatIsMadeLaterThanItsCallerWaitedChangesNothing) {
+  const uint64_t calls = CallsOfScenario();
+  uint64_t points = 0;
+  for (uint64_t n = 1; n <= calls; ++n) {
+    for (uint64_t delay = 1; delay < calls; delay += 1 + delay / 2) {
+      Play run;
+      run.MakeLater(n, delay);
+      run.ToTheEnd({});
+      if (!run.was_late()) break;
+      ASSERT_THAT(run.wrong(), IsEmpty()) << "call " << n << ", made " << delay << " later";
+      ASSERT_FALSE(HasFailure()) << "call " << n << ", made " << delay << " later";
+      ++points;
+    }
+  }
+  EXPECT_GE(points, 2'000U);
+}
+
+// P11: what a view refused is left out by an amendment. What it amends would name it again.
+TEST(RecoveryTest, AnAmendmentIsNotOutlivedByWhatItAmends) {
+  World world;
+  world.Deliver("clicks", "c1", StartMinute(), 1);
+  world.Deliver("orders", "c1", StartMinute(), 1);
+  Process process(world);
+  bool amended = false;
+  bool kept = false;
+  process.plan().SetCallback([&](const Call& call) {
+    const bool refused = call.verb == Verb::kRename &&
+                         call.to.starts_with(paths::Stream(View::kLocal, "clicks") + "/");
+    if (refused) return Fault::Denied();
+    amended = amended || (call.verb == Verb::kRename && call.to.ends_with(".1") &&
+                          call.to.find("/record-") != std::string::npos);
+    const bool goes = call.verb == Verb::kRemove && call.path.ends_with(".0") &&
+                      call.path.find("/record-") != std::string::npos;
+    if (!amended || !goes || kept) return Fault{};
+    kept = true;
+    return Fault::RequestLost();
+  });
+  static_cast<void>(process.Publish(StartMinute()));
+  ASSERT_TRUE(kept);
+  const Tree staging = ReadTree(world.dc1, paths::Tmp());
+  for (const auto& [path, content] : staging) {
+    if (!path.ends_with(".0") || path.find("/record-") == std::string::npos) continue;
+    EXPECT_TRUE(staging.contains(path.substr(0, path.size() - 1) + "1")) << path;
+  }
 }
 
 // What is visible to anybody: not staging, not the reasons beside quarantined files, and not the

@@ -6,7 +6,9 @@
 //
 // Outcomes (base/status.h): every answer but kUnavailable is certain. kNotFound and kExists are the
 // cluster's own words; silence, a lost connection, or an answer nobody can classify is
-// kUnavailable, and the call may then have taken effect.
+// kUnavailable, and the call may then have taken effect, or take effect later: a server may have it
+// in its queue for a minute. So "looked, and it was not done" proves nothing about later, unless
+// what the call needs is gone: its source, its parent directory (the fence, docs/protocol.md P4).
 //
 // Durability: a call that answered ok survives a power cut, the name in its directory included.
 //
@@ -116,7 +118,7 @@ class Storage {
   // Moves files or whole directories; a reader sees all of it or none, under one name.
   //   kNotFound   `from`, or the parent of `to`, is not there; nothing moved.
   //   kExists     `to` is taken, by anything, an empty directory included; nothing moved.
-  //   kUnavailable  may have happened. Settle with Stat(from) and Stat(to).
+  //   kUnavailable  may have happened, or may yet. Settle with Stat(from) and Stat(to).
   virtual std::vector<Status> Renames(std::span<const Move> moves) = 0;
 
   // Removes files or empty directories. kNotFound: was not there. kRefused: directory not empty.

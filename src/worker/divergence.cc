@@ -26,6 +26,12 @@ Result<MinuteFiles> ReadOrNothing(MinuteContent& content, const std::string& str
   return files;
 }
 
+bool LacksBefore(const Compared& compared, std::optional<Minute> open) {
+  return std::ranges::any_of(compared.there, [&](Minute minute) {
+    return minute < open && !compared.here.contains(minute);
+  });
+}
+
 // The first minute of the group that a manifest describes, whoever closed it.
 Result<std::optional<Minute>> FirstDescribed(Storage& storage, Group group) {
   std::optional<Minute> first;
@@ -76,9 +82,7 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     if (!plan.surplus.empty() || !plan.leading.empty()) return outcome;
     DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
     DATABUS_RETURN_IF_ERROR(Fetch(writer, of, sides, plan));
-    if (!plan.missing.empty()) return outcome;
-    DATABUS_RETURN_IF_ERROR(Describe(writer, of, sides, plan));
-    if (!plan.undescribed.empty()) return outcome;
+    if (!plan.missing.empty() || !plan.undescribed.empty()) return outcome;
     DATABUS_RETURN_IF_ERROR(Finish(writer, of, sides, plan));
     plans_.erase(key);  // and what became due meanwhile is next
   }
@@ -176,10 +180,8 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
     for (const auto& [name, reason] : due) {
       const Compared& found = compared->at(name);
       plan.last = std::max(plan.last, found.equal);
-      // All that it lacks is earlier than the open minute, which others have.
-      const bool begins_before =
-          found.here.empty() && !found.there.empty() && *found.there.begin() < open;
-      if (begins_before) plan.last = std::max(plan.last, std::optional(*open + -1));
+      // It lacks minutes before the open one, which others have: copies would leave a hole.
+      if (LacksBefore(found, open)) plan.last = std::max(plan.last, std::optional(*open + -1));
     }
     bool more = false;
     std::set<std::string> of_plan;
@@ -350,21 +352,23 @@ Status Divergence::PurgeOlder(GroupWriter& writer, const Plan& plan) {
   return Status::Ok();
 }
 
+// What is missing is fetched, what no manifest here names is described: it would be merged again if
+// this cluster became the primary (P19). The oldest first, since a primary takes what is older than
+// anything that is described for known.
 Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
-  for (int i = 0; i < kMinutesPerRunMax && !plan.missing.empty(); ++i) {
-    const auto oldest = plan.missing.begin();
+  for (int i = 0; i < kMinutesPerRunMax; ++i) {
+    const bool all_here = plan.missing.empty();
+    if (all_here && plan.undescribed.empty()) break;
+    const bool describes =
+        all_here || (!plan.undescribed.empty() &&
+                     plan.undescribed.begin()->first < plan.missing.begin()->first);
+    Places& places = describes ? plan.undescribed : plan.missing;
+    const auto oldest = places.begin();
     DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, sides, *oldest));
-    for (const std::string& name : oldest->second) --plan.left[name].missing;
-    plan.missing.erase(oldest);
-  }
-  return Status::Ok();
-}
-
-// What no manifest here names would be merged again if this cluster became the primary (P19).
-Status Divergence::Describe(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
-  for (int i = 0; i < kMinutesPerRunMax && !plan.undescribed.empty(); ++i) {
-    DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, sides, *plan.undescribed.begin()));
-    plan.undescribed.erase(plan.undescribed.begin());
+    for (const std::string& name : oldest->second) {
+      if (!describes) --plan.left[name].missing;
+    }
+    places.erase(oldest);
   }
   return Status::Ok();
 }

@@ -126,7 +126,6 @@ class Divergence {
                         const Places::value_type& place);
   static Status PurgeOlder(GroupWriter& writer, const Plan& plan);
   Status Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
-  Status Describe(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
   Status FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
                      const Places::value_type& place);
   static Result<MinuteFiles> Present(GroupWriter& writer, Sides& sides, const std::string& name,

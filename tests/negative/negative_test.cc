@@ -30,15 +30,23 @@ std::string NameOf(Bug bug) {
 
 struct Case {
   Bug bug;
-  std::set<std::string> promises;            // any of these may be the first that is seen broken
-  uint64_t seeds;                            // 1 to this; at least three times what was needed
-  Wanted wanted{.denials = Denials::kNone};  // in each of these seeds
+  std::set<std::string> promises;  // any of these may be the first that is seen broken
+  uint64_t seeds;                  // 1 to this; at least three times what was needed
+  Wanted wanted{.denials = Denials::kNone, .hadoop = Hadoop::kNone};  // in each of these seeds
 };
 void PrintTo(const Case& one, std::ostream* out) { *out << NameOf(one.bug); }
 
-Wanted Telling(const char* story) { return {.story = story, .denials = Denials::kNone}; }
+Wanted Telling(const char* story) {
+  return {.story = story, .denials = Denials::kNone, .hadoop = Hadoop::kNone};
+}
 // What is denied to whom is drawn only where a bug is about that.
-Wanted Denying(const char* story) { return {.story = story, .denials = Denials::kMany}; }
+// What servers of HDFS do is drawn only where a bug is about that.
+Wanted Serving(const char* story) {
+  return {.story = story, .denials = Denials::kNone, .hadoop = Hadoop::kMany};
+}
+Wanted Denying(const char* story) {
+  return {.story = story, .denials = Denials::kMany, .hadoop = Hadoop::kNone};
+}
 
 const std::vector<Case> kQuick = {
     {Bug::kWrongTreeAccepted, {"G10"}, 30, Telling("mount")},
@@ -109,8 +117,11 @@ const std::vector<Case> kQuick = {
     {Bug::kPendingForgotten,
      {"G3", "G10"},
      135,
-     {.size = Size::kOrdinary, .denials = Denials::kNone}},
-    {Bug::kEarlierMinute, {"G4", "G5"}, 30, {.size = Size::kOrdinary, .denials = Denials::kNone}},
+     {.size = Size::kOrdinary, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
+    {Bug::kEarlierMinute,
+     {"G4", "G5"},
+     30,
+     {.size = Size::kOrdinary, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
     {Bug::kHandOverRenumbered, {"G3", "G10"}, 30, Telling("failback")},
     {Bug::kUnknownHandOverSettled, {"G10"}, 30, Telling("failback")},
     {Bug::kDeferredForgotten, {"G10"}, 30, Telling("failback")},
@@ -130,6 +141,7 @@ const std::vector<Case> kQuick = {
     {Bug::kRefusedForgotten, {"G7", "G10"}, 40, Denying("denied")},
     {Bug::kDeniedStagingIsEmpty, {"G2", "G10"}, 30, Denying("denied")},
     {Bug::kDeniedEntryIsEmpty, {"G7", "G10"}, 30, Denying("denied")},
+    {Bug::kLateClaimForgotten, {"G3", "G7", "G10"}, 130, Serving("hadoop")},
 };
 
 // Those that need more seeds than a test in passing should take.
@@ -139,20 +151,40 @@ const std::vector<Case> kNightly = {
     {Bug::kUnknownIsAbsent,
      {"G3", "G5", "G6", "G7", "G10"},
      110,
-     {.size = Size::kOrdinary, .denials = Denials::kNone}},
+     {.size = Size::kOrdinary, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
     {Bug::kPendingNotRetried,
      {"G3", "G10"},
      45,
-     {.size = Size::kOrdinary, .denials = Denials::kNone}},
+     {.size = Size::kOrdinary, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
     {Bug::kFailedListIsAbsent,
      {"G2", "G10"},
      120,
-     {.size = Size::kOrdinary, .denials = Denials::kNone}},
-    {Bug::kEpochAnswerLost, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "taking", Denials::kNone}},
-    {Bug::kFenceNotChecked, {"G3", "G7", "G10"}, 180, {Size::kOrdinary, "sleep", Denials::kNone}},
-    {Bug::kNoManifest, {"G3", "G10"}, 120, {Size::kOrdinary, "take-overs", Denials::kNone}},
+     {.size = Size::kOrdinary, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
+    {Bug::kEpochAnswerLost,
+     {"G3", "G7", "G10"},
+     180,
+     {Size::kOrdinary, "taking", Denials::kNone, Hadoop::kNone}},
+    {Bug::kFenceNotChecked,
+     {"G3", "G7", "G10"},
+     180,
+     {Size::kOrdinary, "sleep", Denials::kNone, Hadoop::kNone}},
+    {Bug::kNoManifest,
+     {"G3", "G10"},
+     120,
+     {Size::kOrdinary, "take-overs", Denials::kNone, Hadoop::kNone}},
+    {Bug::kAmendmentRemovedFirst,
+     {"G3", "G7", "G10"},
+     430,
+     {.story = "unplanned", .denials = Denials::kMany, .hadoop = Hadoop::kMany}},
+    {Bug::kUnknownTakeRepeated,
+     {"G3", "G4", "G6", "G7", "G10"},
+     510,
+     {.story = "unplanned", .hadoop = Hadoop::kMany}},
     {Bug::kDeniedFlowIsNone, {"P30"}, 130, Denying("failover")},
-    {Bug::kPurgedByAge, {"G9"}, 30, {.size = Size::kHours, .denials = Denials::kNone}},
+    {Bug::kPurgedByAge,
+     {"G9"},
+     30,
+     {.size = Size::kHours, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
 };
 
 class NegativeTest : public testing::TestWithParam<Case> {
@@ -182,15 +214,17 @@ INSTANTIATE_TEST_SUITE_P(Nightly, NegativeTest, testing::ValuesIn(kNightly), kNa
 
 TEST(NegativeCleanTest, TheSameSeedsBreakNothingWithoutABug) {
   // Seeds, by what is wanted.
-  std::map<std::tuple<std::optional<Size>, std::string, Denials>, uint64_t> most;
+  using Drawn = std::tuple<std::optional<Size>, std::string, Denials, Hadoop>;
+  std::map<Drawn, uint64_t> most;
   for (const Case& one : kQuick) {
-    uint64_t& seeds = most[{one.wanted.size, one.wanted.story, one.wanted.denials}];
+    const Wanted& w = one.wanted;
+    uint64_t& seeds = most[{w.size, w.story, w.denials, w.hadoop}];
     seeds = std::max(seeds, one.seeds);
   }
   for (const auto& [wanted, seeds] : most) {
-    const auto& [size, story, denials] = wanted;
+    const auto& [size, story, denials, hadoop] = wanted;
     for (uint64_t seed = 1; seed <= seeds; ++seed) {
-      const Outcome outcome = Simulate(DrawScenario(seed, {size, story, denials}));
+      const Outcome outcome = Simulate(DrawScenario(seed, {size, story, denials, hadoop}));
       ASSERT_FALSE(outcome.violation)
           << "seed " << seed << ", story '" << story << "': " << outcome.violation->promise << " "
           << outcome.violation->what;

@@ -62,6 +62,11 @@ bool Changes(Verb verb) {
   __builtin_unreachable();
 }
 
+bool MayBeLate(Verb verb) {
+  return verb == Verb::kCreate || verb == Verb::kMakeDir || verb == Verb::kRename ||
+         verb == Verb::kRemove || verb == Verb::kReplace;
+}
+
 std::string Call::ToString() const {
   std::string text = number == 0 ? "" : std::to_string(number) + " ";
   text += std::string(VerbName(verb)) + " " + store + " " + path;

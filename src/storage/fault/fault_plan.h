@@ -57,13 +57,17 @@ enum class Verb : uint8_t {
 std::string_view VerbName(Verb verb);
 // True for verbs that can change the tree or what is durable of it.
 bool Changes(Verb verb);
+// True for those that change names by one call: a server may make it long after its caller has
+// given up.
+bool MayBeLate(Verb verb);
 
 struct Call {
   uint64_t number = 0;  // the first is 1
   Verb verb = Verb::kStat;
   std::string store{};  // Describe() of the storage, "disk" for a disk
   std::string path{};
-  std::string to{};  // of a rename
+  std::string to{};       // of a rename
+  std::string content{};  // of a replace
 
   // "17 rename memory: a/b to c/d"
   std::string ToString() const;
@@ -82,6 +86,7 @@ struct Fault {
     kCrashAfter,
     kCrashTorn,  // an Append writes its first `bytes` bytes, then the crash; else kCrashBefore
     kDenied,     // not done; answers kRefused: the process has no right to do it
+    kLate,       // not done yet; answers kUnavailable. Whoever planned it makes it later (MakeLate)
   };
   Kind kind = Kind::kNone;
   Code code = Code::kUnavailable;
@@ -93,6 +98,7 @@ struct Fault {
   static Fault Full() { return Refused(Code::kNoSpace); }
   static Fault AnswerLost() { return {.kind = Kind::kAnswerLost}; }
   static Fault RequestLost() { return {.kind = Kind::kRequestLost}; }
+  static Fault Late() { return {.kind = Kind::kLate}; }
   static Fault Delayed(std::function<void()> hook) {
     return {.kind = Kind::kDelayed, .hook = std::move(hook)};
   }
@@ -173,6 +179,8 @@ auto RunFaulty(FaultPlan& plan, Call call, Run run, const FaultHelpers& helpers 
     case Kind::kDenied: return Status(fault.code, call.ToString() + ": permission denied by plan");
     case Kind::kRequestLost:
       return Status(Code::kUnavailable, call.ToString() + ": request lost by plan");
+    case Kind::kLate:
+      return Status(Code::kUnavailable, call.ToString() + ": not answered yet by plan");
     case Kind::kAnswerLost:
       static_cast<void>(run());
       return Status(Code::kUnavailable, call.ToString() + ": answer lost by plan");

@@ -120,12 +120,24 @@ std::vector<Status> FaultStorage::Removes(std::span<const std::string> paths) {
 }
 
 Status FaultStorage::Replace(const std::string& path, std::string_view content) {
-  return RunFaulty(plan_, CallOf(Verb::kReplace, path),
-                   [&] { return base_.Replace(path, content); });
+  Call call = CallOf(Verb::kReplace, path);
+  call.content = content;
+  return RunFaulty(plan_, std::move(call), [&] { return base_.Replace(path, content); });
 }
 
 Status FaultStorage::SyncAll() {
   return RunFaulty(plan_, CallOf(Verb::kSync, ""), [&] { return base_.SyncAll(); });
+}
+
+Status MakeLate(Storage& storage, const Call& call) {
+  switch (call.verb) {
+    case Verb::kCreate: return storage.Create(call.path).status();
+    case Verb::kMakeDir: return storage.MakeDir(call.path);
+    case Verb::kRename: return storage.Rename(call.path, call.to);
+    case Verb::kRemove: return storage.Remove(call.path);
+    case Verb::kReplace: return storage.Replace(call.path, call.content);
+    default: return {Code::kInvalid, call.ToString() + ": cannot be late"};
+  }
 }
 
 }  // namespace databus

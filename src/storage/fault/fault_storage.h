@@ -37,4 +37,9 @@ class FaultStorage final : public Storage {
   FaultPlan& plan_;
 };
 
+// Makes a call that MayBeLate, without anybody to be told: a server that had it in its queue, or in
+// the buffers of a dead connection, while its caller was told "unknown". A file that is created so
+// stays empty.
+Status MakeLate(Storage& storage, const Call& call);
+
 }  // namespace databus

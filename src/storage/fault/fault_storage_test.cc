@@ -75,6 +75,32 @@ TEST_F(FaultStorageTest, SmallFileIsReadByOneCall) {
                                    "4 read memory: g"));
 }
 
+TEST_F(FaultStorageTest, LateCallIsMadeWhenItsCallerHasGivenUp) {
+  ASSERT_TRUE(memory_.WriteFile("f", "x").ok());
+  std::optional<Call> late;
+  plan_.SetCallback([&](const Call& call) {
+    late = call;
+    return Fault::Late();
+  });
+  EXPECT_EQ(storage_.Rename("f", "g").code(), Code::kUnavailable);
+  EXPECT_THAT(Names(), ElementsAre("f"));
+  ASSERT_TRUE(late);
+  EXPECT_TRUE(MakeLate(memory_, *late).ok());
+  EXPECT_THAT(Names(), ElementsAre("g"));
+  EXPECT_EQ(storage_.Replace("h", "bytes").code(), Code::kUnavailable);
+  EXPECT_TRUE(MakeLate(memory_, *late).ok());
+  EXPECT_EQ(memory_.ReadFile("h").value(), "bytes");
+  EXPECT_EQ(storage_.Create("i").code(), Code::kUnavailable);
+  EXPECT_TRUE(MakeLate(memory_, *late).ok());
+  EXPECT_EQ(memory_.ReadFile("i").value(), "");
+  EXPECT_EQ(storage_.Remove("h").code(), Code::kUnavailable);
+  EXPECT_TRUE(MakeLate(memory_, *late).ok());
+  EXPECT_THAT(Names(), ElementsAre("g", "i"));
+  EXPECT_EQ(storage_.MakeDir("d").code(), Code::kUnavailable);
+  EXPECT_TRUE(MakeLate(memory_, *late).ok());
+  EXPECT_EQ(MakeLate(memory_, *late).code(), Code::kExists);
+}
+
 TEST_F(FaultStorageTest, RefusedCallIsNotDone) {
   plan_.Add({.verb = Verb::kMakeDir, .fault = Fault::Refused(Code::kRefused)});
   EXPECT_EQ(storage_.MakeDir("a").code(), Code::kRefused);
