@@ -71,7 +71,8 @@ class Applier {
         dir_(std::move(dir)),
         record_(std::move(record)),
         sources_(sources),
-        done_(record_.moves.size(), Done::kNo) {}
+        done_(record_.moves.size(), Done::kNo),
+        unknown_(record_.moves.size(), false) {}
 
   Result<Applied> Run() {
     DATABUS_RETURN_IF_ERROR(ApplyTakes());
@@ -173,7 +174,7 @@ class Applier {
     }
     context_.rows.Hit(RecoveryRow::kRecordOfDemoted);
     record_.clean_ups.clear();
-    DATABUS_RETURN_IF_ERROR(RedirectQueueLines(demoted));
+    DATABUS_RETURN_IF_ERROR(RedirectQueueLines(demoted, changes));
     return AmendWith(changes);
   }
 
@@ -350,7 +351,7 @@ class Applier {
       case Code::kNotFound:
       case Code::kExists:
       case Code::kUnavailable: break;
-      default: return Refuse(i, answer.ToString(), changes);
+      default: return Refuse(i, answer.message(), changes);
     }
     if (Planted(Bug::kUnknownIsRefused) && answer.unknown()) {
       return Refuse(i, answer.ToString(), changes);
@@ -364,7 +365,10 @@ class Applier {
       done_[i] = Done::kYes;
       return Status::Ok();
     }
-    if (answer.unknown()) context_.rows.Hit(RecoveryRow::kMoveUnknown);
+    if (answer.unknown()) {
+      context_.rows.Hit(RecoveryRow::kMoveUnknown);
+      unknown_[i] = true;
+    }
     const auto source = storage_.Stat(Source(i));
     if (source.code() == Code::kNotFound || (Planted(Bug::kUnknownIsAbsent) && source.unknown())) {
       DATABUS_RETURN_IF_ERROR(context_.own.CheckOurs());
@@ -468,6 +472,8 @@ class Applier {
     const auto place = paths::ParseMinutePath(move.to);
     if (move.kind == MoveKind::kMinuteDir) return LeaveOutFrom(*place, reason, changes);
     if (move.kind == MoveKind::kFile && place) return LeaveOut(i, reason, changes);
+    // What is divergent is looked for there, and nowhere else (P34).
+    if (move.to.starts_with(paths::DivergentRoot())) return RefusedFor(move, reason);
     return IntoQuarantine(i, reason, changes);
   }
 
@@ -475,11 +481,11 @@ class Applier {
   // one that is earlier (G5), nor be described before it stands.
   Status LeaveOutFrom(const paths::MinutePath& first, const std::string& reason,
                       std::vector<Change>& changes) {
-    // A mirror's manifest is its primary's, and stands whole or not at all (P16).
-    if (!record_.primary.empty() && Left(MoveKind::kManifest) > 0) {
-      return {Code::kRefused, fmt::format("{}: {}", storage_.Describe(), reason)};
+    if (record_.primary.empty()) {
+      left_out_.emplace(first.stream, first.minute);
+    } else {
+      LeaveOutManifests(changes);
     }
-    left_out_.emplace(first.stream, first.minute);
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       const RecordedMove& move = record_.moves[i];
       const auto place = paths::ParseMinutePath(move.to);
@@ -491,9 +497,25 @@ class Applier {
     return Status::Ok();
   }
 
+  // A mirror's manifest is its primary's, and stands whole or not at all (P16).
+  void LeaveOutManifests(std::vector<Change>& changes) const {
+    for (size_t i = 0; i < record_.moves.size(); ++i) {
+      const bool is_due = record_.moves[i].kind == MoveKind::kManifest && done_[i] == Done::kNo;
+      const bool known =
+          std::ranges::any_of(changes, [&](const Change& one) { return one.index == i; });
+      if (is_due && !known) changes.push_back({i, Instead::kDropped, "", ""});
+    }
+  }
+
   // A claim waits in staging. A copy goes, and what it is a copy of stays.
   Status LeaveOut(size_t i, const std::string& reason, std::vector<Change>& changes) {
     const RecordedMove& move = record_.moves[i];
+    // It may be made late, and must not be forgotten then: the next epoch's fence comes first.
+    if (unknown_[i]) {
+      return {Code::kUnavailable,
+              fmt::format("{}: {}: an answer was lost before it was refused: {}",
+                          storage_.Describe(), move.to, reason)};
+    }
     if (move.kind == MoveKind::kMinuteDir) {
       return LeaveOut(i, Instead::kDropped, i, reason, changes);
     }
@@ -522,14 +544,19 @@ class Applier {
 
   // The claim that a local file was compressed from. None: it is the late tail of one.
   std::optional<size_t> OriginalOf(const RecordedMove& copy) const {
+    std::optional<size_t> found;
+    size_t longest = 0;
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       const RecordedMove& move = record_.moves[i];
       const staged::Name claim = staged::Parse(move.staged);
       if (move.kind != MoveKind::kTrash || claim.kind != staged::Kind::kClaim) continue;
-      // It may have a prefix (P18).
-      if (copy.to.ends_with(NameOncePublished(claim.collector, claim.data_name))) return i;
+      // It may have a prefix (P18), and one collector's name may end as another's.
+      const std::string name = NameOncePublished(claim.collector, claim.data_name);
+      if (!copy.to.ends_with(name) || name.size() <= longest) continue;
+      found = i;
+      longest = name.size();
     }
-    return std::nullopt;
+    return found;
   }
 
   // Whatever the entries of the queues name is looked at again.
@@ -574,7 +601,7 @@ class Applier {
                                                 move.to, change.reason, change.to)});
       move.to = change.to;
     }
-    DATABUS_RETURN_IF_ERROR(RedirectQueueLines(redirected));
+    DATABUS_RETURN_IF_ERROR(RedirectQueueLines(redirected, changes));
     std::vector<std::string> dropped = TakeOut(changes);
     std::ranges::move(replaced_, std::back_inserter(dropped));
     replaced_.clear();
@@ -606,6 +633,7 @@ class Applier {
     for (const size_t i : out) {
       record_.moves.erase(record_.moves.begin() + static_cast<ptrdiff_t>(i));
       done_.erase(done_.begin() + static_cast<ptrdiff_t>(i));
+      unknown_.erase(unknown_.begin() + static_cast<ptrdiff_t>(i));
     }
     return dropped;
   }
@@ -621,7 +649,8 @@ class Applier {
   }
 
   // P24: an entry never names a file that is not there.
-  Status RedirectQueueLines(const std::map<std::string, std::string>& redirected) {
+  Status RedirectQueueLines(const std::map<std::string, std::string>& redirected,
+                            std::vector<Change>& changes) {
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       const RecordedMove& entry = record_.moves[i];
       if (entry.kind != MoveKind::kQueueEntry || done_[i] == Done::kYes) continue;
@@ -639,7 +668,11 @@ class Applier {
         at = end + 1;
       }
       if (changed == text) continue;
-      DATABUS_RETURN_IF_ERROR(ReplaceText(i, changed));
+      if (changed.empty()) {
+        changes.push_back({i, Instead::kDropped, "", ""});
+      } else {
+        DATABUS_RETURN_IF_ERROR(ReplaceText(i, changed));
+      }
     }
     return Status::Ok();
   }
@@ -688,6 +721,7 @@ class Applier {
   Record record_;
   const Sources sources_;
   std::vector<Done> done_;
+  std::vector<bool> unknown_;  // moves of which an answer was lost
   enum class Durable : uint8_t { kYes, kUnknown } durable_ = Durable::kYes;
   std::vector<Refusal> refused_;
   std::map<std::string, Minute> left_out_;  // streams, from which minute on

@@ -235,6 +235,10 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
                        [](const Refusal& one) { return !IsMinute(one); });
   if (!plan.names.empty()) ledger.open = minute;
   for (const RecordedMove& move : applied.record.moves) {
+    const auto made = paths::ParseMinutePath(move.to);
+    if (move.kind == MoveKind::kMinuteDir && made && made->minute == minute) {
+      ledger.streams[made->stream].newest = minute;  // its files may have been refused
+    }
     const auto file = plan.by_staged.find(move.staged);
     const auto place = paths::ParseMinutePath(move.to);
     if (file == plan.by_staged.end() || !place) continue;
@@ -307,7 +311,11 @@ Status GroupWriter::CatchUp(Ledger& ledger, const std::set<std::string>& streams
     for (const auto& [stream, minute] : dirs) {
       ledger.streams[stream].newest = NewestMade(applied, stream, minute);
     }
-    if (!applied.refused.empty()) return Status::Ok();
+    // What is refused comes back by one minute each.
+    const bool some = std::ranges::any_of(applied.record.moves, [](const RecordedMove& move) {
+      return move.kind == MoveKind::kMinuteDir;
+    });
+    if (!some) return Status::Ok();
   }
 }
 
@@ -501,11 +509,19 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
   for (const auto& [stream, files] : manifest.streams) {
     if (ledger.streams[stream].newest != manifest.minute)
       dirs.emplace_back(stream, manifest.minute);
-    ledger.streams[stream].newest = manifest.minute;
   }
   DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
   AddManifest(manifest, draft);
-  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
+  for (const auto& [stream, files] : manifest.streams) {
+    if (NewestMade(applied, stream, manifest.minute) == manifest.minute) {
+      ledger.streams[stream].newest = manifest.minute;
+    }
+  }
+  if (!applied.refused.empty()) {
+    const Refusal& first = applied.refused.front();
+    return {Code::kRefused, fmt::format("{}: {}", first.to, first.why)};
+  }
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();
   ledger.unreadable.clear();

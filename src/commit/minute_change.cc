@@ -96,8 +96,13 @@ Status GroupWriter::CompleteHistory() {
          it = due.erase(it), ++minutes) {
       Manifest manifest{options_.view, options_.group, it->first, "", {}};
       for (const std::string& stream : it->second) {
+        if (refused_minutes_.contains(stream)) continue;
         const std::string dir = paths::MinuteDir(options_.view, stream, it->first);
         auto files = ReadMinuteFiles(options_.storage, dir);
+        if (files.code() == Code::kRefused) {
+          refused_minutes_[stream] = files.status().ToString();
+          continue;
+        }
         if (files.code() == Code::kNotFound) {
           dirs.emplace_back(stream, it->first);
           for (const std::string& queue : options_.rules.QueuesOf(options_.view, stream)) {
@@ -109,11 +114,13 @@ Status GroupWriter::CompleteHistory() {
         manifest.streams[stream] = std::move(*files);
         reached[stream] = it->first;
       }
+      if (manifest.streams.empty()) continue;
       DATABUS_ASSIGN_OR_RETURN(const uint64_t number, content.NextAmendment(it->first));
       AddText(MoveKind::kManifest,
               paths::ManifestAmendment(options_.view, options_.group, it->first, number),
               manifest.Encode(), draft);
     }
+    if (reached.empty()) continue;
     DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
     AddQueueEntries(queue_texts, draft);
     DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
@@ -193,7 +200,11 @@ Status GroupWriter::ChangeMinute(MinuteChange change, MinuteContent& here) {
   const std::string path =
       paths::ManifestAmendment(options_.view, options_.group, change.minute, number);
   AddText(MoveKind::kManifest, path, manifest.Encode(), draft);
-  DATABUS_RETURN_IF_ERROR(WriteAndApply(std::move(draft)).status());
+  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
+  if (!applied.refused.empty()) {
+    const Refusal& first = applied.refused.front();
+    return {Code::kRefused, fmt::format("{}: {}", first.to, first.why)};
+  }
   here.Add(path);
   return DropMinuteDirs(gone);
 }

@@ -125,11 +125,19 @@ class Recovery {
     return Status::Ok();
   }
 
-  // The newest amendment that can be read: an older one leads to the same refusals again.
+  // What the newest amendment has changed must not be done as it was before: where it cannot be
+  // read the record is damaged, all of it.
   Status ApplyNewest(const std::string& dir, const std::map<uint64_t, std::string>& amendments) {
     if (amendments.size() > 1) context_.rows.Hit(RecoveryRow::kRecordSuperseded);
+    std::string damage;
     for (auto at = amendments.rbegin(); at != amendments.rend(); ++at) {
       const std::string path = paths::Join(dir, at->second);
+      if (!damage.empty()) {
+        const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
+        recovered_.damaged.push_back({own_name, path, "amended by one that is damaged: " + damage});
+        DATABUS_RETURN_IF_ERROR(SettledRename(own_, path, own_.PathOf(own_name)));
+        continue;
+      }
       DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
       Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
       // Of a newer version: not ours to judge.
@@ -140,7 +148,8 @@ class Recovery {
       }
       context_.rows.Hit(RecoveryRow::kRecordDamaged);
       const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
-      recovered_.damaged.push_back({own_name, path, record.status().ToString()});
+      damage = record.status().ToString();
+      recovered_.damaged.push_back({own_name, path, damage});
       DATABUS_RETURN_IF_ERROR(SettledRename(own_, path, own_.PathOf(own_name)));
     }
     return Status::Ok();

@@ -15,10 +15,15 @@ void GroupWriter::NoteRefusedMinutes(const Applied& applied) {
     const auto place = paths::ParseMinutePath(move.to);
     if (move.kind == MoveKind::kMinuteDir && place) refused_minutes_.erase(place->stream);
   }
+  std::map<std::string, const Refusal*> first;
   for (const Refusal& one : applied.refused) {
     if (!IsMinute(one)) continue;
-    refused_minutes_[paths::ParseMinutePath(one.to)->stream] =
-        fmt::format("{}: {}: {}", options_.storage.Describe(), one.to, one.why);
+    const Refusal*& earliest = first[paths::ParseMinutePath(one.to)->stream];
+    if (earliest == nullptr || one.to < earliest->to) earliest = &one;
+  }
+  for (const auto& [stream, one] : first) {
+    refused_minutes_[stream] =
+        fmt::format("{}: {}: {}", options_.storage.Describe(), one->to, one->why);
   }
 }
 

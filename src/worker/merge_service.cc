@@ -16,7 +16,7 @@ namespace {
 // How many files one commit fetches at most.
 constexpr size_t kFilesPerCommitMax = 1000;
 // How long a stream is left alone of which the view refused a file: only people mend that.
-constexpr std::chrono::minutes kRefusedPause{1};
+constexpr std::chrono::seconds kRefusedPause{50};  // less than a run interval
 
 std::string PathOf(const paths::MinutePath& line) {
   return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
@@ -198,9 +198,10 @@ void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
     if (!Planted(Bug::kRefusedForgotten)) wanted.entry->settled.erase(wanted.line);
     const std::string& stream = wanted.entry->lines[wanted.line].stream;
     refused_[stream] = options_.clock.Boot() + kRefusedPause;
-    options_.problems.Raise(RefusedTopic(stream),
-                            fmt::format("{}: {}: {}", options_.cluster, one.to, one.why),
-                            "its files wait in the queues; let the worker's user write there");
+    options_.problems.Raise(
+        RefusedTopic(stream), fmt::format("{}: {}: {}", options_.cluster, one.to, one.why),
+        "its files wait in the queues; let the worker's user write there, or move away what "
+        "is in the way; tried again once a minute");
   }
   // None of them was removed.
   for (auto& [source, queue] : queues_) {

@@ -347,8 +347,10 @@ Result<MirrorService::MissingFiles> MirrorService::Missing(GroupWriter& writer, 
 
 void MirrorService::Block(const std::string& stream, const std::string& why) {
   blocked_[stream] = options_.clock.Boot() + kBlocked;
-  options_.problems.Raise(BlockedTopic(stream), why,
-                          "the other streams go on; tried again once a minute");
+  options_.problems.Raise(
+      BlockedTopic(stream), why,
+      "the streams of its group wait when the minute closes; let the worker's user write "
+      "there; tried again once a minute");
 }
 
 Status MirrorService::MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute,
@@ -446,7 +448,10 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
   for (const NewFile& file : request.files) due[file.stream].insert(file.name);
   DATABUS_ASSIGN_OR_RETURN(const CommitReport report,
                            writer.PublishCopies(flow.primary, minute, std::move(request)));
-  for (const PublishedFile& file : report.published) due[file.stream].erase(file.name);
+  for (const PublishedFile& file : report.published) {
+    due[file.stream].erase(file.name);
+    if (blocked_.erase(file.stream) > 0) options_.problems.Clear(BlockedTopic(file.stream));
+  }
   std::map<std::string, std::string> whys;
   for (const Refusal& refusal : report.refused) {
     whys[paths::ParseMinutePath(refusal.to)->stream] =

@@ -88,10 +88,12 @@ void WaitingClaims::Tell(ProblemBoard& problems, const std::string& topic) const
         fmt::format("{} files of {}: {}", of_stream.claims.size(), stream, of_stream.why));
   }
   for (const Waiting& one : unreadable_) whats.push_back(one.claim.data_name + ": " + one.why);
-  problems.RaiseEach(topic, whats,
-                     refused_at_ || !refused_.empty()
-                         ? "they wait in staging; let the worker's user read and write there"
-                         : "they wait in staging; tried again at the next run");
+  problems.RaiseEach(
+      topic, whats,
+      refused_at_ || !refused_.empty()
+          ? "they wait in staging; let the worker's user read and write there, or move "
+            "away what is in the way; tried again once a minute"
+          : "they wait in staging; tried again at the next run");
 }
 
 }  // namespace databus
