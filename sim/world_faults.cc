@@ -182,8 +182,9 @@ void World::FlipBit(Machine& machine) {
   for (const uint64_t key : MessagesOfRecord(flip->content, flip->offset)) checker_.Damaged(key);
 }
 
-// A bit of a record that was just put in place, or of a claimed file that it names. A claim is the
-// only copy: what it holds need not arrive.
+// A bit of a record that was just put in place, or of a claimed file that it publishes. A claim is
+// the only copy: what it holds need not arrive. The plain original of a copy is left alone: nothing
+// vouches for its bytes, and what a bit makes of them is published as if it had been sent.
 void World::FlipStaged(const Call& record) {
   MemoryStorage& tree = *trees_.at(record.store);
   const auto text = tree.ReadFile(record.to);
@@ -193,7 +194,8 @@ void World::FlipStaged(const Call& record) {
   std::vector<std::string> claims;
   for (const RecordedMove& move : decoded->moves) {
     const std::string path = paths::Join(paths::Parent(record.to), move.staged);
-    const bool claim = staged::Parse(move.staged).kind == staged::Kind::kClaim;
+    const bool claim =
+        move.kind == MoveKind::kFile && staged::Parse(move.staged).kind == staged::Kind::kClaim;
     if (claim && tree.Stat(path).ok()) claims.push_back(path);
   }
   const bool of_record = claims.empty() || chance_.Chance(500'000);

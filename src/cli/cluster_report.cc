@@ -129,6 +129,10 @@ class Observer {
         const staged::Kind kind = file.name.kind;
         if (kind == staged::Kind::kRecord) ++staging.records;
         if (kind == staged::Kind::kPending) ++staging.pending;
+        if (kind == staged::Kind::kClaim) {
+          const auto data = DataFileName::ParseAny(file.name.data_name);
+          ++staging.claims[data ? data->stream : "unknown"];
+        }
         if (kind == staged::Kind::kRecord || kind == staged::Kind::kPending) {
           Earliest(staging.oldest, file.modified);
         }
@@ -138,7 +142,8 @@ class Observer {
       // Changed hands just now: there was a worker.
       if (!walked.ok() && walked.code() != Code::kUnavailable) Note(walked);
     }
-    if (staging.records + staging.pending > 0) report_.staging.push_back(staging);
+    const bool any = staging.records + staging.pending + staging.claims.size() > 0;
+    if (any) report_.staging.push_back(staging);
   }
 
   void Quarantine() {

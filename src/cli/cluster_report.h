@@ -48,8 +48,9 @@ struct ViewReport {
 
 struct StagingReport {
   View view = View::kLocal;
-  uint64_t records = 0;  // commits that are not finished
-  uint64_t pending = 0;  // lists of clean-ups that could not be done yet
+  uint64_t records = 0;                         // commits that are not finished
+  uint64_t pending = 0;                         // lists of clean-ups that could not be done yet
+  std::map<std::string, uint64_t> claims = {};  // data files taken and not published, by stream
   std::optional<WallTime> oldest = {};
 };
 

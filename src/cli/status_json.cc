@@ -57,6 +57,7 @@ Json ClusterToJson(const ClusterReport& cluster, const InstallationReport& repor
     json["open"].push_back({{"view", ViewName(staging.view)},
                             {"commits", staging.records},
                             {"clean_up_lists", staging.pending},
+                            {"claims", staging.claims},
                             {"oldest", ToJson(staging.oldest)}});
   }
   for (const SetAsideFile& file : cluster.quarantine) {

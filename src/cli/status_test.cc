@@ -303,6 +303,15 @@ TEST_F(StatusTest, TheJsonHoldsTheSameFacts) {
   EXPECT_EQ(json["problems"].size(), 1u);
 }
 
+TEST_F(StatusTest, WhatAWorkerHasTakenAndNotPublishedIsShown) {
+  const std::string claim = staged::ClaimName(1, "c1", "clicks-2031-05-06-11-59_00001.gz");
+  ASSERT_TRUE(
+      world_.Put("dc1", paths::Join(paths::Staging(View::kLocal, 12) + "/3", claim), "x").ok());
+  EXPECT_THAT(Status().out, ContainsRegex("dc1 +claimed of clicks +1 "));
+  const auto json = nlohmann::json::parse(Status({"--json"}).out);
+  EXPECT_EQ(json["clusters"][0]["open"][0]["claims"]["clicks"], 1);
+}
+
 TEST_F(StatusTest, RolesAndTheLagOfEveryHopAreShownOverAllClusters) {
   const auto publish = [&](const std::string& cluster, View view, const char* minute) {
     ASSERT_TRUE(world_.Publish(cluster, view, *Minute::ParseIso(minute), "dc1", 1).ok());

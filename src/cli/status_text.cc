@@ -188,6 +188,11 @@ std::string RenderWaiting(const InstallationReport& report) {
       table.Row({cluster.name, fmt::format("data/{}", backlog.stream), Grouped(backlog.files),
                  HumanBytes(backlog.bytes), age(backlog.oldest)});
     }
+    for (const StagingReport& staging : cluster.staging) {
+      for (const auto& [stream, files] : staging.claims) {
+        table.Row({cluster.name, "claimed of " + stream, Grouped(files), "", ""});
+      }
+    }
     for (const QueueReport& queue : cluster.queues) {
       table.Row(
           {cluster.name, "queue " + QueueText(queue), Grouped(queue.lines), "", age(queue.oldest)});

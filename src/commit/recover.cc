@@ -126,33 +126,27 @@ class Recovery {
   }
 
   // What the newest amendment has changed must not be done as it was before: where it cannot be
-  // read the record is damaged, all of it.
+  // read the record is damaged, all of it. What it amends goes first, or would be found alone
+  // later.
   Status ApplyNewest(const std::string& dir, const std::map<uint64_t, std::string>& amendments) {
     if (amendments.size() > 1) context_.rows.Hit(RecoveryRow::kRecordSuperseded);
-    std::string damage;
-    for (auto at = amendments.rbegin(); at != amendments.rend(); ++at) {
-      const std::string path = paths::Join(dir, at->second);
-      if (!damage.empty()) {
-        const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
-        recovered_.damaged.push_back({own_name, path, "amended by one that is damaged: " + damage});
-        DATABUS_RETURN_IF_ERROR(SettledRename(own_, path, own_.PathOf(own_name)));
-        continue;
-      }
-      DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
-      Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
-      // Of a newer version: not ours to judge.
-      if (record.code() == Code::kInvalid) return record.status();
-      if (record.ok()) {
-        context_.rows.Hit(RecoveryRow::kRecordFound);
-        return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
-      }
-      context_.rows.Hit(RecoveryRow::kRecordDamaged);
-      const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
-      damage = record.status().ToString();
-      recovered_.damaged.push_back({own_name, path, damage});
-      DATABUS_RETURN_IF_ERROR(SettledRename(own_, path, own_.PathOf(own_name)));
+    const std::string& newest = amendments.rbegin()->second;
+    const std::string path = paths::Join(dir, newest);
+    DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
+    Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
+    // Of a newer version: not ours to judge.
+    if (record.code() == Code::kInvalid) return record.status();
+    if (record.ok()) {
+      context_.rows.Hit(RecoveryRow::kRecordFound);
+      return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
     }
-    return Status::Ok();
+    context_.rows.Hit(RecoveryRow::kRecordDamaged);
+    for (const auto& [number, amended] : amendments) {
+      if (amended != newest) DATABUS_RETURN_IF_ERROR(RemoveSettled(paths::Join(dir, amended)));
+    }
+    const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
+    recovered_.damaged.push_back({own_name, path, record.status().ToString()});
+    return SettledRename(own_, path, own_.PathOf(own_name));
   }
 
   Status RecoverEntry(const std::string& dir, const DirEntry& entry) {

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
+#include "commit/test_world.h"
 #include "worker/test_installation.h"
 
 namespace databus {
@@ -58,6 +61,11 @@ class RefusalTest : public ::testing::TestWithParam<std::string> {
         std::ranges::count_if(files, [&](const SeenFile& file) { return file.stream == stream; }));
   }
   View Refused() const { return GetParam() == "streams" ? View::kMerged : View::kLocal; }
+  size_t Staged(const std::string& cluster) {
+    const Tree staging = ReadTree(world().at(cluster), paths::Tmp());
+    return static_cast<size_t>(
+        std::ranges::count_if(staging, [](const auto& one) { return !one.first.ends_with("/"); }));
+  }
   // After a refusal, and after a death, as long as anything waits.
   void Mend(WorkerProcess& dc1) {
     dc1.plan.Clear();
@@ -123,6 +131,118 @@ TEST_P(RefusalTest, MinutesOfAnIdleStreamAreMadeLaterWithoutAHole) {
   EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
   EXPECT_GT(world().Newest("dc1", "clicks"), Minute::Of(world().clock.Wall()) + -2);
   EXPECT_THAT(Problems(), Not(HasSubstr("they are made later")));
+}
+
+// More minutes than one record describes; and what is tried does not grow with them.
+TEST_P(RefusalTest, AfterHoursNoMinuteIsMissingAndLittleWasTried) {
+  processes_.dc1.plan.Clear();
+  DeliverAll();
+  processes_.Step(3);
+  processes_.dc1.plan.SetCallback(Refusing(GetParam() + "/clicks"));
+  uint64_t before = 0;
+  for (int minute = 0; minute < 230; ++minute) {
+    world().clock.Advance(minutes(1));
+    if (minute == 225) before = processes_.dc1.plan.calls();
+    processes_.Step(minute == 0 ? 15 : 2);
+  }
+  EXPECT_LT((processes_.dc1.plan.calls() - before) / 5, 500U) << "calls a minute";
+  EXPECT_LT(Staged("dc1"), 400U);
+  Mend(processes_.dc1);
+  for (int i = 0; i < 3; ++i) Mend(processes_.dc1);
+  EXPECT_THAT(world().Violations(Settled::kNo), IsEmpty());  // its files are past their retention
+  EXPECT_GT(world().Newest("dc1", "clicks"), Minute::Of(world().clock.Wall()) + -2);
+}
+
+// A new file a minute of a stream that is refused puts off no claim of another.
+TEST_P(RefusalTest, OneThatIsMendedDoesNotWaitForAnother) {
+  processes_.dc1.plan.SetCallback([this](const Call& call) {
+    const auto clicks = Refusing(GetParam() + "/clicks")(call);
+    return clicks.kind == Fault::Kind::kNone ? Refusing(GetParam() + "/views")(call) : clicks;
+  });
+  DeliverAll();
+  processes_.Step(3);
+  EXPECT_EQ(FilesOf("views", Refused()), 0U);
+  processes_.dc1.plan.SetCallback(Refusing(GetParam() + "/clicks"));
+  for (int minute = 0; minute < 3; ++minute) {
+    world().clock.Advance(minutes(1));
+    world().Deliver("dc1", "clicks", "c1");
+    processes_.Step(15);
+  }
+  EXPECT_GT(FilesOf("views", Refused()), 0U);
+  EXPECT_EQ(FilesOf("clicks", Refused()), 0U);
+  Mend(processes_.dc1);
+  EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
+}
+
+// The minute can be made, and takes no file.
+TEST_P(RefusalTest, AMinuteThatTakesNoFileIsFollowedByEveryOther) {
+  processes_.dc1.plan.SetCallback([this](const Call& call) {
+    const bool is_file = call.verb == Verb::kRename && call.to.ends_with(".gz") &&
+                         call.to.starts_with(GetParam() + "/clicks/");
+    return is_file ? Fault::Denied() : Fault{};
+  });
+  DeliverAll();
+  processes_.Step(2);
+  for (int minute = 0; minute < 3; ++minute) {
+    world().clock.Advance(minutes(1));
+    processes_.Step(15);
+  }
+  EXPECT_EQ(FilesOf("clicks", Refused()), 0U);
+  Mend(processes_.dc1);
+  EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
+}
+
+// Something else has the name of a minute. The whole group goes on, run after run.
+TEST_P(RefusalTest, AFileInTheWayOfAMinuteHoldsUpItsStreamOnly) {
+  processes_.dc1.plan.Clear();
+  DeliverAll();
+  processes_.Step(3);
+  const Minute next = Minute::Of(world().clock.Wall()).Next();
+  const std::string in_the_way = paths::MinuteDir(Refused(), "clicks", next);
+  ASSERT_TRUE(world().at("dc1").WriteFile(in_the_way, "").ok());
+  for (int minute = 0; minute < 3; ++minute) {
+    world().clock.Advance(minutes(1));
+    DeliverAll();
+    processes_.Step(15);
+  }
+  EXPECT_EQ(FilesOf("views", Refused()), Refused() == View::kLocal ? 4U : 8U);
+  EXPECT_EQ(Problems().find("streams of this group wait"), std::string::npos) << Problems();
+  ASSERT_TRUE(world().at("dc1").Remove(in_the_way).ok());
+  Mend(processes_.dc1);
+  EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
+}
+
+// Two collectors of the original, of which one's name ends as the other's.
+TEST(RefusalOfConvertedFilesTest, TheRightOriginalIsKept) {
+  TwoWorkers processes;
+  Storage& tree = processes.world.at("dc1");
+  processes.Step(2);
+  ASSERT_TRUE(EnsureDir(tree, "data/clicks").ok());
+  for (const std::string collector : {"web1", "dc1-web1"}) {
+    ASSERT_TRUE(EnsureDir(tree, "data/clicks/" + collector).ok());
+    for (const char* number : {"50", "51"}) {
+      const std::string name = fmt::format("clicks-2031-05-06-10-{}_00000", number);
+      ASSERT_TRUE(
+          tree.WriteFile(paths::DataFile("clicks", collector, name), collector + number + "\n")
+              .ok());
+    }
+  }
+  processes.dc1.plan.SetCallback([](const Call& call) {
+    const bool is_it = call.verb == Verb::kRename && call.to.starts_with("streams_local/clicks/") &&
+                       call.to.find("/dc1-web1-") != std::string::npos;
+    return is_it ? Fault::Denied() : Fault{};
+  });
+  processes.world.clock.Advance(minutes(11));  // the next full scan
+  processes.Step(15);
+  processes.dc1.plan.Clear();
+  processes.world.clock.Advance(minutes(11));
+  processes.Step(15);
+  std::multiset<std::string> names;
+  for (const SeenFile& file : processes.world.Files("dc1", View::kLocal)) names.insert(file.name);
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("web1-clicks-2031-05-06-10-50_00000.gz",
+                                                     "web1-clicks-2031-05-06-10-51_00000.gz",
+                                                     "dc1-web1-clicks-2031-05-06-10-50_00000.gz",
+                                                     "dc1-web1-clicks-2031-05-06-10-51_00000.gz"));
 }
 
 TEST_P(RefusalTest, WhoDiesAtAnyCallOfIt) {

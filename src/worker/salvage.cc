@@ -410,11 +410,13 @@ void Salvage::Tell(Group group, const std::string& source,
                                                        missed.front().why.ToString());
   options_.problems.Raise(
       topic,
-      fmt::format("files at {} that are not in the merged streams and cannot be fetched: {}; {}",
+      fmt::format("files at {} that are not in the merged streams and cannot be fetched, or are "
+                  "refused here: {}; {}",
                   source, left.size(), why),
       left.size() > kMissedMax
           ? "too many to go on; looked through again in ten minutes"
-          : "the others go on; tried again every ten minutes. Make them readable, or restore them");
+          : "the others go on; tried again every ten minutes. Make them readable, or restore "
+            "them, or let the worker's user write where they are refused");
 }
 
 }  // namespace databus
