@@ -8,6 +8,7 @@
 
 #include "cli/status_report.h"
 #include "cli/test_world.h"
+#include "commit/record.h"
 #include "storage/fault/fault_storage.h"
 #include "telemetry/heartbeat.h"
 

@@ -93,7 +93,8 @@ TEST_F(SalvageTest, AFileThatCannotBeFetchedHoldsUpNoOtherAndIsTriedAgain) {
   RunOn();
   EXPECT_EQ(Merged("clicks"), 2U);
   EXPECT_EQ(Merged("views"), 3U);
-  EXPECT_THAT(site_.Problems("dc2"), HasSubstr("cannot be fetched: 1; streams_local/clicks/"));
+  EXPECT_THAT(site_.Problems("dc2"),
+              HasSubstr("cannot be fetched, or are refused here: 1; streams_local/clicks/"));
   EXPECT_THAT(site_.of("dc2").of().Missed(), Contains(Pair("dc1", 1U)));
   const Eras eras = ErasAt("dc2", "clicks");
   EXPECT_EQ(eras.missed.at("dc1").size(), 1U);
