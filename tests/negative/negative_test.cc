@@ -71,7 +71,7 @@ const std::vector<Case> kQuick = {
     {Bug::kClaimsForgotten, {"G10"}, 30},
     {Bug::kClaimToView, {"G8", "G10"}, 30},
     {Bug::kUnreadableClaimDropped, {"G10"}, 100},
-    {Bug::kUnknownIsRefused, {"G5", "G6", "G7", "G10"}, 50},
+    {Bug::kUnknownIsRefused, {"G3", "G5", "G6", "G7", "G10"}, 50},
     {Bug::kClockNotCompared, {"P13"}, 30, Telling("clock")},
     {Bug::kMinuteInPlace, {"G8"}, 30},
     {Bug::kIdleHoles, {"G5", "G6"}, 30},
