@@ -283,6 +283,7 @@ class Applier {
     for (int idle = 0; left > 0 && idle < kRoundsMax;) {
       const std::vector<size_t> due = Due(kind);
       std::vector<Move> moves;
+      moves.reserve(due.size());
       for (const size_t i : due) moves.push_back({Source(i), record_.moves[i].to});
       DATABUS_RETURN_IF_ERROR(CheckMayMove(moves));
       const std::vector<Status> answers = storage_.Renames(moves);
@@ -692,6 +693,7 @@ class Applier {
   // The newest last: what it amends, left alone, would be applied once more as it was.
   Status RemoveRecord() {
     std::vector<std::string> amended;
+    amended.reserve(record_.amendment);
     for (uint64_t a = 0; a < record_.amendment; ++a) {
       amended.push_back(paths::Join(dir_, staged::RecordName(record_.number, a)));
     }

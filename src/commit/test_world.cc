@@ -1,5 +1,7 @@
 #include "commit/test_world.h"
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
