@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "sim/scenario_draw.h"
+
 namespace databus::sim {
 namespace {
 
@@ -17,9 +19,7 @@ struct Draw {
   const CorrelatedFacts& facts;
   Scenario& scenario;
 
-  SimTime AnyTime() const {
-    return milliseconds(random.Below(static_cast<uint64_t>(scenario.duration.count()) / 1'000'000));
-  }
+  SimTime AnyTime() const { return sim::AnyTime(random, scenario); }
   size_t AnyWorker() const {
     return scenario.collectors.size() + random.Below(scenario.workers.size());
   }

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "cluster/paths.h"
+#include "sim/scenario_draw.h"
 
 namespace databus::sim {
 namespace {
@@ -18,21 +19,22 @@ constexpr uint64_t kOfThoseWithRefusals = 400'000;
 constexpr uint64_t kForEverybody = 400'000;
 // What is denied is often not looked at while it is.
 constexpr uint64_t kOfTheStory = 8;
+// Workers see the most of the trees.
+constexpr uint64_t kOthers = 250'000;
 constexpr uint64_t kAtHome = 500'000;
 constexpr uint64_t kAtAStep = 300'000;
 
-class Drawer {
+class Drawer : ScenarioDraw {
  public:
-  Drawer(SimRandom& random, Scenario& scenario) : random_(random), scenario_(scenario) {}
+  Drawer(SimRandom& random, Scenario& scenario) : ScenarioDraw(random, scenario) {}
 
   void Add() {
     Incident incident{.kind = IncidentKind::kDenied};
     incident.at = AnyTime();
     incident.lasts =
         milliseconds(random_.Between(3'000, random_.Chance(300'000) ? 40'000 : 240'000));
-    incident.who = Process();
-    incident.cluster =
-        random_.Chance(kAtHome) ? SiteOf(incident.who) : random_.Below(scenario_.clusters.size());
+    incident.who = AnyProcess(kOthers);
+    incident.cluster = random_.Chance(kAtHome) ? SiteOf(incident.who) : AnyCluster();
     incident.everybody = random_.Chance(kForEverybody);
     if (random_.Chance(kAtAStep)) incident.trigger = AStep(incident.who);
     // Hidden only; AddRefusal has what may not be written into.
@@ -71,8 +73,7 @@ class Drawer {
   // Lines of its queue that a worker may list and not read (P24).
   void AddQueue() {
     const size_t worker = random_.Below(scenario_.workers.size());
-    Incident incident =
-        Begun(scenario_.collectors.size() + worker, random_.Below(scenario_.clusters.size()));
+    Incident incident = Begun(scenario_.collectors.size() + worker, AnyCluster());
     const std::string& reader = scenario_.clusters[scenario_.workers[worker].site].name;
     incident.denial = {random_.Chance(700'000) ? paths::Consumers(reader) : paths::Mirrors(reader),
                        Access::kContents};
@@ -99,9 +100,9 @@ class Drawer {
     if (operators == 0) return;
     Incident incident =
         Begun(scenario_.collectors.size() + scenario_.workers.size() + random_.Below(operators),
-              random_.Below(scenario_.clusters.size()));
+              AnyCluster());
     incident.trigger = {Step::kJournal, random_.Between(1, 6), StepAnswer::kAsIs};
-    const std::string cluster = AnyCluster();
+    const std::string cluster = ClusterName();
     const std::string stream = AnyStream();
     const std::string places[] = {paths::Data(), paths::DataStream(stream),
                                   paths::Consumers(cluster), paths::Mirrors(cluster),
@@ -116,29 +117,12 @@ class Drawer {
     return kReading[random_.Below(std::size(kReading))];
   }
 
-  SimTime AnyTime() {
-    const auto most = duration_cast<milliseconds>(scenario_.duration).count();
-    return milliseconds(random_.Below(static_cast<uint64_t>(most)));
-  }
-
   // To one process, from any time on.
   Incident Begun(size_t who, size_t cluster) {
     Incident incident{.kind = IncidentKind::kDenied, .who = who, .cluster = cluster};
     incident.at = AnyTime();
     incident.lasts = milliseconds(random_.Between(5'000, 120'000));
     return incident;
-  }
-
-  // Workers and operators see the most of the trees.
-  size_t Process() {
-    const size_t collectors = scenario_.collectors.size();
-    const size_t workers = scenario_.workers.size();
-    const size_t operators = scenario_.operators.size();
-    if (operators > 0 && random_.Chance(250'000)) {
-      return collectors + workers + random_.Below(operators);
-    }
-    return random_.Chance(250'000) ? random_.Below(collectors)
-                                   : collectors + random_.Below(workers);
   }
 
   size_t SiteOf(size_t process) const {
@@ -165,17 +149,9 @@ class Drawer {
     return trigger;
   }
 
-  const std::string& AnyStream() {
-    const auto& streams = scenario_.topology.streams;
-    return streams[random_.Below(streams.size())].name;
-  }
-  const std::string& AnyCluster() {
-    return scenario_.clusters[random_.Below(scenario_.clusters.size())].name;
-  }
   const std::string& AnyCollector() {
     return scenario_.collectors[random_.Below(scenario_.collectors.size())].name;
   }
-  View AnyView() { return random_.Chance(500'000) ? View::kLocal : View::kMerged; }
   Group GroupOfAny() {
     const Group groups = scenario_.clusters[0].groups;
     return GroupOf(AnyStream(), groups == 0 ? kGroupsDefault : groups);
@@ -199,7 +175,7 @@ class Drawer {
   std::string Elsewhere() {
     const std::string collector = AnyCollector();
     const std::string stream = AnyStream();
-    const std::string cluster = AnyCluster();
+    const std::string cluster = ClusterName();
     const View view = AnyView();
     const Group group = GroupOfAny();
     const auto above = [](const std::string& path) { return std::string(paths::Parent(path)); };
@@ -235,9 +211,6 @@ class Drawer {
     };
     return all[random_.Below(std::size(all))];
   }
-
-  SimRandom& random_;
-  Scenario& scenario_;
 };
 
 }  // namespace

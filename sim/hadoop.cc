@@ -4,11 +4,11 @@
 #include <string>
 
 #include "cluster/paths.h"
+#include "sim/scenario_draw.h"
 
 namespace databus::sim {
 namespace {
 
-using std::chrono::duration_cast;
 using std::chrono::milliseconds;
 
 // In a million.
@@ -16,16 +16,17 @@ constexpr uint64_t kSeedsWithLateCalls = 300'000;
 constexpr uint64_t kSeedsWithLateSteps = 250'000;
 constexpr uint64_t kSeedsWithServers = 350'000;
 constexpr uint64_t kLateMax = 10'000;
+constexpr uint64_t kOthers = 200'000;  // than workers
 
-class Drawer {
+class Drawer : ScenarioDraw {
  public:
-  Drawer(SimRandom& random, Scenario& scenario) : random_(random), scenario_(scenario) {}
+  Drawer(SimRandom& random, Scenario& scenario) : ScenarioDraw(random, scenario) {}
 
   // A step of the protocol that is made later, by a server that has it in its queue, while who made
   // it goes on, sleeps, or is dead.
   void AddLateStep() {
     Incident incident = Begun(AnyCluster());
-    incident.who = Process();
+    incident.who = AnyProcess(kOthers);
     incident.trigger = {AStep(incident.who), random_.Between(1, 8), StepAnswer::kLate};
     const uint64_t how = random_.Below(10);
     incident.kind = how < 5   ? IncidentKind::kOneCall
@@ -45,7 +46,7 @@ class Drawer {
     if (incident.kind == IncidentKind::kUnreadable) incident.denial.directory = Readable();
     if (incident.kind == IncidentKind::kQuota) incident.denial.directory = WithQuota();
     if (random_.Chance(300'000)) {
-      incident.who = Process();
+      incident.who = AnyProcess(kOthers);
       incident.trigger = {AStep(incident.who), random_.Between(1, 6), StepAnswer::kAsIs};
     }
     scenario_.incidents.push_back(incident);
@@ -54,29 +55,10 @@ class Drawer {
  private:
   Incident Begun(size_t cluster) {
     Incident incident{.cluster = cluster};
-    incident.at = milliseconds(random_.Below(
-        static_cast<uint64_t>(duration_cast<milliseconds>(scenario_.duration).count())));
+    incident.at = AnyTime();
     incident.lasts =
         milliseconds(random_.Between(1'000, random_.Chance(500'000) ? 30'000 : 240'000));
     return incident;
-  }
-
-  size_t AnyCluster() { return random_.Below(scenario_.clusters.size()); }
-  const std::string& ClusterName() { return scenario_.clusters[AnyCluster()].name; }
-  const std::string& AnyStream() {
-    const auto& streams = scenario_.topology.streams;
-    return streams[random_.Below(streams.size())].name;
-  }
-
-  size_t Process() {
-    const size_t collectors = scenario_.collectors.size();
-    const size_t workers = scenario_.workers.size();
-    const size_t operators = scenario_.operators.size();
-    if (operators > 0 && random_.Chance(200'000)) {
-      return collectors + workers + random_.Below(operators);
-    }
-    return random_.Chance(200'000) ? random_.Below(collectors)
-                                   : collectors + random_.Below(workers);
   }
 
   Step AStep(size_t who) {
@@ -93,8 +75,6 @@ class Drawer {
     }
     return kOfOperators[random_.Below(std::size(kOfOperators))];
   }
-
-  View AnyView() { return random_.Chance(500'000) ? View::kLocal : View::kMerged; }
 
   // Whose files are on data nodes that are away; "" is the whole tree.
   std::string Readable() {
@@ -126,9 +106,6 @@ class Drawer {
                                paths::Consumers(ClusterName())};
     return all[random_.Below(std::size(all))];
   }
-
-  SimRandom& random_;
-  Scenario& scenario_;
 };
 
 }  // namespace

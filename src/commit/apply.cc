@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <set>
 
 #include <fmt/format.h>
 
@@ -15,10 +16,6 @@
 
 namespace databus {
 namespace {
-
-// Unknown outcomes are settled by looking; a store that goes on losing answers is left alone after
-// this many rounds, until the next run.
-constexpr int kRoundsMax = 4;
 
 struct FileSum {
   uint64_t length = 0;
@@ -107,8 +104,8 @@ class Applier {
   struct Change {
     size_t index;
     Instead instead = Instead::kDropped;
-    std::string to;
-    std::string reason;
+    std::string to{};      // kElsewhere
+    std::string reason{};  // kElsewhere
   };
 
   std::string Source(size_t i) const { return paths::Join(dir_, record_.moves[i].staged); }
@@ -171,7 +168,7 @@ class Applier {
     if (demoted.empty()) return Status::Ok();
     for (size_t i = 0; i < record_.moves.size(); ++i) {
       DATABUS_ASSIGN_OR_RETURN(const bool left, DescribeWithout(demoted, i));
-      if (!left) changes.push_back({i, Instead::kDropped, "", "its minutes are not made"});
+      if (!left) changes.push_back({i, Instead::kDropped});
     }
     context_.rows.Hit(RecoveryRow::kRecordOfDemoted);
     record_.clean_ups.clear();
@@ -205,7 +202,7 @@ class Applier {
       DATABUS_ASSIGN_OR_RETURN(const bool left, ReplaceManifest(i, manifest, text));
       const auto name = paths::ManifestName::Parse(paths::BaseName(record_.moves[i].to));
       // One that closes a minute does so also of no stream.
-      if (!left && name && name->amendment) changes.push_back({i, Instead::kDropped, "", ""});
+      if (!left && name && name->amendment) changes.push_back({i, Instead::kDropped});
     }
     left_out_.clear();
     return Status::Ok();
@@ -505,7 +502,7 @@ class Applier {
       const bool is_due = record_.moves[i].kind == MoveKind::kManifest && done_[i] == Done::kNo;
       const bool known =
           std::ranges::any_of(changes, [&](const Change& one) { return one.index == i; });
-      if (is_due && !known) changes.push_back({i, Instead::kDropped, "", ""});
+      if (is_due && !known) changes.push_back({i, Instead::kDropped});
     }
   }
 
@@ -518,29 +515,27 @@ class Applier {
               fmt::format("{}: {}: an answer was lost before it was refused: {}",
                           storage_.Describe(), move.to, reason)};
     }
-    if (move.kind == MoveKind::kMinuteDir) {
-      return LeaveOut(i, Instead::kDropped, i, reason, changes);
-    }
+    if (move.kind == MoveKind::kMinuteDir) return TakeOut(i, Instead::kDropped, i, reason, changes);
     // What describes a minute must not stand without its files.
     if (Left(MoveKind::kManifest) > 0) return RefusedFor(move, reason);
     if (staged::Parse(move.staged).kind == staged::Kind::kClaim) {
-      return LeaveOut(i, Instead::kStays, i, reason, changes);
+      return TakeOut(i, Instead::kStays, i, reason, changes);
     }
     if (context_.own.view() == View::kMerged) {
-      if (!Planted(Bug::kRefusedCleanedUp)) KeepSources();
-      return LeaveOut(i, Instead::kDropped, i, reason, changes);
+      if (!Planted(Bug::kRefusedCleanedUp)) KeepSources(record_.clean_ups);
+      return TakeOut(i, Instead::kDropped, i, reason, changes);
     }
     const std::optional<size_t> original = OriginalOf(move);
     if (!original) return IntoQuarantine(i, reason, changes);
-    changes.push_back({*original, Instead::kStays, "", reason});
-    return LeaveOut(i, Instead::kDropped, *original, reason, changes);
+    changes.push_back({*original, Instead::kStays});
+    return TakeOut(i, Instead::kDropped, *original, reason, changes);
   }
 
   // `stays`: the move of what is left staged, if anything is.
-  Status LeaveOut(size_t i, Instead instead, size_t stays, const std::string& reason,
-                  std::vector<Change>& changes) {
+  Status TakeOut(size_t i, Instead instead, size_t stays, const std::string& reason,
+                 std::vector<Change>& changes) {
     refused_.push_back({record_.moves[stays].staged, record_.moves[i].to, reason});
-    changes.push_back({i, instead, "", reason});
+    changes.push_back({i, instead});
     return Status::Ok();
   }
 
@@ -559,11 +554,6 @@ class Applier {
       longest = name.size();
     }
     return found;
-  }
-
-  // Whatever the entries of the queues name is looked at again.
-  void KeepSources() {
-    std::erase_if(record_.clean_ups, [](const CleanUp& one) { return one.trash.empty(); });
   }
 
   Status IntoQuarantine(size_t i, const std::string& reason, std::vector<Change>& changes) {
@@ -604,7 +594,7 @@ class Applier {
       move.to = change.to;
     }
     DATABUS_RETURN_IF_ERROR(RedirectQueueLines(redirected, changes));
-    std::vector<std::string> dropped = TakeOut(changes);
+    std::vector<std::string> dropped = Forget(changes);
     std::ranges::move(replaced_, std::back_inserter(dropped));
     replaced_.clear();
     ++record_.amendment;
@@ -624,7 +614,7 @@ class Applier {
   }
 
   // Out of the record, what is not moved. Answers the paths of what goes.
-  std::vector<std::string> TakeOut(const std::vector<Change>& changes) {
+  std::vector<std::string> Forget(const std::vector<Change>& changes) {
     std::vector<std::string> dropped;
     std::set<size_t, std::greater<>> out;  // from the end
     for (const Change& change : changes) {
@@ -671,7 +661,7 @@ class Applier {
       }
       if (changed == text) continue;
       if (changed.empty()) {
-        changes.push_back({i, Instead::kDropped, "", ""});
+        changes.push_back({i, Instead::kDropped});
       } else {
         DATABUS_RETURN_IF_ERROR(ReplaceText(i, changed));
       }
@@ -728,16 +718,20 @@ class Applier {
 
 }  // namespace
 
-bool IsMinute(const Refusal& refusal) {
-  const auto place = paths::ParseMinutePath(refusal.to);
-  return place && place->file.empty();
+std::optional<paths::MinutePath> Refusal::AsMinute() const {
+  auto place = paths::ParseMinutePath(to);
+  if (place && !place->file.empty()) place.reset();
+  return place;
+}
+
+Status Applied::AllTaken() const {
+  return refused.empty() ? Status::Ok() : Status(Code::kRefused, refused.front().ToString());
 }
 
 Minute NewestMade(const Applied& applied, const std::string& stream, Minute last) {
   for (const Refusal& one : applied.refused) {
-    if (!IsMinute(one)) continue;
-    const auto place = paths::ParseMinutePath(one.to);
-    if (place->stream == stream) last = std::min(last, place->minute + -1);
+    const auto place = one.AsMinute();
+    if (place && place->stream == stream) last = std::min(last, place->minute + -1);
   }
   return last;
 }

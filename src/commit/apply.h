@@ -4,7 +4,7 @@
 #pragma once
 
 #include <functional>
-#include <set>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -53,15 +53,24 @@ struct Refusal {
   std::string staged;  // a claim stays under this name; a copy, or a minute directory, is gone
   std::string to;      // where it was to go
   std::string why;
+
+  std::string ToString() const { return to + ": " + why; }
+  // The minute whose directory it is about; nothing: it is about a file.
+  std::optional<paths::MinutePath> AsMinute() const;
 };
 
 struct Applied {
   Record record;        // as it stands after amendments: where each file went
   std::string pending;  // the name of the list of clean-ups that could not be done; or empty
   std::vector<Refusal> refused;
+
+  // kRefused, with the first of them, for whoever needs all of it.
+  Status AllTaken() const;
 };
 
-bool IsMinute(const Refusal& refusal);
+// How often what did not settle is looked at, before it is left to the next run.
+inline constexpr int kRoundsMax = 4;
+
 // The newest minute of a stream that stands, where a record was to make all up to `last`.
 Minute NewestMade(const Applied& applied, const std::string& stream, Minute last);
 
@@ -74,10 +83,6 @@ Minute NewestMade(const Applied& applied, const std::string& stream, Minute last
 //   kUnavailable, kNoSpace  not finished; the record stands; apply it again later.
 Result<Applied> ApplyRecord(ApplyContext context, const std::string& dir, Record record,
                             Sources sources);
-
-// Tries the pending lists in the own staging directory again. `pending` is the names of those that
-// are left.
-Status RetryPending(ApplyContext context, std::set<std::string>& pending);
 
 // What is set aside has its reason beside it, under its own name and this.
 inline constexpr std::string_view kReasonSuffix = ".reason";

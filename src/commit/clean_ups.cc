@@ -9,9 +9,6 @@
 namespace databus {
 namespace {
 
-// An unknown outcome is looked at, so often.
-constexpr int kRoundsMax = 4;
-
 // Renames a source into the trash of the own cluster.
 Status MoveToTrash(StagingArea& own, const CleanUp& clean_up) {
   Storage& storage = own.storage();
@@ -64,6 +61,10 @@ Result<std::vector<CleanUp>> DoCleanUps(ApplyContext& context,
     }
   }
   return left;
+}
+
+void KeepSources(std::vector<CleanUp>& clean_ups) {
+  std::erase_if(clean_ups, [](const CleanUp& one) { return one.trash.empty(); });
 }
 
 Status RetryPending(ApplyContext context, std::set<std::string>& pending) {

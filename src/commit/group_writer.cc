@@ -7,6 +7,7 @@
 #include "base/crc32c.h"
 #include "base/planted.h"
 #include "cluster/names.h"
+#include "commit/clean_ups.h"
 #include "commit/cluster_id.h"
 #include "commit/epoch.h"
 #include "commit/group_writer_draft.h"
@@ -232,15 +233,14 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   plan.draft.record.clean_ups = std::move(request.clean_ups);
   DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(plan.draft)));
   std::ranges::copy_if(applied.refused, std::back_inserter(report.refused),
-                       [](const Refusal& one) { return !IsMinute(one); });
+                       [](const Refusal& one) { return !one.AsMinute(); });
   if (!plan.names.empty()) ledger.open = minute;
   for (const RecordedMove& move : applied.record.moves) {
-    const auto made = paths::ParseMinutePath(move.to);
-    if (move.kind == MoveKind::kMinuteDir && made && made->minute == minute) {
-      ledger.streams[made->stream].newest = minute;  // its files may have been refused
+    const auto place = paths::ParseMinutePath(move.to);
+    if (move.kind == MoveKind::kMinuteDir && place && place->minute == minute) {
+      ledger.streams[place->stream].newest = minute;  // its files may have been refused
     }
     const auto file = plan.by_staged.find(move.staged);
-    const auto place = paths::ParseMinutePath(move.to);
     if (file == plan.by_staged.end() || !place) continue;
     StreamMinutes& minutes = ledger.streams[place->stream];
     minutes.newest = minute;
@@ -304,19 +304,25 @@ Status GroupWriter::CatchUp(Ledger& ledger, const std::set<std::string>& streams
     }
     if (dirs.size() < kMinuteDirsPerRecordMax) return Status::Ok();
     DATABUS_RETURN_IF_ERROR(GoOn());
-    Draft draft;
-    DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
-    AddQueueEntries(queue_texts, draft);
-    DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
-    for (const auto& [stream, minute] : dirs) {
-      ledger.streams[stream].newest = NewestMade(applied, stream, minute);
-    }
+    DATABUS_ASSIGN_OR_RETURN(const Applied applied, MakeMinutes(ledger, dirs, queue_texts));
     // What is refused comes back by one minute each.
     const bool some = std::ranges::any_of(applied.record.moves, [](const RecordedMove& move) {
       return move.kind == MoveKind::kMinuteDir;
     });
     if (!some) return Status::Ok();
   }
+}
+
+Result<Applied> GroupWriter::MakeMinutes(Ledger& ledger, const MinuteDirs& dirs,
+                                         const std::map<std::string, std::string>& queue_texts) {
+  Draft draft;
+  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
+  AddQueueEntries(queue_texts, draft);
+  DATABUS_ASSIGN_OR_RETURN(Applied applied, WriteAndApply(std::move(draft)));
+  for (const auto& [stream, minute] : dirs) {
+    ledger.streams[stream].newest = NewestMade(applied, stream, minute);
+  }
+  return applied;
 }
 
 Status GroupWriter::AddMinuteDirs(const MinuteDirs& dirs, Record& record) {
@@ -518,10 +524,7 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
       ledger.streams[stream].newest = manifest.minute;
     }
   }
-  if (!applied.refused.empty()) {
-    const Refusal& first = applied.refused.front();
-    return {Code::kRefused, fmt::format("{}: {}", first.to, first.why)};
-  }
+  DATABUS_RETURN_IF_ERROR(applied.AllTaken());
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();
   ledger.unreadable.clear();

@@ -218,8 +218,7 @@ class GroupWriter {
   Status RetryCleanUps();
   size_t PendingCleanUps() const { return recovered_.pending.size(); }
 
-  // Streams of which a minute could not be made when it was last tried, and why (P11). It is tried
-  // again with the next one.
+  // Streams of which a minute could not be made when it was last tried, and why (P11).
   const std::map<std::string, std::string>& refused_minutes() const { return refused_minutes_; }
 
   // What was set aside or renamed since the last call.
@@ -264,6 +263,9 @@ class GroupWriter {
   // into one more.
   Status CatchUp(Ledger& ledger, const std::set<std::string>& streams, Minute last);
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
+  // By a record of their own. `dirs`: of each stream in order.
+  Result<Applied> MakeMinutes(Ledger& ledger, const MinuteDirs& dirs,
+                              const std::map<std::string, std::string>& queue_texts);
   // What a change of one stream's minute moves out and in. True: its directory may be missing.
   bool AddChange(const std::string& stream, Minute minute, const MinuteChange::OfStream& change,
                  Record& record);
@@ -277,8 +279,7 @@ class GroupWriter {
   void AddManifest(const Manifest& manifest, Draft& draft);
   Result<Applied> WriteAndApply(Draft draft);
   void NoteRefusedMinutes(const Applied& applied);
-  // Tries the first missing minute of each of `streams` that were refused one, up to `last`: all
-  // that they lack may be much, and refused as well.
+  // Tries the first missing minute, up to `last`, of each that was refused one.
   Status ProbeRefused(Ledger& ledger, const std::set<std::string>& streams, Minute last);
   // Takes the files of streams that still lack a minute before this one out of `request`.
   Status PutOffRefused(const Ledger& ledger, Minute minute, CommitRequest& request,

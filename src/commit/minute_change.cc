@@ -201,10 +201,7 @@ Status GroupWriter::ChangeMinute(MinuteChange change, MinuteContent& here) {
       paths::ManifestAmendment(options_.view, options_.group, change.minute, number);
   AddText(MoveKind::kManifest, path, manifest.Encode(), draft);
   DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
-  if (!applied.refused.empty()) {
-    const Refusal& first = applied.refused.front();
-    return {Code::kRefused, fmt::format("{}: {}", first.to, first.why)};
-  }
+  DATABUS_RETURN_IF_ERROR(applied.AllTaken());
   here.Add(path);
   return DropMinuteDirs(gone);
 }

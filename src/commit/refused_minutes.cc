@@ -1,11 +1,8 @@
 // What a group's writer knows of streams whose minutes the view refuses to have made (P11): they
 // are tried one minute at a time, however long that lasts.
-#include <algorithm>
-
-#include <fmt/format.h>
-
 #include "base/planted.h"
 #include "cluster/names.h"
+#include "commit/clean_ups.h"
 #include "commit/group_writer_draft.h"
 
 namespace databus {
@@ -17,19 +14,18 @@ void GroupWriter::NoteRefusedMinutes(const Applied& applied) {
   }
   std::map<std::string, const Refusal*> first;
   for (const Refusal& one : applied.refused) {
-    if (!IsMinute(one)) continue;
-    const Refusal*& earliest = first[paths::ParseMinutePath(one.to)->stream];
+    const auto place = one.AsMinute();
+    if (!place) continue;
+    const Refusal*& earliest = first[place->stream];
     if (earliest == nullptr || one.to < earliest->to) earliest = &one;
   }
   for (const auto& [stream, one] : first) {
-    refused_minutes_[stream] =
-        fmt::format("{}: {}: {}", options_.storage.Describe(), one->to, one->why);
+    refused_minutes_[stream] = options_.storage.Describe() + ": " + one->ToString();
   }
 }
 
 Status GroupWriter::ProbeRefused(Ledger& ledger, const std::set<std::string>& streams,
                                  Minute last) {
-  Draft draft;
   MinuteDirs dirs;
   std::map<std::string, std::string> queue_texts;
   for (const std::string& stream : streams) {
@@ -38,14 +34,7 @@ Status GroupWriter::ProbeRefused(Ledger& ledger, const std::set<std::string>& st
     if (!refused_minutes_.contains(stream)) continue;
     AddMissingMinutes(stream, *known->second.newest, last, dirs, queue_texts);
   }
-  if (dirs.empty()) return Status::Ok();
-  DATABUS_RETURN_IF_ERROR(AddMinuteDirs(dirs, draft.record));
-  AddQueueEntries(queue_texts, draft);
-  DATABUS_ASSIGN_OR_RETURN(const Applied applied, WriteAndApply(std::move(draft)));
-  for (const auto& [stream, minute] : dirs) {
-    ledger.streams[stream].newest = NewestMade(applied, stream, minute);
-  }
-  return Status::Ok();
+  return dirs.empty() ? Status::Ok() : MakeMinutes(ledger, dirs, queue_texts).status();
 }
 
 Status GroupWriter::PutOffRefused(const Ledger& ledger, Minute minute, CommitRequest& request,
@@ -71,7 +60,7 @@ Status GroupWriter::PutOffRefused(const Ledger& ledger, Minute minute, CommitReq
   if (refused.empty()) return Status::Ok();
   std::erase_if(request.files, is_put_off);
   if (options_.view == View::kMerged && !Planted(Bug::kRefusedCleanedUp)) {
-    std::erase_if(request.clean_ups, [](const CleanUp& one) { return one.trash.empty(); });
+    KeepSources(request.clean_ups);
   }
   for (const Status& removed : options_.storage.Removes(copies)) {
     if (!removed.ok() && removed.code() != Code::kNotFound) return removed;

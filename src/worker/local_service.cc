@@ -186,7 +186,7 @@ Status LocalService::PublishGroup(GroupWriter& writer, const Work& work, Minute 
   // First, so that nothing is taken for new that only waits to be cleaned up.
   const bool fresh = writer.PendingCleanUps() == 0;
   DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
-  WaitingClaims& waiting = waiting_[writer.staging().group()];
+  WaitingClaims& waiting = WaitingOf(writer);
   std::vector<Claim> again = waiting.Take(writer.staging().epoch(), options_.clock.Boot());
   std::vector<Claim> adopted = writer.TakeRecoveredClaims();
   if (Planted(Bug::kClaimsForgotten)) adopted.clear();
@@ -223,7 +223,7 @@ Status LocalService::AddClaims(GroupWriter& writer, const std::vector<Claim>& ag
   for (const Claim& claim : again) {
     DATABUS_RETURN_IF_ERROR(AddClaimOrSetAside(writer, claim, request));
   }
-  WaitingClaims& waiting = waiting_[writer.staging().group()];
+  WaitingClaims& waiting = WaitingOf(writer);
   for (const Claim& claim : claims) {
     const auto name = ParseClaimName(claim.data_name);
     if (name && waiting.IsRefused(name->stream)) {
@@ -239,7 +239,7 @@ Status LocalService::AddClaims(GroupWriter& writer, const std::vector<Claim>& ag
 Status LocalService::Publish(GroupWriter& writer, CommitRequest request, Minute now) {
   if (request.Empty()) return Status::Ok();
   DATABUS_ASSIGN_OR_RETURN(const CommitReport report, writer.Publish(std::move(request), now));
-  WaitingClaims& waiting = waiting_[writer.staging().group()];
+  WaitingClaims& waiting = WaitingOf(writer);
   for (const PublishedFile& file : report.published) {
     waiting.Accepted(file.stream);
     NoteUnconfigured(file.stream);
@@ -257,10 +257,14 @@ Status LocalService::Publish(GroupWriter& writer, CommitRequest request, Minute 
   return Status::Ok();
 }
 
-void LocalService::TellWaiting(GroupWriter& writer) const {
+WaitingClaims& LocalService::WaitingOf(GroupWriter& writer) {
+  return waiting_[writer.staging().group()];
+}
+
+void LocalService::TellWaiting(GroupWriter& writer) {
   const Group group = writer.staging().group();
-  waiting_.at(group).Tell(options_.problems,
-                          fmt::format("{} claims of group {}", options_.cluster, group));
+  WaitingOf(writer).Tell(options_.problems,
+                         fmt::format("{} claims of group {}", options_.cluster, group));
 }
 
 // P31: what lies in data/ is published locally, configured or not; a mistyped name must not hide.
@@ -287,7 +291,7 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
   const auto there = options_.storage.Stat(writer.staging().PathOf(claim.staged));
   if (!there.ok() || there->kind == NodeKind::kFile) {
     if (Planted(Bug::kUnreadableClaimDropped)) return Status::Ok();
-    waiting_[writer.staging().group()].Add(claim, added, options_.clock.Boot());
+    WaitingOf(writer).Add(claim, added, options_.clock.Boot());
     return Status::Ok();
   }
   const auto name = ParseClaimName(claim.data_name);

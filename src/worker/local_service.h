@@ -62,7 +62,8 @@ class LocalService {
   Status AddClaims(GroupWriter& writer, const std::vector<Claim>& again,
                    const std::vector<Claim>& claims, CommitRequest& request);
   Status Publish(GroupWriter& writer, CommitRequest request, Minute now);
-  void TellWaiting(GroupWriter& writer) const;
+  WaitingClaims& WaitingOf(GroupWriter& writer);
+  void TellWaiting(GroupWriter& writer);
   void NoteUnconfigured(const std::string& stream);
   Status AddClaimOrSetAside(GroupWriter& writer, const Claim& claim, CommitRequest& request);
   Status AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request);

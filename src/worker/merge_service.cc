@@ -9,14 +9,13 @@
 #include "cluster/names.h"
 #include "commit/minute_content.h"
 #include "worker/first_copies.h"
+#include "worker/refusals.h"
 
 namespace databus {
 namespace {
 
 // How many files one commit fetches at most.
 constexpr size_t kFilesPerCommitMax = 1000;
-// How long a stream is left alone of which the view refused a file: only people mend that.
-constexpr std::chrono::seconds kRefusedPause{50};  // less than a run interval
 
 std::string PathOf(const paths::MinutePath& line) {
   return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
@@ -199,9 +198,8 @@ void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
     const std::string& stream = wanted.entry->lines[wanted.line].stream;
     refused_[stream] = options_.clock.Boot() + kRefusedPause;
     options_.problems.Raise(
-        RefusedTopic(stream), fmt::format("{}: {}: {}", options_.cluster, one.to, one.why),
-        "its files wait in the queues; let the worker's user write there, or move away what "
-        "is in the way; tried again once a minute");
+        RefusedTopic(stream), options_.cluster + ": " + one.ToString(),
+        fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite));
   }
   // None of them was removed.
   for (auto& [source, queue] : queues_) {
@@ -326,8 +324,8 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
                                PublishInto(*index, writer, std::move(request), now));
       for (const Refusal& one : refused) {
         const auto at = std::ranges::find(staged, one.staged) - staged.begin();
-        missed.push_back({batch.files.at(static_cast<size_t>(at)),
-                          {Code::kRefused, fmt::format("{}: {}", one.to, one.why)}});
+        missed.push_back(
+            {batch.files.at(static_cast<size_t>(at)), {Code::kRefused, one.ToString()}});
       }
     }
     DATABUS_RETURN_IF_ERROR(salvage_.Settle(writer, batch, std::move(missed)));

@@ -454,8 +454,7 @@ Status MirrorService::PublishMinute(GroupWriter& writer, const Flow& flow, Minut
   }
   std::map<std::string, std::string> whys;
   for (const Refusal& refusal : report.refused) {
-    whys[paths::ParseMinutePath(refusal.to)->stream] =
-        fmt::format("{}: {}: {}", options_.cluster, refusal.to, refusal.why);
+    whys[paths::ParseMinutePath(refusal.to)->stream] = options_.cluster + ": " + refusal.ToString();
   }
   for (const auto& [stream, missing] : due) {
     if (missing.empty()) continue;

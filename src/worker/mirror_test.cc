@@ -51,11 +51,7 @@ class MirrorTest : public ::testing::Test {
     }
     return names;
   }
-  std::string Problems() {
-    std::string all;
-    for (const Problem& problem : dc2_->of().ListProblems()) all += problem.what + "\n";
-    return all;
-  }
+  std::string Problems() { return dc2_->Problems(); }
   size_t FilesHere(const std::string& stream) {
     const auto files = world_.Files("dc2", View::kMerged);
     return static_cast<size_t>(std::count_if(

@@ -27,6 +27,14 @@ FaultPlan::Callback Refusing(const std::string& top) {
   };
 }
 
+// A file of each stream at each cluster.
+void Deliver(Installation& world) {
+  for (const std::string stream : {"clicks", "views"}) {
+    world.Deliver("dc1", stream, "c1");
+    world.Deliver("dc2", stream, "c3");
+  }
+}
+
 std::string Quarantined(Storage& tree) {
   std::string paths;
   for (const View view : {View::kLocal, View::kMerged}) {
@@ -42,19 +50,8 @@ class RefusalTest : public ::testing::TestWithParam<std::string> {
   RefusalTest() { processes_.dc1.plan.SetCallback(Refusing(GetParam() + "/clicks")); }
 
   Installation& world() { return processes_.world; }
-  void DeliverAll() {
-    for (const std::string stream : {"clicks", "views"}) {
-      world().Deliver("dc1", stream, "c1");
-      world().Deliver("dc2", stream, "c3");
-    }
-  }
-  std::string Problems() {
-    std::string text;
-    for (const Problem& problem : processes_.dc1.of().ListProblems()) {
-      text += problem.what + "; " + problem.next + "\n";
-    }
-    return text;
-  }
+  void DeliverAll() { Deliver(world()); }
+  std::string Problems() { return processes_.dc1.Problems(); }
   size_t FilesOf(const std::string& stream, View view) {
     const auto files = world().Files("dc1", view);
     return static_cast<size_t>(
@@ -253,10 +250,7 @@ TEST_P(RefusalTest, WhoDiesAtAnyCallOfIt) {
     died = false;
     TwoWorkers processes;
     Installation& world = processes.world;
-    for (const std::string stream : {"clicks", "views"}) {
-      world.Deliver("dc1", stream, "c1");
-      world.Deliver("dc2", stream, "c3");
-    }
+    Deliver(world);
     const auto refusing = Refusing(GetParam() + "/clicks");
     processes.dc1.plan.SetCallback([&](const Call& call) {
       return call.number == number ? Fault::CrashAfter() : refusing(call);

@@ -142,10 +142,9 @@ TEST(PurgeTest, AnHourThatTheMirrorNeverHadStaysAndIsReported) {
   run.PassHours(9);
   EXPECT_THAT(StreamsWithFiles(run.world, View::kMerged), Contains("clicks"));
   EXPECT_THAT(StreamsWithFiles(run.world, View::kMerged), Not(Contains("views")));
-  std::string problems;
-  for (const Problem& problem : run.dc1.of().ListProblems()) problems += problem.what + "\n";
-  EXPECT_THAT(problems, HasSubstr("clicks of 2031-05-06T10:00Z is past the retention limit: "
-                                  "mirror dc2 has not got"));
+  EXPECT_THAT(run.dc1.Problems(),
+              HasSubstr("clicks of 2031-05-06T10:00Z is past the retention limit: "
+                        "mirror dc2 has not got"));
 }
 
 // A worker of dc1 that drops what is past the limit.

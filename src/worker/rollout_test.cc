@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "commit/cluster_id.h"
+#include "worker/refusals.h"
 #include "worker/test_installation.h"
 
 namespace databus {
@@ -79,7 +80,7 @@ TEST(RolloutTest, AClaimThatMayNotBeReadWaitsAndStopsNobodyElse) {
   // It is asked for once a minute only: there may be thousands of such files.
   EXPECT_EQ(asked, 1);
   dc1.plan.Clear();
-  world.clock.Advance(kRefusedClaimsPause);
+  world.clock.Advance(kRefusedPause);
   StepAll(world, {&dc1}, 12);
   EXPECT_TRUE(dc1.of().ListProblems().empty());
   EXPECT_THAT(names(), Contains("old-1-clicks-2031-05-06-10-50_00000.gz"));

@@ -234,6 +234,14 @@ void WorkerProcess::Obey(Topology topology) {
   Begin(std::move(topology), std::move(learnt));
 }
 
+std::string WorkerProcess::Problems() {
+  std::string all;
+  for (const Problem& problem : of().ListProblems()) {
+    all += problem.what + "; " + problem.next + "\n";
+  }
+  return all;
+}
+
 void WorkerProcess::Step() {
   for (const auto& cluster : worker_->clusters()) {
     if (!cluster->Prepare().ok()) continue;

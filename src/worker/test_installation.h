@@ -82,6 +82,8 @@ class WorkerProcess {
   FaultPlan plan;
   // Prepares, takes the lease if it is free, and runs every step once.
   void Step();
+  // Each problem and what to do about it, a line each.
+  std::string Problems();
   // What is under way ends after the commit that it is at.
   void Stop() { worker_->Stop(); }
   // Another topology, which the process is told of while it runs.

@@ -99,11 +99,7 @@ class Site {
     }
     return files;
   }
-  std::string Problems(const std::string& cluster) {
-    std::string all;
-    for (const Problem& problem : of(cluster).of().ListProblems()) all += problem.what + "\n";
-    return all;
-  }
+  std::string Problems(const std::string& cluster) { return of(cluster).Problems(); }
   // What each closed minute of a cluster's merged streams holds.
   std::map<std::string, std::set<std::string>> Names(const std::string& cluster) {
     std::map<std::string, std::set<std::string>> names;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
+#include "worker/refusals.h"
 
 namespace databus {
 namespace {
@@ -23,7 +24,7 @@ std::vector<Claim> WaitingClaims::Take(uint64_t epoch, BootTime now) {
   }
   std::vector<Claim> claims;
   TakeRefused(now, claims);
-  if (refused_at_ && now - *refused_at_ < kRefusedClaimsPause) return claims;
+  if (refused_at_ && now - *refused_at_ < kRefusedPause) return claims;
   refused_at_.reset();
   const size_t count = std::min(unreadable_.size(), kWaitingClaimsAtOnce);
   for (size_t i = 0; i < count; ++i) {
@@ -37,7 +38,7 @@ void WaitingClaims::TakeRefused(BootTime now, std::vector<Claim>& claims) {
   for (auto at = refused_.begin(); at != refused_.end();) {
     Refused& stream = at->second;
     const bool takes = stream.view == Refused::View::kTakes;
-    if (!takes && now - stream.tried < kRefusedClaimsPause) {
+    if (!takes && now - stream.tried < kRefusedPause) {
       ++at;
       continue;
     }
@@ -88,12 +89,11 @@ void WaitingClaims::Tell(ProblemBoard& problems, const std::string& topic) const
         fmt::format("{} files of {}: {}", of_stream.claims.size(), stream, of_stream.why));
   }
   for (const Waiting& one : unreadable_) whats.push_back(one.claim.data_name + ": " + one.why);
+  const bool refused = refused_at_ || !refused_.empty();
   problems.RaiseEach(
       topic, whats,
-      refused_at_ || !refused_.empty()
-          ? "they wait in staging; let the worker's user read and write there, or move "
-            "away what is in the way; tried again once a minute"
-          : "they wait in staging; tried again at the next run");
+      refused ? fmt::format("they wait in staging; {}; tried again once a minute", kLetReadAndWrite)
+              : "they wait in staging; tried again at the next run");
 }
 
 }  // namespace databus

@@ -17,8 +17,7 @@
 
 namespace databus {
 
-// How long they are left alone after one was refused, and how many unreadable ones are tried then.
-inline constexpr std::chrono::seconds kRefusedClaimsPause{50};  // less than a run interval
+// How many unreadable ones are tried at a time.
 inline constexpr size_t kWaitingClaimsAtOnce = 100;
 
 // One thread at a time.

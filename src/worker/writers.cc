@@ -7,6 +7,7 @@
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "control/epoch_store.h"
+#include "worker/refusals.h"
 
 namespace databus {
 namespace {
@@ -61,11 +62,11 @@ bool Writers::With(Group group, const std::string& what,
   if (!status.ok()) {
     if (!Planted(Bug::kGoesOnAfterFailure)) open_.erase(group);
     if (status.code() == Code::kStopped) return false;
-    options_.problems.Raise(topic, status.ToString(),
-                            status.code() == Code::kRefused
-                                ? "the streams of this group wait; let the worker's user read and "
-                                  "write there, or move away what is in the way"
-                                : "tried again at the next run");
+    options_.problems.Raise(
+        topic, status.ToString(),
+        status.code() == Code::kRefused
+            ? fmt::format("the streams of this group wait; {}", kLetReadAndWrite)
+            : "tried again at the next run");
     return false;
   }
   options_.problems.Clear(topic);
@@ -87,10 +88,8 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
 void Writers::TellRefusedMinutes(Group group, const GroupWriter& writer) {
   std::vector<std::string> whats;
   for (const auto& [stream, what] : writer.refused_minutes()) whats.push_back(what);
-  options_.problems.RaiseEach(
-      fmt::format("{} group {} minutes", options_.label, group), whats,
-      "they are made later; let the worker's user write there, or move away what "
-      "is in the way");
+  options_.problems.RaiseEach(fmt::format("{} group {} minutes", options_.label, group), whats,
+                              fmt::format("they are made later; {}", kLetWrite));
 }
 
 std::set<Group> Writers::ActiveGroups() {

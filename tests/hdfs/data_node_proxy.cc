@@ -2,39 +2,26 @@
 
 #include <sys/socket.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "tests/hdfs/proxy_sockets.h"
+#include "tests/torture/loopback.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kReadBytes = 64u << 10;
 
-Result<Fd> ListenAt(uint16_t port) {
-  DATABUS_ASSIGN_OR_RETURN(const SocketAddress address,
-                           ParseAddress(DataNodeProxy::kAddress, port));
-  Fd listener(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  const int yes = 1;
-  if (!listener.open() ||
-      ::setsockopt(listener.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
-      ::bind(listener.get(), address.get(), address.size) != 0 ||
-      ::listen(listener.get(), SOMAXCONN) != 0) {
-    return ErrnoStatus(Code::kRefused, "proxy", errno);
-  }
-  return listener;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<DataNodeProxy>> DataNodeProxy::Start(const std::vector<uint16_t>& ports) {
   std::unique_ptr<DataNodeProxy> proxy(new DataNodeProxy);
   for (const uint16_t port : ports) {
-    DATABUS_ASSIGN_OR_RETURN(Fd listener, ListenAt(port));
+    DATABUS_ASSIGN_OR_RETURN(const SocketAddress address, ParseAddress(kAddress, port));
+    DATABUS_ASSIGN_OR_RETURN(LoopbackListener listener, ListenAt(address, 0));
     Door& door = proxy->doors_.emplace_back();
     door.port = port;
-    door.listener = std::move(listener);
+    door.listener = std::move(listener.fd);
     door.acceptor = Thread("door", [made = proxy.get(), &door] { made->Accept(door); });
   }
   return proxy;

@@ -16,17 +16,18 @@ struct LoopbackListener {
   uint16_t port = 0;
 };
 
-// On a free port. `flags`: of the socket's type, as SOCK_NONBLOCK.
-inline Result<LoopbackListener> ListenOnLoopback(int flags) {
-  constexpr int kBacklog = 128;
+// At an address of this machine; port 0 is a free one. `flags`: of the socket's type, as
+// SOCK_NONBLOCK.
+inline Result<LoopbackListener> ListenAt(SocketAddress address, int flags) {
   Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, 0));
-  SocketAddress address = Loopback(0);
-  if (!fd.open() || ::bind(fd.get(), address.get(), address.size) != 0 ||
-      ::listen(fd.get(), kBacklog) != 0 ||
+  const int yes = 1;
+  if (!fd.open() || ::setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0 ||
+      ::bind(fd.get(), address.get(), address.size) != 0 || ::listen(fd.get(), SOMAXCONN) != 0 ||
       ::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address.bytes), &address.size) != 0) {
     return ErrnoStatus(Code::kRefused, "proxy", errno);
   }
   return LoopbackListener{std::move(fd), address.Port()};
 }
+inline Result<LoopbackListener> ListenOnLoopback(int flags) { return ListenAt(Loopback(0), flags); }
 
 }  // namespace databus

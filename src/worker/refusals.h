@@ -1,0 +1,18 @@
+// What services have in common about what a view refuses (P11, decision 0014).
+#pragma once
+
+#include <chrono>
+
+namespace databus {
+
+// How long it is left alone before it is tried again: only people mend that. Less than a run
+// interval, or every second run would find it too early.
+inline constexpr std::chrono::seconds kRefusedPause{50};
+
+// What an operator is told to do about it.
+inline constexpr const char* kLetWrite =
+    "let the worker's user write there, or move away what is in the way";
+inline constexpr const char* kLetReadAndWrite =
+    "let the worker's user read and write there, or move away what is in the way";
+
+}  // namespace databus
