@@ -179,6 +179,7 @@ Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges, SpoolPlan pla
   for (SpoolIntent& intent : cut.intents) intent.id = ++last_intent;
   SpoolChange change;
   change.counters = std::move(plan.counters);
+  change.marks = std::move(plan.marks);
   change.cuts.push_back(cut);
   DATABUS_RETURN_IF_ERROR(Commit(change));
   {

@@ -558,5 +558,27 @@ TEST(SpoolDamage, AMissingSegmentThatComesBackIsNotDeliveredTwice) {
   EXPECT_THAT(world.ReadAll(), ElementsAre("first", "third"));
 }
 
+// P22: that a batch is here does not depend on its bytes once it is cut.
+TEST(SpoolDamage, ARepeatOfABatchThatIsCutIsKnownThoughItsRecordIsDamaged) {
+  for (const Place place : {Place::kNewest, Place::kOlder}) {
+    SpoolWorld world;
+    world.Open();
+    for (const uint64_t number : {1, 2, 3}) world.Put("m", BatchId{9, number, number});
+    const std::vector<SpoolRange> records = RecordsOf(world);
+    if (place == Place::kOlder) BeginSegment(world);
+    ASSERT_TRUE(world.spool->AddCut({records[2]}, {.marks = {{9, 3, world.clock.Wall()}}}).ok());
+    ASSERT_TRUE(world.spool->AddCut({records[1]}, {.marks = {{9, 2, world.clock.Wall()}}}).ok());
+    world.spool.reset();
+    std::string bytes = world.Content(kSegment);
+    for (const size_t record : {1, 2}) bytes[records[record].begin] ^= 1;
+    world.SetContent(kSegment, bytes);
+    for (int restart = 0; restart < 2; ++restart) {
+      world.Open();
+      EXPECT_EQ(world.spool->MarkOf(9), 3u);
+      EXPECT_EQ(world.Put("m", BatchId{9, 3, 3}), SpoolAnswer::kRepeat);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace databus
