@@ -14,8 +14,8 @@
 //                                                hand-over, sets it aside
 //   older segment (synced before the next one    only headers are read; damage shows when it is
 //   was begun)                                   read for sealing, and is set aside then
-//   segment shorter than what is cut of it       what is not cut and missing before that counts as
-//                                                damaged when it is read for sealing
+//   segment shorter than what is known of it     what is missing before that, and not cut, counts
+//   (cut, freed, void)                           as damaged when it is read for sealing
 //   segment's own header damaged                 set aside; its records speak for themselves
 //   segment all freed, file still there          removed again
 //   segment not all freed, no file               reported; what is sealed of it is delivered. What
@@ -328,19 +328,19 @@ Status SpoolImpl::ScanBodies(DiskFile& file, uint64_t number, const Interval& pi
       journal_->Look([&](const SpoolState& state) { return DurableEnd(state, number); });
   if (!tail.empty()) synced = std::max(synced, tail.front().offset);
   for (const Interval& bytes : damaged) {
-    const Blank blank = bytes.begin < synced ? Blank::kDamage : Blank::kUnwritten;
-    DATABUS_RETURN_IF_ERROR(VoidDamage(file, {number, bytes.begin, bytes.end}, blank, voids));
+    DATABUS_RETURN_IF_ERROR(VoidDamage(file, {number, bytes.begin, bytes.end}, synced, voids));
   }
   return Status::Ok();
 }
 
-Status SpoolImpl::VoidDamage(DiskFile& file, const SpoolRange& damage, Blank blank,
+Status SpoolImpl::VoidDamage(DiskFile& file, const SpoolRange& damage, uint64_t synced,
                              SpoolChange& voids) {
   const std::vector<Interval> pieces = journal_->Look([&](const SpoolState& state) {
     return Sealed(state, damage.segment).Gaps({damage.begin, damage.end});
   });
   for (const Interval& bytes : pieces) {
     const SpoolRange piece{damage.segment, bytes.begin, bytes.end};
+    const Blank blank = bytes.begin < synced ? Blank::kDamage : Blank::kUnwritten;
     DATABUS_RETURN_IF_ERROR(SetAsideDamage(file, piece, blank));
     voids.voids.push_back(piece);
   }
@@ -350,16 +350,22 @@ Status SpoolImpl::VoidDamage(DiskFile& file, const SpoolRange& damage, Blank bla
 void SpoolImpl::TakeKnownRanges() {
   const WallTime now = clock_.Wall();
   journal_->Look([&](const SpoolState& state) {
+    const auto take = [&](const SpoolRange& range, uint64_t reached) {
+      table_.Reach(range.segment, reached, now);
+      table_.Take(range);
+    };
     for (const auto& [segment, set] : state.voids) {
-      for (const Interval& piece : set.pieces()) table_.Take({segment, piece.begin, piece.end});
+      for (const Interval& piece : set.pieces()) {
+        take({segment, piece.begin, piece.end}, piece.begin);
+      }
     }
     for (const auto& [segment, set] : state.freed) {
       for (const Interval& piece : set.pieces()) {
-        table_.TakeSealed({segment, piece.begin, piece.end}, now);
+        take({segment, piece.begin, piece.end}, piece.end);
       }
     }
     for (const auto& [id, cut] : state.cuts) {
-      for (const SpoolRange& range : cut.ranges) table_.TakeSealed(range, now);
+      for (const SpoolRange& range : cut.ranges) take(range, range.end);
     }
   });
 }

@@ -51,11 +51,9 @@ void SegmentTable::Take(const SpoolRange& range) {
   if (found != segments_.end()) found->second.taken.Add({range.begin, range.end});
 }
 
-void SegmentTable::TakeSealed(const SpoolRange& range, WallTime accepted) {
-  const auto found = segments_.find(range.segment);
-  if (found == segments_.end()) return;
-  if (found->second.end < range.end) Extend(range.segment, range.end, accepted);
-  Take(range);
+void SegmentTable::Reach(uint64_t segment, uint64_t end, WallTime accepted) {
+  const auto found = segments_.find(segment);
+  if (found != segments_.end() && found->second.end < end) Extend(segment, end, accepted);
 }
 
 Status SegmentTable::CheckUnsealed(std::span<const SpoolRange> ranges) const {

@@ -25,9 +25,9 @@ class SegmentTable {
   // The segment's durable end is now `end`; what was added was accepted at or after `accepted`.
   void Extend(uint64_t segment, uint64_t end, WallTime accepted);
   void Take(const SpoolRange& range);
-  // As Take, of a range that was cut: the segment reaches at least to its end, whatever is left of
-  // it on the disk. What is missing before it was accepted at or after `accepted`.
-  void TakeSealed(const SpoolRange& range, WallTime accepted);
+  // The segment reached at least to `end` once, whatever is left of it on the disk. What is missing
+  // was accepted at or after `accepted`.
+  void Reach(uint64_t segment, uint64_t end, WallTime accepted);
   void Remove(uint64_t segment) { segments_.erase(segment); }
 
   // kInvalid unless all ranges are unsealed and do not overlap.

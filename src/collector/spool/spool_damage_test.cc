@@ -462,6 +462,22 @@ TEST(SpoolDamage, OfADamagedStretchOnlyWhatIsNotCutIsSetAside) {
   EXPECT_EQ(world.Content(kDamaged + "/" + name).size(), records[1].end - records[1].begin);
 }
 
+// Behind what is cut, and damaged, a write that never came to its end.
+TEST(SpoolDamage, ATailOfZeroesBehindDamageUnderACutIsNoDamage) {
+  SpoolWorld world;
+  world.Open();
+  world.Put("a");
+  const SpoolRange only = RecordsOf(world)[0];
+  ASSERT_TRUE(world.spool->AddCut({only}, PlanOf(Needs::kDeferred)).ok());
+  world.spool.reset();
+  std::string bytes = world.Content(kSegment) + std::string(5'000, '\0');
+  bytes[only.begin] ^= 1;
+  world.SetContent(kSegment, bytes);
+  world.Open();
+  EXPECT_THAT(world.spool->UnsealedRanges(), IsEmpty());
+  EXPECT_THAT(world.Names(kDamaged), IsEmpty());
+}
+
 // A disk that gives back zeroes for what was synced has lost it: that is told.
 TEST(SpoolDamage, ZeroesInTheMiddleAreDamage) {
   for (const Place place : {Place::kNewest, Place::kOlder}) {

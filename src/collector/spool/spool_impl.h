@@ -119,8 +119,9 @@ class SpoolImpl final : public Spool {
   Status ScanBodies(DiskFile& file, uint64_t number, const Interval& piece, SpoolChange& voids,
                     std::vector<RecordHeader>& tail);
   // What of a damaged stretch is under no cut goes to damaged/, and is void. What is, is judged by
-  // who reads it again, if anybody does: as a rule it lies in a sealed file.
-  Status VoidDamage(DiskFile& file, const SpoolRange& damage, Blank blank, SpoolChange& voids);
+  // who reads it again, if anybody does: as a rule it lies in a sealed file. All before `synced`
+  // was durable.
+  Status VoidDamage(DiskFile& file, const SpoolRange& damage, uint64_t synced, SpoolChange& voids);
   // Moves the tail of a segment, nobody knows whether synced, into a new one.
   Status CopyTail(DiskFile& file, uint64_t number, const std::vector<RecordHeader>& tail,
                   SpoolChange& voids);
