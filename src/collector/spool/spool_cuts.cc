@@ -252,6 +252,7 @@ Status SpoolImpl::Settle(std::span<const uint64_t> intent_ids) {
 std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
   return journal_->Look([](const SpoolState& state) {
     std::vector<SpoolCut> cuts;
+    cuts.reserve(state.cuts.size());
     for (const auto& [id, cut] : state.cuts) cuts.push_back(cut);
     return cuts;
   });
