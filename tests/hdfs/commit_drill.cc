@@ -78,11 +78,11 @@ Status Holder::Commit(const std::vector<DataFileRef>& files, Minute now) {
 
 int Place::made_ = 0;
 
-Place::Place(const RigCluster& cluster, uint32_t replication)
+Place::Place(const RigCluster& cluster, uint32_t replication, const hdfs::Patience& patience)
     : cluster_(cluster), root_("/commit/" + std::to_string(++made_)), replication_(replication) {
-  const Status root = CreateHdfsRoot(Options(cluster.rpc_ports, Long()));
+  const Status root = CreateHdfsRoot(Options(cluster.rpc_ports, patience));
   EXPECT_TRUE(root.ok()) << root.ToString();
-  tree_ = Through(cluster.rpc_ports, Long());
+  tree_ = Through(cluster.rpc_ports, patience);
   EXPECT_TRUE(EnsureServiceDirs(*tree_).ok());
   Deliver("clicks", "c1", 1);
   Deliver("orders", "c-2", 1);

@@ -57,7 +57,7 @@ std::vector<DataFileRef> FilesInData(Storage& tree);
 // A tree of its own, with sealed files in data/.
 class Place {
  public:
-  Place(const RigCluster& cluster, uint32_t replication);
+  Place(const RigCluster& cluster, uint32_t replication, const hdfs::Patience& patience = Long());
 
   const std::string& root() const { return root_; }
   Storage& direct() { return *tree_; }
