@@ -10,11 +10,11 @@
 namespace databus {
 namespace {
 
-using std::chrono_literals::operator""ms;
-
 // A name node that says nothing is left alone soon.
 hdfs::Patience Restless() {
-  return {.answer = 3'000ms, .unsent = 300'000ms, .sent = 300'000ms, .away = 3'000ms};
+  hdfs::Patience patience = Long();
+  patience.answer = patience.away = Milliseconds(3'000);
+  return patience;
 }
 
 class OldActiveTest : public CommitDrill {
