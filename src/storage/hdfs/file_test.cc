@@ -18,7 +18,6 @@ namespace databus::hdfs {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 wire::LocatedBlock BlockAt(const Endpoint& endpoint, uint64_t length) {
