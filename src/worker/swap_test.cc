@@ -477,6 +477,33 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
 }
 
+// Else what it never had of the primary's would look as if it had been purged here, and the primary
+// would wait for ever until it is.
+TEST_F(UnplannedTest, WhatIsNotComparedYetIsNotPurged) {
+  site_.Swap("dc1", "dc2", "dc2");
+  stale_->of().Finish();
+  const auto before = site_.Names("dc1");
+  site_.world.clock.Advance(hours(7));
+  site_.Start("dc1");  // the primary has not begun
+  site_.Step(20);
+  const auto after = site_.Names("dc1");
+  for (const auto& [minute, names] : before) {
+    if (minute.starts_with("orders")) continue;
+    EXPECT_TRUE(after.contains(minute)) << minute;
+  }
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is to be compared with dc2 first"));
+  site_.Start("dc2");
+  site_.Step(20);
+  site_.world.clock.Advance(hours(1));  // the next purge
+  site_.Step(20);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("is to be compared")));
+  for (const std::string& stream : kMoving) {
+    const std::string root = paths::Stream(View::kMerged, stream);
+    EXPECT_EQ(*OldestMinute(site_.world.at("dc1"), root),
+              *OldestMinute(site_.world.at("dc2"), root));
+  }
+}
+
 // It was away for the change before, and what it has was published apart: of what the other one has
 // merged meanwhile, some lies in other minutes here.
 TEST_F(UnplannedTest, WhoMissedAChangeCopiesNothingPathForPathWhenItIsThePrimaryAgain) {
