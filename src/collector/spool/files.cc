@@ -118,6 +118,17 @@ Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank b
     DATABUS_ASSIGN_OR_RETURN(const bool nothing, IsBlank(from, bytes));
     if (nothing) return false;
   }
+  if (blank == Blank::kDamage) {
+    // What is set aside already may be the last copy of what the file has lost since.
+    DATABUS_ASSIGN_OR_RETURN(const uint64_t size, from.Size());
+    const uint64_t here = std::min(size, bytes.end) - std::min(size, bytes.begin);
+    const Result<std::unique_ptr<DiskFile>> before = disk.Open(dir + "/" + name);
+    if (!before.ok() && before.code() != Code::kNotFound) return before.status();
+    if (before.ok()) {
+      DATABUS_ASSIGN_OR_RETURN(const uint64_t kept, (*before)->Size());
+      if (kept > here) return true;
+    }
+  }
   const std::string path = dir + "/" + name + std::string(kTemporary);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
   for (uint64_t at = bytes.begin; at < bytes.end;) {

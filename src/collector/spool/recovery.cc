@@ -18,8 +18,8 @@
 //   (cut, freed, void)                           as damaged when it is read for sealing
 //   segment's own header damaged                 set aside; its records speak for themselves
 //   segment all freed, file still there          removed again
-//   segment not all freed, no file               reported; what is sealed of it is delivered. What
-//                                                is freed of it is kept in mind: the file may come
+//   segment noted as begun and not as removed,   reported; what is sealed of it is delivered. What
+//   no file                                      is freed of it is kept in mind: the file may come
 //                                                back
 //   journal, broken end                          never acknowledged: ignored
 //   journal, damaged elsewhere, twice            kCorrupt: nothing is guessed
@@ -69,8 +69,9 @@ uint64_t DurableEnd(const SpoolState& state, uint64_t segment) {
   return sealed.empty() ? 0 : sealed.back().end;
 }
 
-// A segment is removed when all of it is freed or void: then no cut of it is open, and what is
-// freed or void has no gap behind the segment's header.
+// A segment that was noted as begun is missing unless its removal was noted, too. Earlier versions
+// noted neither: they removed a segment when all of it was freed or void, so that no cut of it was
+// open, and what was freed or void had no gap behind the segment's header.
 std::set<uint64_t> MissingSegments(const SpoolState& state, const std::vector<uint64_t>& there) {
   std::set<uint64_t> missing;
   std::map<uint64_t, IntervalSet> done;
@@ -83,8 +84,10 @@ std::set<uint64_t> MissingSegments(const SpoolState& state, const std::vector<ui
     }
   }
   for (const auto& [segment, set] : done) {
+    if (state.IsRemoved(segment)) continue;
     const std::vector<Interval> pieces = set.pieces();
-    if (pieces.size() != 1 || pieces[0].begin > kSegmentHeaderBytes) missing.insert(segment);
+    if (state.IsBegun(segment) || pieces.size() != 1 || pieces[0].begin > kSegmentHeaderBytes)
+      missing.insert(segment);
   }
   for (const uint64_t segment : there) missing.erase(segment);
   return missing;
@@ -178,7 +181,14 @@ Status SpoolImpl::OpenJournal(std::vector<uint64_t>& segments) {
   });
   // Their removal is durable: the directory was synced above.
   for (const uint64_t segment : gone) journal_->DropSegment(segment);
-  return Status::Ok();
+  // Those of earlier versions, and one whose run was killed before it was noted.
+  SpoolChange begun;
+  journal_->Look([&](const SpoolState& state) {
+    for (const uint64_t segment : segments) {
+      if (!state.IsBegun(segment)) begun.voids.push_back(BegunSegment(segment));
+    }
+  });
+  return begun.voids.empty() ? Status::Ok() : Commit(begun);
 }
 
 Status SpoolImpl::FinishCopies(std::vector<uint64_t>& segments) {
@@ -244,6 +254,7 @@ Status SpoolImpl::CopyTail(DiskFile& file, uint64_t number, const std::vector<Re
   DATABUS_RETURN_IF_ERROR(WriteCopy(file, number, copied).WithContext("copying its last flush"));
   const uint64_t copy = next_segment_++;
   voids.voids.push_back({number, tail.front().offset, kOffsetMax});
+  voids.voids.push_back(BegunSegment(copy));
   voids.voids.push_back({copy, copied.back().end(), kOffsetMax});
   DATABUS_RETURN_IF_ERROR(Commit(voids));
   DATABUS_RETURN_IF_ERROR(

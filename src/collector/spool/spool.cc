@@ -335,7 +335,19 @@ void SpoolImpl::CloseSegment() {
 }
 
 Status SpoolImpl::EnsureSegment() {
-  if (open_.file != nullptr && open_.end < options_.segment_bytes) return Status::Ok();
+  if (open_.file == nullptr || open_.end >= options_.segment_bytes) {
+    DATABUS_RETURN_IF_ERROR(BeginSegment());
+  }
+  if (open_.noted) return Status::Ok();
+  // The file stays when this fails: the note may come true by a restart.
+  SpoolChange begun;
+  begun.voids.push_back(BegunSegment(open_.number));
+  DATABUS_RETURN_IF_ERROR(Commit(begun).WithContext("cannot begin a segment"));
+  open_.noted = true;
+  return Status::Ok();
+}
+
+Status SpoolImpl::BeginSegment() {
   open_ = {};
   const uint64_t number = next_segment_++;
   const Status created = CreateSegment(number);

@@ -258,7 +258,8 @@ std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
   });
 }
 
-// The marks first: once the segment is gone, the journal alone knows them. That the ranges are
+// The marks first: once the segment is gone, the journal alone knows them; and that it is we who
+// remove it: else its absence is a loss. That the ranges are
 // freed may be forgotten only when the removal is durable, else the segment could come back.
 void SpoolImpl::RemoveFreed() {
   SpoolChange change;
@@ -268,10 +269,11 @@ void SpoolImpl::RemoveFreed() {
     freed = table_.Removable(state, current_);
     for (const uint64_t segment : freed) {
       for (const BatchMark& mark : marks_.ProvedBy(segment)) change.marks.push_back(mark);
+      if (!state.IsRemoved(segment)) change.voids.push_back(RemovedSegment(segment));
     }
   });
   if (freed.empty()) return;
-  Status done = change.marks.empty() ? Status::Ok() : Commit(change);
+  Status done = change.marks.empty() && change.voids.empty() ? Status::Ok() : Commit(change);
   for (size_t i = 0; done.ok() && i < freed.size(); ++i) {
     done = disk_.Remove(SegmentPath(options_.dir, freed[i]));
     if (done.code() == Code::kNotFound) done = Status::Ok();

@@ -36,6 +36,7 @@ struct OpenSegment {
   uint64_t number = 0;
   uint64_t end = 0;
   std::unique_ptr<DiskFile> file;
+  bool noted = false;  // in the journal, as begun: nothing is written before
 };
 
 class SpoolImpl final : public Spool {
@@ -89,6 +90,7 @@ class SpoolImpl final : public Spool {
   // Nothing is appended to it any more, so it goes as soon as all of it is delivered.
   void CloseSegment();
   Status EnsureSegment();
+  Status BeginSegment();
   Status CreateSegment(uint64_t number);
   // P21. After a failed write or sync: kTryLater when the segment's end is recorded, else kClose;
   // nothing is written then until it is.

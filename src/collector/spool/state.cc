@@ -254,6 +254,16 @@ SpoolChange SpoolState::Snapshot() const {
   return change;
 }
 
+bool SpoolState::IsBegun(uint64_t segment) const {
+  const auto found = voids.find(segment);
+  return found != voids.end() && found->second.Covers({0, 1});
+}
+
+bool SpoolState::IsRemoved(uint64_t segment) const {
+  const auto found = voids.find(segment);
+  return found != voids.end() && found->second.Covers({0, kOffsetMax});
+}
+
 void SpoolState::DropSegment(uint64_t segment) {
   voids.erase(segment);
   freed.erase(segment);

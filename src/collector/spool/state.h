@@ -46,6 +46,12 @@ struct SpoolChange {
   std::vector<uint64_t> settled;
 };
 
+// That the segment's file was made, its name durable: a void in front of its records, where nobody
+// reads, which earlier versions read as well. Until it is removed, its absence is a loss.
+inline SpoolRange BegunSegment(uint64_t segment) { return {segment, 0, 1}; }
+// All of the segment is delivered; its file goes next.
+inline SpoolRange RemovedSegment(uint64_t segment) { return {segment, 0, kOffsetMax}; }
+
 // Version 1 knew no deferred streams.
 inline constexpr uint32_t kChangeVersion = 2;
 
@@ -67,6 +73,10 @@ struct SpoolState {
   void Apply(const SpoolChange& change);
   // The change that makes an empty state equal to this one.
   SpoolChange Snapshot() const;
+  // Whether it is known that the segment's file was begun, and that it is about to be removed, with
+  // all in it delivered.
+  bool IsBegun(uint64_t segment) const;
+  bool IsRemoved(uint64_t segment) const;
   // The segment's file is gone for good: forget its intervals.
   void DropSegment(uint64_t segment);
 
