@@ -74,6 +74,8 @@ class MergedIndex {
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);
   static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
+  Result<bool> HoldsSealedFile(Storage& storage, const std::string& stream, Minute minute,
+                               const std::vector<DirEntry>& entries);
   Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
