@@ -341,17 +341,22 @@ void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::Minu
 }
 
 // Whether all that a cluster has of a stream, up to this minute, is as at the primary, which has
-// closed it.
+// closed it. It is not where something is lacking before it: that has to come first (G5).
 bool Checker::IsEqualUpTo(const std::string& cluster, const std::string& primary,
                           const paths::MinutePath& at) {
   const Seen& there = seen_[{primary, View::kMerged, at.stream}];
-  const auto& here = seen_[{cluster, View::kMerged, at.stream}].minutes;
+  const Seen& here = seen_[{cluster, View::kMerged, at.stream}];
   if (there.minutes.empty() || there.minutes.rbegin()->first <= at.minute) return false;
-  return std::all_of(here.begin(), here.upper_bound(at.minute), [&](const auto& minute) {
-    const auto theirs = there.minutes.find(minute.first);
-    if (theirs == there.minutes.end()) return there.purged && minute.first <= *there.purged;
-    return theirs->second.files == minute.second.files;
-  });
+  const Minute first = here.minutes.begin()->first;
+  const auto kept = here.purged ? there.minutes.upper_bound(*here.purged) : there.minutes.begin();
+  if (kept != there.minutes.end() && kept->first < first) return false;
+  return std::all_of(here.minutes.begin(), here.minutes.upper_bound(at.minute),
+                     [&](const auto& minute) {
+                       const auto theirs = there.minutes.find(minute.first);
+                       if (theirs == there.minutes.end())
+                         return there.purged && minute.first <= *there.purged;
+                       return theirs->second.files == minute.second.files;
+                     });
 }
 
 // P32: what a cluster has of a stream after the last minute that is as at its primary is set aside,

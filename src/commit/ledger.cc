@@ -75,6 +75,16 @@ struct StreamsToLoad {
   const Cuts& cuts;
 };
 
+// Whether the stream's newest minute, of which no manifest tells anything, is of a primary before
+// this one: this cluster was its mirror, in its first minute, and that was open there. It may be
+// later than the cut, where a copy was recovered after that was decided upon; and than the minute
+// that is open here, as which a publisher makes none.
+bool IsAnothersFirst(const StreamsToLoad& load, const Ledger& ledger, Minute newest,
+                     std::optional<Minute> cut) {
+  if (load.view != View::kMerged || !ledger.primary.empty()) return false;
+  return cut || (ledger.closed && newest > ledger.closed->Next());
+}
+
 // `manifest` is the ledger's newest one, or null. Streams that it names have their newest directory
 // there, or in the minute after it.
 Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* manifest,
@@ -116,9 +126,9 @@ Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* 
                                 *newest <= manifest->minute;
     if (closed_without) {
       DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage, load.group, stream));
-      // A mirror until now, in its first minute: that was open at the primary before, and what it
-      // holds is not all that the original system would have left.
-      if (!minutes.history && cut && *newest <= *cut) minutes.history = *newest + -1;
+    }
+    if (!minutes.history && IsAnothersFirst(load, ledger, *newest, cut)) {
+      minutes.history = *newest + -1;
     }
     // It only stood still: nobody has published after the manifest.
     const bool stood_still =

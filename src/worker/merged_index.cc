@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/planted.h"
+#include "cluster/sealed_header.h"
 #include "commit/ledger.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
@@ -31,6 +32,19 @@ class OldestMinutes {
   Storage& storage_;
   std::map<std::string, std::optional<Minute>> oldest_;
 };
+
+// Whether our collectors made one of the files in the minute.
+Result<bool> HoldsSealedFile(Storage& storage, const std::string& stream, Minute minute,
+                             const std::vector<DirEntry>& entries) {
+  for (const DirEntry& entry : entries) {
+    if (entry.info.kind != NodeKind::kFile) continue;
+    const std::string path = paths::MinuteFile(View::kMerged, stream, minute, entry.name);
+    DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, storage.Open(path));
+    DATABUS_ASSIGN_OR_RETURN(const std::string head, reader->Read(0, kSealedHeaderBytesMax));
+    if (DecodeSealedHeader(head).ok()) return true;
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -65,8 +79,8 @@ Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
   }
   DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
                            AddMinutes(writer, group, kFirstMinute, known));
-  DATABUS_RETURN_IF_ERROR(AddTheOriginals(writer.staging().storage(), group,
-                                          oldest.value_or(kLastMinute), known.index));
+  DATABUS_RETURN_IF_ERROR(
+      AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known.index));
   DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, known.index));
   known.built = Known::Built::kYes;
   return Status::Ok();
@@ -156,20 +170,30 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
   return Status::Ok();
 }
 
-// Minutes of the original system, from before there were manifests: its files are known by name.
-Status MergedIndex::AddTheOriginals(Storage& storage, Group group, Minute before,
-                                    IdentityIndex& index) const {
-  for (const StreamSpec& stream : options_.topology.streams) {
-    if (stream.Primary() != options_.cluster) continue;
-    if (GroupOf(stream.name, options_.groups) != group) continue;
+// Minutes from before there were manifests are of the original system, and its files are known by
+// name. But for one: who was a mirror in its first minute, and then became the primary, has that
+// open still. What came after it is described, or empty.
+Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before,
+                                    IdentityIndex& index) {
+  Storage& storage = writer.staging().storage();
+  for (const auto& [stream, own] : options_.own) {
+    if (GroupOf(stream, options_.groups) != group) continue;
     DATABUS_ASSIGN_OR_RETURN(
         const std::vector<Minute> minutes,
-        ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));
-    for (const Minute minute : minutes) {
-      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream.name, minute));
+        ListMinutes(storage, paths::Stream(View::kMerged, stream), kFirstMinute, before + -1));
+    bool is_last = true;  // of those that hold anything
+    for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
+      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream, *minute));
       if (entries.code() == Code::kNotFound) continue;
       if (!entries.ok()) return entries.status();
-      for (const DirEntry& entry : *entries) index.AddName(stream.name, entry.name);
+      if (entries->empty()) continue;
+      if (std::exchange(is_last, false)) {
+        DATABUS_ASSIGN_OR_RETURN(const bool sealed,
+                                 HoldsSealedFile(storage, stream, *minute, *entries));
+        if (sealed) DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, index));
+        if (sealed) continue;
+      }
+      for (const DirEntry& entry : *entries) index.AddName(stream, entry.name);
     }
   }
   return Status::Ok();

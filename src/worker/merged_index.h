@@ -11,7 +11,6 @@
 #include "audit/identity_index.h"
 #include "base/minute.h"
 #include "base/status.h"
-#include "cluster/topology.h"
 #include "commit/group_writer.h"
 #include "storage/storage.h"
 #include "telemetry/problems.h"
@@ -23,8 +22,6 @@ namespace databus {
 class MergedIndex {
  public:
   struct Options {
-    const Topology& topology;
-    std::string cluster;
     Group groups;
     const std::map<std::string, Era>& own;  // the streams that are published here
     EraBook& eras;
@@ -77,7 +74,7 @@ class MergedIndex {
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);
   static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
-  Status AddTheOriginals(Storage& storage, Group group, Minute before, IdentityIndex& index) const;
+  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
 
   const Options options_;
   Learnt known_;

@@ -7,6 +7,7 @@
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "cluster/text_format.h"
+#include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 #include "control/journal_copies.h"
@@ -239,8 +240,21 @@ Result<bool> PurgeService::IsMirrored(Storage& mirror, const std::string& stream
   return Digest(*theirs) == Digest(files);
 }
 
+// A mirror's own copy is needed by nobody, when it is one (P32). Before that what this cluster
+// never had of the primary's would look, when they are compared, as if it had been purged here; and
+// the primary would wait for ever until it is here.
+Result<PurgeService::Need> PurgeService::WhoNeedsCopy(const StreamSpec& stream) {
+  Storage* own = options_.clusters.Find(options_.cluster);
+  if (own == nullptr)
+    return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
+  DATABUS_ASSIGN_OR_RETURN(const Eras eras,
+                           ReadEras(*own, GroupOf(stream.name, options_.writers.groups())));
+  if (eras.HasBegun(stream)) return Need();
+  return "it is to be compared with " + stream.Primary() + " first";
+}
+
 Result<PurgeService::Need> PurgeService::WhoNeedsMerged(const Due& due, const StreamSpec& stream) {
-  if (stream.Primary() != options_.cluster) return Need();  // a mirror's own copy
+  if (stream.Primary() != options_.cluster) return WhoNeedsCopy(stream);
   const Group group = GroupOf(due.stream, options_.writers.groups());
   for (const std::string& name : stream.Mirrors()) {
     Storage* mirror = options_.clusters.Find(name);

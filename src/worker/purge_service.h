@@ -56,6 +56,7 @@ class PurgeService {
   Result<Need> WhoNeeds(const Due& due);
   Result<Need> WhoNeedsLocal(const Due& due, const StreamSpec& stream);
   Result<Need> WhoNeedsMerged(const Due& due, const StreamSpec& stream);
+  Result<Need> WhoNeedsCopy(const StreamSpec& stream);
   // What this view holds of a stream's minute; empty when there is no such directory.
   Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
   // Whether a cluster's merged view holds all of `files`, published in the due hour or later.

@@ -17,6 +17,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -190,6 +191,48 @@ TEST(FirstMinuteTest, WhatWasCopiedAfterTheCutAndNotClosedIsNotMergedAgain) {
   site.Step(15);
   EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
 }
+
+// The same where a manifest of its own is younger than that minute. What is older than all
+// manifests is of the original system, but for this. By a failover, of which nobody had seen that
+// minute when it was planned, or by hand.
+class OlderThanManifestsTest : public ::testing::TestWithParam<std::optional<Minute>> {};
+
+TEST_P(OlderThanManifestsTest, AMirrorsFirstMinuteIsNotMergedAgainAndIsDescribed) {
+  Site site;
+  site.Start("dc1");
+  site.Start("dc2");
+  site.world.Deliver("dc1", "clicks", "cdc1");
+  site.Step(3);
+  ASSERT_THAT(site.world.Files("dc2", View::kMerged), SizeIs(1));
+  const Minute first = site.world.Newest("dc2", "clicks");
+  site.CutOff("dc2", "dc1");
+  site.Stop("dc1");
+  for (int i = 0; i < 2; ++i) {
+    site.world.clock.Advance(minutes(3));
+    site.world.Deliver("dc2", "orders", "cdc2");
+    site.Step(3);
+  }
+  const Group group = GroupOf("clicks", 2);
+  ASSERT_EQ(GroupOf("orders", 2), group);
+  const auto oldest = OldestManifest(site.world.at("dc2"), View::kMerged, group, "");
+  ASSERT_THAT(*oldest, Optional(Gt(first)));
+  std::map<std::string, Minute> cuts;
+  if (GetParam()) cuts["clicks"] = *GetParam();
+  site.world.topology = Moved(site.world.topology, "dc1", "dc2", cuts);
+  site.Obey();
+  site.Step(3);
+  MinuteContent content(site.world.at("dc2"), View::kMerged, group);
+  EXPECT_TRUE(content.Described("clicks", first)->has_value());
+  site.Obey();  // a process that knows only what the tree tells
+  site.Start("dc1");
+  site.Minutes(2);
+  site.world.clock.Advance(minutes(11));  // all is looked at again
+  site.Step(20);
+  EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Swaps, OlderThanManifestsTest,
+                         ::testing::Values(std::optional(kFirstMinute), std::nullopt));
 
 // A minute of the mirror was closed without clicks, which had to wait at its primary then (P28).
 class UnnamedTest : public SwapTest {
@@ -432,6 +475,33 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   ComeBack();
   site_.Step(20);
   EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
+}
+
+// Else what it never had of the primary's would look as if it had been purged here, and the primary
+// would wait for ever until it is.
+TEST_F(UnplannedTest, WhatIsNotComparedYetIsNotPurged) {
+  site_.Swap("dc1", "dc2", "dc2");
+  stale_->of().Finish();
+  const auto before = site_.Names("dc1");
+  site_.world.clock.Advance(hours(7));
+  site_.Start("dc1");  // the primary has not begun
+  site_.Step(20);
+  const auto after = site_.Names("dc1");
+  for (const auto& [minute, names] : before) {
+    if (minute.starts_with("orders")) continue;
+    EXPECT_TRUE(after.contains(minute)) << minute;
+  }
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is to be compared with dc2 first"));
+  site_.Start("dc2");
+  site_.Step(20);
+  site_.world.clock.Advance(hours(1));  // the next purge
+  site_.Step(20);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("is to be compared")));
+  for (const std::string& stream : kMoving) {
+    const std::string root = paths::Stream(View::kMerged, stream);
+    EXPECT_EQ(*OldestMinute(site_.world.at("dc1"), root),
+              *OldestMinute(site_.world.at("dc2"), root));
+  }
 }
 
 // It was away for the change before, and what it has was published apart: of what the other one has
