@@ -557,7 +557,7 @@ TEST(DataNodesTest, OneThatIsGoneIsSilentForAWhileAndOneThatRefusesIsNot) {
   const wire::DatanodeInfo node = NodeAt(gone.endpoint());
   EXPECT_EQ(data_nodes.StandingOf(node), DataNodes::Standing::kGood);
   EXPECT_THAT(data_nodes.Connect(node).status().message(), HasSubstr("no answer in time"));
-  EXPECT_NE(data_nodes.StandingOf(node), DataNodes::Standing::kGood);
+  EXPECT_EQ(data_nodes.StandingOf(node), DataNodes::Standing::kSilent);
   DataNodes patient({.connect = 60s}, SystemClock());
   EXPECT_FALSE(patient.Connect(NodeAt({"127.0.0.1", 1})).ok());
   EXPECT_EQ(patient.StandingOf(NodeAt({"127.0.0.1", 1})), DataNodes::Standing::kSuspected);
