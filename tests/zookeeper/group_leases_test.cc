@@ -62,7 +62,7 @@ class GroupLeasesTest : public ::testing::Test {
     ASSERT_TRUE(Eventually(settled));
   }
 
-  const std::string servers_ = TheRig().servers();
+  const std::string servers_ = TheZooKeeper().servers();
   ManualClock still_{WallTime{}};  // time that does not pass unless a test says so
 };
 
@@ -150,7 +150,7 @@ TEST_F(GroupLeasesTest, TheyAreHeldByTheirOwnMeasureForTwoThirdsOfTheSession) {
 TEST_F(GroupLeasesTest, WhoIsCutOffHoldsNothingBeforeAnotherDoes) {
   for (const Cut cut : {Cut::kReset, Cut::kSilent, Cut::kNoRequests, Cut::kNoAnswers}) {
     SCOPED_TRACE(CutName(cut));
-    auto proxy = Proxy::Start(TheRig().port());
+    auto proxy = Proxy::Start(TheZooKeeper().port());
     ASSERT_TRUE(proxy.ok());
     Sharer a("a", SystemClock(), "127.0.0.1:" + std::to_string((*proxy)->port()));
     Sharer b("b", SystemClock(), servers_);
@@ -217,9 +217,9 @@ TEST_F(GroupLeasesTest, ServersThatHaveForgottenEverythingAreSharedAnew) {
   Sharer a("a", SystemClock(), servers_);
   Sharer b("b", SystemClock(), servers_);
   Settle({{&a, 4}, {&b, 3}});
-  TheRig().Obey("kill");
-  TheRig().Obey("forget");
-  TheRig().Obey("start");
+  TheZooKeeper().Obey("kill");
+  TheZooKeeper().Obey("forget");
+  TheZooKeeper().Obey("start");
   ASSERT_TRUE(Eventually([&] {
     static_cast<void>(a.leases.Tick());
     static_cast<void>(b.leases.Tick());

@@ -21,6 +21,23 @@ constexpr uint64_t kReadAhead = 4u << 20;
 constexpr int kLookUpsMax = 4;
 constexpr Milliseconds kFirstPause{50};
 
+struct Replica {
+  const wire::DatanodeInfo* node = nullptr;
+  DataNodes::Standing standing = DataNodes::Standing::kGood;
+};
+// Those of a block in the order in which to ask for them: whose data node has failed lately comes
+// last.
+std::vector<Replica> InOrder(DataNodes& data_nodes, const wire::LocatedBlock& block) {
+  std::vector<Replica> replicas;
+  replicas.reserve(static_cast<size_t>(block.locations_size()));
+  for (const wire::DatanodeInfo& node : block.locations()) {
+    replicas.push_back({&node, data_nodes.StandingOf(node)});
+  }
+  std::stable_sort(replicas.begin(), replicas.end(),
+                   [](const Replica& a, const Replica& b) { return a.standing < b.standing; });
+  return replicas;
+}
+
 class Reader final : public FileReader {
  public:
   Reader(const Cluster& cluster, std::string path, const wire::FileStatus& status,
@@ -105,29 +122,55 @@ class Reader final : public FileReader {
 
   // Appends bytes up to the end of a block, at least one.
   Status FetchFromBlock(uint64_t offset, uint64_t most) {
-    Status status(Code::kUnavailable, "no data node has a block of it");
+    Tried tried;
     Milliseconds pause = kFirstPause;
     for (int i = 0; i < kLookUpsMax; ++i, pause *= 2) {
       if (i > 0) {
         StopFlag never;
-        never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
+        if (tried.any) never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
         DATABUS_RETURN_IF_ERROR(LookUp());
       }
       const wire::LocatedBlock* block = BlockAt(offset);
       if (block == nullptr) return {Code::kUnavailable, "the file has become shorter"};
       const BlockRange range{offset - block->offset(),
                              std::min(most, block->offset() + block->block().num_bytes() - offset)};
-      bool all_damaged = block->locations_size() > 0;
-      for (const wire::DatanodeInfo& node : block->locations()) {
-        const Status read = ReadReplica(context_, *block, node, range, bytes_);
-        if (read.ok()) return read;
-        all_damaged = all_damaged && read.code() == Code::kCorrupt;
-        status = {Code::kUnavailable, read.message()};
-        if (read.code() == Code::kRefused) return read;
-      }
-      if (all_damaged) return {Code::kCorrupt, "every replica is damaged: " + status.message()};
+      Tried now = TryReplicas(*block, range);
+      // Whoever has let others wait in vain just now will not be there in a moment.
+      const bool in_vain = i > 0 && block->locations_size() > 0 && !now.any;
+      if (now.any || !tried.any) tried = std::move(now);
+      if (tried.status.code() != Code::kUnavailable || in_vain) break;
     }
-    return status;
+    return tried.status;
+  }
+
+  struct Tried {
+    Status status;
+    bool any = false;
+  };
+  // From one data node after the other. kUnavailable: nobody gave it now.
+  Tried TryReplicas(const wire::LocatedBlock& block, const BlockRange& range) {
+    Tried tried{{Code::kUnavailable, "no data node has a block of it"}};
+    bool all_damaged = block.locations_size() > 0;
+    for (const Replica& replica : InOrder(cluster_.data_nodes, block)) {
+      if (replica.standing == DataNodes::Standing::kSilent) {
+        all_damaged = false;
+        if (!tried.any) tried.status = {Code::kUnavailable, Silent(block, *replica.node)};
+        continue;
+      }
+      tried.any = true;
+      const Status read = ReadReplica(context_, block, *replica.node, range, bytes_);
+      if (read.ok() || read.code() == Code::kRefused) return {read, true};
+      all_damaged = all_damaged && read.code() == Code::kCorrupt;
+      tried.status = {Code::kUnavailable, read.message()};
+    }
+    if (all_damaged) {
+      tried.status = {Code::kCorrupt, "every replica is damaged: " + tried.status.message()};
+    }
+    return tried;
+  }
+  static std::string Silent(const wire::LocatedBlock& block, const wire::DatanodeInfo& node) {
+    return fmt::format("block {} at data node {}:{}: others have waited for it in vain just now",
+                       block.block().block_id(), node.id().ip(), node.id().transfer_port());
   }
 
   Status LookUp() {
@@ -157,6 +200,7 @@ class Reader final : public FileReader {
 // Reads small files from the first data node of each, and answers which.
 std::set<const Reader*> FillTogether(std::span<const std::unique_ptr<Reader>> readers) {
   struct OfNode {
+    const wire::DatanodeInfo* node = nullptr;
     std::vector<WholeBlock> blocks;
     std::vector<Reader*> readers;
   };
@@ -166,13 +210,15 @@ std::set<const Reader*> FillTogether(std::span<const std::unique_ptr<Reader>> re
   for (const std::unique_ptr<Reader>& reader : readers) {
     const wire::LocatedBlock* const block = reader->OnlyBlock();
     if (block == nullptr) continue;
-    OfNode& node = nodes[block->locations(0).id().uuid()];
+    const Replica first = InOrder(reader->context().data_nodes, *block).front();
+    if (first.standing == DataNodes::Standing::kSilent) continue;
+    OfNode& node = nodes[first.node->id().uuid()];
+    node.node = first.node;
     node.blocks.push_back({.block = block});
     node.readers.push_back(reader.get());
   }
   for (auto& [uuid, node] : nodes) {
-    ReadWholeBlocks(node.readers.front()->context(), node.blocks.front().block->locations(0),
-                    node.blocks);
+    ReadWholeBlocks(node.readers.front()->context(), *node.node, node.blocks);
     for (size_t i = 0; i < node.blocks.size(); ++i) {
       if (!node.blocks[i].read) continue;
       node.readers[i]->Give(std::move(node.blocks[i].bytes));

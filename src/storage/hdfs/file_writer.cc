@@ -230,7 +230,9 @@ void OpenFile::FinishBlock() {
   block_.reset();
 }
 
-void OpenFile::BlameBlock() { cluster_.data_nodes.Suspect(block_->culprit()); }
+void OpenFile::BlameBlock() {
+  if (block_ && block_->culprit()) cluster_.data_nodes.Suspect(*block_->culprit());
+}
 
 Status OpenFile::AbandonBlock() {
   if (!block_) return Status::Ok();

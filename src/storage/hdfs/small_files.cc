@@ -1,5 +1,6 @@
 #include "storage/hdfs/small_files.h"
 
+#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -33,31 +34,40 @@ void AddBlocks(const Cluster& cluster, std::span<Filling* const> fillings) {
   }
 }
 
-// Sends the block, if one was given.
+// Sends the block, if one was given, and not to a data node that has failed since then.
 bool Begin(Filling& filling) {
   BlockWriter* const block = filling.file.block();
-  return block != nullptr && block->BeginWhole(filling.content).ok();
+  if (block == nullptr || block->IsSuspect()) return false;
+  if (block->BeginWhole(filling.content).ok()) return true;
+  filling.file.BlameBlock();
+  return false;
 }
 
 bool End(Filling& filling) {
   BlockWriter& block = *filling.file.block();
-  if (!block.AwaitReady().ok() || !block.AwaitEnd().ok()) return false;
+  if (!block.AwaitReady().ok() || !block.AwaitEnd().ok()) {
+    filling.file.BlameBlock();  // at once: others are about to wait for it
+    return false;
+  }
   filling.file.FinishBlock();
   return true;
 }
 
-// Some are always under way, so that the data nodes work at the same time. What fails is written
-// again at the end, by itself.
+// Some are always under way, so that the data nodes work at the same time. Ends are awaited by the
+// half, the youngest first, so that one waking up serves many. What fails is written again at the
+// end, by itself.
 void WriteTogether(std::span<Filling* const> fillings) {
   std::vector<Filling*> failed;
   for (size_t begun = 0, ended = 0; ended < fillings.size();) {
-    if (begun < fillings.size() && begun - ended < kAtOnce) {
-      Filling* const next = fillings[begun++];
+    for (; begun < fillings.size() && begun - ended < kAtOnce; ++begun) {
+      Filling* const next = fillings[begun];
       if (!Begin(*next)) next->status = {Code::kUnavailable, "not begun"};
-      continue;
     }
-    Filling* const oldest = fillings[ended++];
-    if (!oldest->status.ok() || !End(*oldest)) failed.push_back(oldest);
+    const size_t until = std::min(ended + kAtOnce / 2, begun);
+    for (size_t i = until; i-- > ended;) {
+      if (!fillings[i]->status.ok() || !End(*fillings[i])) failed.push_back(fillings[i]);
+    }
+    ended = until;
   }
   for (Filling* filling : failed) filling->status = filling->file.WriteBlock(filling->content);
 }
