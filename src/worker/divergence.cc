@@ -13,8 +13,8 @@ namespace {
 
 // How many minutes one run of one group changes at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
-// By how much what a purge takes is older than what it may.
-constexpr std::chrono::hours kPurgeMargin{1};
+// A purge takes nothing younger than the retention; by how much the clock there may be ahead.
+constexpr std::chrono::minutes kPurgeMargin{10};
 // And how many files it reads at most to compare them.
 constexpr uint64_t kReadsPerRunMax = 2'000;
 
