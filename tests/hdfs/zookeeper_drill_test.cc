@@ -168,7 +168,7 @@ class ZooKeeperDrill : public CommitDrill {
   bool IsCommitting() const { return holder_after_.empty(); }
   // With each call of a commit, or some of them from `first` on.
   void ForPlaces(uint64_t first, const std::function<void(uint64_t)>& check) {
-    constexpr uint64_t kApart = 25;
+    constexpr uint64_t kApart = 30;
     ForEachCall(1, [&](uint64_t n) {
       if (!every_place && n % kApart != first) return;
       cluster_ = "dc" + std::to_string(++commits_);
