@@ -340,6 +340,14 @@ void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::Minu
   Fail("G6", std::move(why), paths::MinuteDir(at.view, at.stream, at.minute));
 }
 
+bool Checker::AnotherBeginsAfter(const std::string& but, const paths::MinutePath& at) const {
+  return std::ranges::any_of(trees_, [&](const auto& tree) {
+    const auto seen = seen_.find({tree.first, View::kMerged, at.stream});
+    if (tree.first == but || seen == seen_.end() || seen->second.minutes.empty()) return false;
+    return at.minute < seen->second.minutes.begin()->first;
+  });
+}
+
 // Whether all that a cluster has of a stream, up to this minute, is as at the primary, which has
 // closed it. It is not where something is lacking before it: that has to come first (G5).
 bool Checker::IsEqualUpTo(const std::string& cluster, const std::string& primary,
@@ -377,10 +385,9 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
   if (minute == seen.minutes.end()) return;
   if (at.file.empty()) {
     const bool is_newest = minute == std::prev(seen.minutes.end());
-    // Before what is right there is perhaps more, which the primary never had.
-    const auto& there = seen_[{stream->Primary(), View::kMerged, at.stream}].minutes;
-    const bool leads =
-        minute == seen.minutes.begin() && !there.empty() && at.minute < there.begin()->first;
+    // Before what is right there is perhaps more, which the primary never had; the one that this
+    // cluster obeys.
+    const bool leads = minute == seen.minutes.begin() && AnotherBeginsAfter(cluster, at);
     if (!minute->second.files.empty() || !(is_newest || leads)) {
       return Fail("G4",
                   fmt::format("{}: a minute is set aside, and is not the newest, empty", cluster),

@@ -51,6 +51,7 @@ Minute OldestKeptManifest(const Topology& topology, int limit_percent, WallTime 
 
 void PurgeService::RunOnce() {
   holdings_.clear();
+  eras_.clear();
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr) return;
   const auto streams = own->List(paths::ViewRoot(options_.writers.view()));
@@ -68,6 +69,7 @@ void PurgeService::RunOnce() {
   if (options_.writers.view() == View::kMerged) PurgeDivergent();
   PurgeManifests();
   holdings_.clear();
+  eras_.clear();
   if (options_.writers.Holds(kClusterDuties)) PurgeOfNoGroup(*own);
 }
 
@@ -247,9 +249,13 @@ Result<PurgeService::Need> PurgeService::WhoNeedsCopy(const StreamSpec& stream) 
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr)
     return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
-  DATABUS_ASSIGN_OR_RETURN(const Eras eras,
-                           ReadEras(*own, GroupOf(stream.name, options_.writers.groups())));
-  if (eras.HasBegun(stream)) return Need();
+  const Group group = GroupOf(stream.name, options_.writers.groups());
+  auto eras = eras_.find(group);
+  if (eras == eras_.end()) {
+    DATABUS_ASSIGN_OR_RETURN(Eras read, ReadEras(*own, group));
+    eras = eras_.emplace(group, std::move(read)).first;
+  }
+  if (eras->second.HasBegun(stream)) return Need();
   return "it is to be compared with " + stream.Primary() + " first";
 }
 

@@ -9,6 +9,7 @@
 #include "audit/identity_index.h"
 #include "base/random.h"
 #include "cluster/topology.h"
+#include "commit/eras.h"
 #include "worker/clusters.h"
 #include "worker/writers.h"
 
@@ -90,6 +91,8 @@ class PurgeService {
   using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
+  // What this cluster says of its groups' eras; of one run.
+  std::map<Group, Eras> eras_;
 };
 
 }  // namespace databus

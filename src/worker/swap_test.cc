@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "commit/cluster_id.h"
 #include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
@@ -54,6 +55,15 @@ class SwapTest : public ::testing::Test {
   }
   Eras ErasAt(const std::string& cluster, const std::string& stream) {
     return *ReadEras(site_.world.at(cluster), GroupOf(stream, 2));
+  }
+
+  // How often dc2 has looked for its own eras.
+  size_t ErasListed() {
+    size_t times = 0;
+    for (const Call& call : site_.of("dc2").plan.trace()) {
+      if (call.verb == Verb::kList && call.store == "dc2:" && call.path == paths::Eras()) ++times;
+    }
+    return times;
   }
 
   Site site_;
@@ -305,6 +315,29 @@ TEST_F(SwapTest, WhatAnotherProcessHasEndedIsNotToldOfAnyMore) {
   for (const Problem& problem : sleeper->of().ListProblems()) {
     EXPECT_THAT(problem.what, Not(HasSubstr("has not begun")));
   }
+}
+
+// A mirror with many hours and streams to purge asks once for each group in what eras they are.
+TEST_F(SwapTest, APurgeReadsTheErasOnceForAGroup) {
+  for (int i = 0; i < 4; ++i) {
+    site_.world.clock.Advance(hours(1));
+    site_.Step(14);  // after such a pause the lease is taken anew
+    site_.Minutes(1);
+  }
+  const auto is_due = [&](Minute oldest) {
+    return *OldestMinute(site_.world.at("dc2"), paths::Stream(View::kMerged, "clicks")) > oldest;
+  };
+  const Minute first =
+      **OldestMinute(site_.world.at("dc2"), paths::Stream(View::kMerged, "clicks"));
+  site_.world.clock.Advance(hours(9));
+  size_t asked = 0;
+  for (int i = 0; i < 30 && !is_due(first + 180); ++i) {
+    const size_t before = ErasListed();
+    site_.Step();
+    asked = ErasListed() - before;
+  }
+  ASSERT_TRUE(is_due(first + 180)) << "four hours of two streams went";
+  EXPECT_LE(asked, 4U) << "by a purge, and by who holds a group";
 }
 
 // P35

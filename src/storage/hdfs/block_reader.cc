@@ -22,8 +22,9 @@ constexpr uint32_t kChunkBytesMax = 1u << 20;
 // One read on one connection.
 class Reading {
  public:
-  Reading(const ReadContext& context, const BlockRange& range, Socket& socket)
-      : context_(context), range_(range), socket_(socket) {}
+  Reading(const ReadContext& context, const wire::DatanodeInfo& node, const BlockRange& range,
+          Socket& socket)
+      : context_(context), node_(node), range_(range), socket_(socket) {}
 
   Status Ask(const wire::LocatedBlock& block) {
     std::string bytes;
@@ -54,6 +55,7 @@ class Reading {
     Await();
     DATABUS_RETURN_IF_ERROR(Judge(ReceiveMessage(socket_, answer, deadline_)));
     answered_ = true;
+    context_.data_nodes.Heard(node_);
     if (answer.status() != kSuccess) {
       return {Code::kUnavailable,
               answer.status() == kTokenNotAccepted
@@ -99,9 +101,12 @@ class Reading {
   }
   // The connection ended before any answer came.
   bool DiedUnanswered() const { return !answered_ && failure_ == DataNodes::Failure::kOther; }
-  // After a failure. What it says of one block is not held against a data node.
-  void Blame(const wire::DatanodeInfo& node) const {
-    if (failure_) context_.data_nodes.Suspect(node, *failure_);
+  // After a failure. What it says of one block is not held against a data node, nor that it closes
+  // in the middle of one, as it does when it cannot read that from its disk.
+  void Blame() const {
+    if (!failure_) return;
+    if (answered_ && *failure_ == DataNodes::Failure::kOther) return;
+    context_.data_nodes.Suspect(node_, *failure_);
   }
   static void AppendConfirmation(uint32_t outcome, std::string& out) {
     wire::ReadStatus status;
@@ -138,6 +143,7 @@ class Reading {
   }
 
   const ReadContext& context_;
+  const wire::DatanodeInfo& node_;
   const BlockRange range_;
   Socket& socket_;
   BootTime deadline_;
@@ -154,7 +160,6 @@ Status ReadOn(const ReadContext& context, const wire::LocatedBlock& block,
   DATABUS_RETURN_IF_ERROR(reading.Ask(block));
   DATABUS_RETURN_IF_ERROR(reading.TakeAnswer());
   DATABUS_RETURN_IF_ERROR(reading.TakeBytes(out));
-  context.data_nodes.Heard(node);
   if (reading.Confirm().ok()) context.data_nodes.GiveIdle(node, std::move(socket));
   return Status::Ok();
 }
@@ -162,19 +167,19 @@ Status ReadOn(const ReadContext& context, const wire::LocatedBlock& block,
 Status Read(const ReadContext& context, const wire::LocatedBlock& block,
             const wire::DatanodeInfo& node, const BlockRange& range, std::string& out) {
   if (std::optional<Socket> idle = context.data_nodes.TakeIdle(node)) {
-    Reading reading(context, range, *idle);
+    Reading reading(context, node, range, *idle);
     const Status status = ReadOn(context, block, node, reading, *idle, out);
     if (status.ok()) return status;
     // A kept connection may die under the request; then the replica deserves another.
     if (!reading.DiedUnanswered()) {
-      reading.Blame(node);
+      reading.Blame();
       return status;
     }
   }
   DATABUS_ASSIGN_OR_RETURN(Socket socket, context.data_nodes.Connect(node));
-  Reading reading(context, range, socket);
+  Reading reading(context, node, range, socket);
   const Status status = ReadOn(context, block, node, reading, socket, out);
-  if (!status.ok()) reading.Blame(node);
+  if (!status.ok()) reading.Blame();
   return status;
 }
 
@@ -183,10 +188,11 @@ BlockRange WholeOf(const WholeBlock& whole) { return {0, whole.block->block().nu
 // The data node serves one request after the other, and wants to hear how each ended before it
 // looks at the next one. It is told beforehand, with the word for bytes that were not checked: all
 // that matters to it is that it is told.
-std::string RequestsFor(const ReadContext& context, std::span<WholeBlock> blocks, Socket& socket) {
+std::string RequestsFor(const ReadContext& context, const wire::DatanodeInfo& node,
+                        std::span<WholeBlock> blocks, Socket& socket) {
   std::string requests;
   for (const WholeBlock& whole : blocks) {
-    Reading(context, WholeOf(whole), socket).AppendRequest(*whole.block, requests);
+    Reading(context, node, WholeOf(whole), socket).AppendRequest(*whole.block, requests);
     Reading::AppendConfirmation(kNotChecked, requests);
   }
   return requests;
@@ -200,19 +206,18 @@ enum class Took : uint8_t {
 };
 Took TakeBlocks(const ReadContext& context, const wire::DatanodeInfo& node,
                 std::span<WholeBlock> blocks, Socket& socket) {
-  const std::string requests = RequestsFor(context, blocks, socket);
+  const std::string requests = RequestsFor(context, node, blocks, socket);
   for (WholeBlock& whole : blocks) {
-    Reading reading(context, WholeOf(whole), socket);
+    Reading reading(context, node, WholeOf(whole), socket);
     Status status = &whole == &blocks.front() ? reading.Send(requests) : Status::Ok();
     if (status.ok()) status = reading.TakeAnswer();
     if (status.ok()) status = reading.TakeBytes(whole.bytes);
     whole.read = status.ok();
     if (whole.read) continue;
     if (&whole == &blocks.front() && reading.DiedUnanswered()) return Took::kNothing;
-    reading.Blame(node);
+    reading.Blame();
     return Took::kSome;
   }
-  context.data_nodes.Heard(node);
   return Took::kAll;
 }
 

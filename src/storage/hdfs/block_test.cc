@@ -216,6 +216,21 @@ TEST_F(BlockReadTest, WhatEndsBeforeTheEndIsUnknown) {
             Code::kUnavailable);
 }
 
+// As one does that cannot read a block from its disk: others of its blocks are well, and it takes
+// new ones.
+TEST_F(BlockReadTest, WhoEndsInTheMiddleOfABlockIsNoSuspectAndWhoSaysNothingIs) {
+  EXPECT_FALSE(Outcome([](PeerConnection& c) { Promise(c, 0); }).ok());
+  EXPECT_EQ(data_nodes_.Suspects().size(), 0u);
+  EXPECT_FALSE(Outcome(
+                   [](PeerConnection& c) {
+                     Promise(c, 0);
+                     c.AwaitEnd();
+                   },
+                   50ms)
+                   .ok());
+  EXPECT_EQ(data_nodes_.Suspects().size(), 1u);
+}
+
 TEST_F(BlockReadTest, SilenceIsUnknownAfterAWhile) {
   EXPECT_EQ(Outcome([](PeerConnection& c) { c.AwaitEnd(); }, 50ms).code(), Code::kUnavailable);
 }
@@ -542,7 +557,7 @@ TEST(DataNodesTest, OneThatIsGoneIsSilentForAWhileAndOneThatRefusesIsNot) {
   const wire::DatanodeInfo node = NodeAt(gone.endpoint());
   EXPECT_EQ(data_nodes.StandingOf(node), DataNodes::Standing::kGood);
   EXPECT_THAT(data_nodes.Connect(node).status().message(), HasSubstr("no answer in time"));
-  EXPECT_NE(data_nodes.StandingOf(node), DataNodes::Standing::kGood);
+  EXPECT_EQ(data_nodes.StandingOf(node), DataNodes::Standing::kSilent);
   DataNodes patient({.connect = 60s}, SystemClock());
   EXPECT_FALSE(patient.Connect(NodeAt({"127.0.0.1", 1})).ok());
   EXPECT_EQ(patient.StandingOf(NodeAt({"127.0.0.1", 1})), DataNodes::Standing::kSuspected);
@@ -555,7 +570,7 @@ TEST(DataNodesTest, SilentOneIsAskedAgainAfterAWhileOrWhenItWasHeard) {
   const auto standing = [&] { return data_nodes.StandingOf(node); };
   data_nodes.Suspect(node, DataNodes::Failure::kSilence);
   data_nodes.Suspect(node, DataNodes::Failure::kOther);
-  clock.Advance(9s);
+  clock.Advance(59s);
   EXPECT_EQ(standing(), DataNodes::Standing::kSilent);
   clock.Advance(2s);
   EXPECT_EQ(standing(), DataNodes::Standing::kSuspected);
@@ -564,6 +579,33 @@ TEST(DataNodesTest, SilentOneIsAskedAgainAfterAWhileOrWhenItWasHeard) {
   EXPECT_EQ(standing(), DataNodes::Standing::kSuspected);
   clock.Advance(3min);
   EXPECT_EQ(standing(), DataNodes::Standing::kGood);
+}
+
+// Else all who read would wait again, and a wait may take longer than the time between.
+TEST(DataNodesTest, OneThatWasSilentIsAskedByOneAtATime) {
+  ManualClock clock{WallTime()};
+  DataNodes data_nodes({}, clock);
+  const wire::DatanodeInfo node = NodeAt({"a", 1});
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  data_nodes.Suspect(node);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  EXPECT_TRUE(data_nodes.MayAsk(node)) << "a refusal costs no time";
+  data_nodes.Suspect(node, DataNodes::Failure::kSilence);
+  EXPECT_FALSE(data_nodes.MayAsk(node));
+  clock.Advance(61s);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  clock.Advance(75s);
+  EXPECT_FALSE(data_nodes.MayAsk(node)) << "somebody waits for it";
+  data_nodes.Suspect(node, DataNodes::Failure::kSilence);
+  clock.Advance(59s);
+  EXPECT_FALSE(data_nodes.MayAsk(node));
+  clock.Advance(2s);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  data_nodes.Suspect(node, DataNodes::Failure::kOther);
+  EXPECT_TRUE(data_nodes.MayAsk(node)) << "it refuses now";
+  data_nodes.Heard(node);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  EXPECT_TRUE(data_nodes.MayAsk(node));
 }
 
 TEST(DataNodesTest, SuspectsAreForgivenAfterAWhile) {

@@ -9,9 +9,11 @@ namespace {
 constexpr std::chrono::seconds kIdleMost{3};  // a data node keeps them for 4 s
 constexpr size_t kIdleNodeMost = 16;
 constexpr std::chrono::minutes kSuspectedFor{3};
-// What is to be had nowhere else is asked for again after this time. One that has come back is
-// found by then, and many reads do not wait for one that is gone any longer than one does.
-constexpr std::chrono::seconds kSilentFor{10};
+// One that has said nothing is asked again after this time, which is about what a wait for it
+// takes.
+constexpr std::chrono::seconds kSilentFor{60};
+// More than it takes to connect and wait for an answer, by default.
+constexpr std::chrono::minutes kAskedFor{2};
 
 }  // namespace
 
@@ -66,7 +68,25 @@ void DataNodes::Suspect(const wire::DatanodeInfo& node, Failure failure) {
   Suspected& suspect = suspects_[node.id().uuid()];
   suspect.node = node;
   suspect.until = now + kSuspectedFor;
-  if (failure == Failure::kSilence) suspect.silent_until = now + kSilentFor;
+  if (failure == Failure::kSilence) {
+    suspect.was_silent = true;
+    suspect.silent_until = now + kSilentFor;
+  } else if (suspect.is_asked) {
+    suspect.silent_until = now;  // that is an answer, too
+  }
+  suspect.is_asked = false;
+}
+
+bool DataNodes::MayAsk(const wire::DatanodeInfo& node) {
+  MutexLock lock(mutex_);
+  const auto suspect = suspects_.find(node.id().uuid());
+  const BootTime now = clock_.Boot();
+  if (suspect == suspects_.end() || now >= suspect->second.until) return true;
+  if (!suspect->second.was_silent) return true;
+  if (now < suspect->second.silent_until) return false;
+  suspect->second.silent_until = now + kAskedFor;
+  suspect->second.is_asked = true;
+  return true;
 }
 
 DataNodes::Standing DataNodes::StandingOf(const wire::DatanodeInfo& node) {
@@ -80,7 +100,10 @@ DataNodes::Standing DataNodes::StandingOf(const wire::DatanodeInfo& node) {
 void DataNodes::Heard(const wire::DatanodeInfo& node) {
   MutexLock lock(mutex_);
   const auto suspect = suspects_.find(node.id().uuid());
-  if (suspect != suspects_.end()) suspect->second.silent_until = clock_.Boot();
+  if (suspect == suspects_.end()) return;
+  suspect->second.silent_until = clock_.Boot();
+  suspect->second.was_silent = false;
+  suspect->second.is_asked = false;
 }
 
 std::vector<wire::DatanodeInfo> DataNodes::Suspects() {

@@ -52,7 +52,10 @@ class DataNodes {
     kSilent,  // suspected; who asked it now would just wait in vain, as others have a moment ago
   };
   Standing StandingOf(const wire::DatanodeInfo& node);
-  // A read from it has ended well.
+  // False: it is silent, or was, and another one is asking it right now. After true it is asked,
+  // and Heard() or Suspect() follows.
+  bool MayAsk(const wire::DatanodeInfo& node);
+  // It has answered a read.
   void Heard(const wire::DatanodeInfo& node);
   // There is nobody else: the one that was suspected first may be tried again. A pipeline that says
   // nothing does not tell which of its nodes is at fault, so the first one blamed may be the wrong
@@ -68,6 +71,8 @@ class DataNodes {
     wire::DatanodeInfo node;
     BootTime until;
     BootTime silent_until;
+    bool was_silent = false;  // and has not answered since then
+    bool is_asked = false;    // by one, while all others go elsewhere
   };
   Endpoint EndpointOf(const wire::DatanodeInfo& node) const;
 

@@ -18,6 +18,8 @@ namespace {
 constexpr uint64_t kReadAtOpenMost = 256u << 10;
 // What is read at once when a file is read from front to back in small pieces.
 constexpr uint64_t kReadAhead = 4u << 20;
+// Who asks for less than this at the beginning looks at a header, and may not go on.
+constexpr uint64_t kHeaderMost = 16u << 10;
 constexpr int kLookUpsMax = 4;
 constexpr Milliseconds kFirstPause{50};
 
@@ -70,7 +72,8 @@ class Reader final : public FileReader {
     if (offset >= length_ || most == 0) return std::string();
     const uint64_t wanted = std::min<uint64_t>(most, length_ - offset);
     if (!Has(offset, wanted)) {
-      const uint64_t ahead = offset == next_ ? std::max(wanted, kReadAhead) : wanted;
+      const bool goes_on = offset == next_ && (offset > 0 || wanted >= kHeaderMost);
+      const uint64_t ahead = goes_on ? std::max(wanted, kReadAhead) : wanted;
       DATABUS_RETURN_IF_ERROR(Fetch(offset, std::min(ahead, length_ - offset)));
     }
     next_ = offset + wanted;
@@ -123,11 +126,12 @@ class Reader final : public FileReader {
   // Appends bytes up to the end of a block, at least one.
   Status FetchFromBlock(uint64_t offset, uint64_t most) {
     Tried tried;
+    bool all_silent = false;
     Milliseconds pause = kFirstPause;
     for (int i = 0; i < kLookUpsMax; ++i, pause *= 2) {
       if (i > 0) {
         StopFlag never;
-        if (tried.any) never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
+        if (!all_silent) never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
         DATABUS_RETURN_IF_ERROR(LookUp());
       }
       const wire::LocatedBlock* block = BlockAt(offset);
@@ -135,10 +139,10 @@ class Reader final : public FileReader {
       const BlockRange range{offset - block->offset(),
                              std::min(most, block->offset() + block->block().num_bytes() - offset)};
       Tried now = TryReplicas(*block, range);
-      // Whoever has let others wait in vain just now will not be there in a moment.
-      const bool in_vain = i > 0 && block->locations_size() > 0 && !now.any;
+      // Whoever has let others wait in vain will not be there in a moment; another one may.
+      all_silent = block->locations_size() > 0 && !now.any;
       if (now.any || !tried.any) tried = std::move(now);
-      if (tried.status.code() != Code::kUnavailable || in_vain) break;
+      if (tried.status.code() != Code::kUnavailable || (i > 0 && all_silent)) break;
     }
     return tried.status;
   }
@@ -152,7 +156,7 @@ class Reader final : public FileReader {
     Tried tried{{Code::kUnavailable, "no data node has a block of it"}};
     bool all_damaged = block.locations_size() > 0;
     for (const Replica& replica : InOrder(cluster_.data_nodes, block)) {
-      if (replica.standing == DataNodes::Standing::kSilent) {
+      if (!cluster_.data_nodes.MayAsk(*replica.node)) {
         all_damaged = false;
         if (!tried.any) tried.status = {Code::kUnavailable, Silent(block, *replica.node)};
         continue;
@@ -169,8 +173,9 @@ class Reader final : public FileReader {
     return tried;
   }
   static std::string Silent(const wire::LocatedBlock& block, const wire::DatanodeInfo& node) {
-    return fmt::format("block {} at data node {}:{}: others have waited for it in vain just now",
-                       block.block().block_id(), node.id().ip(), node.id().transfer_port());
+    return fmt::format(
+        "block {} at data node {}:{}: others have waited for it in vain, or wait still",
+        block.block().block_id(), node.id().ip(), node.id().transfer_port());
   }
 
   Status LookUp() {
@@ -197,7 +202,8 @@ class Reader final : public FileReader {
   uint64_t next_ = 0;  // the end of the last Read
 };
 
-// Reads small files from the first data node of each, and answers which.
+// Reads small files from a data node of each that has not failed lately, if there is one, and
+// answers which.
 std::set<const Reader*> FillTogether(std::span<const std::unique_ptr<Reader>> readers) {
   struct OfNode {
     const wire::DatanodeInfo* node = nullptr;
@@ -206,19 +212,22 @@ std::set<const Reader*> FillTogether(std::span<const std::unique_ptr<Reader>> re
   };
   std::set<const Reader*> filled;
   if (readers.size() < 2) return filled;
-  std::map<std::string, OfNode> nodes;  // by the node's identity
+  // Healthy ones first; by identity.
+  std::map<std::pair<DataNodes::Standing, std::string>, OfNode> nodes;
   for (const std::unique_ptr<Reader>& reader : readers) {
     const wire::LocatedBlock* const block = reader->OnlyBlock();
     if (block == nullptr) continue;
     const Replica first = InOrder(reader->context().data_nodes, *block).front();
     if (first.standing == DataNodes::Standing::kSilent) continue;
-    OfNode& node = nodes[first.node->id().uuid()];
+    OfNode& node = nodes[{first.standing, first.node->id().uuid()}];
     node.node = first.node;
     node.blocks.push_back({.block = block});
     node.readers.push_back(reader.get());
   }
-  for (auto& [uuid, node] : nodes) {
-    ReadWholeBlocks(node.readers.front()->context(), *node.node, node.blocks);
+  for (auto& [key, node] : nodes) {
+    const ReadContext& context = node.readers.front()->context();
+    if (!context.data_nodes.MayAsk(*node.node)) continue;
+    ReadWholeBlocks(context, *node.node, node.blocks);
     for (size_t i = 0; i < node.blocks.size(); ++i) {
       if (!node.blocks[i].read) continue;
       node.readers[i]->Give(std::move(node.blocks[i].bytes));

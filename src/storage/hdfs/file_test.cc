@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <map>
 
 #include "base/crc32c.h"
@@ -56,6 +57,8 @@ class ScriptedNameNode {
   ~ScriptedNameNode() { peer_.Cut(); }
 
   void Give(const wire::LocatedBlock& block) { blocks_.push_back(block); }
+  // How many `addBlock` that exclude somebody are refused, as not enough data nodes are left.
+  int too_few = 0;
   // What the next `complete` calls are answered, before it is true.
   int incomplete = 0;
   wire::LocatedBlocks locations;
@@ -93,7 +96,10 @@ class ScriptedNameNode {
     }
   }
   void Answer(PeerConnection& c, int32_t id, const std::string& method) {
-    if (method == "addBlock") {
+    if (method == "addBlock" && TooFew()) {
+      c.Fail(id, {.exception = "java.io.IOException",
+                  .message = "File /f could only be written to 1 of the 2 required nodes"});
+    } else if (method == "addBlock") {
       wire::AddBlockAnswer answer;
       *answer.mutable_block() = blocks_.at(given_++);
       c.Answer(id, answer);
@@ -106,6 +112,10 @@ class ScriptedNameNode {
     } else {
       c.Answer(id, wire::Empty());
     }
+  }
+
+  bool TooFew() {
+    return Last<wire::AddBlockRequest>("addBlock").excluded_size() > 0 && too_few-- > 0;
   }
 
   std::vector<wire::LocatedBlock> blocks_;
@@ -262,6 +272,22 @@ TEST_F(FileTest, SmallBlockThatFailsIsWrittenAgainWithoutThatDataNode) {
   EXPECT_FALSE(request.has_previous());
 }
 
+// With dfs.namenode.replication.min of 2 one is too few.
+TEST_F(FileTest, SuspectsAreTakenWhenThereAreTooFewOthers) {
+  std::string content;
+  TestPeer data_node({[&](PeerConnection& c) { TakeBlock(c, content); }});
+  ScriptedNameNode name_node;
+  name_node.too_few = 1;
+  const wire::LocatedBlock block = BlockAt(data_node.endpoint(), 0);
+  name_node.Give(block);
+  data_nodes_.Suspect(block.locations(0));
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 1u << 20);
+  EXPECT_TRUE(writer->Append("content").ok());
+  EXPECT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(name_node.calls("addBlock"), 2);
+  EXPECT_EQ(content, "content");
+}
+
 // Too much to be kept: the file fails, and the next one goes elsewhere.
 TEST_F(FileTest, LargeBlockThatFailsFailsTheFileAndItsDataNodeIsAvoided) {
   std::string content;
@@ -332,6 +358,35 @@ TEST_F(FileReadTest, BlockThatNobodyHasIsUnknown) {
   name_node.locations.set_under_construction(false);
   EXPECT_THAT(Read(ClusterOf(name_node), StatusOfFile(block)),
               testing::AllOf(HasSubstr("127.0.0.1:1: connect"), HasSubstr("(unavailable)")));
+}
+
+// No data node has told the name node of it yet, as after a restart.
+TEST_F(FileReadTest, PlacesThatAreNotKnownYetAreAwaitedForAMoment) {
+  ScriptedNameNode name_node;
+  wire::LocatedBlock block = BlockAt(kNobody, 7);
+  block.clear_locations();
+  *name_node.locations.add_blocks() = block;
+  name_node.locations.set_file_length(7);
+  name_node.locations.set_under_construction(false);
+  const BootTime begin = SystemClock().Boot();
+  EXPECT_THAT(Read(ClusterOf(name_node), StatusOfFile(block)), HasSubstr("(unavailable)"));
+  EXPECT_EQ(name_node.calls("getBlockLocations"), 3);
+  EXPECT_GE(SystemClock().Boot() - begin, 350ms);
+}
+
+TEST_F(FileReadTest, LookingAtTheBeginningOfALargeFileReadsNoMoreThanThat) {
+  const std::string content(300u << 10, 'x');
+  std::atomic<uint64_t> asked = 0;
+  TestPeer data_node({[&](PeerConnection& c) {
+    c.Read(3);
+    asked = c.ReadMessage<wire::ReadBlockRequest>().length();
+  }});
+  ScriptedNameNode name_node;
+  const wire::FileStatus status = StatusOfFile(BlockAt(data_node.endpoint(), content.size()));
+  const auto reader = ReaderOf(ClusterOf(name_node), "f", status, "reader");
+  ASSERT_TRUE(reader.ok());
+  EXPECT_FALSE((*reader)->Read(0, 1000).ok());
+  EXPECT_EQ(asked, 1000u);
 }
 
 // --- A data node that says nothing

@@ -13,11 +13,11 @@ namespace {
 // Ours, not Hadoop's: addresses in place of those by which the name node knows its data nodes.
 constexpr std::string_view kHostsKey = "databus.datanode.hosts";
 
-// Sets `value` to the milliseconds that `conf` has under `name`, if any.
-// Data nodes wait for one another as long as a client, and 5 s for each of their pipeline: as
-// Hadoop's own client, this one gives them time to say who it was.
+// Data nodes wait for one another as long as a client, and 5 s more for each of their pipeline.
+// With three of them this is the time that they have to say which one it was.
 constexpr Milliseconds kForThePipeline{15'000};
 
+// Sets `value` to the milliseconds that `conf` has under `name`, if any, and `more`.
 Status SetMilliseconds(const HadoopConf& conf, std::string_view name, Milliseconds& value,
                        Milliseconds more = {}) {
   DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> found, conf.Number(name));

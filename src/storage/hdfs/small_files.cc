@@ -1,6 +1,5 @@
 #include "storage/hdfs/small_files.h"
 
-#include <algorithm>
 #include <deque>
 #include <utility>
 
@@ -53,21 +52,18 @@ bool End(Filling& filling) {
   return true;
 }
 
-// Some are always under way, so that the data nodes work at the same time. Ends are awaited by the
-// half, the youngest first, so that one waking up serves many. What fails is written again at the
-// end, by itself.
+// Some are always under way, so that the data nodes work at the same time. What fails is written
+// again at the end, by itself.
 void WriteTogether(std::span<Filling* const> fillings) {
   std::vector<Filling*> failed;
   for (size_t begun = 0, ended = 0; ended < fillings.size();) {
-    for (; begun < fillings.size() && begun - ended < kAtOnce; ++begun) {
-      Filling* const next = fillings[begun];
+    if (begun < fillings.size() && begun - ended < kAtOnce) {
+      Filling* const next = fillings[begun++];
       if (!Begin(*next)) next->status = {Code::kUnavailable, "not begun"};
+      continue;
     }
-    const size_t until = std::min(ended + kAtOnce / 2, begun);
-    for (size_t i = until; i-- > ended;) {
-      if (!fillings[i]->status.ok() || !End(*fillings[i])) failed.push_back(fillings[i]);
-    }
-    ended = until;
+    Filling* const oldest = fillings[ended++];
+    if (!oldest->status.ok() || !End(*oldest)) failed.push_back(oldest);
   }
   for (Filling* filling : failed) filling->status = filling->file.WriteBlock(filling->content);
 }

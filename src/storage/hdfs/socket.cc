@@ -20,8 +20,8 @@
 namespace databus::hdfs {
 namespace {
 
-// Most sockets are there for one block, and hear no more than a few acknowledgements.
-constexpr size_t kBufferBytesMin = 2u << 10;
+constexpr size_t kReadBytesMin = 16u << 10;
+constexpr size_t kBufferBytes = 64u << 10;
 
 Status Broken(std::string_view what, int error) {
   return {Code::kUnavailable, fmt::format("{}: {}", what, std::generic_category().message(error))};
@@ -166,13 +166,14 @@ Status Socket::Send(std::string_view bytes, BootTime deadline) {
 }
 
 void Socket::MakeRoom() {
-  const auto roomy = [this] { return end_ < buffer_.size() - buffer_.size() / 4; };
   if (begin_ == end_) begin_ = end_ = 0;
-  if (roomy()) return;
+  if (buffer_.size() - end_ >= kReadBytesMin) return;
   std::copy(buffer_.begin() + static_cast<ptrdiff_t>(begin_),
             buffer_.begin() + static_cast<ptrdiff_t>(end_), buffer_.begin());
   end_ -= std::exchange(begin_, 0);
-  if (!roomy()) buffer_.resize(std::max(kBufferBytesMin, 2 * buffer_.size()));
+  if (buffer_.size() - end_ < kReadBytesMin) {
+    buffer_.resize(std::max(kBufferBytes, 2 * (end_ + kReadBytesMin)));
+  }
 }
 
 Result<Arrival> Socket::Fill(BootTime deadline) {
