@@ -549,53 +549,6 @@ TEST(SpoolDamage, AnEmptyFileInAMissingSegmentsPlaceEndsTheWaitForIt) {
   }
 }
 
-// The first of three is delivered, or nothing: neither looks like a segment that was removed.
-TEST(SpoolDamage, AMissingSegmentIsToldItsNumberIsNotUsedAgainAndItMayComeBack) {
-  for (const size_t delivered : {0, 1}) {
-    SpoolWorld world;
-    world.options.journal_bytes = 1;  // written anew at each change
-    world.Open();
-    for (const std::string& message : kMessages) world.Put(message);
-    if (delivered > 0) {
-      ASSERT_TRUE(world.spool->AddCut({RecordsOf(world)[0]}, {}).ok());
-    }
-    world.spool.reset();
-    const std::string bytes = world.Content(kSegment);
-    ASSERT_TRUE(world.disk.Remove(kSegment).ok());
-    for (int restart = 0; restart < 2; ++restart) {
-      world.Open();
-      EXPECT_THAT(world.spool->Stats().missing_segments, ElementsAre(kSegment));
-      ASSERT_TRUE(world.spool->NextCounters(std::vector<std::string>{"clicks"}).ok());
-    }
-    EXPECT_EQ(world.Put("later"), SpoolAnswer::kKept);
-    world.spool.reset();
-    const auto back = world.disk.Create(kSegment);
-    ASSERT_TRUE(back.ok()) << "its number was used again";
-    const std::string_view parts[] = {bytes};
-    ASSERT_TRUE((*back)->Append(parts).ok());
-    world.Open();
-    EXPECT_THAT(world.spool->Stats().missing_segments, IsEmpty());
-    std::vector<std::string> left(kMessages.begin() + static_cast<ptrdiff_t>(delivered),
-                                  kMessages.end());
-    left.emplace_back("later");
-    EXPECT_EQ(world.ReadAll(), left);
-  }
-}
-
-TEST(SpoolDamage, WhatIsSetAsideIsNotReplacedByLess) {
-  SpoolWorld world;
-  const std::string dir = "/var/spool";
-  ASSERT_TRUE(world.disk.MakeDirs(dir).ok());
-  const auto whole = world.disk.Create(dir + "/whole");
-  const std::string_view parts[] = {"evidence"};
-  ASSERT_TRUE((*whole)->Append(parts).ok());
-  const auto empty = world.disk.Create(dir + "/empty");
-  for (const auto* from : {&whole, &empty}) {
-    ASSERT_TRUE(SetAside(world.disk, ***from, {0, 8}, Blank::kDamage, {dir, "aside"}).ok());
-    EXPECT_EQ(world.Content(dir + "/aside"), "evidence");
-  }
-}
-
 // What was delivered of a segment must be known for as long as it may be put back.
 TEST(SpoolDamage, AMissingSegmentThatComesBackIsNotDeliveredTwice) {
   SpoolWorld world;
