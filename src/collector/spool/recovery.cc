@@ -115,7 +115,8 @@ Status SpoolImpl::Recover() {
   for (const uint64_t segment : segments) {
     const ReadDepth depth = DepthFor(segment, segments.back());
     DATABUS_RETURN_IF_ERROR(
-        RecoverSegment(segment, depth).WithContext(SegmentPath(options_.dir, segment)));
+        RecoverSegment(segment, depth)
+            .WithContext("spool: " + SegmentPath(options_.dir, segment) + " cannot be opened"));
   }
   TakeKnownRanges();
   // Nothing is appended to any of them. Should the note fail, it is made before the next is begun.
