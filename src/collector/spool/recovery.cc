@@ -115,10 +115,12 @@ Status SpoolImpl::Recover() {
   for (const uint64_t segment : segments) {
     const ReadDepth depth = DepthFor(segment, segments.back());
     DATABUS_RETURN_IF_ERROR(
-        RecoverSegment(segment, depth).WithContext(SegmentPath(options_.dir, segment)));
+        RecoverSegment(segment, depth)
+            .WithContext("spool: " + SegmentPath(options_.dir, segment) + " cannot be opened"));
   }
   TakeKnownRanges();
-  DATABUS_RETURN_IF_ERROR(NoteSegments(0));  // nothing is appended to any of them
+  // Nothing is appended to any of them. Should the note fail, it is made before the next is begun.
+  static_cast<void>(NoteSegments(0));
   const size_t known = journal_->Look([](const SpoolState& state) { return state.begun.size(); });
   RemoveFreed();
   const size_t kept = journal_->Look([](const SpoolState& state) { return state.begun.size(); });

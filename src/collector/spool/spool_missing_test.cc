@@ -101,6 +101,20 @@ TEST_F(SpoolMissing, TheNewestIsMissedItsNumberIsNotUsedAgainAndItMayComeBack) {
   }
 }
 
+// As of the newest, a write may not have come to its end when its run was killed.
+TEST_F(SpoolMissing, OfOneThatWasBeingWrittenTheTailIsNoDamageWhenItComesBack) {
+  PutAll();
+  End(End::kKilled);
+  const std::string bytes = TakeAway(kSegment);
+  world_->Open();
+  world_->Put("later");
+  world_->spool.reset();
+  PutBack(kSegment, bytes + std::string(5'000, '\0'));
+  world_->Open();
+  EXPECT_THAT(world_->ReadAll(), UnorderedElementsAre("first", "second", "third", "later"));
+  EXPECT_EQ(world_->spool->Stats().damaged_files, 0u);
+}
+
 // What was synced before the next segment was begun, or before the collector stopped, is known.
 TEST_F(SpoolMissing, ASegmentThatIsCutShortIsDamagedThoughNothingOfItIsCut) {
   for (const bool older : {false, true}) {
@@ -246,6 +260,24 @@ TEST_F(SpoolMissing, ASpoolOfTheVersionBeforeIsOpenedAndItsSegmentsAreMissedFrom
   TakeAway(kSegment);
   world_->Open();
   EXPECT_THAT(Missing(), ElementsAre(kSegment));
+}
+
+// As that version did: what is freed of it has a gap.
+TEST_F(SpoolMissing, ASegmentThatTheVersionBeforeWouldMissIsMissed) {
+  PutAll();
+  const uint64_t incarnation = *ParseSender(world_->spool->identity().incarnation);
+  Deliver(Records()[1]);
+  world_->spool.reset();
+  WriteAsVersionTwo(*world_, incarnation);
+  const std::string bytes = TakeAway(kSegment);
+  for (int restart = 0; restart < 2; ++restart) {
+    world_->Open();
+    EXPECT_THAT(Missing(), ElementsAre(kSegment));
+  }
+  world_->spool.reset();
+  PutBack(kSegment, bytes);
+  world_->Open();
+  EXPECT_THAT(world_->ReadAll(), UnorderedElementsAre("first", "third"));
 }
 
 TEST_F(SpoolMissing, WhatIsSetAsideIsNotReplacedByLess) {
