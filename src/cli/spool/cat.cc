@@ -170,11 +170,12 @@ class Printing {
       }
     }
     if (fates.empty()) return;
-    Tell(source,
-         fmt::format("a segment, of which the collector itself delivers what is left; whole "
-                     "records by what the journal says: {} (void: counts as not there, it "
-                     "may be elsewhere)",
-                     fmt::join(fates, ", ")));
+    Tell(
+        source,
+        fmt::format("whole records by what the journal says: {}. What is void counts as not there, "
+                    "and may be elsewhere; what is not known the collector does not read; the "
+                    "rest it delivers itself",
+                    fmt::join(fates, ", ")));
   }
 
   // Lines do not say which stream they are of.

@@ -110,7 +110,7 @@ std::string RenderSegments(const SpoolInventory& inventory) {
                StreamsText({segment.streams.begin(), segment.streams.end()}),
                Remarks(segment, inventory)});
   }
-  return table.empty() ? "" : "Segments (the fates in bytes)\n" + table.ToString("  ");
+  return table.empty() ? "" : "\nSegments (the fates in bytes)\n" + table.ToString("  ");
 }
 
 std::string RenderPieces(const SpoolInventory& inventory) {
@@ -196,7 +196,7 @@ std::string RenderText(const SpoolInventory& inventory) {
         inventory.identity->incarnation,
         inventory.identity->cluster_id.empty() ? "not known yet" : inventory.identity->cluster_id);
   }
-  return text + "\n\n" + RenderSegments(inventory) + RenderPieces(inventory) +
+  return text + "\n" + RenderSegments(inventory) + RenderPieces(inventory) +
          RenderRejected(inventory) + RenderHeldBack(inventory) + "\n" + RenderSum(inventory);
 }
 

@@ -74,10 +74,14 @@ std::map<uint64_t, std::string> FilesOf(const Snapshot& snapshot) {
   return files;
 }
 
+// The last two are the collector's own: the topology it obeys, and what it tries a disk with.
+constexpr std::string_view kOurs[] = {"identity", kDiskLockName, "damaged",
+                                      "rejected", "topology",    "probe"};
+
 bool IsOurs(const std::string& name) {
-  return name == "identity" || name == kDiskLockName || name == "damaged" || name == "rejected" ||
-         name.ends_with(kTemporary) || NumberInName(name, kSegmentPrefix) ||
-         NumberInName(name, kCopyPrefix) || NumberInName(name, kJournalPrefix);
+  return std::ranges::count(kOurs, name) > 0 || name.ends_with(kTemporary) ||
+         NumberInName(name, kSegmentPrefix) || NumberInName(name, kCopyPrefix) ||
+         NumberInName(name, kJournalPrefix);
 }
 
 std::set<uint64_t> KnownSegments(const SpoolState& state) {
