@@ -207,7 +207,7 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   Plan plan;
   plan.draft.record.primary = ledger.primary;
   for (NewFile& file : request.files) PlanFile(ledger, minute, file, plan);
-  for (const RefusedFile& file : request.refused) {
+  for (const UnfitFile& file : request.unfit) {
     const std::string to = QuarantinePath(
         staging_, file.staged, paths::MinuteFile(options_.view, file.stream, minute, file.name));
     DATABUS_RETURN_IF_ERROR(PrepareQuarantine(staging_, to, file.reason));

@@ -65,8 +65,8 @@ struct NewFile {
   std::string original{};
 };
 
-// A staged file that must not be published.
-struct RefusedFile {
+// A staged file that must not be published: it goes to quarantine.
+struct UnfitFile {
   std::string stream;
   std::string staged;
   std::string name;
@@ -83,12 +83,12 @@ struct TrashedFile {
 
 struct CommitRequest {
   std::vector<NewFile> files;
-  std::vector<RefusedFile> refused;
+  std::vector<UnfitFile> unfit;
   std::vector<TrashedFile> trashed;
   std::vector<CleanUp> clean_ups;  // done when all of the above is durable (G7)
 
   bool Empty() const {
-    return files.empty() && refused.empty() && trashed.empty() && clean_ups.empty();
+    return files.empty() && unfit.empty() && trashed.empty() && clean_ups.empty();
   }
 };
 

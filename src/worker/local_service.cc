@@ -295,8 +295,8 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
     return Status::Ok();
   }
   const auto name = ParseClaimName(claim.data_name);
-  request.refused.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
-                             there->length, 0, added.ToString()});
+  request.unfit.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
+                           there->length, 0, added.ToString()});
   return Status::Ok();
 }
 
@@ -318,7 +318,7 @@ Result<NodeInfo> LocalService::InfoOf(GroupWriter& writer, const Claim& claim) c
 Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request) {
   const auto name = ParseClaimName(claim.data_name);
   if (!name) {
-    request.refused.push_back({"unknown", claim.staged, claim.data_name, 0, 0, "not a data file"});
+    request.unfit.push_back({"unknown", claim.staged, claim.data_name, 0, 0, "not a data file"});
     return Status::Ok();
   }
   NewFile file;
@@ -341,7 +341,7 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
   if (!name->gzip) return foreign_.Add(writer.staging(), claim, std::move(file), request);
   DATABUS_ASSIGN_OR_RETURN(const FileFacts facts, ReadFacts(options_.storage, path));
   if (!facts.damage.empty()) {
-    request.refused.push_back(
+    request.unfit.push_back(
         {file.stream, file.staged, file.name, facts.file.length, facts.file.crc32c, facts.damage});
     return Status::Ok();
   }

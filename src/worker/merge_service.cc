@@ -160,7 +160,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     DATABUS_RETURN_IF_ERROR(Fetch(writer, wanted, request));
     AddCleanUps(group, request);
     if (request.Empty()) break;
-    const bool progress = !request.files.empty() || !request.refused.empty();
+    const bool progress = !request.files.empty() || !request.unfit.empty();
     DATABUS_ASSIGN_OR_RETURN(const std::vector<Refusal> refused,
                              PublishInto(*index, writer, std::move(request), now));
     PutOff(group, refused);
@@ -480,10 +480,10 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
     // P24: set aside and reported, not dropped.
     const std::string text = PathOf(line) + "\n";
     DATABUS_ASSIGN_OR_RETURN(const std::string name, writer.staging().StageText(text));
-    request.refused.push_back({line.stream, name, "queue-line-" + line.file, text.size(),
-                               Crc32c(text),
-                               fmt::format("{} names this file, which is not there at {}",
-                                           wanted.entry->path, wanted.source)});
+    request.unfit.push_back({line.stream, name, "queue-line-" + line.file, text.size(),
+                             Crc32c(text),
+                             fmt::format("{} names this file, which is not there at {}",
+                                         wanted.entry->path, wanted.source)});
     wanted.entry->settled.insert(wanted.line);
     return Status::Ok();
   }
@@ -504,8 +504,8 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
 Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitRequest& request) {
   const auto& [source, stream, name, staged, facts] = copied;
   if (!facts.damage.empty()) {
-    request.refused.push_back({stream, staged, name, facts.file.length, facts.file.crc32c,
-                               fmt::format("copied from {}: {}", source, facts.damage)});
+    request.unfit.push_back({stream, staged, name, facts.file.length, facts.file.crc32c,
+                             fmt::format("copied from {}: {}", source, facts.damage)});
     return Status::Ok();
   }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
