@@ -206,10 +206,15 @@ class GroupWriter {
   const Ledger& OwnLedger() { return LedgerOf(""); }
   const Ledger& CopyLedger(const std::string& primary) { return LedgerOf(primary); }
 
-  // Knows each file of the own open minute afterwards, also what could not be read when the writer
-  // was opened.
-  //   kUnavailable  one still may not be read
-  Status ReadOpenMinute() { return ReadUnreadable(LedgerOf("")); }
+  // Streams of which it could not be read, when the writer was opened, what is known of others, and
+  // why. Their files wait, their minutes are neither made nor closed, and whoever else does
+  // something by what a view holds leaves them out.
+  std::map<std::string, std::string> Unread() const;
+  bool IsUnread(const std::string& stream) const;
+  // Those that are published here by the own clock.
+  const std::map<std::string, std::string>& OwnUnread() { return OwnLedger().unread; }
+  // Whether one of them can be read now. Then a writer that is opened anew knows it.
+  bool CanReadMore() const;
 
   // Takes an hour of a stream out of the view and removes it (P26 decides whether).
   Status RemoveHour(const std::string& stream, Minute hour);
@@ -227,16 +232,16 @@ class GroupWriter {
  private:
   GroupWriter(const Options& options, uint64_t epoch);
   Status Load();
+  // P13: those of the merged view.
+  Cuts CutsOf(const std::vector<std::string>& streams) const;
   // After a damaged record: the queues are told of every file of the open minutes, as some of them
   // may have been published by that record and not announced. A repeated line does no harm.
   Status AnnounceOpenMinutes();
+  // kRefused, with one that is not.
+  Status CheckAllRead() const;
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
-  // Tries the files again that could not be read at the take-over: a manifest must not be without
-  // a file that is visible.
-  //   kUnavailable  one is still refused
-  Status ReadUnreadable(Ledger& ledger);
   // Whether the ledger's open minute is one of the stream's.
   bool TakesPart(const Ledger& ledger, const std::string& stream,
                  const StreamMinutes& minutes) const;
@@ -281,9 +286,10 @@ class GroupWriter {
   void NoteRefusedMinutes(const Applied& applied);
   // Tries the first missing minute, up to `last`, of each that was refused one.
   Status ProbeRefused(Ledger& ledger, const std::set<std::string>& streams, Minute last);
-  // Takes the files of streams that still lack a minute before this one out of `request`.
-  Status PutOffRefused(const Ledger& ledger, Minute minute, CommitRequest& request,
-                       std::vector<Refusal>& refused);
+  // Takes the files of streams that are not read, or still lack a minute before this one, out of
+  // `request`.
+  Status PutOff(const Ledger& ledger, Minute minute, CommitRequest& request,
+                std::vector<Refusal>& refused);
   std::string Line(const std::string& path) const;
   ApplyContext Context();
 

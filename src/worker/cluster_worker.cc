@@ -111,15 +111,16 @@ struct ClusterWorker::Services {
             writers,
             worker.problems_,
             config.retention_limit_action == "drop" ? LimitAction::kDrop : LimitAction::kKeep,
-            config.retention_limit_percent};
+            config.retention_limit_percent,
+            config.purge_interval};
   }
 
-  // Whether `last` is a purge interval ago, or never; if so it is now.
-  static bool PurgeDue(ClusterWorker& worker, std::optional<BootTime>& last) {
+  // Whole if `last` is a purge interval ago, or never.
+  static void Purge(ClusterWorker& worker, std::optional<BootTime>& last, PurgeService& purge) {
     const BootTime now = worker.options_.clock.Boot();
-    if (last && now - *last < worker.options_.config.purge_interval) return false;
+    if (last && now - *last < worker.options_.config.purge_interval) return purge.RetryFailed();
     last = now;
-    return true;
+    purge.RunOnce();
   }
 
   Writers local_writers;
@@ -397,7 +398,7 @@ void ClusterWorker::LocalStep() {
     services->local_purged.reset();
   }
   services->local.RunOnce(Minute::Of(guard_.Wall()));
-  if (Services::PurgeDue(*this, services->local_purged)) services->local_purge.RunOnce();
+  Services::Purge(*this, services->local_purged, services->local_purge);
 }
 
 void ClusterWorker::StreamsStep() {
@@ -421,7 +422,7 @@ void ClusterWorker::StreamsStep() {
   services->merge.RunOnce(Minute::Of(guard_.Wall()));
   services->mirror.RunOnce();
   NoteServed(services->merged_writers.held());
-  if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();
+  Services::Purge(*this, services->merged_purged, services->merged_purge);
 }
 
 Status ClusterWorker::Ready() const {

@@ -140,7 +140,13 @@ void MergeService::RefreshQueues() {
   }
 }
 
+// Nobody knows what they hold: they wait as if they might not be published (P11, P28).
+void MergeService::NoteUnread(GroupWriter& writer) {
+  for (const auto& [stream, why] : writer.OwnUnread()) waiting_.insert(stream);
+}
+
 Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
+  NoteUnread(writer);
   // First, so that an entry is not merged again that only waits to be cleaned up.
   if (writer.PendingCleanUps() > 0) {
     DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
@@ -307,6 +313,7 @@ Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
+  NoteUnread(writer);
   // Only of streams whose era has begun: what mirrors have is copied before anything is merged
   // anew. Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {

@@ -69,6 +69,7 @@ class MergeService {
   Status DescribeUnnamed(GroupWriter& writer, Group group,
                          const std::vector<const StreamSpec*>& beginning);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
+  void NoteUnread(GroupWriter& writer);
   // Publishes what is in `request`, and remembers it. Answers what the view refused.
   Result<std::vector<Refusal>> PublishInto(IdentityIndex& index, GroupWriter& writer,
                                            CommitRequest request, Minute now);

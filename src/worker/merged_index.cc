@@ -9,30 +9,6 @@
 #include "commit/minute_tree.h"
 
 namespace databus {
-namespace {
-
-// Which streams may have files in a minute that no manifest names there. Looked up only for those
-// that are missing in one.
-class OldestMinutes {
- public:
-  explicit OldestMinutes(Storage& storage) : storage_(storage) {}
-
-  Result<bool> MayHold(const std::string& stream, Minute minute) {
-    auto known = oldest_.find(stream);
-    if (known == oldest_.end()) {
-      DATABUS_ASSIGN_OR_RETURN(const auto oldest,
-                               OldestMinute(storage_, paths::Stream(View::kMerged, stream)));
-      known = oldest_.emplace(stream, oldest).first;
-    }
-    return known->second && *known->second <= minute;
-  }
-
- private:
-  Storage& storage_;
-  std::map<std::string, std::optional<Minute>> oldest_;
-};
-
-}  // namespace
 
 Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   Known& known = known_[group];
@@ -43,9 +19,6 @@ Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   // Files never leave the index: what it holds is true in every epoch of the same eras, and only
   // what was closed since, by whomever, and what is open now may be missing.
   DATABUS_RETURN_IF_ERROR(Extend(writer, group, known));
-  // A file that may not be read has an identity that a line may name: nothing is merged until then.
-  DATABUS_RETURN_IF_ERROR(writer.ReadOpenMinute().WithContext(
-      "nothing of the group is merged before each file of its open minute can be read"));
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
     if (!Planted(Bug::kIndexWithoutOpen)) known.index.AddAll(stream, open.open_files);
   }
@@ -65,10 +38,10 @@ Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
   }
   DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
                            AddMinutes(writer, group, kFirstMinute, known));
-  DATABUS_RETURN_IF_ERROR(AddTheOriginals(writer.staging().storage(), group,
-                                          oldest.value_or(kLastMinute), known.index));
+  DATABUS_RETURN_IF_ERROR(
+      AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known.index));
   DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, known.index));
-  known.built = Known::Built::kYes;
+  if (IsWhole(writer)) known.built = Known::Built::kYes;
   return Status::Ok();
 }
 
@@ -90,7 +63,7 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
                   minutes.insert(*minute);
                   return Walk::kContinue;
                 }));
-  OldestMinutes oldest(storage);
+  OldestMinutes oldest(storage, View::kMerged);
   MinuteContent content(storage, View::kMerged, group);
   for (const Minute minute : minutes) {
     DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
@@ -109,7 +82,7 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
   DATABUS_RETURN_IF_ERROR(
       AddUnclosed(writer, group, minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin()),
                   known.index));
-  known.covered = covered;  // now that all of them are read
+  if (IsWhole(writer)) known.covered = covered;  // now that all of them are read
   if (minutes.empty()) return std::optional<Minute>();
   return std::optional<Minute>(*minutes.begin());
 }
@@ -157,11 +130,12 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
 }
 
 // Minutes of the original system, from before there were manifests: its files are known by name.
-Status MergedIndex::AddTheOriginals(Storage& storage, Group group, Minute before,
+Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before,
                                     IdentityIndex& index) const {
+  Storage& storage = writer.staging().storage();
   for (const StreamSpec& stream : options_.topology.streams) {
     if (stream.Primary() != options_.cluster) continue;
-    if (GroupOf(stream.name, options_.groups) != group) continue;
+    if (GroupOf(stream.name, options_.groups) != group || writer.IsUnread(stream.name)) continue;
     DATABUS_ASSIGN_OR_RETURN(
         const std::vector<Minute> minutes,
         ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));

@@ -53,7 +53,7 @@ class MergedIndex {
   Result<IdentityIndex*> Of(GroupWriter& writer, Group group);
   // All that the writer has published by now is in the group's index.
   void Covers(GroupWriter& writer, Group group) {
-    known_[group].covered = writer.OwnLedger().closed;
+    if (IsWhole(writer)) known_[group].covered = writer.OwnLedger().closed;
   }
   // This process has begun these eras with the group's index at hand.
   void Began(Group group, const Eras& eras) { known_[group].eras = eras.streams; }
@@ -77,7 +77,11 @@ class MergedIndex {
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);
   static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
-  Status AddTheOriginals(Storage& storage, Group group, Minute before, IdentityIndex& index) const;
+  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before,
+                         IdentityIndex& index) const;
+  // Nothing of a stream that cannot be read is in the index; it is merged when all of it is looked
+  // at again, with a writer that has read it.
+  static bool IsWhole(GroupWriter& writer) { return writer.OwnUnread().empty(); }
 
   const Options options_;
   Learnt known_;

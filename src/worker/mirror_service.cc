@@ -86,18 +86,22 @@ void MirrorService::RunOnce() {
 
 Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
   ForgetOtherEpochs(writer, flow);
-  const Divergence::Streams streams{flow.primary, flow.group, flow.source, flow.streams};
+  // What cannot be read here is compared when it can be, as it has a hole then.
+  Flow readable = flow;
+  std::erase_if(readable.streams, [&](const std::string& one) { return writer.IsUnread(one); });
   std::set<std::string> waiting;
-  for (int i = 0; i < kMinutesPerRunMax; ++i) {
+  for (int i = 0; i < kMinutesPerRunMax && !readable.streams.empty(); ++i) {
+    const Divergence::Streams streams{flow.primary, flow.group, flow.source, readable.streams};
     DATABUS_ASSIGN_OR_RETURN(const auto compared, divergence_.Run(writer, streams));
     if (compared.progress == Divergence::Progress::kUnderWay) return Status::Ok();
     waiting = compared.waiting;
-    Flow going = flow;
+    Flow going = readable;
     std::erase_if(going.streams, [&](const std::string& name) { return waiting.contains(name); });
     if (going.streams.empty()) return Status::Ok();
     DATABUS_ASSIGN_OR_RETURN(const bool more, MirrorMinute(writer, going));
     if (!more) break;
   }
+  for (const auto& [stream, why] : writer.Unread()) waiting.insert(stream);
   DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow, waiting));
   return writer.RetryCleanUps();
 }
@@ -214,10 +218,6 @@ Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manif
     for (const auto& [name, facts] : minutes.open_files) {
       if (surplus_of(stream, name)) surplus.push_back(FilePath(stream, manifest.minute, name));
     }
-  }
-  for (const std::string& path : ledger.unreadable) {
-    const auto place = paths::ParseMinutePath(path);
-    if (place && surplus_of(place->stream, place->file)) surplus.push_back(path);
   }
   for (const std::string& path : surplus) {
     DATABUS_RETURN_IF_ERROR(writer.SetAside(

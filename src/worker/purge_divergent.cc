@@ -44,12 +44,9 @@ void PurgeService::PurgeDivergent() {
       const Group group = GroupOf(stream->name, options_.writers.groups());
       options_.writers.With(group, "purge of divergent minutes", [&](GroupWriter& writer) {
         const Status purged = PurgeDivergentStream(writer, era.name, *stream);
-        if (purged.ok() || purged.code() == Code::kStopped) {
-          options_.problems.Clear(topic);
-          return purged;
-        }
-        options_.problems.Raise(topic, purged.ToString(), "tried again at the next purge");
-        return purged.code() == Code::kStale ? purged : Status::Ok();
+        const bool stopped = purged.code() == Code::kStopped;
+        Tell(topic, stopped ? Status::Ok() : purged, [this] { PurgeDivergent(); });
+        return stopped || purged.code() == Code::kStale ? purged : Status::Ok();
       });
     }
   }

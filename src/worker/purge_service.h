@@ -2,6 +2,7 @@
 // old trash, divergent minutes that are merged, and manifests that nobody can need any more.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -32,13 +33,17 @@ class PurgeService {
     Writers& writers;
     ProblemBoard& problems;
     LimitAction limit_action = LimitAction::kKeep;
-    int limit_percent = 200;  // of the retention
+    int limit_percent = 200;             // of the retention
+    std::chrono::milliseconds interval;  // from one RunOnce to the next
   };
   explicit PurgeService(Options options) : options_(std::move(options)) {}
 
   // Removes what is due in the view of the writers; for the local view also trash, for the merged
   // one what is divergent.
   void RunOnce();
+  // A minute after something failed, that once more: at each run, so that a problem goes soon after
+  // it was mended.
+  void RetryFailed();
   // What failovers ended as while this cluster was away; RunOnce of the merged view does it too.
   void CopyJournals();
 
@@ -48,6 +53,9 @@ class PurgeService {
     Minute hour;
     bool past_limit;
   };
+  // Raises or clears the topic; `again` is what RetryFailed does about a failure.
+  void Tell(const std::string& topic, const Status& status, std::function<void()> again);
+  void Again(const std::string& topic, std::function<void()> again);
   std::chrono::hours RetentionOf(const std::string& stream) const;
   Result<std::vector<Due>> FindDue(const std::string& stream);
   void PurgeStream(const std::string& stream);
@@ -89,6 +97,8 @@ class PurgeService {
   using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
+  std::map<std::string, std::function<void()>> again_;  // by topic
+  BootTime failed_{};                                   // the last of them
 };
 
 }  // namespace databus

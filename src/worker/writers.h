@@ -70,10 +70,13 @@ class Writers {
   Status GoOn(Group group) const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
-  void TellRefusedMinutes(Group group, const GroupWriter& writer);
+  void TellRefused(Group group, const GroupWriter& writer);
+  // Whether it is due to look again for what it could not read, and some of that can be read now.
+  bool ReadsMore(Group group, const GroupWriter& writer);
 
   const Options options_;
   std::map<Group, std::unique_ptr<GroupWriter>> open_;
+  std::map<Group, BootTime> looked_;             // for what could not be read
   std::map<Group, std::set<std::string>> told_;  // the last incidents
   std::set<Group> held_;                         // at the last run
   std::set<Group> active_;
