@@ -194,7 +194,7 @@ class GroupWriter {
   // has made all that they hold up to it. REQUIRES: none is closed here that late. Reload,
   // afterwards.
   Status SkipCopies(const Manifest& manifest);
-  // Reads the ledgers from the tree again.
+  // Reads the ledgers from the tree again, but for what could not be read.
   Status Reload();
 
   // Takes something that is not what belongs at `path`, in a minute directory or in the way of one,
@@ -206,13 +206,10 @@ class GroupWriter {
   const Ledger& OwnLedger() { return LedgerOf(""); }
   const Ledger& CopyLedger(const std::string& primary) { return LedgerOf(primary); }
 
-  // Streams of which it could not be read, when the writer was opened, what is known of others, and
-  // why. Their files wait, their minutes are neither made nor closed, and whoever else does
-  // something by what a view holds leaves them out.
+  // Streams that could not be read when the writer was opened, and why. Their files wait, their
+  // minutes are neither made nor closed, and whoever goes by what a view holds leaves them out.
   std::map<std::string, std::string> Unread() const;
   bool IsUnread(const std::string& stream) const;
-  // Those that are published here by the own clock.
-  const std::map<std::string, std::string>& OwnUnread() { return OwnLedger().unread; }
   // Whether one of them can be read now. Then a writer that is opened anew knows it.
   bool CanReadMore() const;
 
@@ -232,12 +229,10 @@ class GroupWriter {
  private:
   GroupWriter(const Options& options, uint64_t epoch);
   Status Load();
-  // P13: those of the merged view.
   Cuts CutsOf(const std::vector<std::string>& streams) const;
   // After a damaged record: the queues are told of every file of the open minutes, as some of them
   // may have been published by that record and not announced. A repeated line does no harm.
   Status AnnounceOpenMinutes();
-  // kRefused, with one that is not.
   Status CheckAllRead() const;
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);

@@ -200,6 +200,13 @@ std::string SeenCollector::Silence() const {
 }
 
 // A standby needs to be told nothing: it works as soon as it holds the lease.
+const Problem* SeenWorker::WhyWaits(std::string_view stream) const {
+  if (life != Life::kAlive) return nullptr;
+  const auto found = std::ranges::find_if(
+      problems, [&](const Problem& one) { return std::ranges::count(one.streams, stream) > 0; });
+  return found == problems.end() ? nullptr : &*found;
+}
+
 std::string SeenWorker::WhyNone(const std::string& cluster) const {
   if (!unheld.empty()) {
     return fmt::format("no worker of {} that is alive has group {}", cluster,

@@ -97,12 +97,14 @@ void LocalService::ReadAnnouncement(const std::string& path, Group group, WorkBy
 }
 
 // Only people mend that: until then nothing is found there, and it is not asked for all the time.
-void LocalService::TellDenied(const std::string& what, const Status& status) {
+void LocalService::TellDenied(const std::string& what, const Status& status,
+                              const std::string& stream) {
   const std::string topic = fmt::format("{} {}", options_.cluster, what);
   if (status.code() != Code::kRefused) return options_.problems.Clear(topic);
   options_.problems.Raise(topic, status.message(),
                           "what lies there is not published; make it readable for the worker's "
-                          "user");
+                          "user",
+                          stream.empty() ? std::vector<std::string>() : std::vector{stream});
 }
 
 bool LocalService::ScanData(WorkByGroup& work) {
@@ -122,7 +124,7 @@ bool LocalService::ScanData(WorkByGroup& work) {
     if (!options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()))) continue;
     const auto collectors = options_.storage.List(paths::DataStream(stream.name));
     if (stream.info.kind == NodeKind::kDirectory) {
-      TellDenied(paths::DataStream(stream.name), collectors.status());
+      TellDenied(paths::DataStream(stream.name), collectors.status(), stream.name);
     }
     whole &= !collectors.unknown();
     if (!collectors.ok()) continue;
@@ -139,7 +141,7 @@ bool LocalService::ScanCollector(const std::string& stream, const std::string& c
                                  WorkByGroup& work) {
   const std::string dir = paths::DataCollector(stream, collector);
   const auto entries = options_.storage.List(dir);
-  TellDenied(dir, entries.status());
+  TellDenied(dir, entries.status(), stream);
   if (!entries.ok()) return !entries.unknown();
   struct Candidate {
     DataFileName name;

@@ -142,7 +142,7 @@ void MergeService::RefreshQueues() {
 
 // Nobody knows what they hold: they wait as if they might not be published (P11, P28).
 void MergeService::NoteUnread(GroupWriter& writer) {
-  for (const auto& [stream, why] : writer.OwnUnread()) waiting_.insert(stream);
+  for (const auto& [stream, why] : writer.OwnLedger().unread) waiting_.insert(stream);
 }
 
 Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
@@ -205,7 +205,8 @@ void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
     refused_[stream] = options_.clock.Boot() + kRefusedPause;
     options_.problems.Raise(
         RefusedTopic(stream), options_.cluster + ": " + one.ToString(),
-        fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite));
+        fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite),
+        {stream});
   }
   // None of them was removed.
   for (auto& [source, queue] : queues_) {
@@ -499,7 +500,9 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   }
   if (!outcome.status.ok()) {
     // The source's trouble, or the way's: this file waits, the others go on.
-    options_.problems.Raise(topic, outcome.status.ToString(), "tried again at the next run");
+    options_.problems.Raise(
+        topic, outcome.status.ToString(), "tried again at the next run",
+        CannotBeRead(outcome.status) ? std::vector{line.stream} : std::vector<std::string>());
     return Status::Ok();
   }
   options_.problems.Clear(topic);

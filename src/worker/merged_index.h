@@ -81,7 +81,7 @@ class MergedIndex {
                          IdentityIndex& index) const;
   // Nothing of a stream that cannot be read is in the index; it is merged when all of it is looked
   // at again, with a writer that has read it.
-  static bool IsWhole(GroupWriter& writer) { return writer.OwnUnread().empty(); }
+  static bool IsWhole(GroupWriter& writer) { return writer.OwnLedger().unread.empty(); }
 
   const Options options_;
   Learnt known_;

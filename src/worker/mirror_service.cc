@@ -350,7 +350,8 @@ void MirrorService::Block(const std::string& stream, const std::string& why) {
   options_.problems.Raise(
       BlockedTopic(stream), why,
       "the streams of its group wait when the minute closes; let the worker's user write "
-      "there; tried again once a minute");
+      "there; tried again once a minute",
+      {stream});
 }
 
 Status MirrorService::MakeWayForAll(GroupWriter& writer, const Flow& flow, Minute minute,

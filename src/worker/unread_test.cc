@@ -143,6 +143,10 @@ TEST_P(UnreadTest, ItIsToldUntilItIsMended) {
   const std::string& cluster = PlaceOf().cluster;
   EXPECT_THAT(site_.Problems(cluster), HasSubstr("the stream waits, the others go on"));
   EXPECT_THAT(site_.Problems(cluster), HasSubstr("by plan"));
+  const auto problems = site_.of(cluster).of().ListProblems();
+  EXPECT_TRUE(std::ranges::any_of(problems, [](const Problem& problem) {
+    return problem.streams == std::vector<std::string>{"clicks"};
+  }));
   EXPECT_THAT(site_.Problems(cluster), Not(HasSubstr("streams of this group wait")));
   Mend();
   EXPECT_THAT(site_.Problems(cluster), Not(HasSubstr("the stream waits")));
@@ -150,8 +154,13 @@ TEST_P(UnreadTest, ItIsToldUntilItIsMended) {
 }
 
 // The stream is frozen while it cannot be read: its last minute is not acknowledged before.
-TEST_P(UnreadTest, ItIsNotFrozenBeforeItIsRead) {
-  if (PlaceOf().cluster != "dc1" || PlaceOf().view != View::kMerged) GTEST_SKIP();
+using UnreadAtThePrimaryTest = UnreadTest;
+INSTANTIATE_TEST_SUITE_P(What, UnreadAtThePrimaryTest,
+                         ::testing::Combine(::testing::Values(1),
+                                            ::testing::Values(What::kStream, What::kMinute,
+                                                              What::kFile, What::kDamagedFile)));
+
+TEST_P(UnreadAtThePrimaryTest, ItIsNotFrozenBeforeItIsRead) {
   for (StreamSpec& stream : world().topology.streams) {
     if (stream.Primary() == "dc1") stream.publication = Publication::kFrozen;
   }
@@ -165,10 +174,13 @@ TEST_P(UnreadTest, ItIsNotFrozenBeforeItIsRead) {
 }
 
 // Whoever becomes the primary and cannot read what it has mirrored begins no era of that.
-TEST_P(UnreadTest, ANewPrimaryGoesOnWithTheOthers) {
-  if (PlaceOf().cluster != "dc2") GTEST_SKIP();
+using UnreadAtTheMirrorTest = UnreadTest;
+INSTANTIATE_TEST_SUITE_P(What, UnreadAtTheMirrorTest,
+                         ::testing::Combine(::testing::Values(2),
+                                            ::testing::Values(What::kStream)));
+
+TEST_P(UnreadAtTheMirrorTest, ANewPrimaryGoesOnWithTheOthers) {
   Minutes(1);
-  open_ = world().Newest("dc2", "clicks");
   site_.PlannedSwap("dc1", "dc2");
   Deny();
   const size_t before = FilesOf("clicks");
@@ -182,20 +194,28 @@ TEST_P(UnreadTest, ANewPrimaryGoesOnWithTheOthers) {
   EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
 }
 
-TEST_P(UnreadTest, NothingOfItIsPurged) {
+using UnreadMergedTest = UnreadTest;
+INSTANTIATE_TEST_SUITE_P(Place, UnreadMergedTest,
+                         ::testing::Combine(::testing::Values(1, 2),
+                                            ::testing::Values(What::kStream, What::kMinute,
+                                                              What::kFile, What::kDamagedFile)));
+
+TEST_P(UnreadMergedTest, NothingOfItIsPurged) {
   const auto [cluster, view] = PlaceOf();
   world().clock.Advance(std::chrono::hours(3));
   site_.Step(20);  // after such a pause the lease is taken anew
-  Minutes(1);
+  Deliver();
+  site_.Step(6);
   const auto newest = NewestMinute(world().at(cluster), paths::Stream(view, "clicks"));
   ASSERT_TRUE(newest.ok() && *newest);
   open_ = **newest;
   const size_t before = FilesOf("clicks");
   const size_t of_others = FilesOf("visits");
-  TakeOver();
-  site_.Step(3);
+  for (const char* each : {"dc1", "dc2"}) site_.Stop(each);
   world().clock.Advance(std::chrono::hours(24 * 4));
-  site_.Step(20);
+  for (const char* each : {"dc1", "dc2"}) site_.Start(each);
+  Deny();
+  site_.Step(10);
   EXPECT_EQ(FilesOf("clicks"), before);
   EXPECT_LT(FilesOf("visits"), of_others);
 }

@@ -71,15 +71,25 @@ bool Writers::With(Group group, const std::string& what,
   if (!status.ok()) {
     if (!Planted(Bug::kGoesOnAfterFailure)) open_.erase(group);
     if (status.code() == Code::kStopped) return false;
+    if (status.code() == Code::kStale) options_.stats.SetFenced(options_.clock.Boot());
     options_.problems.Raise(
         topic, status.ToString(),
         status.code() == Code::kRefused
             ? fmt::format("the streams of this group wait; {}", kLetReadAndWrite)
-            : "tried again at the next run");
+            : "tried again at the next run",
+        status.code() == Code::kRefused ? StreamsOf(group) : std::vector<std::string>());
     return false;
   }
   options_.problems.Clear(topic);
   return true;
+}
+
+std::vector<std::string> Writers::StreamsOf(Group group) const {
+  std::vector<std::string> streams;
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (GroupOf(stream.name, options_.groups) == group) streams.push_back(stream.name);
+  }
+  return streams;
 }
 
 void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
@@ -98,9 +108,13 @@ void Writers::TellRefused(Group group, const GroupWriter& writer) {
   const auto tell = [&](const char* of, const std::map<std::string, std::string>& by_stream,
                         const std::string& next) {
     std::vector<std::string> whats;
-    for (const auto& [stream, what] : by_stream) whats.push_back(what);
+    std::vector<std::string> streams;
+    for (const auto& [stream, what] : by_stream) {
+      whats.push_back(what);
+      streams.push_back(stream);
+    }
     options_.problems.RaiseEach(fmt::format("{} group {} {}", options_.label, group, of), whats,
-                                next);
+                                next, streams);
   };
   tell("minutes", writer.refused_minutes(), fmt::format("they are made later; {}", kLetWrite));
   tell("streams", writer.Unread(),
