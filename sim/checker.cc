@@ -340,18 +340,31 @@ void Checker::CheckMirrorIsComplete(const std::string& mirror, const paths::Minu
   Fail("G6", std::move(why), paths::MinuteDir(at.view, at.stream, at.minute));
 }
 
+bool Checker::AnotherBeginsAfter(const std::string& but, const paths::MinutePath& at) const {
+  return std::ranges::any_of(trees_, [&](const auto& tree) {
+    const auto seen = seen_.find({tree.first, View::kMerged, at.stream});
+    if (tree.first == but || seen == seen_.end() || seen->second.minutes.empty()) return false;
+    return at.minute < seen->second.minutes.begin()->first;
+  });
+}
+
 // Whether all that a cluster has of a stream, up to this minute, is as at the primary, which has
-// closed it.
+// closed it. It is not where something is lacking before it: that has to come first (G5).
 bool Checker::IsEqualUpTo(const std::string& cluster, const std::string& primary,
                           const paths::MinutePath& at) {
   const Seen& there = seen_[{primary, View::kMerged, at.stream}];
-  const auto& here = seen_[{cluster, View::kMerged, at.stream}].minutes;
+  const Seen& here = seen_[{cluster, View::kMerged, at.stream}];
   if (there.minutes.empty() || there.minutes.rbegin()->first <= at.minute) return false;
-  return std::all_of(here.begin(), here.upper_bound(at.minute), [&](const auto& minute) {
-    const auto theirs = there.minutes.find(minute.first);
-    if (theirs == there.minutes.end()) return there.purged && minute.first <= *there.purged;
-    return theirs->second.files == minute.second.files;
-  });
+  const Minute first = here.minutes.begin()->first;
+  const auto kept = here.purged ? there.minutes.upper_bound(*here.purged) : there.minutes.begin();
+  if (kept != there.minutes.end() && kept->first < first) return false;
+  return std::all_of(here.minutes.begin(), here.minutes.upper_bound(at.minute),
+                     [&](const auto& minute) {
+                       const auto theirs = there.minutes.find(minute.first);
+                       if (theirs == there.minutes.end())
+                         return there.purged && minute.first <= *there.purged;
+                       return theirs->second.files == minute.second.files;
+                     });
 }
 
 // P32: what a cluster has of a stream after the last minute that is as at its primary is set aside,
@@ -372,10 +385,9 @@ void Checker::CheckTaken(const std::string& cluster, const paths::MinutePath& at
   if (minute == seen.minutes.end()) return;
   if (at.file.empty()) {
     const bool is_newest = minute == std::prev(seen.minutes.end());
-    // Before what is right there is perhaps more, which the primary never had.
-    const auto& there = seen_[{stream->Primary(), View::kMerged, at.stream}].minutes;
-    const bool leads =
-        minute == seen.minutes.begin() && !there.empty() && at.minute < there.begin()->first;
+    // Before what is right there is perhaps more, which the primary never had; the one that this
+    // cluster obeys.
+    const bool leads = minute == seen.minutes.begin() && AnotherBeginsAfter(cluster, at);
     if (!minute->second.files.empty() || !(is_newest || leads)) {
       return Fail("G4",
                   fmt::format("{}: a minute is set aside, and is not the newest, empty", cluster),

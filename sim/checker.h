@@ -124,6 +124,7 @@ class Checker {
   // A file or a directory leaves a merged view for the staging of its writer.
   void CheckTaken(const std::string& cluster, const paths::MinutePath& at, const std::string& from,
                   const std::string& to);
+  bool AnotherBeginsAfter(const std::string& but, const paths::MinutePath& at) const;
   bool IsEqualUpTo(const std::string& cluster, const std::string& primary,
                    const paths::MinutePath& at);
   bool IsNobodysHint(const std::string& cluster, const std::string& reader,

@@ -216,8 +216,7 @@ class GroupWriter {
   // Takes an hour of a stream out of the view and removes it (P26 decides whether).
   Status RemoveHour(const std::string& stream, Minute hour);
 
-  // P12. The number of clean-up lists that still wait for their cluster.
-  Status RetryCleanUps();
+  Status RetryCleanUps();  // P12
   size_t PendingCleanUps() const { return recovered_.pending.size(); }
 
   // Streams of which a minute could not be made when it was last tried, and why (P11).

@@ -80,6 +80,16 @@ struct StreamsToLoad {
   }
 };
 
+// Whether the stream's newest minute, of which no manifest tells anything, is of a primary before
+// this one: this cluster was its mirror, in its first minute, and that was open there. It may be
+// later than the cut, where a copy was recovered after that was decided upon; and than the minute
+// that is open here, as which a publisher makes none.
+bool IsAnothersFirst(const StreamsToLoad& load, const Ledger& ledger, Minute newest,
+                     std::optional<Minute> cut) {
+  if (load.view != View::kMerged || !ledger.primary.empty()) return false;
+  return cut || (ledger.closed && newest > ledger.closed->Next());
+}
+
 // Fills the streams of a ledger that knows its newest manifest and, by that, its open minute.
 class StreamsLoader {
  public:
@@ -156,9 +166,9 @@ class StreamsLoader {
                                 *newest <= manifest_->minute;
     if (closed_without) {
       DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage_, load_.group, stream));
-      // A mirror until now, in its first minute: that was open at the primary before, and what it
-      // holds is not all that the original system would have left.
-      if (!minutes.history && cut && *newest <= *cut) minutes.history = *newest + -1;
+    }
+    if (!minutes.history && IsAnothersFirst(load_, ledger_, *newest, cut)) {
+      minutes.history = *newest + -1;
     }
     // It only stood still: nobody has published after the manifest.
     const bool stood_still = IsNamed(stream) && *newest <= manifest_->minute.Next() &&
@@ -172,22 +182,22 @@ class StreamsLoader {
     } else if (!first_ || minutes.history->Next() < *first_) {
       first_ = minutes.history->Next();
     }
-    if (load_.view == View::kMerged) {
-      undescribed_[stream] = minutes.history ? minutes.history->Next() : *newest;
-    }
+    if (minutes.history) undescribed_[stream] = minutes.history->Next();
+    const bool is_copy = !ledger_.primary.empty();
+    if (!minutes.history && is_copy) undescribed_[stream] = *newest;  // its first
     ledger_.streams[stream] = std::move(minutes);
     return Status::Ok();
   }
 
   // What lies in the open minute. Of minutes that no manifest describes it is enough that they can
-  // be read: they are described, or compared, before the stream goes on.
+  // be read: they are described, or compared, before the stream goes on. Silence tells nothing yet.
   Status Read(const std::string& stream, StreamMinutes& minutes) {
     const auto from = undescribed_.find(stream);
     for (Minute m = from == undescribed_.end() ? kLastMinute : from->second; m <= minutes.newest;
          m = m.Next()) {
       if (m == ledger_.open) continue;
       const auto files = ReadMinuteFiles(storage_, paths::MinuteDir(load_.view, stream, m));
-      if (!files.ok() && files.code() != Code::kNotFound) return files.status();
+      if (CannotBeRead(files.status())) return files.status();
     }
     const std::optional<Minute>& open = ledger_.open;
     if (!open || (minutes.history && *minutes.history >= *open)) return Status::Ok();

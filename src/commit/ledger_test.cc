@@ -145,24 +145,52 @@ TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
 }
 
 // It was a mirror in its first minute, which no manifest names, when it became the primary.
-TEST_F(LedgerTest, AMirrorsFirstMinuteIsDescribedWhenItBecomesThePrimary) {
-  const auto make = [&](const std::string& stream, Minute minute) {
+class FirstMinuteTest : public LedgerTest {
+ protected:
+  void SetUp() override {
+    Manifest manifest{View::kMerged, 0, start_, "", {}};
+    manifest.streams["orders"];
+    const std::string path = paths::Manifest(View::kMerged, 0, start_, "");
+    ASSERT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
+    ASSERT_TRUE(world_.dc1.WriteFile(path, manifest.Encode()).ok());
+    Make("orders", start_);
+  }
+  void Make(const std::string& stream, Minute minute) {
     EXPECT_TRUE(
         EnsureDirsBelow(world_.dc1, "streams", paths::MinuteDir(View::kMerged, stream, minute))
             .ok());
-  };
-  Manifest manifest{View::kMerged, 0, start_, "", {}};
-  manifest.streams["orders"];
-  const std::string path = paths::Manifest(View::kMerged, 0, start_, "");
-  ASSERT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
-  ASSERT_TRUE(world_.dc1.WriteFile(path, manifest.Encode()).ok());
-  make("orders", start_);
-  make("clicks", start_ + -1);
-  const Cuts cuts{{"clicks", start_ + -1}};
-  const auto ledger =
-      LoadLedger(world_.dc1, View::kMerged, 0, "", {"clicks", "orders"}, kLastMinute, cuts);
-  ASSERT_TRUE(ledger.ok());
-  EXPECT_EQ(ledger->streams.at("clicks").history, start_ + -2);
+  }
+  Ledger LoadMerged(const Cuts& cuts) {
+    auto ledger =
+        LoadLedger(world_.dc1, View::kMerged, 0, "", {"clicks", "orders"}, kLastMinute, cuts);
+    EXPECT_TRUE(ledger.ok()) << ledger.status().ToString();
+    return std::move(*ledger);
+  }
+};
+
+TEST_F(FirstMinuteTest, IsDescribedFromThere) {
+  Make("clicks", start_ + -1);
+  const Ledger ledger = LoadMerged({{"clicks", start_ + -1}});
+  EXPECT_EQ(ledger.streams.at("clicks").history, start_ + -2);
+}
+
+// Its copy was recovered when the cut had been decided upon.
+TEST_F(FirstMinuteTest, IsDescribedAlsoAfterTheCut) {
+  Make("clicks", start_ + -1);
+  const Ledger ledger = LoadMerged({{"clicks", kFirstMinute}});
+  EXPECT_EQ(ledger.streams.at("clicks").history, start_ + -2);
+}
+
+// Else the minutes between would be closed by no manifest, though they may hold files of others.
+TEST_F(FirstMinuteTest, DoesNotMoveTheOpenMinuteThere) {
+  Make("orders", start_ + 1);
+  Make("clicks", start_ + 3);
+  for (const Cuts& cuts : {Cuts{{"clicks", kFirstMinute}}, Cuts{}}) {
+    const Ledger ledger = LoadMerged(cuts);
+    EXPECT_EQ(ledger.open, start_ + 1);
+    EXPECT_EQ(ledger.streams.at("clicks").history, start_ + 2);
+    EXPECT_EQ(ledger.streams.at("orders").newest, start_ + 1);
+  }
 }
 
 // It had closed them as a primary that nobody obeyed, set them aside, and becomes the primary

@@ -176,8 +176,10 @@ TEST_P(StayingTest, NorWhereTheOtherSideHadNotSaidYetThatItBegan) {
 // Then dc2 is made the primary again by force, and never had what dc1 has before its first minute.
 class FirstMinutesTest : public ChooseTest {
  protected:
+  explicit FirstMinutesTest(Topology topology = TestTopology()) : ChooseTest(std::move(topology)) {}
   void SetUp() override {
-    for (const std::string name : {"dc1", "dc2"}) site_.Start(name);
+    names_ = {"dc1", "dc2"};
+    for (const std::string& name : names_) site_.Start(name);
     site_.Step(2);
     CutOff("dc1", "dc2");
     const Topology base = site_.world.topology;
@@ -205,6 +207,13 @@ class FirstMinutesTest : public ChooseTest {
       site_.of(name).Obey(site_.world.topology);
     }
   }
+  // By a choice, which moves no cut.
+  void ChooseBack() {
+    const Topology& base = site_.world.topology;
+    at_dc1_ = OrdersAt(base, "dc1", kFirstMinute.Next());
+    at_dc2_ = base;
+    Choose("dc2");
+  }
   void ExpectBack() {
     site_.Step(15);
     site_.Minutes(2);
@@ -226,6 +235,26 @@ TEST_F(FirstMinutesTest, WhatThePrimaryNeverHadIsSetAsideThoughItIsOlder) {
 TEST_F(FirstMinutesTest, AlsoBeforeMinutesThatAreEqual) {
   for (int i = 0; i < 2; ++i) Idle();
   ForceBack();
+  ExpectBack();
+}
+
+Topology KeptForAnHour() {
+  Topology topology = TestTopology();
+  for (StreamSpec& stream : topology.streams) {
+    for (SourceSpec& source : stream.sources) source.retention = std::chrono::hours(1);
+    for (DestinationSpec& to : stream.destinations) to.retention = std::chrono::hours(1);
+  }
+  return topology;
+}
+
+// By its age alone all might have been purged at the primary.
+class FirstMinutesOfAnHourTest : public FirstMinutesTest {
+ protected:
+  FirstMinutesOfAnHourTest() : FirstMinutesTest(KeptForAnHour()) {}
+};
+
+TEST_F(FirstMinutesOfAnHourTest, WhatThePrimaryNeverHadIsSetAsideThoughItIsOlder) {
+  ChooseBack();
   ExpectBack();
 }
 

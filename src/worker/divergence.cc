@@ -13,8 +13,8 @@ namespace {
 
 // How many minutes one run of one group changes at most, so that the other groups get their turn.
 constexpr int kMinutesPerRunMax = 120;
-// By how much what a purge takes is older than what it may.
-constexpr std::chrono::hours kPurgeMargin{1};
+// A purge takes nothing younger than the retention; by how much the clock there may be ahead.
+constexpr std::chrono::minutes kPurgeMargin{10};
 // And how many files it reads at most to compare them.
 constexpr uint64_t kReadsPerRunMax = 2'000;
 
@@ -151,16 +151,16 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
   Comparing& state = comparing_[{of.primary, of.group}];
   const uint64_t epoch = writer.staging().epoch();
   if (state.epoch != epoch) {
-    DATABUS_ASSIGN_OR_RETURN(const auto described,
-                             FirstDescribed(writer.staging().storage(), of.group));
-    state = Comparing{.epoch = epoch, .described = described};
+    DATABUS_ASSIGN_OR_RETURN(const auto here, FirstDescribed(writer.staging().storage(), of.group));
+    DATABUS_ASSIGN_OR_RETURN(const auto there, FirstDescribed(of.source, of.group));
+    state = Comparing{.epoch = epoch, .described = here, .described_there = there};
   }
   const MinuteComparison::Trees trees{writer.staging().storage(), of.source};
   uint64_t budget = kReadsPerRunMax;
   const auto add = [&](const std::string& name) {
     const auto reason = due.find(name);
     const bool is_new = reason != due.end() && reason->second == Reason::kNewEra;
-    const auto bounds = BoundsOf(name, is_new ? IsNew::kYes : IsNew::kNo, state.described);
+    const auto bounds = BoundsOf(name, is_new ? IsNew::kYes : IsNew::kNo, state);
     return state.streams.try_emplace(name, bounds).second;
   };
   for (const auto& [name, reason] : due) add(name);
@@ -204,7 +204,7 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
 }
 
 Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new,
-                                        std::optional<Minute> described) const {
+                                        const Comparing& state) const {
   const StreamSpec& spec = *options_.topology.FindStream(stream);
   Comparison::Bounds bounds{.cut = spec.cut};
   const auto kept = [&](const std::string& cluster) {
@@ -213,9 +213,12 @@ Comparison::Bounds Divergence::BoundsOf(const std::string& stream, IsNew is_new,
   };
   if (is_new == IsNew::kNo) return bounds;
   bounds.kept_from = kept(options_.cluster);
-  // What the primary cannot have purged and has not got it never had: it may have begun to publish
-  // after what another one had published by then. Minutes of the original system are left alone.
-  bounds.kept_there = std::max(kept(spec.Primary()), described.value_or(kFirstMinute));
+  // What the primary has not got, cannot have purged, or would describe if it had (P19), it never
+  // had: it may have begun to publish after what another one had published by then. Minutes of the
+  // original system are left alone.
+  const Minute known_there =
+      std::min(kept(spec.Primary()), state.described_there.value_or(kLastMinute));
+  bounds.kept_there = std::max(known_there, state.described.value_or(kFirstMinute));
   return bounds;
 }
 

@@ -93,6 +93,7 @@ class Divergence {
     uint64_t epoch = 0;  // of the writer
     // The first minute here that any manifest describes; nothing: there is none.
     std::optional<Minute> described{};
+    std::optional<Minute> described_there{};  // the same at the primary
     Comparison::Cuts streams{};
     Comparison comparison{};
   };
@@ -112,7 +113,7 @@ class Divergence {
                                       const std::set<std::string>& waiting);
   enum class IsNew : uint8_t { kNo, kYes };  // the era
   Comparison::Bounds BoundsOf(const std::string& stream, IsNew is_new,
-                              std::optional<Minute> described) const;
+                              const Comparing& state) const;
   static void FillPlan(const Due& due, Plan& plan);
   void TellProgress(const Streams& of, const Due& due, const Comparison& comparison);
   // Whether the primary has closed the minute after which copies are to go on.

@@ -25,8 +25,7 @@ std::string PathOf(const paths::MinutePath& line) {
 
 MergeService::MergeService(Options options, Learnt learnt)
     : options_(std::move(options)),
-      index_({options_.topology, options_.cluster, options_.writers.groups(), own_eras_,
-              options_.eras, options_.problems},
+      index_({options_.writers.groups(), own_eras_, options_.eras, options_.problems},
              std::move(learnt.index)),
       salvage_({options_.topology, options_.cluster, options_.clusters, options_.clock,
                 options_.eras, options_.problems, options_.stats, options_.writers.groups(),

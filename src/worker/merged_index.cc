@@ -1,14 +1,73 @@
 #include "worker/merged_index.h"
 
+#include <algorithm>
 #include <set>
+#include <span>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "base/planted.h"
+#include "cluster/sealed_header.h"
 #include "commit/ledger.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 
 namespace databus {
+namespace {
+
+// The files of a minute that somebody reads.
+std::vector<std::string> VisibleFiles(const std::string& stream, Minute minute,
+                                      const std::vector<DirEntry>& entries) {
+  std::vector<std::string> files;
+  for (const DirEntry& entry : entries) {
+    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
+      continue;
+    files.push_back(paths::MinuteFile(View::kMerged, stream, minute, entry.name));
+  }
+  return files;
+}
+
+Result<bool> IsSealed(const Result<std::unique_ptr<FileReader>>& reader) {
+  DATABUS_RETURN_IF_ERROR(reader.status());
+  DATABUS_ASSIGN_OR_RETURN(const std::string head, (*reader)->Read(0, kSealedHeaderBytesMax));
+  return DecodeSealedHeader(head).ok();
+}
+
+struct SealedSearch {
+  bool found = false;
+  bool answered = false;  // one could be read
+  Status failure{};       // of the first that could not
+};
+
+// Whether one of the files was sealed by us. Their names do not tell: the original's are of the
+// same form (cluster/names.h).
+SealedSearch FindSealed(Storage& storage, std::span<const std::string> files) {
+  SealedSearch search;
+  const size_t at_once = std::max<size_t>(storage.SmallFilesAtOnce(), 1);
+  while (!files.empty()) {
+    const auto batch = files.first(std::min(at_once, files.size()));
+    files = files.subspan(batch.size());
+    for (const auto& reader : storage.Opens(batch)) {
+      const auto sealed = IsSealed(reader);
+      if (sealed.ok()) search.answered = true;
+      search.found = sealed.ok() && *sealed;
+      if (search.found) return search;
+      if (!sealed.ok() && sealed.code() != Code::kNotFound && search.failure.ok()) {
+        search.failure = sealed.status();
+      }
+    }
+  }
+  return search;
+}
+
+Status GroupWaits(const Status& why, const std::string& stream, Minute minute) {
+  return why.WithContext(
+      fmt::format("nothing of the group is merged before it is known what lies in {} of {}",
+                  minute.ToIso(), stream));
+}
+
+}  // namespace
 
 Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   Known& known = known_[group];
@@ -109,7 +168,7 @@ Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::stri
   auto files =
       ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, minute));
   if (files.code() == Code::kNotFound) return Status::Ok();
-  DATABUS_RETURN_IF_ERROR(files.status());
+  DATABUS_RETURN_IF_ERROR(GroupWaits(files.status(), stream, minute));
   index.AddAll(stream, *files);
   unnamed_[group][minute][stream] = *std::move(files);
   return Status::Ok();
@@ -123,27 +182,53 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
       const auto files =
           ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
       if (files.ok()) index.AddAll(stream, *files);
-      if (!files.ok() && files.code() != Code::kNotFound) return files.status();
+      if (!files.ok() && files.code() != Code::kNotFound) {
+        return GroupWaits(files.status(), stream, m);
+      }
     }
   }
   return Status::Ok();
 }
 
-// Minutes of the original system, from before there were manifests: its files are known by name.
+// Whether the minute is ours: all that we publish is sealed, but for what came of the original's
+// collectors. A file that cannot be read is passed over where another one tells: the original may
+// have left it so, and it is in no queue any more.
+Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& stream,
+                                          Minute minute, const std::vector<DirEntry>& entries) {
+  const SealedSearch search = FindSealed(storage, VisibleFiles(stream, minute, entries));
+  if (search.found || search.failure.ok()) return search.found;
+  if (!search.answered) return GroupWaits(search.failure, stream, minute);
+  options_.problems.Report(
+      fmt::format("{} of {} is taken for the original's, and this file for one of it: {}",
+                  minute.ToIso(), stream, search.failure.ToString()),
+      "restore the file, or remove it");
+  return false;
+}
+
+// Minutes from before there were manifests are of the original system, and its files are known by
+// name. But for one: who was a mirror in its first minute, and then became the primary, has that
+// open still. What came after it is described, or empty.
 Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before,
-                                    IdentityIndex& index) const {
+                                    IdentityIndex& index) {
   Storage& storage = writer.staging().storage();
-  for (const StreamSpec& stream : options_.topology.streams) {
-    if (stream.Primary() != options_.cluster) continue;
-    if (GroupOf(stream.name, options_.groups) != group || writer.IsUnread(stream.name)) continue;
+  for (const auto& [stream, own] : options_.own) {
+    if (GroupOf(stream, options_.groups) != group || writer.IsUnread(stream)) continue;
     DATABUS_ASSIGN_OR_RETURN(
         const std::vector<Minute> minutes,
-        ListMinutes(storage, paths::Stream(View::kMerged, stream.name), kFirstMinute, before + -1));
-    for (const Minute minute : minutes) {
-      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream.name, minute));
+        ListMinutes(storage, paths::Stream(View::kMerged, stream), kFirstMinute, before + -1));
+    bool is_last = true;  // of those that hold anything
+    for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
+      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream, *minute));
       if (entries.code() == Code::kNotFound) continue;
       if (!entries.ok()) return entries.status();
-      for (const DirEntry& entry : *entries) index.AddName(stream.name, entry.name);
+      if (entries->empty()) continue;
+      if (std::exchange(is_last, false)) {
+        DATABUS_ASSIGN_OR_RETURN(const bool sealed,
+                                 HoldsSealedFile(storage, stream, *minute, *entries));
+        if (sealed) DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, index));
+        if (sealed) continue;
+      }
+      for (const DirEntry& entry : *entries) index.AddName(stream, entry.name);
     }
   }
   return Status::Ok();

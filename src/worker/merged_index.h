@@ -11,7 +11,6 @@
 #include "audit/identity_index.h"
 #include "base/minute.h"
 #include "base/status.h"
-#include "cluster/topology.h"
 #include "commit/group_writer.h"
 #include "storage/storage.h"
 #include "telemetry/problems.h"
@@ -23,8 +22,6 @@ namespace databus {
 class MergedIndex {
  public:
   struct Options {
-    const Topology& topology;
-    std::string cluster;
     Group groups;
     const std::map<std::string, Era>& own;  // the streams that are published here
     EraBook& eras;
@@ -77,8 +74,9 @@ class MergedIndex {
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);
   static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
-  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before,
-                         IdentityIndex& index) const;
+  Result<bool> HoldsSealedFile(Storage& storage, const std::string& stream, Minute minute,
+                               const std::vector<DirEntry>& entries);
+  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
   // Nothing of a stream that cannot be read is in the index; it is merged when all of it is looked
   // at again, with a writer that has read it.
   static bool IsWhole(GroupWriter& writer) { return writer.OwnLedger().unread.empty(); }

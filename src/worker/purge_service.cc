@@ -8,6 +8,7 @@
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "cluster/text_format.h"
+#include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
 #include "control/journal_copies.h"
@@ -72,11 +73,13 @@ void PurgeService::RetryFailed() {
   if (again_.empty() || options_.clock.Boot() - failed_ < kRefusedPause) return;
   for (const auto& [topic, again] : std::exchange(again_, {})) again();
   holdings_.clear();
+  eras_.clear();
 }
 
 void PurgeService::RunOnce() {
   again_.clear();
   holdings_.clear();
+  eras_.clear();
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr) return;
   const auto streams = own->List(paths::ViewRoot(options_.writers.view()));
@@ -91,6 +94,7 @@ void PurgeService::RunOnce() {
   if (options_.writers.view() == View::kMerged) PurgeDivergent();
   PurgeManifests();
   holdings_.clear();
+  eras_.clear();
   if (options_.writers.Holds(kClusterDuties)) PurgeOfNoGroup(*own);
 }
 
@@ -266,8 +270,25 @@ Result<bool> PurgeService::IsMirrored(Storage& mirror, const std::string& stream
   return Digest(*theirs) == Digest(files);
 }
 
+// A mirror's own copy is needed by nobody, when it is one (P32). Before that what this cluster
+// never had of the primary's would look, when they are compared, as if it had been purged here; and
+// the primary would wait for ever until it is here.
+Result<PurgeService::Need> PurgeService::WhoNeedsCopy(const StreamSpec& stream) {
+  Storage* own = options_.clusters.Find(options_.cluster);
+  if (own == nullptr)
+    return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
+  const Group group = GroupOf(stream.name, options_.writers.groups());
+  auto eras = eras_.find(group);
+  if (eras == eras_.end()) {
+    DATABUS_ASSIGN_OR_RETURN(Eras read, ReadEras(*own, group));
+    eras = eras_.emplace(group, std::move(read)).first;
+  }
+  if (eras->second.HasBegun(stream)) return Need();
+  return "it is to be compared with " + stream.Primary() + " first";
+}
+
 Result<PurgeService::Need> PurgeService::WhoNeedsMerged(const Due& due, const StreamSpec& stream) {
-  if (stream.Primary() != options_.cluster) return Need();  // a mirror's own copy
+  if (stream.Primary() != options_.cluster) return WhoNeedsCopy(stream);
   const Group group = GroupOf(due.stream, options_.writers.groups());
   for (const std::string& name : stream.Mirrors()) {
     Storage* mirror = options_.clusters.Find(name);

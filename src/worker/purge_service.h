@@ -10,6 +10,7 @@
 #include "audit/identity_index.h"
 #include "base/random.h"
 #include "cluster/topology.h"
+#include "commit/eras.h"
 #include "worker/clusters.h"
 #include "worker/writers.h"
 
@@ -64,6 +65,7 @@ class PurgeService {
   Result<Need> WhoNeeds(const Due& due);
   Result<Need> WhoNeedsLocal(const Due& due, const StreamSpec& stream);
   Result<Need> WhoNeedsMerged(const Due& due, const StreamSpec& stream);
+  Result<Need> WhoNeedsCopy(const StreamSpec& stream);
   // What this view holds of a stream's minute; empty when there is no such directory.
   Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
   // Whether a cluster's merged view holds all of `files`, published in the due hour or later.
@@ -97,6 +99,8 @@ class PurgeService {
   using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
+  // What this cluster says of its groups' eras; of one run.
+  std::map<Group, Eras> eras_;
   std::map<std::string, std::function<void()>> again_;  // by topic
   BootTime failed_{};                                   // the last of them
 };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "commit/cluster_id.h"
 #include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
@@ -17,6 +18,7 @@ using std::chrono::minutes;
 using std::chrono::seconds;
 using ::testing::Contains;
 using ::testing::ElementsAre;
+using ::testing::Gt;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
@@ -53,6 +55,15 @@ class SwapTest : public ::testing::Test {
   }
   Eras ErasAt(const std::string& cluster, const std::string& stream) {
     return *ReadEras(site_.world.at(cluster), GroupOf(stream, 2));
+  }
+
+  // How often dc2 has looked for its own eras.
+  size_t ErasListed() {
+    size_t times = 0;
+    for (const Call& call : site_.of("dc2").plan.trace()) {
+      if (call.verb == Verb::kList && call.store == "dc2:" && call.path == paths::Eras()) ++times;
+    }
+    return times;
   }
 
   Site site_;
@@ -191,6 +202,116 @@ TEST(FirstMinuteTest, WhatWasCopiedAfterTheCutAndNotClosedIsNotMergedAgain) {
   EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
 }
 
+// The same where a manifest of its own is younger than that minute. What is older than all
+// manifests is of the original system, but for this. By a failover, of which nobody had seen that
+// minute when it was planned, or by hand.
+class OlderThanManifestsTest : public ::testing::TestWithParam<std::optional<Minute>> {};
+
+TEST_P(OlderThanManifestsTest, AMirrorsFirstMinuteIsNotMergedAgainAndIsDescribed) {
+  Site site;
+  site.Start("dc1");
+  site.Start("dc2");
+  site.world.Deliver("dc1", "clicks", "cdc1");
+  site.Step(3);
+  ASSERT_THAT(site.world.Files("dc2", View::kMerged), SizeIs(1));
+  const Minute first = site.world.Newest("dc2", "clicks");
+  site.CutOff("dc2", "dc1");
+  site.Stop("dc1");
+  for (int i = 0; i < 2; ++i) {
+    site.world.clock.Advance(minutes(3));
+    site.world.Deliver("dc2", "orders", "cdc2");
+    site.Step(3);
+  }
+  const Group group = GroupOf("clicks", 2);
+  ASSERT_EQ(GroupOf("orders", 2), group);
+  const auto oldest = OldestManifest(site.world.at("dc2"), View::kMerged, group, "");
+  ASSERT_THAT(*oldest, Optional(Gt(first)));
+  std::map<std::string, Minute> cuts;
+  if (GetParam()) cuts["clicks"] = *GetParam();
+  site.world.topology = Moved(site.world.topology, "dc1", "dc2", cuts);
+  site.Obey();
+  site.Step(3);
+  MinuteContent content(site.world.at("dc2"), View::kMerged, group);
+  EXPECT_TRUE(content.Described("clicks", first)->has_value());
+  site.Obey();  // a process that knows only what the tree tells
+  site.Start("dc1");
+  site.Minutes(2);
+  site.world.clock.Advance(minutes(11));  // all is looked at again
+  site.Step(20);
+  EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
+}
+
+INSTANTIATE_TEST_SUITE_P(Swaps, OlderThanManifestsTest,
+                         ::testing::Values(std::optional(kFirstMinute), std::nullopt));
+
+// A minute that the original has left, before the one that was open when dc1 began.
+class OriginalsMinuteTest : public ::testing::TestWithParam<Verb> {
+ protected:
+  void SetUp() override {
+    Storage& tree = site_.world.at("dc1");
+    for (const Minute minute : {minute_, minute_.Next()}) {
+      const std::string dir = paths::MinuteDir(View::kMerged, "clicks", minute);
+      ASSERT_TRUE(EnsureDirsBelow(tree, paths::ViewRoot(View::kMerged), dir).ok());
+      for (const std::string collector : {"old-1", "old-2", "old-3"}) {
+        ASSERT_TRUE(tree.WriteFile(PathOf(minute, collector), collector).ok());
+      }
+    }
+    site_.Start("dc1");
+    site_.Minutes(2);
+    ASSERT_THAT(*OldestManifest(tree, View::kMerged, GroupOf("clicks", 2), ""),
+                Optional(minute_.Next()));
+    site_.Stop("dc1");
+    site_.Start("dc1");
+  }
+  void LoseBlocks(const std::string& path) {
+    site_.of("dc1").plan.Add({.verb = GetParam(),
+                              .path_part = path,
+                              .times = FaultRule::kAlways,
+                              .fault = Fault::Refused(Code::kUnavailable)});
+  }
+  static std::string PathOf(Minute minute, const std::string& collector) {
+    const PublishedFileName name{collector, {"clicks", minute, 0, true}};
+    return paths::MinuteFile(View::kMerged, "clicks", minute, name.ToString());
+  }
+  size_t MergeOneMore() {
+    const size_t before = Merged();
+    site_.world.Deliver("dc1", "clicks", "c9");
+    site_.Step(6);
+    return Merged() - before;
+  }
+  size_t Merged() {
+    size_t files = 0;
+    for (const auto& [minute, names] : site_.Names("dc1")) {
+      if (minute.starts_with("clicks")) files += names.size();
+    }
+    return files;
+  }
+
+  static inline const Minute minute_ = *Minute::ParseIso("2031-05-06T10:40Z");
+  Site site_;
+};
+
+TEST_P(OriginalsMinuteTest, AFileThatCannotBeReadHoldsNothingUpWhereAnotherTells) {
+  LoseBlocks(PathOf(minute_, "old-1"));
+  EXPECT_EQ(MergeOneMore(), 1U);
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("old-1-clicks"));
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is taken for the original's"));
+}
+
+TEST_P(OriginalsMinuteTest, WhereNoneCanBeReadTheStatusTellsWhatWaitsForWhich) {
+  LoseBlocks(paths::MinuteDir(View::kMerged, "clicks", minute_) + "/");
+  EXPECT_EQ(MergeOneMore(), 0U);
+  EXPECT_THAT(site_.Problems("dc1"),
+              HasSubstr("nothing of the group is merged before it is known what lies in "
+                        "2031-05-06T10:40Z of clicks"));
+  site_.of("dc1").plan.Clear();
+  site_.Step(6);
+  EXPECT_EQ(MergeOneMore(), 1U);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("nothing of the group is merged")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, OriginalsMinuteTest, ::testing::Values(Verb::kOpen, Verb::kRead));
+
 // A minute of the mirror was closed without clicks, which had to wait at its primary then (P28).
 class UnnamedTest : public SwapTest {
  protected:
@@ -262,6 +383,29 @@ TEST_F(SwapTest, WhatAnotherProcessHasEndedIsNotToldOfAnyMore) {
   for (const Problem& problem : sleeper->of().ListProblems()) {
     EXPECT_THAT(problem.what, Not(HasSubstr("has not begun")));
   }
+}
+
+// A mirror with many hours and streams to purge asks once for each group in what eras they are.
+TEST_F(SwapTest, APurgeReadsTheErasOnceForAGroup) {
+  for (int i = 0; i < 4; ++i) {
+    site_.world.clock.Advance(hours(1));
+    site_.Step(14);  // after such a pause the lease is taken anew
+    site_.Minutes(1);
+  }
+  const auto is_due = [&](Minute oldest) {
+    return *OldestMinute(site_.world.at("dc2"), paths::Stream(View::kMerged, "clicks")) > oldest;
+  };
+  const Minute first =
+      **OldestMinute(site_.world.at("dc2"), paths::Stream(View::kMerged, "clicks"));
+  site_.world.clock.Advance(hours(9));
+  size_t asked = 0;
+  for (int i = 0; i < 30 && !is_due(first + 180); ++i) {
+    const size_t before = ErasListed();
+    site_.Step();
+    asked = ErasListed() - before;
+  }
+  ASSERT_TRUE(is_due(first + 180)) << "four hours of two streams went";
+  EXPECT_LE(asked, 4U) << "by a purge, and by who holds a group";
 }
 
 // P35
@@ -432,6 +576,33 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   ComeBack();
   site_.Step(20);
   EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
+}
+
+// Else what it never had of the primary's would look as if it had been purged here, and the primary
+// would wait for ever until it is.
+TEST_F(UnplannedTest, WhatIsNotComparedYetIsNotPurged) {
+  site_.Swap("dc1", "dc2", "dc2");
+  stale_->of().Finish();
+  const auto before = site_.Names("dc1");
+  site_.world.clock.Advance(hours(7));
+  site_.Start("dc1");  // the primary has not begun
+  site_.Step(20);
+  const auto after = site_.Names("dc1");
+  for (const auto& [minute, names] : before) {
+    if (minute.starts_with("orders")) continue;
+    EXPECT_TRUE(after.contains(minute)) << minute;
+  }
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is to be compared with dc2 first"));
+  site_.Start("dc2");
+  site_.Step(20);
+  site_.world.clock.Advance(hours(1));  // the next purge
+  site_.Step(20);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("is to be compared")));
+  for (const std::string& stream : kMoving) {
+    const std::string root = paths::Stream(View::kMerged, stream);
+    EXPECT_EQ(*OldestMinute(site_.world.at("dc1"), root),
+              *OldestMinute(site_.world.at("dc2"), root));
+  }
 }
 
 // It was away for the change before, and what it has was published apart: of what the other one has

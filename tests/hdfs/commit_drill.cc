@@ -78,11 +78,11 @@ Status Holder::Commit(const std::vector<DataFileRef>& files, Minute now) {
 
 int Place::made_ = 0;
 
-Place::Place(const RigCluster& cluster, uint32_t replication)
+Place::Place(const RigCluster& cluster, uint32_t replication, const hdfs::Patience& patience)
     : cluster_(cluster), root_("/commit/" + std::to_string(++made_)), replication_(replication) {
-  const Status root = CreateHdfsRoot(Options(cluster.rpc_ports, Long()));
+  const Status root = CreateHdfsRoot(Options(cluster.rpc_ports, patience));
   EXPECT_TRUE(root.ok()) << root.ToString();
-  tree_ = Through(cluster.rpc_ports, Long());
+  tree_ = Through(cluster.rpc_ports, patience);
   EXPECT_TRUE(EnsureServiceDirs(*tree_).ok());
   Deliver("clicks", "c1", 1);
   Deliver("orders", "c-2", 1);
@@ -109,9 +109,9 @@ void Place::Deliver(const std::string& stream, const std::string& collector, uin
   delivered_[published.ToString()] = content;
 }
 
-std::vector<DataFileRef> Place::InData() {
+std::vector<DataFileRef> FilesInData(Storage& tree) {
   std::vector<DataFileRef> files;
-  for (const auto& [path, content] : ReadTree(*tree_, paths::Data())) {
+  for (const auto& [path, content] : ReadTree(tree, paths::Data())) {
     if (path.back() == '/') continue;
     const std::string_view dir = paths::Parent(path);
     files.push_back({std::string(paths::BaseName(paths::Parent(dir))),
@@ -179,6 +179,26 @@ void Place::ExpectNothingOnItsWay() {
   }
 }
 
+Asleep::Asleep(uint64_t n, std::function<Status(CallProxy::Plan)> commit)
+    : thread_("first", [this, n, commit = std::move(commit)] {
+        outcome_ = commit({.number = n,
+                           .on_call =
+                               [this] {
+                                 asleep_.Stop();
+                                 Await(wake_);
+                               },
+                           .passes = true});
+        asleep_.Stop();  // it was done before
+      }) {
+  Await(asleep_);
+}
+
+const Status& Asleep::Wake() {
+  wake_.Stop();
+  thread_.Join();
+  return outcome_;
+}
+
 size_t CommitDrill::active_ = 0;
 
 CommitDrill::CommitDrill() {
@@ -227,28 +247,18 @@ void CommitDrill::ForEachCall(uint64_t step, const std::function<void(uint64_t)>
 
 void CommitDrill::ExpectFencedAfterSleep(uint64_t n, const std::function<void()>& meanwhile) {
   Place tree(rig_, 1);
-  StopFlag asleep;
-  StopFlag wake;
-  Status old;
-  Thread sleeper("sleeper", [&] {
-    old = FirstHolder(tree, Long(),
-                      {.number = n,
-                       .on_call =
-                           [&] {
-                             asleep.Stop();
-                             Await(wake);
-                           },
-                       .passes = true});
-    asleep.Stop();  // it was done before
-  });
-  Await(asleep);
+  Asleep first(n, [&](CallProxy::Plan plan) { return FirstHolder(tree, Long(), std::move(plan)); });
   meanwhile();
+  ExpectFenced(tree, first);
+}
+
+void CommitDrill::ExpectFenced(Place& tree, Asleep& first, const std::function<void()>& on_waking) {
   Holder next(tree.direct(), rules_, *random_);
   const Status taken = next.OpenAndCommit(tree.InData(), StartMinute() + 1);
   EXPECT_TRUE(taken.ok()) << taken.ToString();
   const Tree before = tree.View();
-  wake.Stop();
-  sleeper.Join();
+  if (on_waking) on_waking();
+  const Status& old = first.Wake();
   EXPECT_EQ(tree.View(), before) << "the old one: " << old.ToString();
   tree.Deliver("clicks", "c1", 2);
   const Status more = next.Commit(tree.InData(), StartMinute() + 2);

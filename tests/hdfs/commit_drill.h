@@ -51,11 +51,15 @@ class Holder {
   std::vector<Claim> claims_;
 };
 
+// Every file of data/ that is still there.
+std::vector<DataFileRef> FilesInData(Storage& tree);
+
 // A tree of its own, with sealed files in data/.
 class Place {
  public:
-  Place(const RigCluster& cluster, uint32_t replication);
+  Place(const RigCluster& cluster, uint32_t replication, const hdfs::Patience& patience = Long());
 
+  const std::string& root() const { return root_; }
   Storage& direct() { return *tree_; }
   // By way of these ports, in the place of the name nodes' own.
   std::unique_ptr<Storage> Through(const std::vector<uint16_t>& ports,
@@ -63,8 +67,7 @@ class Place {
     return OpenHdfsStorage(Options(ports, patience));
   }
   void Deliver(const std::string& stream, const std::string& collector, uint64_t sequence);
-  // Every file of data/ that is still there.
-  std::vector<DataFileRef> InData();
+  std::vector<DataFileRef> InData() { return FilesInData(*tree_); }
   Tree View() { return ReadTree(*tree_, paths::ViewRoot(View::kLocal)); }
 
   // Everything that was delivered is there once, and nothing else (G2, G3); the queues name it once
@@ -85,6 +88,22 @@ class Place {
   std::map<std::string, std::string> delivered_;  // content by published name
 };
 
+// A commit that is asleep before its call `n`, or has ended before it came to that.
+class Asleep {
+ public:
+  // `commit` applies the plan to its calls.
+  Asleep(uint64_t n, std::function<Status(CallProxy::Plan)> commit);
+  ~Asleep() { Wake(); }
+  // It goes on, to its end; what came of it.
+  const Status& Wake();
+
+ private:
+  StopFlag asleep_;
+  StopFlag wake_;
+  Status outcome_;
+  Thread thread_;
+};
+
 // Commits of which the first holder's calls go through proxies, one before each name node.
 class CommitDrill : public testing::Test {
  protected:
@@ -96,8 +115,10 @@ class CommitDrill : public testing::Test {
   void Finish(Place& tree, Minute now = StartMinute() + 1);
   // With each call of a commit in turn; `step` apart.
   void ForEachCall(uint64_t step, const std::function<void(uint64_t)>& check);
-  // The first holder sleeps before its call `n` while `meanwhile` happens and the next one does
-  // everything. When it wakes up it changes nothing any more.
+  // The first holder is asleep, and the next one does everything. When the first one wakes up it
+  // changes nothing any more; `on_waking` happens just before.
+  void ExpectFenced(Place& tree, Asleep& first, const std::function<void()>& on_waking = {});
+  // The same, with `meanwhile` before the next one begins.
   void ExpectFencedAfterSleep(uint64_t n, const std::function<void()>& meanwhile);
 
   static size_t active_;  // which of the name nodes

@@ -172,5 +172,57 @@ TEST_F(DataNodeCutTest, ABatchOfSmallFilesIsReadFromTheOther) {
   });
 }
 
+// --- One data node says nothing at all
+
+class SilentDataNodeTest : public DataNodeCutTest {
+ protected:
+  static constexpr size_t kFiles = 200;
+
+  SilentDataNodeTest() {
+    options_.name_nodes.patience.transfer = std::chrono::milliseconds(1500);
+    for (size_t i = 0; i < kFiles; ++i) {
+      files_.push_back({"f" + std::to_string(i), "in " + std::to_string(i)});
+    }
+  }
+  void ExpectAllThere(Storage& storage) {
+    for (size_t first = 0; first < kFiles; first += storage.SmallFilesAtOnce()) {
+      std::vector<std::string> names;
+      for (size_t i = first; i < std::min(kFiles, first + storage.SmallFilesAtOnce()); ++i) {
+        names.push_back(files_[i].path);
+      }
+      const auto readers = storage.Opens(names);
+      for (size_t i = 0; i < names.size(); ++i) {
+        ASSERT_TRUE(readers[i].ok()) << readers[i].status().ToString();
+        EXPECT_EQ((*readers[i])->Read(0, 1u << 20).value(), files_[first + i].content);
+      }
+    }
+  }
+
+  std::vector<SmallFile> files_;
+};
+
+TEST_F(SilentDataNodeTest, ManySmallFilesAreReadFromTheOtherAfterOneWait) {
+  for (const Status& written : direct_->WriteFiles(files_)) ASSERT_TRUE(written.ok());
+  size_t waits = 0;
+  for (const uint16_t port : rig_.transfer_ports) {
+    proxy_->Begin({.silent_port = port});
+    ExpectAllThere(*Through());
+    EXPECT_LE(proxy_->in_vain(), 1u);
+    waits += proxy_->in_vain();
+  }
+  EXPECT_GT(waits, 0u);
+}
+
+TEST_F(SilentDataNodeTest, ManySmallFilesAreWrittenToTheOtherAfterOneWait) {
+  options_.replication = 1;
+  proxy_->Begin({.silent_port = rig_.transfer_ports[0]});
+  for (const Status& written : Through()->WriteFiles(files_)) {
+    EXPECT_TRUE(written.ok()) << written.ToString();
+  }
+  EXPECT_GT(proxy_->in_vain(), 0u);
+  EXPECT_LE(proxy_->in_vain(), 16u);  // those that are under way at the same time
+  ExpectAllThere(*direct_);
+}
+
 }  // namespace
 }  // namespace databus

@@ -42,11 +42,17 @@ void DataNodeProxy::Begin(Plan plan) {
   plan_ = plan;
   ended_ = false;
   answered_.clear();
+  in_vain_.clear();
 }
 
 std::vector<uint64_t> DataNodeProxy::answered() const {
   MutexLock lock(mutex_);
   return answered_;
+}
+
+size_t DataNodeProxy::in_vain() const {
+  MutexLock lock(mutex_);
+  return in_vain_.size();
 }
 
 bool DataNodeProxy::ended() const {
@@ -59,6 +65,10 @@ void DataNodeProxy::Accept(const Door& door) {
     Fd client = AcceptFrom(door.listener);
     if (!client.open()) continue;
     MutexLock lock(mutex_);
+    if (plan_.silent_port == door.port) {
+      in_vain_.push_back(std::move(client));
+      continue;
+    }
     answered_.push_back(0);
     if (answered_.size() == plan_.connection && !plan_.answer_bytes) {
       ended_ = true;

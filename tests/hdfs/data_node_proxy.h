@@ -28,6 +28,8 @@ class DataNodeProxy {
     // Ended when so many bytes have passed: 0, when there is an answer, and none of it passes.
     // Nothing: before the data node hears of it.
     std::optional<uint64_t> answer_bytes{};
+    // Who connects to this data node hears nothing, and neither does the data node.
+    std::optional<uint16_t> silent_port{};
   };
 
   // For the data nodes of 127.0.0.1 with these ports.
@@ -38,6 +40,8 @@ class DataNodeProxy {
   void Begin(Plan plan);
   // How many bytes of answers each connection has had since then.
   std::vector<uint64_t> answered() const;
+  // How many connections the silent data node has had since then.
+  size_t in_vain() const;
   // Whether the plan has been carried out.
   bool ended() const;
 
@@ -69,6 +73,7 @@ class DataNodeProxy {
   Plan plan_;
   bool ended_ = false;
   std::vector<uint64_t> answered_;
+  std::vector<Fd> in_vain_;
   std::list<Link> links_;
 };
 

@@ -103,8 +103,3 @@ Rig& TheRig() {
 }
 
 }  // namespace databus
-
-int main(int argc, char** argv) {
-  return databus::RunTestsOnRig(
-      argc, argv, [] { return databus::TheRig().Start(DATABUS_RIG_OPTIONS); }, "Hadoop");
-}

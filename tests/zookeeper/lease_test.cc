@@ -50,7 +50,7 @@ struct Contender {
 
 class ZooKeeperLeaseTest : public ::testing::Test {
  protected:
-  const std::string servers_ = TheRig().servers();
+  const std::string servers_ = TheZooKeeper().servers();
   ManualClock still_{WallTime{}};  // time that does not pass unless a test says so
 };
 
@@ -117,7 +117,7 @@ TEST_F(ZooKeeperLeaseTest, TheSessionIsAsLongAsTheServersAgree) {
 TEST_F(ZooKeeperLeaseTest, AHolderThatIsCutOffIsOutBeforeTheNextIsIn) {
   for (const Cut cut : {Cut::kReset, Cut::kSilent, Cut::kNoRequests, Cut::kNoAnswers}) {
     SCOPED_TRACE(CutName(cut));
-    auto proxy = Proxy::Start(TheRig().port());
+    auto proxy = Proxy::Start(TheZooKeeper().port());
     ASSERT_TRUE(proxy.ok());
     Contender a("a", SystemClock(), "127.0.0.1:" + std::to_string((*proxy)->port()));
     Contender b("b", SystemClock(), servers_);
@@ -140,7 +140,7 @@ TEST_F(ZooKeeperLeaseTest, AHolderThatIsCutOffIsOutBeforeTheNextIsIn) {
 
 // By the clock of `a`, which stands still, it would hold for ever.
 TEST_F(ZooKeeperLeaseTest, ASessionThatHasExpiredHoldsNothingFromThatMoment) {
-  auto proxy = Proxy::Start(TheRig().port());
+  auto proxy = Proxy::Start(TheZooKeeper().port());
   ASSERT_TRUE(proxy.ok());
   Contender a("a", still_, "127.0.0.1:" + std::to_string((*proxy)->port()));
   Contender b("b", SystemClock(), servers_);
@@ -158,23 +158,23 @@ TEST_F(ZooKeeperLeaseTest, ASessionThatHasExpiredHoldsNothingFromThatMoment) {
 TEST_F(ZooKeeperLeaseTest, AServerThatStartsAgainInTimeCostsNothing) {
   Contender a("a", still_, servers_, {}, "dc1", seconds(300));
   a.Take();
-  TheRig().Obey("kill");
+  TheZooKeeper().Obey("kill");
   EXPECT_TRUE(a.Held());
   EXPECT_EQ(a.lease.Tick().code(), Code::kUnavailable);
   EXPECT_TRUE(a.Held());
-  TheRig().Obey("start");
+  TheZooKeeper().Obey("start");
   EXPECT_TRUE(a.Held());
   ASSERT_TRUE(Eventually([&] { return a.lease.Tick().ok(); }));
   EXPECT_TRUE(a.Held());
 }
 
 TEST_F(ZooKeeperLeaseTest, AServerThatIsNotThereAtTheStartIsWaitedFor) {
-  TheRig().Obey("kill");
+  TheZooKeeper().Obey("kill");
   Contender a("a", SystemClock(), servers_);
   EXPECT_TRUE(Eventually([&] { return a.lease.Tick().code() == Code::kUnavailable; }));
   EXPECT_FALSE(a.Held());
   EXPECT_EQ(a.lease.Holder(), "nobody");
-  TheRig().Obey("start");
+  TheZooKeeper().Obey("start");
   a.Take();
 }
 
@@ -185,9 +185,9 @@ TEST_F(ZooKeeperLeaseTest, ServersThatHaveForgottenEverythingElectAnew) {
   Contender b("b", SystemClock(), servers_);
   a.Take();
   b.StandBy("a");
-  TheRig().Obey("kill");
-  TheRig().Obey("forget");
-  TheRig().Obey("start");
+  TheZooKeeper().Obey("kill");
+  TheZooKeeper().Obey("forget");
+  TheZooKeeper().Obey("start");
   EXPECT_TRUE(Eventually([&] { return !a.Held(); }));
   ASSERT_TRUE(Eventually([&] {
     static_cast<void>(a.lease.Tick());
@@ -203,14 +203,14 @@ TEST_F(ZooKeeperLeaseTest, AServerThatStaysAwayLeavesItToNobody) {
   Contender b("b", SystemClock(), servers_);
   a.Take();
   b.StandBy("a");
-  TheRig().Obey("kill");
+  TheZooKeeper().Obey("kill");
   still_.Advance(kSession * 2 / 3);
   EXPECT_FALSE(a.Held());
   EXPECT_FALSE(b.Held());
   const Status ticked = a.lease.Tick();
   EXPECT_EQ(ticked.code(), Code::kUnavailable);
   EXPECT_THAT(ticked.message(), HasSubstr("no server answers"));
-  TheRig().Obey("start");
+  TheZooKeeper().Obey("start");
   ASSERT_TRUE(Eventually([&] {
     static_cast<void>(a.lease.Tick());
     static_cast<void>(b.lease.Tick());
@@ -222,13 +222,13 @@ TEST_F(ZooKeeperLeaseTest, AServerThatStaysAwayLeavesItToNobody) {
 TEST_F(ZooKeeperLeaseTest, AServerThatHangsMakesNobodyWait) {
   Contender a("a", still_, servers_);
   a.Take();
-  TheRig().Obey("pause");
+  TheZooKeeper().Obey("pause");
   EXPECT_TRUE(a.Held());
   still_.Advance(kSession);
   EXPECT_FALSE(a.Held());
   static_cast<void>(a.lease.Tick());
   EXPECT_FALSE(a.Held());
-  TheRig().Obey("resume");
+  TheZooKeeper().Obey("resume");
   a.Take();
 }
 

@@ -189,7 +189,8 @@ TEST(ZooKeeperProcessesTest, WhoWasAsleepDoesNotBelieveThatItHoldsTheLease) {
   const TestDirectory directory;
   Contenders both;
   const auto start = [&](const std::string& name) {
-    both.push_back(std::make_unique<Contender>(name, TheRig().servers(), directory.path(), 0));
+    both.push_back(
+        std::make_unique<Contender>(name, TheZooKeeper().servers(), directory.path(), 0));
   };
   start("sleeper");
   ASSERT_TRUE(Eventually([&] { return !both[0]->Held().empty(); }));
@@ -210,7 +211,7 @@ TEST(ZooKeeperProcessesTest, NoTwoEverHoldItAtTheSameMoment) {
   std::vector<std::unique_ptr<Proxy>> networks;
   Contenders contenders;
   for (const std::string name : {"a", "b", "c"}) {
-    auto proxy = Proxy::Start(TheRig().port());
+    auto proxy = Proxy::Start(TheZooKeeper().port());
     ASSERT_TRUE(proxy.ok());
     networks.push_back(*std::move(proxy));
     contenders.push_back(
@@ -227,9 +228,9 @@ TEST(ZooKeeperProcessesTest, NoTwoEverHoldItAtTheSameMoment) {
     const uint64_t victim = random->Below(contenders.size());
     ++faults;
     if (faults == kFaults / 2) {
-      TheRig().Obey("kill");
+      TheZooKeeper().Obey("kill");
       rest(3'000);
-      TheRig().Obey("start");
+      TheZooKeeper().Obey("start");
     } else if (random->Below(3) == 0) {
       contenders[victim]->Pause();
       rest(5'000);

@@ -1,8 +1,6 @@
 #include "tests/zookeeper/rig.h"
 
-#include <csignal>
 #include <string>
-#include <string_view>
 
 namespace databus {
 namespace {
@@ -23,17 +21,9 @@ RigOutcome ZooKeeperRig::Start() {
   return RigOutcome::kReady;
 }
 
-ZooKeeperRig& TheRig() {
+ZooKeeperRig& TheZooKeeper() {
   static ZooKeeperRig rig;
   return rig;
 }
 
 }  // namespace databus
-
-int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "--as-holder" && databus::kHolderMain != nullptr) {
-    std::signal(SIGPIPE, SIG_IGN);
-    return databus::kHolderMain(argc, argv);
-  }
-  return databus::RunTestsOnRig(argc, argv, [] { return databus::TheRig().Start(); }, "ZooKeeper");
-}

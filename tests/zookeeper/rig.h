@@ -23,8 +23,8 @@ class ZooKeeperRig {
   uint16_t port_ = 0;
 };
 
-// The program's rig; started by its main().
-ZooKeeperRig& TheRig();
+// The program's server; started by its main().
+ZooKeeperRig& TheZooKeeper();
 
 // What a program of these does instead of its tests when it is started with `--as-holder ...`;
 // nothing where it has no such part.

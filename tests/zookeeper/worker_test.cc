@@ -17,7 +17,7 @@ class ZooKeeperWorkerTest : public Test {
   void SetUp() override {
     site_.Write("databus.xml", site_.Xml({Site::Stream("clicks", {"dc1"}, "dc1", {})}, {"dc1"}));
     for (const std::string name : {"one", "two"}) StartWorker(name);
-    ASSERT_TRUE(Site::Eventually([&] { return Says("ZooKeeper " + TheRig().servers()); }));
+    ASSERT_TRUE(Site::Eventually([&] { return Says("ZooKeeper " + TheZooKeeper().servers()); }));
     port_ = site_.StartCollector("dc1", "c1");
   }
   // More for databus.cfg.
@@ -28,7 +28,7 @@ class ZooKeeperWorkerTest : public Test {
                             "com.inmobi.databus.zkconnect={}\n"
                             "databus.worker.run_interval_ms=1000\n"
                             "databus.worker.lease_timeout_ms=3000\n{}",
-                            site_.PathOf("databus.xml"), TheRig().servers(), Settings()));
+                            site_.PathOf("databus.xml"), TheZooKeeper().servers(), Settings()));
     site_.Start(name, {"worker", "--config", site_.PathOf(name + ".cfg")});
   }
   bool Says(const std::string& text) {
@@ -144,7 +144,7 @@ TEST_F(ZooKeeperWorkerTest, WithoutZooKeeperNobodyWorksAndThenAllGoesOn) {
   Produce(500);
   ASSERT_TRUE(Site::Eventually([&] { return Published(); }));
   const BootTime killed = SystemClock().Boot();
-  TheRig().Obey("kill");
+  TheZooKeeper().Obey("kill");
   StartWorker("three");  // which finds no server at its start
   Produce(500);
   ASSERT_TRUE(Site::Eventually([&] { return LeaseOf(holder) == Lease::kUnsure; }));
@@ -155,7 +155,7 @@ TEST_F(ZooKeeperWorkerTest, WithoutZooKeeperNobodyWorksAndThenAllGoesOn) {
   StopFlag never;
   never.SleepUntil(SystemClock(), killed + std::chrono::seconds(30));
   EXPECT_LE(std::ranges::count(Cat(), '\n'), before) << "published by nobody who holds the lease";
-  TheRig().Obey("start");
+  TheZooKeeper().Obey("start");
   ExpectEachOnce();
   EXPECT_TRUE(site_.AllRun());
   site_.StopAll();

@@ -442,6 +442,7 @@ Status Deliverer::CutOne(const Ranges& ranges) {
     return Status::Ok();
   }
   DATABUS_ASSIGN_OR_RETURN(SpoolPlan plan, MakePlan(look, sorted));
+  for (const auto& [sender, mark] : look.marks) plan.marks.push_back(mark);
   Result<SpoolCut> cut = seams_.spool.AddCut(look.ranges, std::move(plan));
   if (!cut.ok()) {
     mover_.SweepNext();

@@ -34,6 +34,10 @@ void Stager::Add(const SpoolRecord& record, SpoolLook& look) {
   const Status added = look.regrouped->Add(record.entries, record.accepted);
   look.records.push_back(
       {record.range.segment, record.range.begin, look.regrouped->records().back()});
+  if (record.number != 0) {
+    BatchMark& mark = look.marks[record.sender];
+    if (mark.number < record.number) mark = {record.sender, record.number, record.accepted};
+  }
   if (added.ok()) return;
   ++counts_.malformed;
   seams_.problems.Raise("malformed", "spool: a record cannot be read: " + added.message(),

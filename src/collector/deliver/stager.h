@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <set>
 #include <string>
@@ -26,6 +27,8 @@ struct SpoolLook {
   std::vector<SpoolRange> ranges{};  // those that could be read
   std::unique_ptr<Regrouped> regrouped = std::make_unique<Regrouped>();
   std::vector<RecordView> records{};
+  // The last batch of each sender that is in there.
+  std::map<uint64_t, BatchMark> marks{};
 
   // Each stream, how much of it there is, and how old it is.
   std::vector<SpoolDeferral> Shares() const;

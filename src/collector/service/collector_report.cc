@@ -25,16 +25,18 @@ void CollectorImpl::WatchSpool() {
                         const std::string& next) {
     wrong ? problems_.Raise(key, what, next) : problems_.Clear(key);
   };
-  tell("damaged", spool.damaged_files > 0,
-       fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
-                   "acknowledged in them, if anything, is not delivered",
-                   spool.damaged_files, dir),
-       "look at them, publish by hand what can be saved, then move them away");
+  tell(
+      "damaged", spool.damaged_files > 0,
+      fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
+                  "acknowledged in them, if anything, is not delivered, but for what went before",
+                  spool.damaged_files, dir),
+      "look at them, publish by hand what can be saved and is in no view yet, then move them away");
   tell("missing", !spool.missing_segments.empty(),
        fmt::format("gone from the spool: {}; what was in there and not yet sealed is lost, unless "
                    "the file comes back",
                    fmt::join(spool.missing_segments, ", ")),
-       "stop the collector, put the files back, start it again; all else is delivered");
+       "stop the collector, put the files back, or an empty one in the place of each that is gone "
+       "for good, start it again; all else is delivered, but what was held back in them waits");
   const bool refusing = !spool.refusing.empty() && spool.retired.empty();
   tell("refusing", refusing,
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,

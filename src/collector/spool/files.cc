@@ -25,13 +25,22 @@ Status SyncAndName(Disk& disk, DiskFile& file, const std::string& dir, const std
   return {Code::kUnavailable, "sync of " + dir + ": " + synced.message()};
 }
 
-// The piece of `bytes` at `offset`, bounded by kReadBytes.
+// The piece of `bytes` at `offset`, bounded by kReadBytes. Empty: the file ends there.
 Result<std::string> ReadPiece(DiskFile& from, const Interval& bytes, uint64_t offset) {
   const size_t most = std::min<uint64_t>(kReadBytes, bytes.end - offset);
   std::string piece;
   DATABUS_RETURN_IF_ERROR(from.ReadAt(offset, most, piece));
-  if (piece.empty()) return {Code::kCorrupt, "file is shorter than it was"};
   return piece;
+}
+
+Result<bool> IsBlank(DiskFile& from, const Interval& bytes) {
+  for (uint64_t at = bytes.begin; at < bytes.end;) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));
+    if (piece.empty()) break;
+    if (piece.find_first_not_of('\0') != std::string::npos) return false;
+    at += piece.size();
+  }
+  return true;
 }
 
 }  // namespace
@@ -75,6 +84,7 @@ Result<std::string> ReadWholeFile(Disk& disk, const std::string& path) {
   std::string all;
   while (all.size() < size) {
     DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(*file, {0, size}, all.size()));
+    if (piece.empty()) return Status(Code::kCorrupt, "file is shorter than it was");
     all += piece;
   }
   return all;
@@ -101,26 +111,24 @@ Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& n
   return SyncAndName(disk, *file, dir, name);
 }
 
-Result<uint64_t> SetAside(Disk& disk, DiskFile& from, const Interval& bytes,
-                          const std::pair<std::string, std::string>& dir_and_name) {
+Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank blank,
+                      const std::pair<std::string, std::string>& dir_and_name) {
   const auto& [dir, name] = dir_and_name;
-  bool zero = true;
-  for (uint64_t at = bytes.begin; zero && at < bytes.end;) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));
-    zero = piece.find_first_not_of('\0') == std::string::npos;
-    at += piece.size();
+  if (blank == Blank::kUnwritten) {
+    DATABUS_ASSIGN_OR_RETURN(const bool nothing, IsBlank(from, bytes));
+    if (nothing) return false;
   }
-  if (zero) return uint64_t{0};
   const std::string path = dir + "/" + name + std::string(kTemporary);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
   for (uint64_t at = bytes.begin; at < bytes.end;) {
     DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));
+    if (piece.empty()) break;
     const std::string_view parts[] = {piece};
     DATABUS_RETURN_IF_ERROR(file->Append(parts));
     at += piece.size();
   }
   DATABUS_RETURN_IF_ERROR(SyncAndName(disk, *file, dir, name));
-  return bytes.end - bytes.begin;
+  return true;
 }
 
 }  // namespace databus

@@ -37,9 +37,15 @@ Status SyncAncestors(Disk& disk, const std::string& path);
 Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& name,
                         std::string_view content);
 
-// Copies bytes of a file, durably, to `dir`/`name`. Nothing is done when all of them are zero.
-// Returns how many bytes were copied.
-Result<uint64_t> SetAside(Disk& disk, DiskFile& from, const Interval& bytes,
-                          const std::pair<std::string, std::string>& dir_and_name);
+// What it means that bytes are zero, or behind the end of their file.
+enum class Blank : uint8_t {
+  kUnwritten,  // nothing, where a write may not have come to its end
+  kDamage,     // the loss of what stood there
+};
+
+// Copies bytes of a file, as many as it has, durably to `dir`/`name`. False: they are blank, which
+// is nothing; there is no file then.
+Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank blank,
+                      const std::pair<std::string, std::string>& dir_and_name);
 
 }  // namespace databus

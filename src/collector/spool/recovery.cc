@@ -9,11 +9,18 @@
 //   newest segment, bytes behind its last good   set aside unless zero; void, in the journal, so
 //   record (never acknowledged, or damaged)      that it stays dead whatever is found there later
 //   newest segment, damaged record before that   set aside, void: its batch mark does not count
+//   newest segment, damage to what is cut        nothing: it is sealed, or delivered. Whoever reads
+//                                                it again, for a stream that was held back or a
+//                                                hand-over, sets it aside
 //   older segment (synced before the next one    only headers are read; damage shows when it is
 //   was begun)                                   read for sealing, and is set aside then
+//   segment shorter than what is known of it     what is missing before that, and not cut, counts
+//   (cut, freed, void)                           as damaged when it is read for sealing
 //   segment's own header damaged                 set aside; its records speak for themselves
 //   segment all freed, file still there          removed again
-//   segment not all freed, no file               reported; what is sealed of it is delivered
+//   segment not all freed, no file               reported; what is sealed of it is delivered. What
+//                                                is freed of it is kept in mind: the file may come
+//                                                back
 //   journal, broken end                          never acknowledged: ignored
 //   journal, damaged elsewhere, twice            kCorrupt: nothing is guessed
 #include <algorithm>
@@ -43,18 +50,23 @@ bool EndIsKnown(const SpoolState& state, uint64_t segment) {
          found->second.pieces().back().end == kOffsetMax;
 }
 
+// What of a segment is freed or under a cut.
+IntervalSet Sealed(const SpoolState& state, uint64_t segment) {
+  const auto freed = state.freed.find(segment);
+  IntervalSet sealed = freed == state.freed.end() ? IntervalSet() : freed->second;
+  for (const auto& [id, cut] : state.cuts) {
+    for (const SpoolRange& range : cut.ranges) {
+      if (range.segment == segment) sealed.Add({range.begin, range.end});
+    }
+  }
+  return sealed;
+}
+
 // All before it is durable, says the journal: nothing else is cut.
 uint64_t DurableEnd(const SpoolState& state, uint64_t segment) {
   if (EndIsKnown(state, segment)) return kOffsetMax;
-  uint64_t end = 0;
-  for (const auto& [id, cut] : state.cuts) {
-    for (const SpoolRange& range : cut.ranges) {
-      if (range.segment == segment) end = std::max(end, range.end);
-    }
-  }
-  const auto freed = state.freed.find(segment);
-  if (freed == state.freed.end() || freed->second.pieces().empty()) return end;
-  return std::max(end, freed->second.pieces().back().end);
+  const std::vector<Interval> sealed = Sealed(state, segment).pieces();
+  return sealed.empty() ? 0 : sealed.back().end;
 }
 
 // A segment is removed when all of it is freed or void: then no cut of it is open, and what is
@@ -149,17 +161,19 @@ Status SpoolImpl::OpenJournal(std::vector<uint64_t>& segments) {
   DATABUS_ASSIGN_OR_RETURN(
       journal_, Journal::Open(disk_, {options_.dir, incarnation_, options_.journal_bytes}));
   DATABUS_RETURN_IF_ERROR(FinishCopies(segments));
-  std::vector<uint64_t> gone;
+  std::set<uint64_t> gone;
   journal_->Look([&](const SpoolState& state) {
     next_segment_ = 1 + std::max(state.last_segment, segments.empty() ? 0 : segments.back());
     for (const auto& [sender, mark] : state.marks) marks_.Restore(mark, 0);
     for (const auto* sets : {&state.freed, &state.voids}) {
       for (const auto& [segment, set] : *sets) {
-        if (!std::binary_search(segments.begin(), segments.end(), segment)) gone.push_back(segment);
+        if (!std::binary_search(segments.begin(), segments.end(), segment)) gone.insert(segment);
       }
     }
     for (const uint64_t segment : MissingSegments(state, segments)) {
       stats_.missing_segments.push_back(SegmentPath(options_.dir, segment));
+      // Should it be put back, what was delivered of it must be known.
+      gone.erase(segment);
     }
   });
   // Their removal is durable: the directory was synced above.
@@ -194,7 +208,7 @@ Status SpoolImpl::RecoverSegment(uint64_t number, ReadDepth depth) {
   const Status checked = CheckSegmentHeader(head, Id(number));
   if (checked.code() == Code::kInvalid) return checked;
   if (!checked.ok()) {
-    DATABUS_RETURN_IF_ERROR(SetAsideDamage(*file, {number, 0, head.size()}));
+    DATABUS_RETURN_IF_ERROR(SetAsideDamage(*file, {number, 0, head.size()}, Blank::kUnwritten));
   }
   table_.Add(number, SpoolAge::kBacklog);
   const std::vector<Interval> pieces = journal_->Look([&](const SpoolState& state) {
@@ -309,24 +323,49 @@ Status SpoolImpl::ScanBodies(DiskFile& file, uint64_t number, const Interval& pi
     damaged.push_back({good_end, piece.end});
     stats_.torn_tail_bytes += piece.end - good_end;
   }
+  // What is before the last flush was synced.
+  uint64_t synced =
+      journal_->Look([&](const SpoolState& state) { return DurableEnd(state, number); });
+  if (!tail.empty()) synced = std::max(synced, tail.front().offset);
   for (const Interval& bytes : damaged) {
-    DATABUS_RETURN_IF_ERROR(SetAsideDamage(file, {number, bytes.begin, bytes.end}));
-    voids.voids.push_back({number, bytes.begin, bytes.end});
+    DATABUS_RETURN_IF_ERROR(VoidDamage(file, {number, bytes.begin, bytes.end}, synced, voids));
+  }
+  return Status::Ok();
+}
+
+Status SpoolImpl::VoidDamage(DiskFile& file, const SpoolRange& damage, uint64_t synced,
+                             SpoolChange& voids) {
+  const std::vector<Interval> pieces = journal_->Look([&](const SpoolState& state) {
+    return Sealed(state, damage.segment).Gaps({damage.begin, damage.end});
+  });
+  for (const Interval& bytes : pieces) {
+    const SpoolRange piece{damage.segment, bytes.begin, bytes.end};
+    const Blank blank = bytes.begin < synced ? Blank::kDamage : Blank::kUnwritten;
+    DATABUS_RETURN_IF_ERROR(SetAsideDamage(file, piece, blank));
+    voids.voids.push_back(piece);
   }
   return Status::Ok();
 }
 
 void SpoolImpl::TakeKnownRanges() {
+  const WallTime now = clock_.Wall();
   journal_->Look([&](const SpoolState& state) {
-    for (const auto* sets : {&state.freed, &state.voids}) {
-      for (const auto& [segment, set] : *sets) {
-        for (const Interval& piece : set.pieces()) {
-          table_.Take({segment, piece.begin, piece.end});
-        }
+    const auto take = [&](const SpoolRange& range, uint64_t reached) {
+      table_.Reach(range.segment, reached, now);
+      table_.Take(range);
+    };
+    for (const auto& [segment, set] : state.voids) {
+      for (const Interval& piece : set.pieces()) {
+        take({segment, piece.begin, piece.end}, piece.begin);
+      }
+    }
+    for (const auto& [segment, set] : state.freed) {
+      for (const Interval& piece : set.pieces()) {
+        take({segment, piece.begin, piece.end}, piece.end);
       }
     }
     for (const auto& [id, cut] : state.cuts) {
-      for (const SpoolRange& range : cut.ranges) table_.Take(range);
+      for (const SpoolRange& range : cut.ranges) take(range, range.end);
     }
   });
 }

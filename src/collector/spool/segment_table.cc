@@ -20,6 +20,12 @@ WallTime AcceptedAt(const std::vector<std::pair<uint64_t, WallTime>>& times, uin
   return std::prev(it)->second;
 }
 
+bool IsUnderCut(const SpoolState& state, uint64_t segment) {
+  return std::ranges::any_of(state.cuts, [&](const auto& item) {
+    return std::ranges::count(item.second.ranges, segment, &SpoolRange::segment) > 0;
+  });
+}
+
 }  // namespace
 
 void SegmentTable::Add(uint64_t segment, SpoolAge age) {
@@ -43,6 +49,11 @@ void SegmentTable::Extend(uint64_t segment, uint64_t end, WallTime accepted) {
 void SegmentTable::Take(const SpoolRange& range) {
   const auto found = segments_.find(range.segment);
   if (found != segments_.end()) found->second.taken.Add({range.begin, range.end});
+}
+
+void SegmentTable::Reach(uint64_t segment, uint64_t end, WallTime accepted) {
+  const auto found = segments_.find(segment);
+  if (found != segments_.end() && found->second.end < end) Extend(segment, end, accepted);
 }
 
 Status SegmentTable::CheckUnsealed(std::span<const SpoolRange> ranges) const {
@@ -93,7 +104,8 @@ std::vector<uint64_t> SegmentTable::Removable(const SpoolState& state, uint64_t 
       if (found == sets->end()) continue;
       for (const Interval& piece : found->second.pieces()) done.Add(piece);
     }
-    if (done.Covers({kSegmentHeaderBytes, segment.end})) removable.push_back(number);
+    if (!done.Covers({kSegmentHeaderBytes, segment.end})) continue;
+    if (!IsUnderCut(state, number)) removable.push_back(number);
   }
   return removable;
 }

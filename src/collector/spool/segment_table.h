@@ -25,13 +25,17 @@ class SegmentTable {
   // The segment's durable end is now `end`; what was added was accepted at or after `accepted`.
   void Extend(uint64_t segment, uint64_t end, WallTime accepted);
   void Take(const SpoolRange& range);
+  // The segment reached at least to `end` once, whatever is left of it on the disk. What is missing
+  // was accepted at or after `accepted`.
+  void Reach(uint64_t segment, uint64_t end, WallTime accepted);
   void Remove(uint64_t segment) { segments_.erase(segment); }
 
   // kInvalid unless all ranges are unsealed and do not overlap.
   Status CheckUnsealed(std::span<const SpoolRange> ranges) const;
   std::vector<UnsealedRange> Unsealed() const;
   SpoolEnd End() const;
-  // Segments but `current` of which all is freed or void.
+  // Segments but `current` of which all is freed or void, and which no open cut names: what is
+  // under one may have to be read again.
   std::vector<uint64_t> Removable(const SpoolState& state, uint64_t current) const;
   size_t size() const { return segments_.size(); }
 

@@ -111,7 +111,7 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
              found->body.substr(0, header.entries_bytes)});
       AppendRejected(rejected, header, found->body.substr(header.entries_bytes));
     } else {
-      DATABUS_RETURN_IF_ERROR(SetAsideDamage(file, bytes));
+      DATABUS_RETURN_IF_ERROR(SetAsideDamage(file, bytes, Blank::kDamage));
     }
     at = bytes.end;
   }
@@ -119,11 +119,12 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
   return Status::Ok();
 }
 
-Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes) {
+Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank) {
   const std::string name = NameOf(bytes);
-  DATABUS_ASSIGN_OR_RETURN(const uint64_t copied,
-                           SetAside(disk_, file, {bytes.begin, bytes.end}, {DamagedDir(), name}));
-  if (copied == 0) return Status::Ok();
+  const Interval piece{bytes.begin, bytes.end};
+  DATABUS_ASSIGN_OR_RETURN(const bool set_aside,
+                           SetAside(disk_, file, piece, blank, {DamagedDir(), name}));
+  if (!set_aside) return Status::Ok();
   MutexLock lock(mutex_);
   damaged_names_.insert(name);
   stats_.damaged_files = damaged_names_.size();
@@ -178,6 +179,7 @@ Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges, SpoolPlan pla
   for (SpoolIntent& intent : cut.intents) intent.id = ++last_intent;
   SpoolChange change;
   change.counters = std::move(plan.counters);
+  change.marks = std::move(plan.marks);
   change.cuts.push_back(cut);
   DATABUS_RETURN_IF_ERROR(Commit(change));
   {
@@ -250,6 +252,7 @@ Status SpoolImpl::Settle(std::span<const uint64_t> intent_ids) {
 std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
   return journal_->Look([](const SpoolState& state) {
     std::vector<SpoolCut> cuts;
+    cuts.reserve(state.cuts.size());
     for (const auto& [id, cut] : state.cuts) cuts.push_back(cut);
     return cuts;
   });

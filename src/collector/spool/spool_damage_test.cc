@@ -1,8 +1,11 @@
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "base/crc32c.h"
 #include "collector/spool/files.h"
 #include "collector/spool/format.h"
+#include "collector/spool/journal.h"
 #include "collector/spool/spool_test_world.h"
 
 namespace databus {
@@ -333,6 +336,262 @@ TEST(SpoolDamage, AfterDamageToTheNewestRecordItsSenderGoesOn) {
       EXPECT_EQ(world.Put("next", BatchId{9, next, next}), SpoolAnswer::kRepeat);
       EXPECT_THAT(world.ReadAll(), ::testing::Contains("next"));
       EXPECT_THAT(world.Names(kDamaged), SizeIs(1));
+    }
+  }
+}
+
+// What a cut still needs of its ranges.
+enum class Needs : uint8_t { kDeferred, kHandOver };
+
+SpoolPlan PlanOf(Needs needs) {
+  if (needs == Needs::kDeferred)
+    return {.deferred = {{.stream = "clicks", .bytes = 6, .oldest = {}}}};
+  return {.intents = {{.stream = {}, .note = "a hand-over"}}};
+}
+
+void Close(Spool& spool, const SpoolCut& cut) {
+  if (!cut.deferred.empty()) {
+    EXPECT_TRUE(spool.Resolve(cut.id, {}).ok());
+    return;
+  }
+  const uint64_t ids[] = {cut.intents[0].id};
+  EXPECT_TRUE(spool.Settle(ids).ok());
+}
+
+// The last that is not delivered of a segment is damaged, and is held back: the segment stays until
+// whoever held it has seen the damage.
+TEST(SpoolDamage, ASegmentThatAnOpenCutNamesStaysThoughNothingElseOfItIsReadable) {
+  for (const Place place : {Place::kNewest, Place::kOlder}) {
+    for (const Needs needs : {Needs::kDeferred, Needs::kHandOver}) {
+      for (size_t held = 0; held < kMessages.size(); ++held) {
+        SpoolWorld world;
+        world.Open();
+        for (const std::string& message : kMessages) world.Put(message);
+        const std::vector<SpoolRange> records = RecordsOf(world);
+        if (place == Place::kOlder) BeginSegment(world);
+        const SpoolCut cut = *world.spool->AddCut({records[held]}, PlanOf(needs));
+        for (size_t i = 0; i < records.size(); ++i) {
+          if (i == held) continue;
+          ASSERT_TRUE(world.spool->AddCut({records[i]}, {}).ok());
+        }
+        world.spool.reset();
+        std::string bytes = world.Content(kSegment);
+        bytes[records[held].begin] ^= 1;
+        world.SetContent(kSegment, bytes);
+        for (int restart = 0; restart < 2; ++restart) {
+          world.Open();
+          ASSERT_THAT(world.spool->OpenCuts(), ElementsAre(cut));
+          EXPECT_GT(world.spool->BytesBefore(world.spool->End()), 0u) << "gates see it";
+          const auto nothing = [](const SpoolRecord&) { ADD_FAILURE() << "it is damaged"; };
+          ASSERT_TRUE(world.spool->ReadAgain(records[held], nothing).ok());
+          EXPECT_THAT(world.Names(kDamaged),
+                      ElementsAre("segment-1-" + std::to_string(records[held].begin)));
+        }
+        Close(*world.spool, cut);
+        EXPECT_FALSE(world.disk.Open(kSegment).ok());
+        world.Open();
+        EXPECT_THAT(world.spool->Stats().missing_segments, IsEmpty());
+      }
+    }
+  }
+}
+
+// Earlier versions took damage out of a cut's ranges, too.
+TEST(SpoolDamage, AVoidUnderAnOpenCutDoesNotFreeItsSegment) {
+  SpoolWorld world;
+  world.Open();
+  for (const std::string& message : kMessages) world.Put(message);
+  const std::vector<SpoolRange> records = RecordsOf(world);
+  const SpoolCut cut = *world.spool->AddCut({records[1]}, PlanOf(Needs::kDeferred));
+  for (const size_t i : {0, 2}) ASSERT_TRUE(world.spool->AddCut({records[i]}, {}).ok());
+  const uint64_t incarnation = *ParseSender(world.spool->identity().incarnation);
+  world.spool.reset();
+  {
+    const auto journal = Journal::Open(world.disk, {world.options.dir, incarnation});
+    ASSERT_TRUE(journal.ok()) << journal.status().ToString();
+    SpoolChange change;
+    change.voids.push_back(records[1]);
+    ASSERT_TRUE((*journal)->Commit(change).ok());
+  }
+  world.Open();
+  size_t found = 0;
+  const auto count = [&](const SpoolRecord&) { ++found; };
+  ASSERT_TRUE(world.spool->ReadAgain(records[1], count).ok());
+  EXPECT_EQ(found, 1u);
+  Close(*world.spool, cut);
+  EXPECT_FALSE(world.disk.Open(kSegment).ok());
+}
+
+// What is delivered is whole, whatever becomes of its bytes here: nobody needs to look at them.
+TEST(SpoolDamage, DamageToWhatIsDeliveredOrSealedIsNoDamage) {
+  for (const bool settled : {false, true}) {
+    for (size_t at = kSegmentHeaderBytes; at < kSegmentHeaderBytes + 60; ++at) {
+      SpoolWorld world;
+      world.Open();
+      for (const std::string& message : kMessages) world.Put(message);
+      const std::vector<SpoolRange> records = RecordsOf(world);
+      const SpoolCut cut = *world.spool->AddCut(
+          {records[0]}, {.intents = {{.stream = "clicks", .final_path = "f"}}});
+      if (settled) Close(*world.spool, cut);
+      world.spool.reset();
+      std::string bytes = world.Content(kSegment);
+      bytes[at] ^= 1;
+      world.SetContent(kSegment, bytes);
+      world.Open();
+      EXPECT_THAT(world.ReadAll(), ElementsAre("second", "third"));
+      EXPECT_THAT(world.Names(kDamaged), IsEmpty());
+    }
+  }
+}
+
+// One stretch of damage, of which a part is delivered.
+TEST(SpoolDamage, OfADamagedStretchOnlyWhatIsNotCutIsSetAside) {
+  SpoolWorld world;
+  world.Open();
+  for (const std::string& message : kMessages) world.Put(message);
+  const std::vector<SpoolRange> records = RecordsOf(world);
+  ASSERT_TRUE(world.spool->AddCut({records[0]}, {}).ok());
+  world.spool.reset();
+  std::string bytes = world.Content(kSegment);
+  for (const size_t record : {0, 1}) bytes[records[record].begin] ^= 1;
+  world.SetContent(kSegment, bytes);
+  world.Open();
+  EXPECT_THAT(world.ReadAll(), ElementsAre("third"));
+  const std::string name = "segment-1-" + std::to_string(records[1].begin);
+  EXPECT_THAT(world.Names(kDamaged), ElementsAre(name));
+  EXPECT_EQ(world.Content(kDamaged + "/" + name).size(), records[1].end - records[1].begin);
+}
+
+// Behind what is cut, and damaged, a write that never came to its end.
+TEST(SpoolDamage, ATailOfZeroesBehindDamageUnderACutIsNoDamage) {
+  SpoolWorld world;
+  world.Open();
+  world.Put("a");
+  const SpoolRange only = RecordsOf(world)[0];
+  ASSERT_TRUE(world.spool->AddCut({only}, PlanOf(Needs::kDeferred)).ok());
+  world.spool.reset();
+  std::string bytes = world.Content(kSegment) + std::string(5'000, '\0');
+  bytes[only.begin] ^= 1;
+  world.SetContent(kSegment, bytes);
+  world.Open();
+  EXPECT_THAT(world.spool->UnsealedRanges(), IsEmpty());
+  EXPECT_THAT(world.Names(kDamaged), IsEmpty());
+}
+
+// A disk that gives back zeroes for what was synced has lost it: that is told.
+TEST(SpoolDamage, ZeroesInTheMiddleAreDamage) {
+  for (const Place place : {Place::kNewest, Place::kOlder}) {
+    SpoolWorld world;
+    world.Open();
+    for (const std::string& message : kMessages) world.Put(message);
+    const SpoolRange second = RecordsOf(world)[1];
+    if (place == Place::kOlder) BeginSegment(world);
+    world.spool.reset();
+    std::string bytes = world.Content(kSegment);
+    std::fill(bytes.begin() + second.begin, bytes.begin() + second.end, '\0');
+    world.SetContent(kSegment, bytes);
+    world.Open();
+    EXPECT_THAT(world.ReadAll(), ::testing::Not(::testing::Contains("second")));
+    EXPECT_THAT(world.Names(kDamaged), ElementsAre("segment-1-" + std::to_string(second.begin)));
+  }
+}
+
+// A file that has lost its end: what was cut of it says how long it was.
+TEST(SpoolDamage, WhatIsMissingAtTheEndOfASegmentIsDamage) {
+  for (const Place place : {Place::kNewest, Place::kOlder}) {
+    for (const Needs needs : {Needs::kDeferred, Needs::kHandOver}) {
+      SpoolWorld world;
+      world.Open();
+      for (const std::string& message : kMessages) world.Put(message);
+      const std::vector<SpoolRange> records = RecordsOf(world);
+      if (place == Place::kOlder) BeginSegment(world);
+      const SpoolCut cut = *world.spool->AddCut({records[2]}, PlanOf(needs));
+      world.spool.reset();
+      world.SetContent(kSegment, world.Content(kSegment).substr(0, records[1].begin));
+      world.Open();
+      EXPECT_THAT(world.ReadAll(), ::testing::Not(::testing::Contains("second")));
+      const auto nothing = [](const SpoolRecord&) { ADD_FAILURE() << "it is not there"; };
+      ASSERT_TRUE(world.spool->ReadAgain(records[2], nothing).ok());
+      EXPECT_EQ(world.spool->Stats().damaged_files, 2u);
+      Close(*world.spool, cut);
+      EXPECT_THAT(world.spool->OpenCuts(), IsEmpty());
+    }
+  }
+}
+
+// The way out when a segment is gone for good, with what was held back in it.
+TEST(SpoolDamage, AnEmptyFileInAMissingSegmentsPlaceEndsTheWaitForIt) {
+  for (const Needs needs : {Needs::kDeferred, Needs::kHandOver}) {
+    SpoolWorld world;
+    world.Open();
+    for (const std::string& message : kMessages) world.Put(message);
+    const std::vector<SpoolRange> records = RecordsOf(world);
+    const SpoolCut cut = *world.spool->AddCut({records[1]}, PlanOf(needs));
+    world.spool.reset();
+    ASSERT_TRUE(world.disk.Remove(kSegment).ok());
+    world.Open();
+    EXPECT_THAT(world.spool->Stats().missing_segments, ElementsAre(kSegment));
+    EXPECT_FALSE(world.spool->ReadAgain(records[1], [](const SpoolRecord&) {}).ok());
+    world.spool.reset();
+    ASSERT_TRUE(world.disk.Create(kSegment).ok());
+    world.Open();
+    EXPECT_THAT(world.spool->Stats().missing_segments, IsEmpty());
+    EXPECT_THAT(world.ReadAll(), IsEmpty());
+    ASSERT_TRUE(world.spool->ReadAgain(records[1], [](const SpoolRecord&) {}).ok());
+    EXPECT_GT(world.spool->Stats().damaged_files, 0u) << "told";
+    Close(*world.spool, cut);
+    for (const UnsealedRange& left : world.spool->UnsealedRanges()) {
+      ASSERT_TRUE(world.spool->AddCut({left.range}, {}).ok());
+    }
+    world.Open();
+    EXPECT_THAT(world.spool->Stats().missing_segments, IsEmpty());
+    EXPECT_FALSE(world.disk.Open(kSegment).ok()) << "all of it is done with";
+  }
+}
+
+// What was delivered of a segment must be known for as long as it may be put back.
+TEST(SpoolDamage, AMissingSegmentThatComesBackIsNotDeliveredTwice) {
+  SpoolWorld world;
+  world.options.journal_bytes = 1;  // written anew at each change
+  world.Open();
+  for (const std::string& message : kMessages) world.Put(message);
+  ASSERT_TRUE(world.spool->AddCut({RecordsOf(world)[1]}, {}).ok());
+  world.spool.reset();
+  const std::string bytes = world.Content(kSegment);
+  ASSERT_TRUE(world.disk.Remove(kSegment).ok());
+  for (int restart = 0; restart < 2; ++restart) {
+    world.Open();
+    EXPECT_THAT(world.spool->Stats().missing_segments, ElementsAre(kSegment));
+    for (const std::string& stream : kMessages) {
+      ASSERT_TRUE(world.spool->NextCounters(std::vector<std::string>{stream}).ok());
+    }
+  }
+  world.spool.reset();
+  const auto back = world.disk.Create(kSegment);
+  const std::string_view parts[] = {bytes};
+  ASSERT_TRUE((*back)->Append(parts).ok());
+  world.Open();
+  EXPECT_THAT(world.ReadAll(), ElementsAre("first", "third"));
+}
+
+// P22: that a batch is here does not depend on its bytes once it is cut.
+TEST(SpoolDamage, ARepeatOfABatchThatIsCutIsKnownThoughItsRecordIsDamaged) {
+  for (const Place place : {Place::kNewest, Place::kOlder}) {
+    SpoolWorld world;
+    world.Open();
+    for (const uint64_t number : {1, 2, 3}) world.Put("m", BatchId{9, number, number});
+    const std::vector<SpoolRange> records = RecordsOf(world);
+    if (place == Place::kOlder) BeginSegment(world);
+    ASSERT_TRUE(world.spool->AddCut({records[2]}, {.marks = {{9, 3, world.clock.Wall()}}}).ok());
+    ASSERT_TRUE(world.spool->AddCut({records[1]}, {.marks = {{9, 2, world.clock.Wall()}}}).ok());
+    world.spool.reset();
+    std::string bytes = world.Content(kSegment);
+    for (const size_t record : {1, 2}) bytes[records[record].begin] ^= 1;
+    world.SetContent(kSegment, bytes);
+    for (int restart = 0; restart < 2; ++restart) {
+      world.Open();
+      EXPECT_EQ(world.spool->MarkOf(9), 3u);
+      EXPECT_EQ(world.Put("m", BatchId{9, 3, 3}), SpoolAnswer::kRepeat);
     }
   }
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/sync.h"
+#include "collector/spool/files.h"
 #include "collector/spool/format.h"
 #include "collector/spool/journal.h"
 #include "collector/spool/marks.h"
@@ -98,7 +99,7 @@ class SpoolImpl final : public Spool {
   // --- the delivering thread ---
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
                    const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
-  Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes);
+  Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank);
   void RemoveFreed();
   Result<SpoolCut> FindCut(uint64_t id) const;
   // Retires the disk when the journal is broken.
@@ -117,6 +118,10 @@ class SpoolImpl final : public Spool {
   // `tail` becomes the good records from the last one on that begins a flush.
   Status ScanBodies(DiskFile& file, uint64_t number, const Interval& piece, SpoolChange& voids,
                     std::vector<RecordHeader>& tail);
+  // What of a damaged stretch is under no cut goes to damaged/, and is void. What is, is judged by
+  // who reads it again, if anybody does: as a rule it lies in a sealed file. All before `synced`
+  // was durable.
+  Status VoidDamage(DiskFile& file, const SpoolRange& damage, uint64_t synced, SpoolChange& voids);
   // Moves the tail of a segment, nobody knows whether synced, into a new one.
   Status CopyTail(DiskFile& file, uint64_t number, const std::vector<RecordHeader>& tail,
                   SpoolChange& voids);

@@ -93,6 +93,13 @@ struct SpoolDeferral {
   friend bool operator==(const SpoolDeferral&, const SpoolDeferral&) = default;
 };
 
+struct BatchMark {
+  uint64_t sender = 0;
+  uint64_t number = 0;
+  // When its last batch came.
+  WallTime seen;
+};
+
 struct SpoolCut {
   uint64_t id = 0;
   std::vector<SpoolRange> ranges;
@@ -108,13 +115,9 @@ struct SpoolPlan {
   std::vector<SpoolDeferral> deferred{};
   // Counters (Spool::Counter) that are this high as soon as the intents stand.
   std::vector<std::pair<std::string, uint64_t>> counters{};
-};
-
-struct BatchMark {
-  uint64_t sender = 0;
-  uint64_t number = 0;
-  // When its last batch came.
-  WallTime seen;
+  // Of the batches in the cut's ranges (P22): from now on no damage to those can make a sender's
+  // repeat look new.
+  std::vector<BatchMark> marks{};
 };
 
 struct SpoolStats {

@@ -187,7 +187,10 @@ void SpoolState::Apply(const SpoolChange& change) {
   AddAll(change.voids, voids);
   AddAll(change.freed, freed);
   for (const auto& [stream, last] : change.counters) counters[stream] = last;
-  for (const BatchMark& mark : change.marks) marks[mark.sender] = mark;
+  for (const BatchMark& mark : change.marks) {
+    BatchMark& known = marks[mark.sender];
+    if (known.number <= mark.number) known = mark;
+  }
   for (const SpoolCut& cut : change.cuts) {
     last_segment = LastSegment(last_segment, cut.ranges);
     last_cut = std::max(last_cut, cut.id);

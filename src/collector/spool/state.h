@@ -37,7 +37,7 @@ struct SpoolChange {
   std::vector<SpoolRange> freed;
   // P17: per stream, the last number that may be in use.
   std::vector<std::pair<std::string, uint64_t>> counters;
-  // Of segments that are about to go.
+  // Of what is cut, and of segments that are about to go. Lower than what is known: nothing.
   std::vector<BatchMark> marks;
   std::vector<SpoolCut> cuts;
   std::vector<CutChange> changed;

@@ -22,13 +22,18 @@ constexpr uint32_t kChunkBytesMax = 1u << 20;
 // One read on one connection.
 class Reading {
  public:
-  Reading(const ReadContext& context, const BlockRange& range, Socket& socket)
-      : context_(context), range_(range), socket_(socket) {}
+  Reading(const ReadContext& context, const wire::DatanodeInfo& node, const BlockRange& range,
+          Socket& socket)
+      : context_(context), node_(node), range_(range), socket_(socket) {}
 
   Status Ask(const wire::LocatedBlock& block) {
     std::string bytes;
     AppendRequest(block, bytes);
-    return socket_.Send(bytes, Deadline());
+    return Send(bytes);
+  }
+  Status Send(std::string_view bytes) {
+    Await();
+    return Judge(socket_.Send(bytes, deadline_));
   }
 
   void AppendRequest(const wire::LocatedBlock& block, std::string& out) const {
@@ -47,7 +52,10 @@ class Reading {
   // Ok when bytes will follow.
   Status TakeAnswer() {
     wire::BlockAnswer answer;
-    DATABUS_RETURN_IF_ERROR(ReceiveMessage(socket_, answer, Deadline()));
+    Await();
+    DATABUS_RETURN_IF_ERROR(Judge(ReceiveMessage(socket_, answer, deadline_)));
+    answered_ = true;
+    context_.data_nodes.Heard(node_);
     if (answer.status() != kSuccess) {
       return {Code::kUnavailable,
               answer.status() == kTokenNotAccepted
@@ -71,15 +79,13 @@ class Reading {
 
   Status TakeBytes(std::string& out) {
     while (true) {
-      DATABUS_ASSIGN_OR_RETURN(const ReceivedPacket packet, ReceivePacket(socket_, Deadline()));
-      if (packet.data.empty()) {
-        const bool last = packet.header.last();
-        socket_.Take(packet.size);
-        if (last) break;
-        continue;
-      }
-      DATABUS_RETURN_IF_ERROR(TakePacket(packet, out));
-      socket_.Take(packet.size);
+      Await();
+      const Result<ReceivedPacket> packet = ReceivePacket(socket_, deadline_);
+      DATABUS_RETURN_IF_ERROR(Judge(packet.status()));
+      if (!packet->data.empty()) DATABUS_RETURN_IF_ERROR(TakePacket(*packet, out));
+      const bool end = packet->data.empty() && packet->header.last();
+      socket_.Take(packet->size);
+      if (end) break;
     }
     if (position_ < range_.offset + range_.length) {
       return {Code::kUnavailable, "the read ended before all bytes were there"};
@@ -91,7 +97,16 @@ class Reading {
   Status Confirm() {
     std::string bytes;
     AppendConfirmation(kChecksumsAreRight, bytes);
-    return socket_.Send(bytes, Deadline());
+    return Send(bytes);
+  }
+  // The connection ended before any answer came.
+  bool DiedUnanswered() const { return !answered_ && failure_ == DataNodes::Failure::kOther; }
+  // After a failure. What it says of one block is not held against a data node, nor that it closes
+  // in the middle of one, as it does when it cannot read that from its disk.
+  void Blame() const {
+    if (!failure_) return;
+    if (answered_ && *failure_ == DataNodes::Failure::kOther) return;
+    context_.data_nodes.Suspect(node_, *failure_);
   }
   static void AppendConfirmation(uint32_t outcome, std::string& out) {
     wire::ReadStatus status;
@@ -100,7 +115,15 @@ class Reading {
   }
 
  private:
-  BootTime Deadline() const { return context_.clock.Boot() + context_.patience; }
+  void Await() { deadline_ = context_.clock.Boot() + context_.patience; }
+  // What came of waiting until the deadline.
+  Status Judge(Status status) {
+    if (!status.ok()) {
+      failure_ = context_.clock.Boot() >= deadline_ ? DataNodes::Failure::kSilence
+                                                    : DataNodes::Failure::kOther;
+    }
+    return status;
+  }
 
   Status TakePacket(const ReceivedPacket& packet, std::string& out) {
     if (static_cast<uint64_t>(packet.header.offset()) != position_) {
@@ -120,22 +143,22 @@ class Reading {
   }
 
   const ReadContext& context_;
+  const wire::DatanodeInfo& node_;
   const BlockRange range_;
   Socket& socket_;
+  BootTime deadline_;
+  bool answered_ = false;
+  std::optional<DataNodes::Failure> failure_;  // of the data node itself
   ChecksumKind kind_ = ChecksumKind::kCrc32c;
   uint32_t chunk_bytes_ = 0;
   uint64_t position_ = 0;  // in the block, of the next byte to come
 };
 
-// A read on `socket`, which is kept for others when it ends well. `begun` is set once the data node
-// has promised bytes.
+// A read on `socket`, which is kept for others when it ends well.
 Status ReadOn(const ReadContext& context, const wire::LocatedBlock& block,
-              const wire::DatanodeInfo& node, const BlockRange& range, Socket socket, bool& begun,
-              std::string& out) {
-  Reading reading(context, range, socket);
+              const wire::DatanodeInfo& node, Reading& reading, Socket& socket, std::string& out) {
   DATABUS_RETURN_IF_ERROR(reading.Ask(block));
   DATABUS_RETURN_IF_ERROR(reading.TakeAnswer());
-  begun = true;
   DATABUS_RETURN_IF_ERROR(reading.TakeBytes(out));
   if (reading.Confirm().ok()) context.data_nodes.GiveIdle(node, std::move(socket));
   return Status::Ok();
@@ -143,14 +166,21 @@ Status ReadOn(const ReadContext& context, const wire::LocatedBlock& block,
 
 Status Read(const ReadContext& context, const wire::LocatedBlock& block,
             const wire::DatanodeInfo& node, const BlockRange& range, std::string& out) {
-  bool begun = false;
   if (std::optional<Socket> idle = context.data_nodes.TakeIdle(node)) {
-    const Status status = ReadOn(context, block, node, range, *std::move(idle), begun, out);
+    Reading reading(context, node, range, *idle);
+    const Status status = ReadOn(context, block, node, reading, *idle, out);
+    if (status.ok()) return status;
     // A kept connection may die under the request; then the replica deserves another.
-    if (status.ok() || begun) return status;
+    if (!reading.DiedUnanswered()) {
+      reading.Blame();
+      return status;
+    }
   }
   DATABUS_ASSIGN_OR_RETURN(Socket socket, context.data_nodes.Connect(node));
-  return ReadOn(context, block, node, range, std::move(socket), begun, out);
+  Reading reading(context, node, range, socket);
+  const Status status = ReadOn(context, block, node, reading, socket, out);
+  if (!status.ok()) reading.Blame();
+  return status;
 }
 
 BlockRange WholeOf(const WholeBlock& whole) { return {0, whole.block->block().num_bytes()}; }
@@ -158,25 +188,37 @@ BlockRange WholeOf(const WholeBlock& whole) { return {0, whole.block->block().nu
 // The data node serves one request after the other, and wants to hear how each ended before it
 // looks at the next one. It is told beforehand, with the word for bytes that were not checked: all
 // that matters to it is that it is told.
-Status SendRequests(const ReadContext& context, std::span<WholeBlock> blocks, Socket& socket) {
+std::string RequestsFor(const ReadContext& context, const wire::DatanodeInfo& node,
+                        std::span<WholeBlock> blocks, Socket& socket) {
   std::string requests;
   for (const WholeBlock& whole : blocks) {
-    Reading(context, WholeOf(whole), socket).AppendRequest(*whole.block, requests);
+    Reading(context, node, WholeOf(whole), socket).AppendRequest(*whole.block, requests);
     Reading::AppendConfirmation(kNotChecked, requests);
   }
-  return socket.Send(requests, context.clock.Boot() + context.patience);
+  return requests;
 }
 
-// Not ok: what was not read yet does not come any more on this connection.
-Status TakeBlocks(const ReadContext& context, std::span<WholeBlock> blocks, Socket& socket) {
-  DATABUS_RETURN_IF_ERROR(SendRequests(context, blocks, socket));
+// How reading all blocks on one connection has ended: what was not read does not come any more.
+enum class Took : uint8_t {
+  kAll,
+  kSome,
+  kNothing,  // the connection ended before any answer came
+};
+Took TakeBlocks(const ReadContext& context, const wire::DatanodeInfo& node,
+                std::span<WholeBlock> blocks, Socket& socket) {
+  const std::string requests = RequestsFor(context, node, blocks, socket);
   for (WholeBlock& whole : blocks) {
-    Reading reading(context, WholeOf(whole), socket);
-    DATABUS_RETURN_IF_ERROR(reading.TakeAnswer());
-    DATABUS_RETURN_IF_ERROR(reading.TakeBytes(whole.bytes));
-    whole.read = true;
+    Reading reading(context, node, WholeOf(whole), socket);
+    Status status = &whole == &blocks.front() ? reading.Send(requests) : Status::Ok();
+    if (status.ok()) status = reading.TakeAnswer();
+    if (status.ok()) status = reading.TakeBytes(whole.bytes);
+    whole.read = status.ok();
+    if (whole.read) continue;
+    if (&whole == &blocks.front() && reading.DiedUnanswered()) return Took::kNothing;
+    reading.Blame();
+    return Took::kSome;
   }
-  return Status::Ok();
+  return Took::kAll;
 }
 
 }  // namespace
@@ -185,18 +227,15 @@ void ReadWholeBlocks(const ReadContext& context, const wire::DatanodeInfo& node,
                      std::span<WholeBlock> blocks) {
   if (blocks.empty()) return;
   std::optional<Socket> socket = context.data_nodes.TakeIdle(node);
-  if (socket && !TakeBlocks(context, blocks, *socket).ok()) {
-    socket.reset();
-    if (blocks.front().read) return;
-    blocks.front().bytes.clear();
-  }
-  if (!socket) {
+  Took took = socket ? TakeBlocks(context, node, blocks, *socket) : Took::kNothing;
+  if (took == Took::kNothing) {
     Result<Socket> connected = context.data_nodes.Connect(node);
     if (!connected.ok()) return;
     socket = *std::move(connected);
-    if (!TakeBlocks(context, blocks, *socket).ok()) return;
+    took = TakeBlocks(context, node, blocks, *socket);
+    if (took == Took::kNothing) context.data_nodes.Suspect(node);
   }
-  context.data_nodes.GiveIdle(node, *std::move(socket));
+  if (took == Took::kAll) context.data_nodes.GiveIdle(node, *std::move(socket));
 }
 
 Status ReadReplica(const ReadContext& context, const wire::LocatedBlock& block,

@@ -23,7 +23,8 @@ struct ReadContext {
   Milliseconds patience;  // for the next bytes
 };
 
-// Appends exactly the bytes of the range to `out`, or nothing.
+// Appends exactly the bytes of the range to `out`, or nothing. A data node that cannot be reached,
+// or ends or says nothing in the middle, is suspected.
 //   kCorrupt      they do not have the checksums that the data node sent along
 //   kUnavailable  not to be had from this data node now
 //   kRefused      it has no checksums that we know

@@ -216,6 +216,21 @@ TEST_F(BlockReadTest, WhatEndsBeforeTheEndIsUnknown) {
             Code::kUnavailable);
 }
 
+// As one does that cannot read a block from its disk: others of its blocks are well, and it takes
+// new ones.
+TEST_F(BlockReadTest, WhoEndsInTheMiddleOfABlockIsNoSuspectAndWhoSaysNothingIs) {
+  EXPECT_FALSE(Outcome([](PeerConnection& c) { Promise(c, 0); }).ok());
+  EXPECT_EQ(data_nodes_.Suspects().size(), 0u);
+  EXPECT_FALSE(Outcome(
+                   [](PeerConnection& c) {
+                     Promise(c, 0);
+                     c.AwaitEnd();
+                   },
+                   50ms)
+                   .ok());
+  EXPECT_EQ(data_nodes_.Suspects().size(), 1u);
+}
+
 TEST_F(BlockReadTest, SilenceIsUnknownAfterAWhile) {
   EXPECT_EQ(Outcome([](PeerConnection& c) { c.AwaitEnd(); }, 50ms).code(), Code::kUnavailable);
 }
@@ -457,7 +472,7 @@ TEST_F(BlockWriteTest, NodeThatTheFirstCannotReachIsTheCulpritOfAWholeBlock) {
   Status status = writer.BeginWhole(Pattern(200'000));
   if (status.ok()) status = writer.AwaitReady();
   EXPECT_EQ(status.code(), Code::kUnavailable);
-  EXPECT_EQ(writer.culprit().id().transfer_port(), 1u) << status.ToString();
+  EXPECT_EQ(writer.culprit()->id().transfer_port(), 1u) << status.ToString();
 }
 
 TEST_F(BlockWriteTest, NodeThatFailsInThePipelineIsTheCulprit) {
@@ -471,7 +486,7 @@ TEST_F(BlockWriteTest, NodeThatFailsInThePipelineIsTheCulprit) {
   BlockWriter writer = WriterFor(BlockAt({peer.endpoint(), {"127.0.0.1", 1}}));
   const Status status = WriteAll(writer, "content");
   EXPECT_EQ(status.code(), Code::kUnavailable);
-  EXPECT_EQ(writer.culprit().id().transfer_port(), 1u);
+  EXPECT_EQ(writer.culprit()->id().transfer_port(), 1u);
 }
 
 TEST_F(BlockWriteTest, NodeThatTheFirstCannotReachIsTheCulprit) {
@@ -485,7 +500,7 @@ TEST_F(BlockWriteTest, NodeThatTheFirstCannotReachIsTheCulprit) {
   }});
   BlockWriter writer = WriterFor(BlockAt({peer.endpoint(), {"127.0.0.1", 1}}));
   EXPECT_EQ(WriteAll(writer, "content").code(), Code::kUnavailable);
-  EXPECT_EQ(writer.culprit().id().transfer_port(), 1u);
+  EXPECT_EQ(writer.culprit()->id().transfer_port(), 1u);
 }
 
 TEST_F(BlockWriteTest, NodeThatEndsOrSaysNothingOrLiesIsTheCulprit) {
@@ -504,8 +519,19 @@ TEST_F(BlockWriteTest, NodeThatEndsOrSaysNothingOrLiesIsTheCulprit) {
     }});
     BlockWriter writer = WriterFor(BlockAt({peer.endpoint(), {"127.0.0.1", 1}}), 100ms);
     EXPECT_EQ(WriteAll(writer, "content").code(), Code::kUnavailable);
-    EXPECT_EQ(writer.culprit().id().transfer_port(), peer.endpoint().port);
+    EXPECT_EQ(writer.culprit()->id().transfer_port(), peer.endpoint().port);
   }
+}
+
+// Many blocks are under way at the same time; the first one has waited for all of them.
+TEST_F(BlockWriteTest, NoBlockWaitsAgainForANodeThatHasFailedAnotherMeanwhile) {
+  SilentPeer silent;
+  ManualClock clock{WallTime()};
+  BlockWriter writer({data_nodes_, clock, "writer", 60s}, BlockAt({silent.endpoint()}));
+  ASSERT_TRUE(writer.BeginWhole("content").ok());
+  clock.Advance(61s);
+  data_nodes_.Suspect(NodeAt(silent.endpoint()));
+  EXPECT_THAT(writer.AwaitReady().message(), HasSubstr("no answer in time"));
 }
 
 TEST_F(BlockWriteTest, NodeThatCannotBeReachedSaysHowTheNameNodeKnowsIt) {
@@ -522,6 +548,64 @@ TEST(DataNodesTest, NamesAndAddressesCanBeMapped) {
   wire::DatanodeInfo node = NodeAt({"192.0.2.1", peer.endpoint().port});
   DataNodes data_nodes({.hosts = {{"dn.invalid", "127.0.0.1"}}}, SystemClock());
   EXPECT_TRUE(data_nodes.Connect(node).ok());
+}
+
+// Whoever waits a long time for a connection is one for all; a refusal costs none.
+TEST(DataNodesTest, OneThatIsGoneIsSilentForAWhileAndOneThatRefusesIsNot) {
+  SilentPeer gone(SilentPeer::Kind::kIsGone);
+  DataNodes data_nodes({.connect = 20ms}, SystemClock());
+  const wire::DatanodeInfo node = NodeAt(gone.endpoint());
+  EXPECT_EQ(data_nodes.StandingOf(node), DataNodes::Standing::kGood);
+  EXPECT_THAT(data_nodes.Connect(node).status().message(), HasSubstr("no answer in time"));
+  EXPECT_EQ(data_nodes.StandingOf(node), DataNodes::Standing::kSilent);
+  DataNodes patient({.connect = 60s}, SystemClock());
+  EXPECT_FALSE(patient.Connect(NodeAt({"127.0.0.1", 1})).ok());
+  EXPECT_EQ(patient.StandingOf(NodeAt({"127.0.0.1", 1})), DataNodes::Standing::kSuspected);
+}
+
+TEST(DataNodesTest, SilentOneIsAskedAgainAfterAWhileOrWhenItWasHeard) {
+  ManualClock clock{WallTime()};
+  DataNodes data_nodes({}, clock);
+  const wire::DatanodeInfo node = NodeAt({"a", 1});
+  const auto standing = [&] { return data_nodes.StandingOf(node); };
+  data_nodes.Suspect(node, DataNodes::Failure::kSilence);
+  data_nodes.Suspect(node, DataNodes::Failure::kOther);
+  clock.Advance(59s);
+  EXPECT_EQ(standing(), DataNodes::Standing::kSilent);
+  clock.Advance(2s);
+  EXPECT_EQ(standing(), DataNodes::Standing::kSuspected);
+  data_nodes.Suspect(node, DataNodes::Failure::kSilence);
+  data_nodes.Heard(node);
+  EXPECT_EQ(standing(), DataNodes::Standing::kSuspected);
+  clock.Advance(3min);
+  EXPECT_EQ(standing(), DataNodes::Standing::kGood);
+}
+
+// Else all who read would wait again, and a wait may take longer than the time between.
+TEST(DataNodesTest, OneThatWasSilentIsAskedByOneAtATime) {
+  ManualClock clock{WallTime()};
+  DataNodes data_nodes({}, clock);
+  const wire::DatanodeInfo node = NodeAt({"a", 1});
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  data_nodes.Suspect(node);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  EXPECT_TRUE(data_nodes.MayAsk(node)) << "a refusal costs no time";
+  data_nodes.Suspect(node, DataNodes::Failure::kSilence);
+  EXPECT_FALSE(data_nodes.MayAsk(node));
+  clock.Advance(61s);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  clock.Advance(75s);
+  EXPECT_FALSE(data_nodes.MayAsk(node)) << "somebody waits for it";
+  data_nodes.Suspect(node, DataNodes::Failure::kSilence);
+  clock.Advance(59s);
+  EXPECT_FALSE(data_nodes.MayAsk(node));
+  clock.Advance(2s);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  data_nodes.Suspect(node, DataNodes::Failure::kOther);
+  EXPECT_TRUE(data_nodes.MayAsk(node)) << "it refuses now";
+  data_nodes.Heard(node);
+  EXPECT_TRUE(data_nodes.MayAsk(node));
+  EXPECT_TRUE(data_nodes.MayAsk(node));
 }
 
 TEST(DataNodesTest, SuspectsAreForgivenAfterAWhile) {

@@ -60,12 +60,25 @@ wire::WriteBlockRequest RequestFor(const wire::LocatedBlock& block, const std::s
 }  // namespace
 
 BlockWriter::BlockWriter(Context context, wire::LocatedBlock block)
-    : context_(std::move(context)), block_(std::move(block)) {}
+    : context_(std::move(context)), block_(std::move(block)), heard_(context_.clock.Boot()) {}
+
+bool BlockWriter::IsSuspect() const {
+  const auto& nodes = block_.locations();
+  return std::any_of(nodes.begin(), nodes.end(), [this](const wire::DatanodeInfo& node) {
+    return context_.data_nodes.StandingOf(node) != DataNodes::Standing::kGood;
+  });
+}
+
+// Of many blocks that are under way at the same time, and wait for one data node, each has had the
+// time that the first one of them has waited in vain.
+BootTime BlockWriter::Deadline() const {
+  return (IsSuspect() ? heard_ : context_.clock.Boot()) + context_.patience;
+}
 
 Status BlockWriter::Fail(const Status& why, int culprit) {
   culprit_ = std::clamp(culprit, 0, block_.locations_size() - 1);
   socket_.reset();
-  const wire::DatanodeId& id = block_.locations(culprit_).id();
+  const wire::DatanodeId& id = block_.locations(*culprit_).id();
   return {Code::kUnavailable,
           fmt::format("block {} at data node {}:{}: {}", block_.block().block_id(), id.ip(),
                       id.transfer_port(), why.message())};
@@ -115,6 +128,7 @@ Status BlockWriter::AwaitReady() {
     const bool closed = received.message().ends_with(kClosed);
     return Fail({received.code(), received.message() + (closed ? std::string(kWhyClosed) : "")}, 0);
   }
+  heard_ = context_.clock.Boot();
   ready_ = answer.status() == kSuccess;
   if (ready_) return Status::Ok();
   const Status why(Code::kUnavailable,
@@ -126,6 +140,7 @@ Status BlockWriter::AwaitReady() {
 }
 
 Status BlockWriter::Send() {
+  heard_ = context_.clock.Boot();
   const Status sent = socket_->Send(unsent_, Deadline());
   unsent_.clear();
   if (sent.ok()) return sent;
@@ -172,6 +187,7 @@ Status BlockWriter::TakeAck() {
   wire::PipelineAck ack;
   const Status received = ReceiveMessage(*socket_, ack, Deadline());
   if (!received.ok()) return Fail(received, 0);
+  heard_ = context_.clock.Boot();
   for (int i = 0; i < ack.replies_size(); ++i) {
     if (ack.replies(i) == kSuccess) continue;
     const Status why(Code::kUnavailable, fmt::format("failed with status {}", ack.replies(i)));

@@ -46,11 +46,15 @@ class BlockWriter {
   // The block with what it holds now.
   wire::ExtendedBlock Block() const;
   uint64_t length() const { return length_; }
-  // After a failure: the data node that it is to be blamed on.
-  const wire::DatanodeInfo& culprit() const { return block_.locations(culprit_); }
+  // After a failure: the data node that it is to be blamed on; else null.
+  const wire::DatanodeInfo* culprit() const {
+    return culprit_ ? &block_.locations(*culprit_) : nullptr;
+  }
+  // One of the data nodes that are to have the block has failed others meanwhile.
+  bool IsSuspect() const;
 
  private:
-  BootTime Deadline() const { return context_.clock.Boot() + context_.patience; }
+  BootTime Deadline() const;
   Status Fail(const Status& why, int culprit);
   Status Connect();
   Status Send();
@@ -62,7 +66,8 @@ class BlockWriter {
   const wire::LocatedBlock block_;
   std::optional<Socket> socket_;
   bool ready_ = false;
-  int culprit_ = 0;
+  BootTime heard_;  // when something was last sent or received
+  std::optional<int> culprit_;
   std::string partial_;   // of the next packet
   std::string unsent_;    // packets
   uint64_t length_ = 0;   // with partial_

@@ -9,6 +9,11 @@ namespace {
 constexpr std::chrono::seconds kIdleMost{3};  // a data node keeps them for 4 s
 constexpr size_t kIdleNodeMost = 16;
 constexpr std::chrono::minutes kSuspectedFor{3};
+// One that has said nothing is asked again after this time, which is about what a wait for it
+// takes.
+constexpr std::chrono::seconds kSilentFor{60};
+// More than it takes to connect and wait for an answer, by default.
+constexpr std::chrono::minutes kAskedFor{2};
 
 }  // namespace
 
@@ -22,11 +27,12 @@ Endpoint DataNodes::EndpointOf(const wire::DatanodeInfo& node) const {
   return {std::move(host), static_cast<uint16_t>(id.transfer_port())};
 }
 
-Result<Socket> DataNodes::Connect(const wire::DatanodeInfo& node) const {
+Result<Socket> DataNodes::Connect(const wire::DatanodeInfo& node) {
   const Endpoint endpoint = EndpointOf(node);
-  Result<Socket> socket =
-      Socket::Connect(endpoint, clock_, clock_.Boot() + options_.connect, options_.hurry);
+  const BootTime deadline = clock_.Boot() + options_.connect;
+  Result<Socket> socket = Socket::Connect(endpoint, clock_, deadline, options_.hurry);
   if (socket.ok()) return socket;
+  Suspect(node, clock_.Boot() >= deadline ? Failure::kSilence : Failure::kOther);
   return {Code::kUnavailable, "data node " + socket.status().message() +
                                   " (the name node knows it as " + node.id().host_name() + ", " +
                                   node.id().ip() + ")"};
@@ -56,9 +62,48 @@ void DataNodes::GiveIdle(const wire::DatanodeInfo& node, Socket socket) {
   idle.push_back({std::move(socket), clock_.Boot()});
 }
 
-void DataNodes::Suspect(const wire::DatanodeInfo& node) {
+void DataNodes::Suspect(const wire::DatanodeInfo& node, Failure failure) {
   MutexLock lock(mutex_);
-  suspects_[node.id().uuid()] = {node, clock_.Boot() + kSuspectedFor};
+  const BootTime now = clock_.Boot();
+  Suspected& suspect = suspects_[node.id().uuid()];
+  suspect.node = node;
+  suspect.until = now + kSuspectedFor;
+  if (failure == Failure::kSilence) {
+    suspect.was_silent = true;
+    suspect.silent_until = now + kSilentFor;
+  } else if (suspect.is_asked) {
+    suspect.silent_until = now;  // that is an answer, too
+  }
+  suspect.is_asked = false;
+}
+
+bool DataNodes::MayAsk(const wire::DatanodeInfo& node) {
+  MutexLock lock(mutex_);
+  const auto suspect = suspects_.find(node.id().uuid());
+  const BootTime now = clock_.Boot();
+  if (suspect == suspects_.end() || now >= suspect->second.until) return true;
+  if (!suspect->second.was_silent) return true;
+  if (now < suspect->second.silent_until) return false;
+  suspect->second.silent_until = now + kAskedFor;
+  suspect->second.is_asked = true;
+  return true;
+}
+
+DataNodes::Standing DataNodes::StandingOf(const wire::DatanodeInfo& node) {
+  MutexLock lock(mutex_);
+  const auto suspect = suspects_.find(node.id().uuid());
+  const BootTime now = clock_.Boot();
+  if (suspect == suspects_.end() || now >= suspect->second.until) return Standing::kGood;
+  return now < suspect->second.silent_until ? Standing::kSilent : Standing::kSuspected;
+}
+
+void DataNodes::Heard(const wire::DatanodeInfo& node) {
+  MutexLock lock(mutex_);
+  const auto suspect = suspects_.find(node.id().uuid());
+  if (suspect == suspects_.end()) return;
+  suspect->second.silent_until = clock_.Boot();
+  suspect->second.was_silent = false;
+  suspect->second.is_asked = false;
 }
 
 std::vector<wire::DatanodeInfo> DataNodes::Suspects() {

@@ -61,6 +61,8 @@ constexpr std::array kMeanings = {
     Meaning{"IOException", "Pathname too long", Code::kRefused, ""},
     Meaning{"IOException", "could only be written to 0 of", Code::kUnavailable,
             "no data node took the block: all are full, dead or busy"},
+    Meaning{"IOException", "could only be written to", Code::kUnavailable,
+            "too few data nodes took the block: the others are full, dead or busy"},
 };
 
 }  // namespace

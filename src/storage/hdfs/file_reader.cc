@@ -18,8 +18,27 @@ namespace {
 constexpr uint64_t kReadAtOpenMost = 256u << 10;
 // What is read at once when a file is read from front to back in small pieces.
 constexpr uint64_t kReadAhead = 4u << 20;
+// Who asks for less than this at the beginning looks at a header, and may not go on.
+constexpr uint64_t kHeaderMost = 16u << 10;
 constexpr int kLookUpsMax = 4;
 constexpr Milliseconds kFirstPause{50};
+
+struct Replica {
+  const wire::DatanodeInfo* node = nullptr;
+  DataNodes::Standing standing = DataNodes::Standing::kGood;
+};
+// Those of a block in the order in which to ask for them: whose data node has failed lately comes
+// last.
+std::vector<Replica> InOrder(DataNodes& data_nodes, const wire::LocatedBlock& block) {
+  std::vector<Replica> replicas;
+  replicas.reserve(static_cast<size_t>(block.locations_size()));
+  for (const wire::DatanodeInfo& node : block.locations()) {
+    replicas.push_back({&node, data_nodes.StandingOf(node)});
+  }
+  std::stable_sort(replicas.begin(), replicas.end(),
+                   [](const Replica& a, const Replica& b) { return a.standing < b.standing; });
+  return replicas;
+}
 
 class Reader final : public FileReader {
  public:
@@ -53,7 +72,8 @@ class Reader final : public FileReader {
     if (offset >= length_ || most == 0) return std::string();
     const uint64_t wanted = std::min<uint64_t>(most, length_ - offset);
     if (!Has(offset, wanted)) {
-      const uint64_t ahead = offset == next_ ? std::max(wanted, kReadAhead) : wanted;
+      const bool goes_on = offset == next_ && (offset > 0 || wanted >= kHeaderMost);
+      const uint64_t ahead = goes_on ? std::max(wanted, kReadAhead) : wanted;
       DATABUS_RETURN_IF_ERROR(Fetch(offset, std::min(ahead, length_ - offset)));
     }
     next_ = offset + wanted;
@@ -105,29 +125,57 @@ class Reader final : public FileReader {
 
   // Appends bytes up to the end of a block, at least one.
   Status FetchFromBlock(uint64_t offset, uint64_t most) {
-    Status status(Code::kUnavailable, "no data node has a block of it");
+    Tried tried;
+    bool all_silent = false;
     Milliseconds pause = kFirstPause;
     for (int i = 0; i < kLookUpsMax; ++i, pause *= 2) {
       if (i > 0) {
         StopFlag never;
-        never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
+        if (!all_silent) never.SleepUntil(cluster_.clock, cluster_.clock.Boot() + pause);
         DATABUS_RETURN_IF_ERROR(LookUp());
       }
       const wire::LocatedBlock* block = BlockAt(offset);
       if (block == nullptr) return {Code::kUnavailable, "the file has become shorter"};
       const BlockRange range{offset - block->offset(),
                              std::min(most, block->offset() + block->block().num_bytes() - offset)};
-      bool all_damaged = block->locations_size() > 0;
-      for (const wire::DatanodeInfo& node : block->locations()) {
-        const Status read = ReadReplica(context_, *block, node, range, bytes_);
-        if (read.ok()) return read;
-        all_damaged = all_damaged && read.code() == Code::kCorrupt;
-        status = {Code::kUnavailable, read.message()};
-        if (read.code() == Code::kRefused) return read;
-      }
-      if (all_damaged) return {Code::kCorrupt, "every replica is damaged: " + status.message()};
+      Tried now = TryReplicas(*block, range);
+      // Whoever has let others wait in vain will not be there in a moment; another one may.
+      all_silent = block->locations_size() > 0 && !now.any;
+      if (now.any || !tried.any) tried = std::move(now);
+      if (tried.status.code() != Code::kUnavailable || (i > 0 && all_silent)) break;
     }
-    return status;
+    return tried.status;
+  }
+
+  struct Tried {
+    Status status;
+    bool any = false;
+  };
+  // From one data node after the other. kUnavailable: nobody gave it now.
+  Tried TryReplicas(const wire::LocatedBlock& block, const BlockRange& range) {
+    Tried tried{{Code::kUnavailable, "no data node has a block of it"}};
+    bool all_damaged = block.locations_size() > 0;
+    for (const Replica& replica : InOrder(cluster_.data_nodes, block)) {
+      if (!cluster_.data_nodes.MayAsk(*replica.node)) {
+        all_damaged = false;
+        if (!tried.any) tried.status = {Code::kUnavailable, Silent(block, *replica.node)};
+        continue;
+      }
+      tried.any = true;
+      const Status read = ReadReplica(context_, block, *replica.node, range, bytes_);
+      if (read.ok() || read.code() == Code::kRefused) return {read, true};
+      all_damaged = all_damaged && read.code() == Code::kCorrupt;
+      tried.status = {Code::kUnavailable, read.message()};
+    }
+    if (all_damaged) {
+      tried.status = {Code::kCorrupt, "every replica is damaged: " + tried.status.message()};
+    }
+    return tried;
+  }
+  static std::string Silent(const wire::LocatedBlock& block, const wire::DatanodeInfo& node) {
+    return fmt::format(
+        "block {} at data node {}:{}: others have waited for it in vain, or wait still",
+        block.block().block_id(), node.id().ip(), node.id().transfer_port());
   }
 
   Status LookUp() {
@@ -154,25 +202,32 @@ class Reader final : public FileReader {
   uint64_t next_ = 0;  // the end of the last Read
 };
 
-// Reads small files from the first data node of each, and answers which.
+// Reads small files from a data node of each that has not failed lately, if there is one, and
+// answers which.
 std::set<const Reader*> FillTogether(std::span<const std::unique_ptr<Reader>> readers) {
   struct OfNode {
+    const wire::DatanodeInfo* node = nullptr;
     std::vector<WholeBlock> blocks;
     std::vector<Reader*> readers;
   };
   std::set<const Reader*> filled;
   if (readers.size() < 2) return filled;
-  std::map<std::string, OfNode> nodes;  // by the node's identity
+  // Healthy ones first; by identity.
+  std::map<std::pair<DataNodes::Standing, std::string>, OfNode> nodes;
   for (const std::unique_ptr<Reader>& reader : readers) {
     const wire::LocatedBlock* const block = reader->OnlyBlock();
     if (block == nullptr) continue;
-    OfNode& node = nodes[block->locations(0).id().uuid()];
+    const Replica first = InOrder(reader->context().data_nodes, *block).front();
+    if (first.standing == DataNodes::Standing::kSilent) continue;
+    OfNode& node = nodes[{first.standing, first.node->id().uuid()}];
+    node.node = first.node;
     node.blocks.push_back({.block = block});
     node.readers.push_back(reader.get());
   }
-  for (auto& [uuid, node] : nodes) {
-    ReadWholeBlocks(node.readers.front()->context(), node.blocks.front().block->locations(0),
-                    node.blocks);
+  for (auto& [key, node] : nodes) {
+    const ReadContext& context = node.readers.front()->context();
+    if (!context.data_nodes.MayAsk(*node.node)) continue;
+    ReadWholeBlocks(context, *node.node, node.blocks);
     for (size_t i = 0; i < node.blocks.size(); ++i) {
       if (!node.blocks[i].read) continue;
       node.readers[i]->Give(std::move(node.blocks[i].bytes));

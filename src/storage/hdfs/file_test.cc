@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 
+#include <atomic>
 #include <map>
 
 #include "base/crc32c.h"
@@ -10,6 +11,7 @@
 #include "storage/hdfs/file_reader.h"
 #include "storage/hdfs/file_writer.h"
 #include "storage/hdfs/packets.h"
+#include "storage/hdfs/small_files.h"
 #include "storage/hdfs/test_peer.h"
 #include "storage/hdfs/wire/data_node.pb.h"
 
@@ -17,7 +19,6 @@ namespace databus::hdfs {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 wire::LocatedBlock BlockAt(const Endpoint& endpoint, uint64_t length) {
@@ -56,6 +57,8 @@ class ScriptedNameNode {
   ~ScriptedNameNode() { peer_.Cut(); }
 
   void Give(const wire::LocatedBlock& block) { blocks_.push_back(block); }
+  // How many `addBlock` that exclude somebody are refused, as not enough data nodes are left.
+  int too_few = 0;
   // What the next `complete` calls are answered, before it is true.
   int incomplete = 0;
   wire::LocatedBlocks locations;
@@ -93,7 +96,10 @@ class ScriptedNameNode {
     }
   }
   void Answer(PeerConnection& c, int32_t id, const std::string& method) {
-    if (method == "addBlock") {
+    if (method == "addBlock" && TooFew()) {
+      c.Fail(id, {.exception = "java.io.IOException",
+                  .message = "File /f could only be written to 1 of the 2 required nodes"});
+    } else if (method == "addBlock") {
       wire::AddBlockAnswer answer;
       *answer.mutable_block() = blocks_.at(given_++);
       c.Answer(id, answer);
@@ -106,6 +112,10 @@ class ScriptedNameNode {
     } else {
       c.Answer(id, wire::Empty());
     }
+  }
+
+  bool TooFew() {
+    return Last<wire::AddBlockRequest>("addBlock").excluded_size() > 0 && too_few-- > 0;
   }
 
   std::vector<wire::LocatedBlock> blocks_;
@@ -262,6 +272,22 @@ TEST_F(FileTest, SmallBlockThatFailsIsWrittenAgainWithoutThatDataNode) {
   EXPECT_FALSE(request.has_previous());
 }
 
+// With dfs.namenode.replication.min of 2 one is too few.
+TEST_F(FileTest, SuspectsAreTakenWhenThereAreTooFewOthers) {
+  std::string content;
+  TestPeer data_node({[&](PeerConnection& c) { TakeBlock(c, content); }});
+  ScriptedNameNode name_node;
+  name_node.too_few = 1;
+  const wire::LocatedBlock block = BlockAt(data_node.endpoint(), 0);
+  name_node.Give(block);
+  data_nodes_.Suspect(block.locations(0));
+  const auto writer = WriterOf(ClusterOf(name_node), kFile, 1u << 20);
+  EXPECT_TRUE(writer->Append("content").ok());
+  EXPECT_TRUE(writer->Finish().ok());
+  EXPECT_EQ(name_node.calls("addBlock"), 2);
+  EXPECT_EQ(content, "content");
+}
+
 // Too much to be kept: the file fails, and the next one goes elsewhere.
 TEST_F(FileTest, LargeBlockThatFailsFailsTheFileAndItsDataNodeIsAvoided) {
   std::string content;
@@ -289,6 +315,7 @@ TEST_F(FileTest, LargeBlockThatFailsFailsTheFileAndItsDataNodeIsAvoided) {
 
 class FileReadTest : public FileTest {
  protected:
+  explicit FileReadTest(const Clock& clock = SystemClock()) : FileTest(clock) {}
   static wire::FileStatus StatusOfFile(const wire::LocatedBlock& block) {
     wire::FileStatus status;
     status.set_file_id(42);
@@ -331,6 +358,120 @@ TEST_F(FileReadTest, BlockThatNobodyHasIsUnknown) {
   name_node.locations.set_under_construction(false);
   EXPECT_THAT(Read(ClusterOf(name_node), StatusOfFile(block)),
               testing::AllOf(HasSubstr("127.0.0.1:1: connect"), HasSubstr("(unavailable)")));
+}
+
+// No data node has told the name node of it yet, as after a restart.
+TEST_F(FileReadTest, PlacesThatAreNotKnownYetAreAwaitedForAMoment) {
+  ScriptedNameNode name_node;
+  wire::LocatedBlock block = BlockAt(kNobody, 7);
+  block.clear_locations();
+  *name_node.locations.add_blocks() = block;
+  name_node.locations.set_file_length(7);
+  name_node.locations.set_under_construction(false);
+  const BootTime begin = SystemClock().Boot();
+  EXPECT_THAT(Read(ClusterOf(name_node), StatusOfFile(block)), HasSubstr("(unavailable)"));
+  EXPECT_EQ(name_node.calls("getBlockLocations"), 3);
+  EXPECT_GE(SystemClock().Boot() - begin, 350ms);
+}
+
+TEST_F(FileReadTest, LookingAtTheBeginningOfALargeFileReadsNoMoreThanThat) {
+  const std::string content(300u << 10, 'x');
+  std::atomic<uint64_t> asked = 0;
+  TestPeer data_node({[&](PeerConnection& c) {
+    c.Read(3);
+    asked = c.ReadMessage<wire::ReadBlockRequest>().length();
+  }});
+  ScriptedNameNode name_node;
+  const wire::FileStatus status = StatusOfFile(BlockAt(data_node.endpoint(), content.size()));
+  const auto reader = ReaderOf(ClusterOf(name_node), "f", status, "reader");
+  ASSERT_TRUE(reader.ok());
+  EXPECT_FALSE((*reader)->Read(0, 1000).ok());
+  EXPECT_EQ(asked, 1000u);
+}
+
+// --- A data node that says nothing
+
+// Goes so slowly that a test takes no notice of it where others wait on the machine's account.
+class SlowClock final : public Clock {
+ public:
+  WallTime Wall() const override { return SystemClock().Wall(); }
+  BootTime Boot() const override { return BootTime(SystemClock().Boot().time_since_epoch() / 50); }
+};
+struct SlowTime {
+  SlowClock slow_;
+};
+class SilentNodeTest : protected SlowTime, public FileReadTest {
+ protected:
+  SilentNodeTest() : FileReadTest(slow_) {}
+
+  static constexpr size_t kFiles = 200;
+  static constexpr size_t kAtOnce = 32;
+
+  Cluster Impatient(ScriptedNameNode& name_node) {
+    Cluster cluster = ClusterOf(name_node);
+    cluster.patience.transfer = 4ms;  // by the slow clock
+    return cluster;
+  }
+  // Reads small files as the copier does; how many had the content.
+  static size_t ReadAll(const Cluster& cluster, const wire::FileStatus& status) {
+    size_t read = 0;
+    for (size_t first = 0; first < kFiles; first += kAtOnce) {
+      const std::vector<FileToRead> files(std::min(kAtOnce, kFiles - first),
+                                          {"f", &status, "reader"});
+      for (const auto& reader : ReadersOf(cluster, files)) {
+        if (reader.ok() && (*reader)->Read(0, 1u << 20).value() == "content") ++read;
+      }
+    }
+    return read;
+  }
+
+  SilentPeer silent_;
+};
+
+TEST_F(SilentNodeTest, ManyReadsWaitForItOnceWhenOthersHaveTheFiles) {
+  TestPeer data_node({[](PeerConnection& c) {
+    for (size_t i = 0; i < kFiles; ++i) ServeBlock(c, "content");
+  }});
+  ScriptedNameNode name_node;
+  wire::LocatedBlock block = BlockAt(silent_.endpoint(), 7);
+  *block.add_locations() = BlockAt(data_node.endpoint(), 7).locations(0);
+  EXPECT_EQ(ReadAll(Impatient(name_node), StatusOfFile(block)), kFiles);
+  EXPECT_EQ(silent_.connects(), 1u);
+  EXPECT_EQ(name_node.calls("getBlockLocations"), 0);
+}
+
+TEST_F(SilentNodeTest, ManyReadsWaitForItOnceWhenNobodyElseHasTheFiles) {
+  ScriptedNameNode name_node;
+  const wire::LocatedBlock block = BlockAt(silent_.endpoint(), 7);
+  *name_node.locations.add_blocks() = block;
+  name_node.locations.set_file_length(7);
+  name_node.locations.set_under_construction(false);
+  const Cluster cluster = Impatient(name_node);
+  EXPECT_EQ(ReadAll(cluster, StatusOfFile(block)), 0u);
+  EXPECT_EQ(silent_.connects(), 1u);
+  EXPECT_THAT(Read(cluster, StatusOfFile(block)),
+              testing::AllOf(HasSubstr("waited for it in vain"), HasSubstr("(unavailable)")));
+}
+
+TEST_F(SilentNodeTest, ManyWritesWaitForItAsOneDoes) {
+  std::vector<std::string> contents(kFiles);
+  std::vector<TestPeer::Script> scripts;
+  scripts.reserve(kFiles);
+  for (std::string& content : contents) {
+    scripts.emplace_back([&content](PeerConnection& c) { TakeBlock(c, content); });
+  }
+  TestPeer data_node(std::move(scripts));
+  ScriptedNameNode name_node;
+  for (size_t i = 0; i < kFiles; ++i) name_node.Give(BlockAt(silent_.endpoint(), 0));
+  for (size_t i = 0; i < kFiles; ++i) name_node.Give(BlockAt(data_node.endpoint(), 0));
+  const std::vector<FilledFile> files(kFiles, {kFile, "content"});
+  for (const Status& status : FillFiles(Impatient(name_node), files)) {
+    EXPECT_TRUE(status.ok()) << status.ToString();
+  }
+  EXPECT_EQ(contents, std::vector<std::string>(kFiles, "content"));
+  EXPECT_LE(silent_.connects(), 16u);  // those that are under way at the same time
+  ASSERT_EQ(data_nodes_.Suspects().size(), 1u);
+  EXPECT_EQ(data_nodes_.Suspects()[0].id().transfer_port(), silent_.endpoint().port);
 }
 
 }  // namespace

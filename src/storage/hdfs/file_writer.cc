@@ -217,7 +217,7 @@ Status OpenFile::AddBlock() {
     }
     if (status.ok()) return {Code::kUnavailable, "the name node gave a block without data nodes"};
     const bool not_yet = Says(status, "NotReplicatedYetException");
-    const bool excluded = request.excluded_size() > 0 && Says(status, "could only be written to 0");
+    const bool excluded = request.excluded_size() > 0 && Says(status, "could only be written to ");
     if ((!not_yet && !excluded) || cluster_.clock.Boot() + pause >= deadline) return status;
     if (excluded) cluster_.data_nodes.ForgetOldestSuspect();  // better than nobody
     if (not_yet) Sleep(cluster_.clock, pause);
@@ -230,7 +230,9 @@ void OpenFile::FinishBlock() {
   block_.reset();
 }
 
-void OpenFile::BlameBlock() { cluster_.data_nodes.Suspect(block_->culprit()); }
+void OpenFile::BlameBlock() {
+  if (block_ && block_->culprit()) cluster_.data_nodes.Suspect(*block_->culprit());
+}
 
 Status OpenFile::AbandonBlock() {
   if (!block_) return Status::Ok();

@@ -52,7 +52,7 @@ class OpenFile {
   BlockWriter* block() { return block_.get(); }
   // Its pipeline has ended well.
   void FinishBlock();
-  // Its pipeline has failed: its data node gets no more for a while.
+  // If its pipeline has failed, the data node gets no more for a while.
   void BlameBlock();
   // The same, and the name node forgets the block.
   Status AbandonBlock();

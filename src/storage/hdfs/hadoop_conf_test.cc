@@ -88,6 +88,8 @@ TEST_F(HadoopConfTest, SettingsOfHadoopsClientsHold) {
   EXPECT_EQ(options->data_nodes.addressing, DataNodes::Addressing::kByName);
   EXPECT_EQ(options->name_nodes.patience.connect, 1500ms);
   EXPECT_EQ(options->name_nodes.patience.transfer, Patience().transfer);
+  Site({{"dfs.client.socket-timeout", "60000"}});
+  EXPECT_EQ(Options("hdfs://nn")->name_nodes.patience.transfer, 75s);
   Site({{"dfs.blocksize", "64 apples"}});
   EXPECT_THAT(Options("hdfs://nn").status().message(), HasSubstr("found '64 apples'"));
 }

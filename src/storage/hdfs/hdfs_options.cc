@@ -13,11 +13,16 @@ namespace {
 // Ours, not Hadoop's: addresses in place of those by which the name node knows its data nodes.
 constexpr std::string_view kHostsKey = "databus.datanode.hosts";
 
-// Sets `value` to the milliseconds that `conf` has under `name`, if any.
-Status SetMilliseconds(const HadoopConf& conf, std::string_view name, Milliseconds& value) {
+// Data nodes wait for one another as long as a client, and 5 s more for each of their pipeline.
+// With three of them this is the time that they have to say which one it was.
+constexpr Milliseconds kForThePipeline{15'000};
+
+// Sets `value` to the milliseconds that `conf` has under `name`, if any, and `more`.
+Status SetMilliseconds(const HadoopConf& conf, std::string_view name, Milliseconds& value,
+                       Milliseconds more = {}) {
   DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> found, conf.Number(name));
   // None is no limit for Hadoop; here nothing waits for ever.
-  if (found && *found > 0) value = Milliseconds(*found);
+  if (found && *found > 0) value = Milliseconds(*found) + more;
   return Status::Ok();
 }
 
@@ -44,7 +49,8 @@ Result<HdfsOptions> HdfsOptionsOf(const HdfsPlace& place, const HadoopConf& conf
   options.name_nodes.user = place.user;
   Patience& patience = options.name_nodes.patience;
   DATABUS_RETURN_IF_ERROR(SetMilliseconds(conf, "ipc.client.connect.timeout", patience.connect));
-  DATABUS_RETURN_IF_ERROR(SetMilliseconds(conf, "dfs.client.socket-timeout", patience.transfer));
+  DATABUS_RETURN_IF_ERROR(
+      SetMilliseconds(conf, "dfs.client.socket-timeout", patience.transfer, kForThePipeline));
   options.data_nodes.connect = patience.connect;
   if (conf.Find("dfs.client.use.datanode.hostname") == "true") {
     options.data_nodes.addressing = DataNodes::Addressing::kByName;

@@ -33,15 +33,21 @@ void AddBlocks(const Cluster& cluster, std::span<Filling* const> fillings) {
   }
 }
 
-// Sends the block, if one was given.
+// Sends the block, if one was given, and not to a data node that has failed since then.
 bool Begin(Filling& filling) {
   BlockWriter* const block = filling.file.block();
-  return block != nullptr && block->BeginWhole(filling.content).ok();
+  if (block == nullptr || block->IsSuspect()) return false;
+  if (block->BeginWhole(filling.content).ok()) return true;
+  filling.file.BlameBlock();
+  return false;
 }
 
 bool End(Filling& filling) {
   BlockWriter& block = *filling.file.block();
-  if (!block.AwaitReady().ok() || !block.AwaitEnd().ok()) return false;
+  if (!block.AwaitReady().ok() || !block.AwaitEnd().ok()) {
+    filling.file.BlameBlock();  // at once: others are about to wait for it
+    return false;
+  }
   filling.file.FinishBlock();
   return true;
 }

@@ -4,10 +4,13 @@
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <cerrno>
 #include <functional>
 #include <optional>
 #include <string>
@@ -25,7 +28,10 @@ namespace databus::hdfs {
 // One connection, at the server's end.
 class PeerConnection {
  public:
-  explicit PeerConnection(int fd) : fd_(fd) {}
+  explicit PeerConnection(int fd) : fd_(fd) {
+    const int on = 1;
+    ::setsockopt(fd_, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
   PeerConnection(const PeerConnection&) = delete;
   ~PeerConnection() { ::close(fd_); }
 
@@ -198,6 +204,55 @@ class TestPeer {
   Mutex mutex_;
   int current_ = -1;  // the connection that is being served
   Thread thread_;
+};
+
+// A server that lets connections come, and then says nothing at all; or one that is so gone that
+// not even connections stand.
+class SilentPeer {
+ public:
+  enum class Kind : uint8_t { kSaysNothing, kIsGone };
+  explicit SilentPeer(Kind kind = Kind::kSaysNothing) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof address;
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<sockaddr*>(&address), size), 0);
+    EXPECT_EQ(::listen(fd_, kind == Kind::kIsGone ? 0 : 1024), 0);
+    ::getsockname(fd_, reinterpret_cast<sockaddr*>(&address), &size);
+    endpoint_ = {"127.0.0.1", ntohs(address.sin_port)};
+    if (kind == Kind::kSaysNothing) return;
+    // Who comes while its queue is full is not answered.
+    for (int& other : others_) {
+      other = NewSocket();
+      const int begun = ::connect(other, reinterpret_cast<sockaddr*>(&address), size);
+      EXPECT_TRUE(begun == 0 || errno == EINPROGRESS);
+    }
+  }
+  SilentPeer(const SilentPeer&) = delete;
+  ~SilentPeer() {
+    for (const int fd : others_) ::close(fd);
+    for (const int fd : came_) ::close(fd);
+    ::close(fd_);
+  }
+
+  const Endpoint& endpoint() const { return endpoint_; }
+  // How many have come so far.
+  size_t connects() {
+    for (int fd = 0; (fd = ::accept4(fd_, nullptr, nullptr, SOCK_CLOEXEC)) >= 0;) {
+      came_.push_back(fd);
+    }
+    return came_.size();
+  }
+
+ private:
+  static int NewSocket() {
+    return ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  }
+
+  const int fd_ = NewSocket();
+  Endpoint endpoint_;
+  std::vector<int> came_;
+  std::array<int, 3> others_{-1, -1, -1};
 };
 
 }  // namespace databus::hdfs
