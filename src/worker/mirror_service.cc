@@ -101,6 +101,7 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
     DATABUS_ASSIGN_OR_RETURN(const bool more, MirrorMinute(writer, going));
     if (!more) break;
   }
+  DATABUS_RETURN_IF_ERROR(DoubtFrozen(writer, readable));
   for (const auto& [stream, why] : writer.Unread()) waiting.insert(stream);
   DATABUS_RETURN_IF_ERROR(CleanQueue(writer, flow, waiting));
   return writer.RetryCleanUps();
@@ -204,6 +205,24 @@ bool MirrorService::DoubtOnce(const std::string& stream, Minute minute) {
   doubted->second = minute;
   divergence_.Doubt(stream);
   return true;
+}
+
+// The last minutes of a frozen stream may be described there after others were closed without it
+// (P11, P28). Nothing of it comes later that would show the hole, and queues are only hints.
+Status MirrorService::DoubtFrozen(GroupWriter& writer, const Flow& flow) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
+  MinuteContent there(flow.source, View::kMerged, flow.group);
+  for (const std::string& stream : flow.streams) {
+    if (options_.topology.FindStream(stream)->publication != Publication::kFrozen) continue;
+    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> last,
+                             NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+    if (!last || ledger.closed < last) continue;  // it is copied in its turn
+    DATABUS_ASSIGN_OR_RETURN(const auto theirs, there.Described(stream, *last));
+    DATABUS_ASSIGN_OR_RETURN(const auto ours, here.Described(stream, *last));
+    if (theirs && !ours) DoubtOnce(stream, *last);
+  }
+  return Status::Ok();
 }
 
 Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {

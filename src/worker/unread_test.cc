@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "cluster/names.h"
+#include "commit/minute_content.h"
 #include "worker/test_site.h"
 
 namespace databus {
@@ -171,6 +172,31 @@ TEST_P(UnreadAtThePrimaryTest, ItIsNotFrozenBeforeItIsRead) {
   EXPECT_THAT(site_.of("dc1").of().stats().Frozen(), Contains(Key("visits")));
   Mend();
   EXPECT_THAT(site_.of("dc1").of().stats().Frozen(), Contains(Pair("clicks", open_)));
+}
+
+// Nobody tells the mirror of what is described then, and nothing follows it.
+TEST_P(UnreadAtThePrimaryTest, AMirrorFindsTheLastMinuteOfAFrozenStream) {
+  for (StreamSpec& stream : world().topology.streams) {
+    if (stream.Primary() == "dc1") stream.publication = Publication::kFrozen;
+  }
+  site_.Obey();
+  Deny();
+  Minutes(2);
+  site_.of("dc1").plan.Clear();
+  world().clock.Advance(minutes(1));
+  MemoryStorage& tree = world().at("dc1");
+  for (int i = 0; i < 30; ++i) {
+    site_.of("dc1").Step();
+    for (const DirEntry& entry : *tree.List(paths::Mirrors("dc2"))) {
+      ASSERT_TRUE(tree.Remove(paths::Join(paths::Mirrors("dc2"), entry.name)).ok());
+    }
+    site_.of("dc2").Step();
+    world().clock.Advance(std::chrono::seconds(1));
+  }
+  MinuteContent content(world().at("dc2"), View::kMerged, 0);
+  const auto described = content.Described("clicks", open_);
+  ASSERT_TRUE(described.ok());
+  EXPECT_TRUE(described->has_value());
 }
 
 // Whoever becomes the primary and cannot read what it has mirrored begins no era of that.
