@@ -42,8 +42,7 @@ class MergedIndex {
   // What lies in minutes and is named by no manifest of theirs.
   using Unnamed = std::map<Minute, std::map<std::string, MinuteFiles>>;  // by stream
 
-  MergedIndex(Options options, Learnt learnt)
-      : options_(std::move(options)), known_(std::move(learnt)) {}
+  MergedIndex(Options options, Learnt learnt) : options_(options), known_(std::move(learnt)) {}
 
   // Everything that is visible, and what is published by this writer is to be added. Lives until
   // Forget or the next call for the group.

@@ -58,7 +58,7 @@ const std::vector<Case> kQuick = {
     {Bug::kOnlyNewestFenced, {"G10"}, 60},
     {Bug::kNoRecord, {"G3", "G5", "G6", "G10"}, 75},
     {Bug::kRecordBeforeStage, {"G2", "G3", "G5", "G6", "G10"}, 30},
-    {Bug::kQueueBeforeFiles, {"G7", "G10"}, 30},
+    {Bug::kQueueBeforeFiles, {"G7", "G10", "P30"}, 30},
     {Bug::kCleanUpsBeforeMoves, {"G7", "G10"}, 30},
     {Bug::kQueueEntriesForgotten, {"G2", "G10", "P30"}, 30},
     {Bug::kGoesOnAfterFailure, {"G3", "G4", "G5", "G6", "G10"}, 30},
