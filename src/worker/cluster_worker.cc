@@ -78,8 +78,8 @@ struct ClusterWorker::Services {
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.guard_, merged_writers, eras, worker.problems_, worker.stats_,
                 worker.options_.obeyed.epoch.stored.epoch, worker.options_.config.copy_threads}),
-        local_purge(PurgeOf(worker, local_writers)),
-        merged_purge(PurgeOf(worker, merged_writers)),
+        local_purge(PurgeOf(worker, local_writers, eras)),
+        merged_purge(PurgeOf(worker, merged_writers, eras)),
         local_purged(learnt.local_purged),
         merged_purged(learnt.merged_purged) {}
 
@@ -106,7 +106,7 @@ struct ClusterWorker::Services {
             worker.options_.stop};
   }
 
-  static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers) {
+  static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers, EraBook& eras) {
     const WorkerConfig& config = worker.options_.config;
     return {worker.options_.topology(),
             worker.options_.cluster,
@@ -115,6 +115,7 @@ struct ClusterWorker::Services {
             worker.options_.random,
             writers,
             worker.problems_,
+            eras,
             config.retention_limit_action == "drop" ? LimitAction::kDrop : LimitAction::kKeep,
             config.retention_limit_percent,
             config.purge_interval};

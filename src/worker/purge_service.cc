@@ -140,22 +140,22 @@ void PurgeService::PurgeStream(const std::string& stream) {
   const std::string topic =
       fmt::format("{} purge {} {}", options_.cluster, ViewName(options_.writers.view()), stream);
   const auto due = FindDue(stream);
-  Tell(topic, due.status(), [this, stream] { PurgeStream(stream); });
-  if (!due.ok()) return;
+  if (!due.ok()) return Tell(topic, due.status(), [this, stream] { PurgeStream(stream); });
+  bool dropped = false;
   for (const Due& hour : *due) {
     const Result<Need> need = WhoNeeds(hour);
     if (!need.ok() || !need->empty()) {
-      if (!hour.past_limit) return;  // oldest first: what follows waits too
-      const bool drop = options_.limit_action == LimitAction::kDrop && need.ok();
+      if (!hour.past_limit) break;  // oldest first: what follows waits too
+      dropped = options_.limit_action == LimitAction::kDrop && need.ok();
       options_.problems.Raise(
           topic,
           fmt::format("{} of {} is past the retention limit: {}", stream, hour.hour.ToIso(),
                       need.ok() ? *need : need.status().message()),
-          drop ? "dropped (databus.worker.retention_limit=drop)"
-               : fmt::format("kept until the downstream has it; look why it does not; looked at "
-                             "again at {}",
-                             ToIsoMs(options_.clock.Wall() + options_.interval)));
-      if (!drop) return;
+          dropped ? "dropped (databus.worker.retention_limit=drop)"
+                  : fmt::format("{}; {}", WayOut(stream),
+                                need.ok() ? WhenAgain() : "tried again in a minute"));
+      if (!need.ok()) return Again(topic, [this, stream] { PurgeStream(stream); });
+      if (!dropped) return;
     }
     const Group group = GroupOf(stream, options_.writers.groups());
     bool unread = false;
@@ -171,6 +171,23 @@ void PurgeService::PurgeStream(const std::string& stream) {
              {"stream", stream},
              {"hour", hour.hour.ToIso()}});
   }
+  // Not before: what lasts keeps its since.
+  if (!dropped) options_.problems.Clear(topic);
+}
+
+std::string PurgeService::WhenAgain() const {
+  return fmt::format("looked at again at {}", ToIsoMs(options_.clock.Wall() + options_.interval));
+}
+
+std::string PurgeService::WayOut(const std::string& stream) const {
+  const StreamSpec* spec = options_.topology.FindStream(stream);
+  const bool copy = options_.writers.view() == View::kMerged && spec != nullptr &&
+                    spec->Primary() != options_.cluster;
+  if (!copy) return "kept until the downstream has it; look why it does not";
+  return fmt::format(
+      "kept until then: bring {} back, or see what it waits for; what {} holds goes by its age "
+      "alone when the topology names it no longer as a destination of {}",
+      spec->Primary(), options_.cluster, stream);
 }
 
 Result<PurgeService::Need> PurgeService::WhoNeeds(const Due& due) {
@@ -272,12 +289,16 @@ Result<bool> PurgeService::IsMirrored(Storage& mirror, const std::string& stream
 
 // A mirror's own copy is needed by nobody, when it is one (P32). Before that what this cluster
 // never had of the primary's would look, when they are compared, as if it had been purged here; and
-// the primary would wait for ever until it is here.
+// the primary would wait for ever until it is here. Where the topology names no copy any more
+// nothing is ever compared, and nobody is configured to need it (G9): what it alone has merged lies
+// with its sources until the present destinations have it (P26, P34).
 Result<PurgeService::Need> PurgeService::WhoNeedsCopy(const StreamSpec& stream) {
+  if (!stream.RoleOf(options_.cluster)) return Need();
+  const Group group = GroupOf(stream.name, options_.writers.groups());
+  if (options_.eras.KnowsBegun(group, stream)) return Need();
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr)
     return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
-  const Group group = GroupOf(stream.name, options_.writers.groups());
   auto eras = eras_.find(group);
   if (eras == eras_.end()) {
     DATABUS_ASSIGN_OR_RETURN(Eras read, ReadEras(*own, group));

@@ -12,6 +12,7 @@
 #include "cluster/topology.h"
 #include "commit/eras.h"
 #include "worker/clusters.h"
+#include "worker/era_book.h"
 #include "worker/writers.h"
 
 namespace databus {
@@ -33,6 +34,7 @@ class PurgeService {
     Random& random;
     Writers& writers;
     ProblemBoard& problems;
+    EraBook& eras;  // of the merged view; nothing is asked of it about the local one
     LimitAction limit_action = LimitAction::kKeep;
     int limit_percent = 200;             // of the retention
     std::chrono::milliseconds interval;  // from one RunOnce to the next
@@ -60,6 +62,9 @@ class PurgeService {
   std::chrono::hours RetentionOf(const std::string& stream) const;
   Result<std::vector<Due>> FindDue(const std::string& stream);
   void PurgeStream(const std::string& stream);
+  // Out of what is past the limit and needed still.
+  std::string WayOut(const std::string& stream) const;
+  std::string WhenAgain() const;
   // Who still needs an hour, and why; empty: nobody. An error, whatever its code: unknown.
   using Need = std::string;
   Result<Need> WhoNeeds(const Due& due);
@@ -75,8 +80,9 @@ class PurgeService {
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                           const MinuteFiles& files);
   void PurgeDivergent();
-  Status PurgeDivergentStream(GroupWriter& writer, const std::string& era,
-                              const StreamSpec& stream);
+  // What is past the limit and stays; empty: nothing.
+  Result<Need> PurgeDivergentStream(GroupWriter& writer, const std::string& era,
+                                    const StreamSpec& stream);
   Result<Need> PurgeDivergentMinute(Storage& own, const std::string& era, const StreamSpec& stream,
                                     Minute minute);
   void PurgeTrash();
@@ -99,7 +105,7 @@ class PurgeService {
   using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
-  // What this cluster says of its groups' eras; of one run.
+  // What this cluster says of its groups' eras, where the book does not know; of one run.
   std::map<Group, Eras> eras_;
   std::map<std::string, std::function<void()>> again_;  // by topic
   BootTime failed_{};                                   // the last of them

@@ -221,6 +221,7 @@ TEST_F(SalvageTest, WhatIsDivergentAndNotMergedIsKept) {
   site_.Step(20);
   EXPECT_THAT(site_.Divergent("dc1"), UnorderedElementsAre(HasSubstr(bad)));
   EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is past the retention limit"));
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("it is kept; looked at again at"));
 }
 
 // Each file is read once, not in every pass.
