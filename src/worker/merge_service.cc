@@ -21,6 +21,11 @@ std::string PathOf(const paths::MinutePath& line) {
   return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
 }
 
+Status DropStaged(StagingArea& staging, const std::string& name) {
+  const Status removed = staging.storage().Remove(staging.PathOf(name));
+  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+}
+
 }  // namespace
 
 MergeService::MergeService(Options options, Learnt learnt)
@@ -155,6 +160,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
   DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
+  DATABUS_RETURN_IF_ERROR(ReadDoubtful(writer, group));
   ForgetRefused(group);
   while (true) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
@@ -171,10 +177,35 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     PutOff(group, refused);
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
+  TellDoubtful(group);
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
   index_.Covers(writer, group);
   AcknowledgeFrozen(writer, group);
   return Status::Ok();
+}
+
+// Only people mend that.
+Status MergeService::ReadDoubtful(GroupWriter& writer, Group group) {
+  doubtful_.erase(group);
+  const BootTime now = options_.clock.Boot();
+  const auto last = read_again_.find(group);
+  if (last != read_again_.end() && now - last->second < kRefusedPause) return Status::Ok();
+  read_again_[group] = now;
+  return index_.ReadAgain(writer, group);
+}
+
+void MergeService::TellDoubtful(Group group) {
+  std::vector<std::string> whats;
+  std::vector<std::string> streams;
+  for (const auto& [stream, what] : doubtful_[group]) {
+    streams.push_back(stream);
+    whats.push_back(what);
+  }
+  options_.problems.RaiseEach(
+      fmt::format("{} merge group {} doubtful", options_.cluster, group), whats,
+      "it waits, the others go on; restore the file that cannot be read, or remove it; looked at "
+      "again once a minute",
+      streams);
 }
 
 Result<std::vector<Refusal>> MergeService::PublishInto(IdentityIndex& index, GroupWriter& writer,
@@ -358,7 +389,12 @@ Result<std::vector<std::string>> MergeService::FetchSalvage(GroupWriter& writer,
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const Salvage::File& file = batch.files[i];
-    const Status& status = outcomes[i].status;
+    Status status = outcomes[i].status;
+    const std::string* const may_be = index_.MayBeHere(file.stream, file.name);
+    if (status.ok() && may_be != nullptr) {
+      DATABUS_RETURN_IF_ERROR(DropStaged(staging, staged_names[i]));
+      status = {Code::kRefused, *may_be + " may be this file, and cannot be read"};
+    }
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
     if (status.code() == Code::kNotFound) continue;  // purged meanwhile, if the source is there
     if (!status.ok()) {
@@ -421,6 +457,14 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
     if (waiting_.contains(line.stream)) return false;
     const auto refused = refused_.find(line.stream);
     if (refused != refused_.end() && options_.clock.Boot() < refused->second) return false;
+    const std::string* const may_be = index_.MayBeHere(line.stream, line.file);
+    if (may_be != nullptr) {
+      doubtful_[GroupOf(line.stream, options_.writers.groups())].try_emplace(
+          line.stream, fmt::format("{}: {} may be {}, which is to be merged from {}, and cannot "
+                                   "be read",
+                                   options_.cluster, *may_be, PathOf(line), source));
+      return false;
+    }
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
@@ -523,8 +567,7 @@ Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitReq
       index->Contains(stream, name, facts.file) || !in_request_.Add(stream, name, facts.file);
   if (known && !Planted(Bug::kMergeWithoutIndex)) {
     options_.stats.AddDuplicate("merge", stream);
-    const Status removed = writer.staging().storage().Remove(writer.staging().PathOf(staged));
-    return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+    return DropStaged(writer.staging(), staged);
   }
   request.files.push_back({stream, staged, name, facts.file});
   return Status::Ok();

@@ -36,8 +36,9 @@ Result<bool> IsSealed(const Result<std::unique_ptr<FileReader>>& reader) {
 
 struct SealedSearch {
   bool found = false;
-  bool answered = false;  // one could be read
-  Status failure{};       // of the first that could not
+  bool answered = false;            // one could be read
+  std::vector<std::string> unread;  // paths of those that could not
+  Status failure{};                 // of the first of them
 };
 
 // Whether one of the files was sealed by us. Their names do not tell: the original's are of the
@@ -48,14 +49,15 @@ SealedSearch FindSealed(Storage& storage, std::span<const std::string> files) {
   while (!files.empty()) {
     const auto batch = files.first(std::min(at_once, files.size()));
     files = files.subspan(batch.size());
-    for (const auto& reader : storage.Opens(batch)) {
-      const auto sealed = IsSealed(reader);
+    const auto readers = storage.Opens(batch);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const auto sealed = IsSealed(readers[i]);
       if (sealed.ok()) search.answered = true;
       search.found = sealed.ok() && *sealed;
       if (search.found) return search;
-      if (!sealed.ok() && sealed.code() != Code::kNotFound && search.failure.ok()) {
-        search.failure = sealed.status();
-      }
+      if (sealed.ok() || sealed.code() == Code::kNotFound) continue;
+      search.unread.push_back(batch[i]);
+      if (search.failure.ok()) search.failure = sealed.status();
     }
   }
   return search;
@@ -97,8 +99,7 @@ Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
   }
   DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
                            AddMinutes(writer, group, kFirstMinute, known));
-  DATABUS_RETURN_IF_ERROR(
-      AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known.index));
+  DATABUS_RETURN_IF_ERROR(AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known));
   DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, known.index));
   if (IsWhole(writer)) known.built = Known::Built::kYes;
   return Status::Ok();
@@ -191,13 +192,19 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
 }
 
 // Whether the minute is ours: all that we publish is sealed, but for what came of the original's
-// collectors. A file that cannot be read is passed over where another one tells: the original may
-// have left it so, and it is in no queue any more.
+// collectors. A file that cannot be read holds nothing up where another one tells: the original may
+// have left it so, and then it is in no queue any more. But it may be a sealed one beside foreign
+// ones: what a queue names by its name waits (MayBeHere), or it might be published twice.
 Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& stream,
-                                          Minute minute, const std::vector<DirEntry>& entries) {
+                                          Minute minute, const std::vector<DirEntry>& entries,
+                                          Known& known) {
+  known.unread.erase(stream);
   const SealedSearch search = FindSealed(storage, VisibleFiles(stream, minute, entries));
   if (search.found || search.failure.ok()) return search.found;
   if (!search.answered) return GroupWaits(search.failure, stream, minute);
+  for (const std::string& path : search.unread) {
+    known.unread[stream].emplace(paths::BaseName(path), path);
+  }
   options_.problems.Report(
       fmt::format("{} of {} is taken for the original's, and this file for one of it: {}",
                   minute.ToIso(), stream, search.failure.ToString()),
@@ -208,8 +215,7 @@ Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& s
 // Minutes from before there were manifests are of the original system, and its files are known by
 // name. But for one: who was a mirror in its first minute, and then became the primary, has that
 // open still. What came after it is described, or empty.
-Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before,
-                                    IdentityIndex& index) {
+Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before, Known& known) {
   Storage& storage = writer.staging().storage();
   for (const auto& [stream, own] : options_.own) {
     if (GroupOf(stream, options_.groups) != group || writer.IsUnread(stream)) continue;
@@ -224,13 +230,44 @@ Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute bef
       if (entries->empty()) continue;
       if (std::exchange(is_last, false)) {
         DATABUS_ASSIGN_OR_RETURN(const bool sealed,
-                                 HoldsSealedFile(storage, stream, *minute, *entries));
-        if (sealed) DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, index));
-        if (sealed) continue;
+                                 HoldsSealedFile(storage, stream, *minute, *entries, known));
+        if (sealed) {
+          DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, known.index));
+          continue;
+        }
       }
-      for (const DirEntry& entry : *entries) index.AddName(stream, entry.name);
+      for (const DirEntry& entry : *entries) known.index.AddName(stream, entry.name);
     }
   }
+  return Status::Ok();
+}
+
+// A file whose name was taken has its own behind something else (P18).
+const std::string* MergedIndex::MayBeHere(const std::string& stream,
+                                          const std::string& name) const {
+  const auto known = known_.find(GroupOf(stream, options_.groups));
+  if (known == known_.end()) return nullptr;
+  const auto unread = known->second.unread.find(stream);
+  if (unread == known->second.unread.end()) return nullptr;
+  for (const auto& [of_unread, path] : unread->second) {
+    if (of_unread.ends_with(name)) return &path;
+  }
+  return nullptr;
+}
+
+Status MergedIndex::ReadAgain(GroupWriter& writer, Group group) {
+  Known& known = known_[group];
+  for (auto& [stream, unread] : known.unread) {
+    for (auto one = unread.begin(); one != unread.end();) {
+      DATABUS_RETURN_IF_ERROR(writer.GoOn());
+      const auto& [name, path] = *one;
+      const auto facts = ReadFacts(writer.staging().storage(), path);
+      const bool gone = facts.code() == Code::kNotFound;
+      if (facts.ok()) known.index.Add(stream, name, facts->file);
+      one = facts.ok() || gone ? unread.erase(one) : std::next(one);
+    }
+  }
+  std::erase_if(known.unread, [](const auto& of_stream) { return of_stream.second.empty(); });
   return Status::Ok();
 }
 
