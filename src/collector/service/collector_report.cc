@@ -18,6 +18,7 @@ namespace databus {
 // What the spool cannot mend by itself, and what it keeps from its producers or its readers.
 void CollectorImpl::WatchSpool() {
   spool_->LookForRoom();
+  spool_->LookForSegments();
   const SpoolStats spool = spool_->Stats();
   const ConfigSnapshot config = config_.Get();
   const std::string& dir = config->spool_directory;
@@ -35,8 +36,14 @@ void CollectorImpl::WatchSpool() {
        fmt::format("gone from the spool: {}; what was in there and not yet sealed is lost, unless "
                    "the file comes back",
                    fmt::join(spool.missing_segments, ", ")),
-       "stop the collector, put the files back, or an empty one in the place of each that is gone "
-       "for good, start it again; all else is delivered, but what was held back in them waits");
+       "stop the collector, put the files back, start it again; an empty file in the place of one "
+       "gives it up for good; all else is delivered, but of streams that were held back in them "
+       "nothing goes before that");
+  tell("strays", !spool.stray_segments.empty(),
+       fmt::format("there again, though all in them was delivered and the spool has removed them: "
+                   "{}; they are not read, so that nothing goes twice",
+                   fmt::join(spool.stray_segments, ", ")),
+       "see who put them there, and move them out of the spool");
   const bool refusing = !spool.refusing.empty() && spool.retired.empty();
   tell("refusing", refusing,
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,
@@ -150,6 +157,7 @@ Heartbeat CollectorImpl::Describe() const {
   facts[facts::kOpenIntents] = spool.open_intents;
   if (spool.free_bytes > 0) facts[facts::kFreeBytes] = spool.free_bytes;
   facts["damaged_files"] = spool.damaged_files;
+  facts["missing_segments"] = spool.missing_segments.size();
   facts["retired"] = spool.retired;
   facts["refusing"] = spool.refusing;
   facts["messages_received"] = received.received_good.load();
@@ -246,6 +254,7 @@ void CollectorImpl::Export(Metrics& metrics) const {
                              spool.open_intents,
                              static_cast<uint64_t>(LagMs(spool)),
                              spool.damaged_files,
+                             spool.missing_segments.size(),
                              deliverer_->reached() ? 1U : 0U,
                              SpoolingStreams(*told),
                              obeyed == nullptr ? 0U : obeyed->epoch.stored.epoch};

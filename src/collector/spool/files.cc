@@ -43,6 +43,17 @@ Result<bool> IsBlank(DiskFile& from, const Interval& bytes) {
   return true;
 }
 
+// Whether more of these bytes is set aside already than their file still has.
+Result<bool> HasMoreAside(Disk& disk, DiskFile& from, const Interval& bytes,
+                          const std::string& path) {
+  const Result<std::unique_ptr<DiskFile>> before = disk.Open(path);
+  if (before.code() == Code::kNotFound) return false;
+  if (!before.ok()) return before.status();
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t kept, (*before)->Size());
+  DATABUS_ASSIGN_OR_RETURN(const uint64_t size, from.Size());
+  return kept > std::min(size, bytes.end) - std::min(size, bytes.begin);
+}
+
 }  // namespace
 
 std::string SegmentPath(const std::string& dir, uint64_t segment) {
@@ -117,6 +128,11 @@ Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank b
   if (blank == Blank::kUnwritten) {
     DATABUS_ASSIGN_OR_RETURN(const bool nothing, IsBlank(from, bytes));
     if (nothing) return false;
+  }
+  if (blank == Blank::kDamage) {
+    // It may be the last copy of what the file has lost since.
+    DATABUS_ASSIGN_OR_RETURN(const bool more, HasMoreAside(disk, from, bytes, dir + "/" + name));
+    if (more) return true;
   }
   const std::string path = dir + "/" + name + std::string(kTemporary);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));

@@ -18,6 +18,7 @@ namespace databus {
 // Reads are done in pieces of this size.
 inline constexpr size_t kReadBytes = 4u << 20;
 
+inline constexpr std::string_view kSegmentPrefix = "segment-";
 std::string SegmentPath(const std::string& dir, uint64_t segment);
 // What recovery writes before it becomes that segment.
 std::string CopyPath(const std::string& dir, uint64_t segment);
@@ -44,7 +45,7 @@ enum class Blank : uint8_t {
 };
 
 // Copies bytes of a file, as many as it has, durably to `dir`/`name`. False: they are blank, which
-// is nothing; there is no file then.
+// is nothing; there is no file then. What is there of them under this name stays if it is more.
 Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank blank,
                       const std::pair<std::string, std::string>& dir_and_name);
 

@@ -96,6 +96,7 @@ Result<std::unique_ptr<Journal>> Journal::Open(Disk& disk, const JournalOptions&
     DATABUS_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(disk, path));
     DATABUS_RETURN_IF_ERROR(journal->Replay(bytes, journal->number_));
   }
+  if (numbers.empty()) journal->state_.names_segments = true;  // there are none yet
   Status why;
   if (journal->Rotate(why) != Rotation::kDone) return why;
   journal->RemoveOthers();
@@ -229,6 +230,13 @@ void Journal::RemoveOthers() {
 void Journal::DropSegment(uint64_t segment) {
   MutexLock lock(state_mutex_);
   state_.DropSegment(segment);
+}
+
+void Journal::WriteAnew() {
+  MutexLock lock(commit_mutex_);
+  if (!broken_.empty() || end_ == End::kUnknown) return;
+  Status why;
+  if (Rotate(why) == Rotation::kUnknown) broken_ = why.message();
 }
 
 void Journal::DropMarks(WallTime before) {

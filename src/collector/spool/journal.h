@@ -52,6 +52,8 @@ class Journal {
   void DropSegment(uint64_t segment);
   // Forgets marks last seen before `before`.
   void DropMarks(WallTime before);
+  // Makes durable what was dropped. Should it fail, a later change does it.
+  void WriteAnew();
 
  private:
   enum class End : uint8_t { kGood, kUnknown };

@@ -12,15 +12,18 @@
 //   newest segment, damage to what is cut        nothing: it is sealed, or delivered. Whoever reads
 //                                                it again, for a stream that was held back or a
 //                                                hand-over, sets it aside
+//   segment whose end is not known, put back     as the newest
 //   older segment (synced before the next one    only headers are read; damage shows when it is
 //   was begun)                                   read for sealing, and is set aside then
 //   segment shorter than what is known of it     what is missing before that, and not cut, counts
 //   (cut, freed, void)                           as damaged when it is read for sealing
 //   segment's own header damaged                 set aside; its records speak for themselves
 //   segment all freed, file still there          removed again
-//   segment not all freed, no file               reported; what is sealed of it is delivered. What
+//   segment begun, not all freed, no file        reported; what is sealed of it is delivered. What
 //                                                is freed of it is kept in mind: the file may come
 //                                                back
+//   segment that was removed, a file with        reported, and not read: all in it was delivered
+//   records in its place
 //   journal, broken end                          never acknowledged: ignored
 //   journal, damaged elsewhere, twice            kCorrupt: nothing is guessed
 #include <algorithm>
@@ -39,16 +42,8 @@
 namespace databus {
 namespace {
 
-constexpr std::string_view kSegmentPrefix = "segment-";
 constexpr std::string_view kJournalPrefix = "journal-";
 constexpr std::string_view kCopyPrefix = "copy-";
-
-// Whether the journal knows where the segment ends. All before its end is durable.
-bool EndIsKnown(const SpoolState& state, uint64_t segment) {
-  const auto found = state.voids.find(segment);
-  return found != state.voids.end() && !found->second.pieces().empty() &&
-         found->second.pieces().back().end == kOffsetMax;
-}
 
 // What of a segment is freed or under a cut.
 IntervalSet Sealed(const SpoolState& state, uint64_t segment) {
@@ -64,30 +59,31 @@ IntervalSet Sealed(const SpoolState& state, uint64_t segment) {
 
 // All before it is durable, says the journal: nothing else is cut.
 uint64_t DurableEnd(const SpoolState& state, uint64_t segment) {
-  if (EndIsKnown(state, segment)) return kOffsetMax;
+  if (state.EndIsKnown(segment)) return kOffsetMax;
   const std::vector<Interval> sealed = Sealed(state, segment).pieces();
   return sealed.empty() ? 0 : sealed.back().end;
 }
 
-// A segment is removed when all of it is freed or void: then no cut of it is open, and what is
-// freed or void has no gap behind the segment's header.
-std::set<uint64_t> MissingSegments(const SpoolState& state, const std::vector<uint64_t>& there) {
-  std::set<uint64_t> missing;
-  std::map<uint64_t, IntervalSet> done;
-  for (const auto& [id, cut] : state.cuts) {
-    for (const SpoolRange& range : cut.ranges) missing.insert(range.segment);
-  }
+// Segments that the state knows anything about.
+std::set<uint64_t> KnownSegments(const SpoolState& state) {
+  std::set<uint64_t> known = state.begun;
   for (const auto* sets : {&state.freed, &state.voids}) {
-    for (const auto& [segment, set] : *sets) {
-      for (const Interval& piece : set.pieces()) done[segment].Add(piece);
-    }
+    for (const auto& [segment, set] : *sets) known.insert(segment);
   }
-  for (const auto& [segment, set] : done) {
-    const std::vector<Interval> pieces = set.pieces();
-    if (pieces.size() != 1 || pieces[0].begin > kSegmentHeaderBytes) missing.insert(segment);
+  for (const auto& [id, cut] : state.cuts) {
+    for (const SpoolRange& range : cut.ranges) known.insert(range.segment);
   }
-  for (const uint64_t segment : there) missing.erase(segment);
-  return missing;
+  return known;
+}
+
+// Whether a segment that is not there may be. Earlier versions removed a segment when all that they
+// had read of it was freed or void, and did not always say where it ends.
+bool MayBeGone(const SpoolState& state, uint64_t segment) {
+  if (state.IsDone(segment)) return true;
+  if (state.begun.contains(segment) || state.IsUnderCut(segment)) return false;
+  if (state.names_segments) return true;
+  const std::vector<Interval> pieces = state.Done(segment).pieces();
+  return pieces.size() == 1 && pieces[0].begin <= kSegmentHeaderBytes;
 }
 
 }  // namespace
@@ -117,12 +113,20 @@ Status SpoolImpl::Recover() {
                            ListNumbered(disk_, options_.dir, kSegmentPrefix));
   DATABUS_RETURN_IF_ERROR(OpenJournal(segments));
   for (const uint64_t segment : segments) {
-    const ReadDepth depth = segment == segments.back() ? ReadDepth::kBodies : ReadDepth::kHeaders;
+    const ReadDepth depth = DepthFor(segment, segments.back());
     DATABUS_RETURN_IF_ERROR(
-        RecoverSegment(segment, depth).WithContext(SegmentPath(options_.dir, segment)));
+        RecoverSegment(segment, depth)
+            .WithContext("spool: " + SegmentPath(options_.dir, segment) + " cannot be opened"));
   }
   TakeKnownRanges();
+  // Nothing is appended to any of them. Should the note fail, it is made before the next is begun.
+  static_cast<void>(NoteSegments(0));
+  const size_t known = journal_->Look([](const SpoolState& state) { return state.begun.size(); });
   RemoveFreed();
+  const size_t kept = journal_->Look([](const SpoolState& state) { return state.begun.size(); });
+  // One that was given up may be found after all, and must not be taken for one that is delivered
+  // and still to be removed.
+  if (kept < known) journal_->WriteAnew();
   return Status::Ok();
 }
 
@@ -161,24 +165,72 @@ Status SpoolImpl::OpenJournal(std::vector<uint64_t>& segments) {
   DATABUS_ASSIGN_OR_RETURN(
       journal_, Journal::Open(disk_, {options_.dir, incarnation_, options_.journal_bytes}));
   DATABUS_RETURN_IF_ERROR(FinishCopies(segments));
-  std::set<uint64_t> gone;
   journal_->Look([&](const SpoolState& state) {
+    ends_are_noted_ = state.names_segments;
     next_segment_ = 1 + std::max(state.last_segment, segments.empty() ? 0 : segments.back());
     for (const auto& [sender, mark] : state.marks) marks_.Restore(mark, 0);
-    for (const auto* sets : {&state.freed, &state.voids}) {
-      for (const auto& [segment, set] : *sets) {
-        if (!std::binary_search(segments.begin(), segments.end(), segment)) gone.insert(segment);
-      }
+  });
+  DATABUS_RETURN_IF_ERROR(LeaveStrays(segments));
+  return LookForMissing(segments);
+}
+
+Status SpoolImpl::LeaveStrays(std::vector<uint64_t>& segments) {
+  std::vector<uint64_t> kept;
+  kept.reserve(segments.size());
+  for (const uint64_t segment : segments) {
+    // One that was made last, and not noted any more, has a number that was not given before.
+    const bool removed = journal_->Look([&](const SpoolState& state) {
+      return state.names_segments && !state.begun.contains(segment) &&
+             segment <= state.last_segment;
+    });
+    const std::string path = SegmentPath(options_.dir, segment);
+    uint64_t size = 0;
+    if (removed) {
+      DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk_.Open(path));
+      DATABUS_ASSIGN_OR_RETURN(size, file->Size());
     }
-    for (const uint64_t segment : MissingSegments(state, segments)) {
-      stats_.missing_segments.push_back(SegmentPath(options_.dir, segment));
+    // Without a record it is one that could not be begun.
+    if (size > kSegmentHeaderBytes) {
+      stats_.stray_segments.push_back(path);
+    } else {
+      kept.push_back(segment);
+    }
+  }
+  segments = std::move(kept);
+  return Status::Ok();
+}
+
+Status SpoolImpl::LookForMissing(const std::vector<uint64_t>& segments) {
+  std::vector<uint64_t> gone;
+  SpoolChange change;
+  change.names_segments = true;
+  journal_->Look([&](const SpoolState& state) {
+    for (const uint64_t segment : KnownSegments(state)) {
+      if (std::ranges::binary_search(segments, segment)) continue;
+      if (MayBeGone(state, segment)) {
+        gone.push_back(segment);
+        continue;
+      }
       // Should it be put back, what was delivered of it must be known.
-      gone.erase(segment);
+      missing_.insert(segment);
+      if (!state.begun.contains(segment)) change.begun.push_back(segment);
+    }
+    for (const uint64_t segment : segments) {
+      if (!state.begun.contains(segment)) change.begun.push_back(segment);
     }
   });
   // Their removal is durable: the directory was synced above.
   for (const uint64_t segment : gone) journal_->DropSegment(segment);
-  return Status::Ok();
+  if (ends_are_noted_ && change.begun.empty()) return Status::Ok();
+  return Commit(change);
+}
+
+// What was being written may never have been synced; all other segments were, before the next one
+// was begun.
+ReadDepth SpoolImpl::DepthFor(uint64_t segment, uint64_t newest) const {
+  const bool unsure = journal_->Look(
+      [&](const SpoolState& state) { return ends_are_noted_ && !state.EndIsKnown(segment); });
+  return segment == newest || unsure ? ReadDepth::kBodies : ReadDepth::kHeaders;
 }
 
 Status SpoolImpl::FinishCopies(std::vector<uint64_t>& segments) {
@@ -187,7 +239,7 @@ Status SpoolImpl::FinishCopies(std::vector<uint64_t>& segments) {
   for (const uint64_t number : copies) {
     const std::string path = CopyPath(options_.dir, number);
     const bool counts =
-        journal_->Look([&](const SpoolState& state) { return EndIsKnown(state, number); });
+        journal_->Look([&](const SpoolState& state) { return state.EndIsKnown(number); });
     if (counts) {
       DATABUS_RETURN_IF_ERROR(disk_.Rename(path, SegmentPath(options_.dir, number)));
       segments.push_back(number);
@@ -245,6 +297,7 @@ Status SpoolImpl::CopyTail(DiskFile& file, uint64_t number, const std::vector<Re
   const uint64_t copy = next_segment_++;
   voids.voids.push_back({number, tail.front().offset, kOffsetMax});
   voids.voids.push_back({copy, copied.back().end(), kOffsetMax});
+  voids.begun.push_back(copy);
   DATABUS_RETURN_IF_ERROR(Commit(voids));
   DATABUS_RETURN_IF_ERROR(
       disk_.Rename(CopyPath(options_.dir, copy), SegmentPath(options_.dir, copy)));

@@ -20,12 +20,6 @@ WallTime AcceptedAt(const std::vector<std::pair<uint64_t, WallTime>>& times, uin
   return std::prev(it)->second;
 }
 
-bool IsUnderCut(const SpoolState& state, uint64_t segment) {
-  return std::ranges::any_of(state.cuts, [&](const auto& item) {
-    return std::ranges::count(item.second.ranges, segment, &SpoolRange::segment) > 0;
-  });
-}
-
 }  // namespace
 
 void SegmentTable::Add(uint64_t segment, SpoolAge age) {
@@ -94,18 +88,19 @@ SpoolEnd SegmentTable::End() const {
   return {number, segment.end};
 }
 
+std::vector<SpoolEnd> SegmentTable::Ends() const {
+  std::vector<SpoolEnd> ends;
+  ends.reserve(segments_.size());
+  for (const auto& [number, segment] : segments_) ends.push_back({number, segment.end});
+  return ends;
+}
+
 std::vector<uint64_t> SegmentTable::Removable(const SpoolState& state, uint64_t current) const {
   std::vector<uint64_t> removable;
   for (const auto& [number, segment] : segments_) {
     if (number == current) continue;
-    IntervalSet done;
-    for (const auto* sets : {&state.freed, &state.voids}) {
-      const auto found = sets->find(number);
-      if (found == sets->end()) continue;
-      for (const Interval& piece : found->second.pieces()) done.Add(piece);
-    }
-    if (!done.Covers({kSegmentHeaderBytes, segment.end})) continue;
-    if (!IsUnderCut(state, number)) removable.push_back(number);
+    if (!state.Done(number).Covers({kSegmentHeaderBytes, segment.end})) continue;
+    if (!state.IsUnderCut(number)) removable.push_back(number);
   }
   return removable;
 }

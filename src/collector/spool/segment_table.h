@@ -34,6 +34,8 @@ class SegmentTable {
   Status CheckUnsealed(std::span<const SpoolRange> ranges) const;
   std::vector<UnsealedRange> Unsealed() const;
   SpoolEnd End() const;
+  // Of each segment, ascending.
+  std::vector<SpoolEnd> Ends() const;
   // Segments but `current` of which all is freed or void, and which no open cut names: what is
   // under one may have to be read again.
   std::vector<uint64_t> Removable(const SpoolState& state, uint64_t current) const;

@@ -120,8 +120,10 @@ void SpoolImpl::Stop() {
     MutexLock lock(mutex_);
     if (!queue_.empty()) continue;
     running_ = Running::kStopped;
-    return;
+    break;
   }
+  // Should this fail, it is as after a kill: the last flush counts as unsure.
+  if (!broken_end_) static_cast<void>(NoteSegments(0));
 }
 
 void SpoolImpl::Append(std::vector<SpoolBatch> batches, Done done) {
@@ -335,7 +337,36 @@ void SpoolImpl::CloseSegment() {
 }
 
 Status SpoolImpl::EnsureSegment() {
-  if (open_.file != nullptr && open_.end < options_.segment_bytes) return Status::Ok();
+  bool gone = false;
+  {
+    MutexLock lock(mutex_);
+    gone = missing_.contains(open_.number);
+  }
+  if (open_.file == nullptr || open_.end >= options_.segment_bytes || gone) {
+    DATABUS_RETURN_IF_ERROR(BeginSegment());
+  }
+  if (open_.noted) return Status::Ok();
+  // Should this fail, its file stays: a restart may show that the note is there.
+  DATABUS_RETURN_IF_ERROR(NoteSegments(open_.number).WithContext("cannot begin a segment"));
+  open_.noted = true;
+  return Status::Ok();
+}
+
+Status SpoolImpl::NoteSegments(uint64_t growing) {
+  SpoolChange change;
+  journal_->Look([&](const SpoolState& state) {
+    MutexLock lock(mutex_);
+    for (const SpoolEnd& end : table_.Ends()) {
+      if (!state.begun.contains(end.segment)) change.begun.push_back(end.segment);
+      if (end.segment == growing || state.EndIsKnown(end.segment)) continue;
+      change.voids.push_back({end.segment, end.offset, kOffsetMax});
+    }
+  });
+  if (change.begun.empty() && change.voids.empty()) return Status::Ok();
+  return Commit(change);
+}
+
+Status SpoolImpl::BeginSegment() {
   open_ = {};
   const uint64_t number = next_segment_++;
   const Status created = CreateSegment(number);
@@ -440,6 +471,9 @@ SpoolStats SpoolImpl::Stats() const {
   {
     MutexLock lock(mutex_);
     stats = stats_;
+    for (const uint64_t segment : missing_) {
+      stats.missing_segments.push_back(SegmentPath(options_.dir, segment));
+    }
     stats.segments = table_.size();
     unsealed = table_.Unsealed();
   }

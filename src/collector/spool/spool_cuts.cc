@@ -74,8 +74,7 @@ Result<SpoolRange> SpoolImpl::Read(const SpoolRange& range, uint64_t bytes_max,
     MutexLock lock(mutex_);
     DATABUS_RETURN_IF_ERROR(table_.CheckUnsealed({&range, 1}));
   }
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file,
-                           disk_.Open(SegmentPath(options_.dir, range.segment)));
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, OpenSegmentFile(range.segment));
   SpoolRange piece = range;
   std::string rejected;
   DATABUS_RETURN_IF_ERROR(ReadPiece(*file, piece, bytes_max, visit, rejected));
@@ -89,11 +88,39 @@ Result<SpoolRange> SpoolImpl::Read(const SpoolRange& range, uint64_t bytes_max,
 
 Status SpoolImpl::ReadAgain(const SpoolRange& range,
                             const std::function<void(const SpoolRecord&)>& visit) {
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file,
-                           disk_.Open(SegmentPath(options_.dir, range.segment)));
+  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, OpenSegmentFile(range.segment));
   SpoolRange piece = range;
   std::string rejected;  // lies in rejected/ since the first time
   return ReadPiece(*file, piece, kOffsetMax, visit, rejected);
+}
+
+Result<std::unique_ptr<DiskFile>> SpoolImpl::OpenSegmentFile(uint64_t segment) {
+  const std::string path = SegmentPath(options_.dir, segment);
+  Result<std::unique_ptr<DiskFile>> file = disk_.Open(path);
+  if (file.code() != Code::kNotFound) return file;
+  return Status(Code::kNotFound, path + " is gone: nobody but the collector may remove it");
+}
+
+void SpoolImpl::LookForSegments() {
+  std::vector<SpoolEnd> known;
+  {
+    MutexLock lock(mutex_);
+    known = table_.Ends();
+  }
+  const auto there = ListNumbered(disk_, options_.dir, kSegmentPrefix);
+  if (!there.ok()) return;  // a disk that cannot be read is told by those who must
+  journal_->Look([&](const SpoolState& state) {
+    MutexLock lock(mutex_);
+    for (const SpoolEnd& end : known) {
+      const uint64_t segment = end.segment;
+      // One that is done with may have been removed meanwhile.
+      if (std::ranges::binary_search(*there, segment) || state.IsDone(segment)) {
+        missing_.erase(segment);
+      } else {
+        missing_.insert(segment);
+      }
+    }
+  });
 }
 
 Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
@@ -258,8 +285,9 @@ std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
   });
 }
 
-// The marks first: once the segment is gone, the journal alone knows them. That the ranges are
-// freed may be forgotten only when the removal is durable, else the segment could come back.
+// First the marks, which the journal alone knows once the segment is gone, and its end: a file that
+// is gone with its end unknown is missed. That the ranges are freed may be forgotten only when the
+// removal is durable, else the segment could come back.
 void SpoolImpl::RemoveFreed() {
   SpoolChange change;
   std::vector<uint64_t> freed;
@@ -269,9 +297,15 @@ void SpoolImpl::RemoveFreed() {
     for (const uint64_t segment : freed) {
       for (const BatchMark& mark : marks_.ProvedBy(segment)) change.marks.push_back(mark);
     }
+    for (const SpoolEnd& end : table_.Ends()) {
+      if (!std::ranges::binary_search(freed, end.segment) || state.EndIsKnown(end.segment))
+        continue;
+      change.voids.push_back({end.segment, end.offset, kOffsetMax});
+    }
   });
   if (freed.empty()) return;
-  Status done = change.marks.empty() ? Status::Ok() : Commit(change);
+  const bool news = !change.marks.empty() || !change.voids.empty();
+  Status done = news ? Commit(change) : Status::Ok();
   for (size_t i = 0; done.ok() && i < freed.size(); ++i) {
     done = disk_.Remove(SegmentPath(options_.dir, freed[i]));
     if (done.code() == Code::kNotFound) done = Status::Ok();
@@ -283,7 +317,10 @@ void SpoolImpl::RemoveFreed() {
   MutexLock lock(mutex_);
   stats_.cleanup_error = done.ok() ? "" : done.message();
   if (!done.ok()) return;
-  for (const uint64_t segment : freed) table_.Remove(segment);
+  for (const uint64_t segment : freed) {
+    table_.Remove(segment);
+    missing_.erase(segment);
+  }
 }
 
 }  // namespace databus

@@ -36,6 +36,7 @@ struct OpenSegment {
   uint64_t number = 0;
   uint64_t end = 0;
   std::unique_ptr<DiskFile> file;
+  bool noted = false;  // in the journal; nothing is written before
 };
 
 class SpoolImpl final : public Spool {
@@ -72,6 +73,7 @@ class SpoolImpl final : public Spool {
   SpoolEnd End() const override;
   uint64_t BytesBefore(const SpoolEnd& position) const override;
   void LookForRoom() override;
+  void LookForSegments() override;
   SpoolStats Stats() const override;
 
  private:
@@ -89,7 +91,10 @@ class SpoolImpl final : public Spool {
   // Nothing is appended to it any more, so it goes as soon as all of it is delivered.
   void CloseSegment();
   Status EnsureSegment();
+  Status BeginSegment();
   Status CreateSegment(uint64_t number);
+  // The journal learns which segments there are, and where all but `growing` end (0: where all do).
+  Status NoteSegments(uint64_t growing);
   // P21. After a failed write or sync: kTryLater when the segment's end is recorded, else kClose;
   // nothing is written then until it is.
   SpoolOutcome Abandon(const Status& why);
@@ -100,6 +105,8 @@ class SpoolImpl final : public Spool {
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
                    const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
   Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank);
+  // kNotFound says who may remove it.
+  Result<std::unique_ptr<DiskFile>> OpenSegmentFile(uint64_t segment);
   void RemoveFreed();
   Result<SpoolCut> FindCut(uint64_t id) const;
   // Retires the disk when the journal is broken.
@@ -108,11 +115,15 @@ class SpoolImpl final : public Spool {
 
   // --- recovery ---
   Status OpenIdentity();
-  // May add to `segments`.
+  // `segments` are then those to be read: copies that count are added, strays are left out.
   Status OpenJournal(std::vector<uint64_t>& segments);
+  // Removed before, all delivered, and there again: to be read by nobody.
+  Status LeaveStrays(std::vector<uint64_t>& segments);
+  // Those that are not there, and all in them is done with, are forgotten; others are missing.
+  Status LookForMissing(const std::vector<uint64_t>& segments);
   // Copies that the journal counts get their names as segments, others go.
   Status FinishCopies(std::vector<uint64_t>& segments);
-  // The newest segment is read in full: only it can hold what was never synced.
+  ReadDepth DepthFor(uint64_t segment, uint64_t newest) const;
   Status RecoverSegment(uint64_t number, ReadDepth depth);
   Status ScanHeaders(DiskFile& file, uint64_t number, const Interval& piece);
   // `tail` becomes the good records from the last one on that begins a flush.
@@ -141,6 +152,7 @@ class SpoolImpl final : public Spool {
   std::unique_ptr<Disk::Lock> lock_;
   uint64_t incarnation_ = 0;
   std::unique_ptr<Journal> journal_;
+  bool ends_are_noted_ = false;  // by the run before: a segment without an end was being written
 
   // Of the flushing thread.
   OpenSegment open_;  // no file: none is open
@@ -163,6 +175,7 @@ class SpoolImpl final : public Spool {
   SegmentTable table_;
   MarkTable marks_;
   uint64_t current_ = 0;  // the open segment's number
+  std::set<uint64_t> missing_;
   SpoolStats stats_;
   std::set<std::string> damaged_names_;
 

@@ -251,6 +251,8 @@ TEST(Spool, ADiskFullOfWhatIsDeliveredIsEmptiedByItself) {
   EXPECT_EQ(world.Put(std::string(900'000, 'z')), SpoolAnswer::kTryLater);
   DeliverAll(*world.spool);
   EXPECT_EQ(world.Put(std::string(900'000, 'z')), SpoolAnswer::kKept);
+  world.Open();
+  EXPECT_THAT(world.spool->Stats().missing_segments, ::testing::IsEmpty());
 }
 
 TEST(Spool, TooMuchInTheQueueIsTryLater) {

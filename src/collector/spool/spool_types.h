@@ -135,9 +135,12 @@ struct SpoolStats {
   std::optional<WallTime> oldest_deferred;
   // Files in damaged/, torn tails of killed runs included.
   uint64_t damaged_files = 0;
-  // Files of segments that nobody but the spool may remove and that were gone when it was opened:
-  // what of them was not sealed is lost.
+  // Files of segments that are gone, though nobody but the spool may remove them: what of them was
+  // not sealed is lost, unless they come back.
   std::vector<std::string> missing_segments;
+  // Files of segments that the spool has removed, as all in them was delivered, and that were there
+  // again when it was opened. They are not read.
+  std::vector<std::string> stray_segments;
   // Bytes found behind the last whole record when the spool was opened: of a write that was never
   // acknowledged, or damage.
   uint64_t torn_tail_bytes = 0;

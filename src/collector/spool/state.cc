@@ -126,6 +126,8 @@ std::string EncodeChange(const SpoolChange& change) {
   PutU64(out, change.last_segment);
   PutU64(out, change.last_cut);
   PutU64(out, change.last_intent);
+  PutU32(out, change.names_segments ? 1 : 0);
+  WriteAll(out, change.begun, [&](uint64_t segment) { PutU64(out, segment); });
   const auto put_range = [&](const SpoolRange& range) { PutRange(out, range); };
   const auto put_intent = [&](const SpoolIntent& intent) { PutIntent(out, intent); };
   const auto put_deferral = [&](const SpoolDeferral& deferral) { PutDeferral(out, deferral); };
@@ -162,6 +164,10 @@ std::optional<SpoolChange> DecodeChange(std::string_view bytes, uint32_t version
   change.last_segment = fields.U64();
   change.last_cut = fields.U64();
   change.last_intent = fields.U64();
+  if (version >= 3) {
+    change.names_segments = fields.U32() != 0;
+    ReadAll(fields, change.begun, [&] { return fields.U64(); });
+  }
   ReadAll(fields, change.voids, [&] { return ReadRange(fields); });
   ReadAll(fields, change.freed, [&] { return ReadRange(fields); });
   ReadAll(fields, change.counters, [&] {
@@ -184,6 +190,9 @@ void SpoolState::Apply(const SpoolChange& change) {
   last_cut = std::max(last_cut, change.last_cut);
   last_intent = std::max(last_intent, change.last_intent);
   last_segment = LastSegment(LastSegment(last_segment, change.voids), change.freed);
+  for (const uint64_t segment : change.begun) last_segment = std::max(last_segment, segment);
+  begun.insert(change.begun.begin(), change.begun.end());
+  names_segments = names_segments || change.names_segments;
   AddAll(change.voids, voids);
   AddAll(change.freed, freed);
   for (const auto& [stream, last] : change.counters) counters[stream] = last;
@@ -246,6 +255,8 @@ SpoolChange SpoolState::Snapshot() const {
   change.last_segment = last_segment;
   change.last_cut = last_cut;
   change.last_intent = last_intent;
+  change.begun.assign(begun.begin(), begun.end());
+  change.names_segments = names_segments;
   change.voids = ToRanges(voids);
   change.freed = ToRanges(freed);
   change.counters.assign(counters.begin(), counters.end());
@@ -254,7 +265,35 @@ SpoolChange SpoolState::Snapshot() const {
   return change;
 }
 
+bool SpoolState::EndIsKnown(uint64_t segment) const {
+  const auto found = voids.find(segment);
+  return found != voids.end() && !found->second.pieces().empty() &&
+         found->second.pieces().back().end == kOffsetMax;
+}
+
+bool SpoolState::IsDone(uint64_t segment) const {
+  if (!EndIsKnown(segment) || IsUnderCut(segment)) return false;
+  return Done(segment).Covers({kSegmentHeaderBytes, kOffsetMax});
+}
+
+bool SpoolState::IsUnderCut(uint64_t segment) const {
+  return std::ranges::any_of(cuts, [&](const auto& item) {
+    return std::ranges::count(item.second.ranges, segment, &SpoolRange::segment) > 0;
+  });
+}
+
+IntervalSet SpoolState::Done(uint64_t segment) const {
+  IntervalSet done;
+  for (const auto* sets : {&freed, &voids}) {
+    const auto found = sets->find(segment);
+    if (found == sets->end()) continue;
+    for (const Interval& piece : found->second.pieces()) done.Add(piece);
+  }
+  return done;
+}
+
 void SpoolState::DropSegment(uint64_t segment) {
+  begun.erase(segment);
   voids.erase(segment);
   freed.erase(segment);
 }

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -30,6 +31,10 @@ struct SpoolChange {
   uint64_t last_segment = 0;
   uint64_t last_cut = 0;
   uint64_t last_intent = 0;
+  // Segments whose file, its name durable, is there from now on, until all of it is delivered.
+  std::vector<uint64_t> begun;
+  // That all segments which are there are named in `begun`, here or before.
+  bool names_segments = false;
   // Bytes that count as if they were not there: after the end of a broken segment (P21), or set
   // aside.
   std::vector<SpoolRange> voids;
@@ -46,8 +51,8 @@ struct SpoolChange {
   std::vector<uint64_t> settled;
 };
 
-// Version 1 knew no deferred streams.
-inline constexpr uint32_t kChangeVersion = 2;
+// Version 1 knew no deferred streams, version 2 did not say which segments there are.
+inline constexpr uint32_t kChangeVersion = 3;
 
 std::string EncodeChange(const SpoolChange& change);
 // Nothing when the bytes are none of ours.
@@ -57,6 +62,8 @@ struct SpoolState {
   uint64_t last_segment = 0;
   uint64_t last_cut = 0;
   uint64_t last_intent = 0;
+  std::set<uint64_t> begun;
+  bool names_segments = false;  // no longer false once a program of version 3 has opened the spool
   std::map<uint64_t, IntervalSet> voids;
   std::map<uint64_t, IntervalSet> freed;
   std::map<std::string, uint64_t> counters;
@@ -67,7 +74,15 @@ struct SpoolState {
   void Apply(const SpoolChange& change);
   // The change that makes an empty state equal to this one.
   SpoolChange Snapshot() const;
-  // The segment's file is gone for good: forget its intervals.
+  // A void from there on says so. All that is before it is durable.
+  bool EndIsKnown(uint64_t segment) const;
+  // Each byte up to the segment's known end is delivered or void, and no open cut has any of it:
+  // its file may go.
+  bool IsDone(uint64_t segment) const;
+  bool IsUnderCut(uint64_t segment) const;
+  // What of a segment is delivered or void.
+  IntervalSet Done(uint64_t segment) const;
+  // The segment's file is gone, and all in it was done with: forget it.
   void DropSegment(uint64_t segment);
 
  private:

@@ -47,6 +47,8 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   more.marks = {{9, 3, WallTime(Milliseconds(5))}};
   more.voids = {{3, 50, kOffsetMax}};
   more.settled = {1};
+  more.begun = {4};
+  more.names_segments = true;
   more.changed = {{1, {{"views", 9, WallTime(Milliseconds(4))}}, {{.id = 3, .stream = "s"}}}};
   state.Apply(more);
   const std::string bytes = EncodeChange(state.Snapshot());
@@ -56,6 +58,8 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   again.Apply(*decoded);
   EXPECT_EQ(EncodeChange(again.Snapshot()), bytes);
   EXPECT_EQ(again.last_segment, 4u);
+  EXPECT_THAT(again.begun, ElementsAre(4));
+  EXPECT_TRUE(again.names_segments);
   EXPECT_EQ(again.last_intent, 3u);
   EXPECT_THAT(again.freed[4].pieces(), ElementsAre(Interval{99, 120}));
   for (size_t size = 0; size < bytes.size(); ++size) {
@@ -63,10 +67,23 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   }
 }
 
+// Without what version 3 added: whether segments are named, and which.
+std::string AsVersionTwo(const SpoolChange& change) { return EncodeChange(change).erase(24, 8); }
+
+TEST(SpoolState, AChangeOfVersionTwoIsRead) {
+  SpoolChange change = Cut(1, {4, 32, 99}, {1});
+  change.changed = {{1, {{"views", 9, WallTime(Milliseconds(4))}}, {{.id = 3, .stream = "s"}}}};
+  const std::string bytes = AsVersionTwo(change);
+  EXPECT_FALSE(DecodeChange(bytes));
+  const auto decoded = DecodeChange(bytes, 2);
+  ASSERT_TRUE(decoded);
+  EXPECT_EQ(EncodeChange(*decoded), EncodeChange(change));
+}
+
 TEST(SpoolState, AChangeOfVersionOneIsRead) {
   SpoolChange change = Cut(1, {4, 32, 99}, {1});
   change.settled = {7};
-  std::string bytes = EncodeChange(change);
+  std::string bytes = AsVersionTwo(change);
   // Without what version 2 added: the deferred streams of the cut, the changes of cuts.
   constexpr size_t kCount = 4;
   constexpr size_t kAmendedAndSettled = 2 * kCount + 8;
