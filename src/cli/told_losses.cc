@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <set>
 #include <string_view>
 
 #include <fmt/format.h>
 
+#include "cluster/names.h"
 #include "cluster/paths.h"
+#include "telemetry/facts.h"
 #include "telemetry/heartbeat.h"
 
 namespace databus {
@@ -15,9 +16,8 @@ namespace {
 
 constexpr size_t kHeartbeatBytesMax = size_t{16} << 20;
 
-// As collector/service/collector_report.cc says it.
-constexpr std::array<std::string_view, 2> kTellOfLoss = {"gone from the spool",
-                                                         "damaged pieces of the spool"};
+constexpr std::array<std::string_view, 2> kTellOfLoss = {facts::kGoneFromSpool,
+                                                         facts::kDamagedPieces};
 
 bool TellsOfLoss(const Problem& problem) {
   return std::ranges::any_of(kTellOfLoss, [&](std::string_view text) {
@@ -25,10 +25,18 @@ bool TellsOfLoss(const Problem& problem) {
   });
 }
 
+// "dc1/c1"
+std::string NameOf(const Heartbeat& beat, const std::string& tree) {
+  const auto name = CollectorProcessName::Parse(beat.process);
+  if (!name) return paths::Join(tree, beat.process);
+  return paths::Join(name->cluster.empty() ? tree : name->cluster, name->collector);
+}
+
 }  // namespace
 
 std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& trees) {
-  std::set<std::string> told;  // a collector may write into several trees
+  // What each said last, of which tree ever, by whose it is.
+  std::map<std::string, Heartbeat> last;
   for (const auto& [cluster, tree] : trees) {
     const auto entries = tree->List(paths::StatusRoot());
     if (!entries.ok()) continue;
@@ -37,16 +45,19 @@ std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& tre
       const std::string path = paths::Join(paths::StatusRoot(), entry.name);
       const auto text = tree->ReadFile(path, kHeartbeatBytesMax);
       if (!text.ok()) continue;
-      const auto beat = DecodeHeartbeat(*text, path);
+      auto beat = DecodeHeartbeat(*text, path);
       if (!beat.ok() || beat->kind != "collector") continue;
-      const std::string& home = beat->cluster.empty() ? cluster : beat->cluster;
-      for (const Problem& problem : beat->problems) {
-        if (!TellsOfLoss(problem)) continue;
-        told.insert(fmt::format("{} of {}: {}", beat->process, home, problem.what));
-      }
+      Heartbeat& known = last[NameOf(*beat, cluster)];
+      if (known.written <= beat->written) known = *std::move(beat);
     }
   }
-  return {told.begin(), told.end()};
+  std::vector<std::string> told;
+  for (const auto& [name, beat] : last) {
+    for (const Problem& problem : beat.problems) {
+      if (TellsOfLoss(problem)) told.push_back(fmt::format("{}: {}", name, problem.what));
+    }
+  }
+  return told;
 }
 
 std::string SentenceOfLossesTold(const std::vector<std::string>& told) {

@@ -70,7 +70,9 @@ TEST_F(VerifyTest, NothingIsSaidToBeLostOnlyWhereNoCollectorTellsOfLoss) {
   Heartbeat beat{.process = "collector-c1", .kind = "collector", .cluster = "dc1"};
   beat.problems = {{"producers are told TRY_LATER", {}, ""}};
   const auto put = [&] {
-    ASSERT_TRUE(world_.Put("dc1", paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
+    Storage& tree = *world_.trees["dc1"];
+    ASSERT_TRUE(EnsureDirsBelow(tree, "", paths::StatusRoot()).ok());
+    ASSERT_TRUE(tree.Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
   };
   put();
   EXPECT_THAT(Verify().out, HasSubstr("Nothing is lost, nothing is doubled.\n"));
@@ -79,8 +81,8 @@ TEST_F(VerifyTest, NothingIsSaidToBeLostOnlyWhereNoCollectorTellsOfLoss) {
   const Ran ran = Verify();
   EXPECT_EQ(ran.code, 0) << "the views are equal";
   EXPECT_THAT(ran.out, Not(HasSubstr("Nothing is lost")));
-  EXPECT_THAT(ran.out, HasSubstr("tells of messages that may be: collector-c1 of dc1: gone from "
-                                 "the spool: 00000007.seg."));
+  EXPECT_THAT(ran.out, HasSubstr("tells of messages that may be: dc1/c1: gone from the spool: "
+                                 "00000007.seg."));
   EXPECT_THAT(Verify({"--json"}).out, HasSubstr("told_by_collectors"));
 }
 

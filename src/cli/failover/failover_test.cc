@@ -625,14 +625,15 @@ TEST_F(VerificationTest, WhatIsMergedIsEqualAndCountedByView) {
 }
 
 TEST_F(VerificationTest, WhatACollectorTellsOfItsSpoolIsSaidBesideEqualViews) {
-  Heartbeat beat{.process = "collector-c1", .kind = "collector", .cluster = "dc2"};
+  Heartbeat beat{.process = "collector-c2", .kind = "collector", .cluster = "dc2"};
   beat.problems = {{"2 damaged pieces of the spool are set aside", {}, ""}};
-  ASSERT_TRUE(world_.Put("dc2", paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
+  ASSERT_TRUE(
+      world_.trees["dc2"]->Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
   const failover::Verification found = Check();
   EXPECT_EQ(found.report["equal"], true);
-  EXPECT_THAT(std::string(found.report["sentence"]),
-              AllOf(Not(HasSubstr("Nothing is lost")),
-                    HasSubstr("collector-c1 of dc2: 2 damaged pieces of the spool")));
+  EXPECT_THAT(
+      std::string(found.report["sentence"]),
+      AllOf(Not(HasSubstr("Nothing is lost")), HasSubstr("dc2/c2: 2 damaged pieces of the spool")));
 }
 
 TEST(FailoverRenderTest, OneLineSaysTheStepAndTheFirstOfWhatIsWaitedFor) {

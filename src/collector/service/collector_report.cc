@@ -28,14 +28,14 @@ void CollectorImpl::WatchSpool() {
   };
   tell(
       "damaged", spool.damaged_files > 0,
-      fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
-                  "acknowledged in them, if anything, is not delivered, but for what went before",
-                  spool.damaged_files, dir),
+      fmt::format("{} {} are set aside in {}/damaged; what was acknowledged in them, if anything, "
+                  "is not delivered, but for what went before",
+                  spool.damaged_files, facts::kDamagedPieces, dir),
       "look at them, publish by hand what can be saved and is in no view yet, then move them away");
   tell("missing", !spool.missing_segments.empty(),
-       fmt::format("gone from the spool: {}; what was in there and not yet sealed is lost, unless "
-                   "the file comes back",
-                   fmt::join(spool.missing_segments, ", ")),
+       fmt::format("{}: {}; what was in there and not yet sealed is lost, unless the file comes "
+                   "back",
+                   facts::kGoneFromSpool, fmt::join(spool.missing_segments, ", ")),
        "stop the collector, put the files back, start it again; an empty file in the place of one "
        "gives it up for good; all else is delivered, but of streams that were held back in them "
        "nothing goes before that");
