@@ -122,6 +122,23 @@ TEST_F(StatusTest, NobodyIsToldToStartAWorkerThatAStandbyReplaces) {
   EXPECT_THAT(Status({"--json"}).out, HasSubstr("worker-dc1@h1:812#b00t-4026"));
 }
 
+// Nothing waits for one that only stood by: somebody else works.
+TEST_F(StatusTest, ADeadStandbyIsNotSaidToKeepAnything) {
+  Beat("dc1", "worker-dc1", seconds(1));
+  Heartbeat standby = Process("worker-dc1-standby-h2-9");
+  standby.host = "h2";
+  standby.pid = 9;
+  standby.state = "standby";
+  standby.written -= minutes(3);
+  Put("dc1", standby);
+  const std::string out = Status().out;
+  EXPECT_THAT(out, HasSubstr("worker-dc1-standby-h2-9: silent (was pid 9 on h2)"));
+  EXPECT_THAT(out, HasSubstr("next: nothing waits for it, as it only stood by"));
+  EXPECT_THAT(out, Not(HasSubstr("what is queued waits")));
+  Beat("dc1", "worker-dc1", minutes(3));
+  EXPECT_THAT(Status().out, Not(HasSubstr("as it only stood by")));
+}
+
 // With ZooKeeper away the tree answers, and nobody holds the lease.
 TEST_F(StatusTest, AHolderThatLostTheLeaseToNobodyIsNotCalledSilent) {
   Beat("dc1", "worker-dc1", minutes(3));

@@ -190,6 +190,14 @@ class TroubleFinder {
     return nullptr;
   }
 
+  // One that does not only stand by.
+  bool AnyWorks(const ClusterReport& cluster) const {
+    return std::ranges::any_of(cluster.processes, [&](const Heartbeat& process) {
+      return process.kind == "worker" && process.state != "standby" &&
+             IsHeard(LivenessOf(process, report_));
+    });
+  }
+
   // The same process, which has lost the lease to nobody: ZooKeeper is away.
   const Heartbeat* Itself(const ClusterReport& cluster, const Heartbeat& holder) const {
     for (const Heartbeat& process : cluster.processes) {
@@ -225,7 +233,11 @@ class TroubleFinder {
         process.kind == "collector"
             ? "start it again: what it had accepted lies in its spool and is delivered then"
             : "start it again: what is queued waits";
-    if (process.kind == "worker") {
+    if (process.kind == "worker" && process.state == "standby" && AnyWorks(cluster)) {
+      next =
+          "nothing waits for it, as it only stood by; start it again if another worker is to be "
+          "at hand; it is forgotten after a day";
+    } else if (process.kind == "worker") {
       if (const Heartbeat* other = Sharer(cluster)) next = "its groups go to " + other->process;
       if (const Heartbeat* standby = Standby(cluster)) {
         next = standby->process + " stands by and takes over by itself";

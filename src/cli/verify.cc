@@ -14,6 +14,7 @@
 #include "base/sync.h"
 #include "cli/all_commands.h"
 #include "cli/table.h"
+#include "cli/told_losses.h"
 #include "cli/verify_observe.h"
 #include "telemetry/iso_time.h"
 #include "telemetry/log.h"
@@ -48,7 +49,8 @@ struct Outcome {
   std::vector<ViewCount> counts;
   std::vector<Finding> findings;
   Travellers on_its_way;
-  bool awaited_are_here = true;  // of what was on its way at the first look
+  bool awaited_are_here = true;     // of what was on its way at the first look
+  std::vector<std::string> told{};  // by collectors, of what may be lost with their spools
 
   uint64_t Files(Verdict verdict) const { return Sum(verdict, &Finding::files); }
   uint64_t Messages(Verdict verdict) const { return Sum(verdict, &Finding::messages); }
@@ -144,9 +146,10 @@ Exit Judgement(const Outcome& outcome, const Options& options) {
   return nothing ? Exit::kNothingToDo : Exit::kDone;
 }
 
-std::string_view Sentence(const Outcome& outcome, Exit exit) {
+std::string_view SentenceOfViews(const Outcome& outcome, Exit exit) {
   switch (exit) {
     case Exit::kDone:
+      if (!outcome.told.empty()) return "In the views nothing is lost, nothing is doubled.";
       return outcome.Has(Verdict::kPending)
                  ? "Nothing is lost, nothing is doubled; something is still on its way."
                  : "Nothing is lost, nothing is doubled.";
@@ -161,6 +164,10 @@ std::string_view Sentence(const Outcome& outcome, Exit exit) {
     case Exit::kUsage: break;
   }
   return "";
+}
+
+std::string Sentence(const Outcome& outcome, Exit exit) {
+  return std::string(SentenceOfViews(outcome, exit)) + SentenceOfLossesTold(outcome.told);
 }
 
 std::string Render(const Outcome& outcome, Exit exit) {
@@ -185,12 +192,13 @@ std::string Render(const Outcome& outcome, Exit exit) {
     }
     if (lines > kLinesMax) text += fmt::format("  and {} more\n", Grouped(lines - kLinesMax));
   }
-  return text + "\n" + std::string(Sentence(outcome, exit)) + "\n";
+  return text + "\n" + Sentence(outcome, exit) + "\n";
 }
 
 nlohmann::ordered_json ToJson(const Outcome& outcome, Exit exit) {
   nlohmann::ordered_json json = {
       {"version", 1}, {"exit", static_cast<int>(exit)}, {"result", Sentence(outcome, exit)}};
+  json["told_by_collectors"] = outcome.told;
   json["views"] = nlohmann::ordered_json::array();
   for (const ViewCount& count : outcome.counts) {
     json["views"].push_back({{"stream", count.stream},
@@ -235,7 +243,8 @@ Exit Verify(const Options& options, Io& io, Seams& seams) {
   const auto streams = ChooseStreams(*topology, options.stream);
   if (!streams.ok()) return Report(io, streams.status());
   VerifyObserver observer(*topology, seams, options.deep ? Depth::kBytes : Depth::kHeaders);
-  const Outcome outcome = LookUntilSettled(observer, *streams, options, io, seams.clock);
+  Outcome outcome = LookUntilSettled(observer, *streams, options, io, seams.clock);
+  outcome.told = LossesToldOf(observer.AnsweringTrees());
   if (options.wait.count() > 0 && io.terminal == Terminal::kYes) io.err << "\n";
   const Exit exit = Judgement(outcome, options);
   if (options.json) {

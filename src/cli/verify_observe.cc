@@ -258,6 +258,14 @@ void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& ste
   }
 }
 
+std::map<std::string, Storage*> VerifyObserver::AnsweringTrees() const {
+  std::map<std::string, Storage*> answering;
+  for (const auto& [cluster, tree] : trees_) {
+    if (tree.away.empty()) answering[cluster] = tree.storage.get();
+  }
+  return answering;
+}
+
 // The sources first. "No source" steers collectors only (P31): any cluster may have published the
 // stream. One that does not answer is doubted where the stream has ever been for certain.
 std::vector<std::string> VerifyObserver::ClustersWithLocal(const StreamSpec& stream) const {

@@ -35,6 +35,8 @@ class VerifyObserver {
   // others).
   std::vector<SeenStream> Look(const std::vector<StreamSpec>& streams, Minute from);
   SeenStream Observe(const StreamSpec& stream, Minute from);
+  // At the last look.
+  std::map<std::string, Storage*> AnsweringTrees() const;
 
  private:
   struct Tree {

@@ -9,6 +9,7 @@
 #include "commit/record.h"
 #include "control/epoch_store.h"
 #include "storage/fault/fault_storage.h"
+#include "telemetry/heartbeat.h"
 
 namespace databus {
 namespace {
@@ -20,6 +21,7 @@ using testing::Each;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 using testing::Pair;
 using testing::SizeIs;
 
@@ -61,6 +63,27 @@ TEST_F(VerifyTest, EqualViewsAreEqual) {
   EXPECT_EQ(ran.code, 0) << ran.out;
   EXPECT_THAT(ran.out, HasSubstr("Nothing is lost, nothing is doubled.\n"));
   EXPECT_THAT(Verify({"--json"}).out, HasSubstr("\"messages\": 4"));
+}
+
+// No view can show what was in no view yet.
+TEST_F(VerifyTest, NothingIsSaidToBeLostOnlyWhereNoCollectorTellsOfLoss) {
+  Heartbeat beat{.process = "collector-c1", .kind = "collector", .cluster = "dc1"};
+  beat.problems = {{"producers are told TRY_LATER", {}, ""}};
+  const auto put = [&] {
+    Storage& tree = *world_.trees["dc1"];
+    ASSERT_TRUE(EnsureDirsBelow(tree, "", paths::StatusRoot()).ok());
+    ASSERT_TRUE(tree.Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
+  };
+  put();
+  EXPECT_THAT(Verify().out, HasSubstr("Nothing is lost, nothing is doubled.\n"));
+  beat.problems.push_back({"gone from the spool: 00000007.seg", {}, ""});
+  put();
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << "the views are equal";
+  EXPECT_THAT(ran.out, Not(HasSubstr("Nothing is lost")));
+  EXPECT_THAT(ran.out, HasSubstr("tells of messages that may be: dc1/c1: gone from the spool: "
+                                 "00000007.seg."));
+  EXPECT_THAT(Verify({"--json"}).out, HasSubstr("told_by_collectors"));
 }
 
 TEST_F(VerifyTest, ALocalFileThatIsNowhereElseIsLost) {

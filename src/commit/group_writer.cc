@@ -73,6 +73,7 @@ Result<std::unique_ptr<GroupWriter>> GroupWriter::Open(const Options& options) {
   DATABUS_ASSIGN_OR_RETURN(writer->recovered_, Recover(writer->Context(), taken.fenced));
   DATABUS_RETURN_IF_ERROR(writer->Load());
   if (!writer->recovered_.damaged.empty()) {
+    DATABUS_RETURN_IF_ERROR(writer->CheckAllRead());
     DATABUS_RETURN_IF_ERROR(writer->AnnounceOpenMinutes());
     DATABUS_RETURN_IF_ERROR(SetAsideDamaged(writer->Context(), writer->recovered_.damaged));
   }
@@ -91,20 +92,9 @@ Status GroupWriter::Load() {
     if (primary) streams[*primary].push_back(entry.name);
   }
   for (const auto& [primary, names] : streams) {
-    Cuts cuts;
-    for (const std::string& stream : names) {
-      const auto cut = options_.rules.CutOf(stream);
-      if (cut && options_.view == View::kMerged) cuts[stream] = *cut;
-    }
     DATABUS_ASSIGN_OR_RETURN(ledgers_[primary],
                              LoadLedger(options_.storage, options_.view, options_.group, primary,
-                                        names, options_.latest, cuts));
-    for (const std::string& path : ledgers_[primary].unreadable) {
-      incidents_.push_back(
-          {fmt::format("{}: {} cannot be read; {}", options_.storage.Describe(), path,
-                       primary.empty() ? "its minute stays open until it can be or is removed"
-                                       : "it is read again or set aside when its minute closes")});
-    }
+                                        names, options_.latest, CutsOf(names)));
     for (const std::string& stream : ledgers_[primary].strays) {
       incidents_.push_back(
           {fmt::format("{}: {} has minute directories of the future, which are not "
@@ -113,6 +103,16 @@ Status GroupWriter::Load() {
     }
   }
   return Status::Ok();
+}
+
+Cuts GroupWriter::CutsOf(const std::vector<std::string>& streams) const {
+  Cuts cuts;
+  if (options_.view == View::kLocal) return cuts;
+  for (const std::string& stream : streams) {
+    const auto cut = options_.rules.CutOf(stream);
+    if (cut) cuts[stream] = *cut;
+  }
+  return cuts;
 }
 
 std::string GroupWriter::Line(const std::string& path) const {
@@ -201,13 +201,13 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
     for (const NewFile& file : request.files) streams.insert(file.stream);
     DATABUS_RETURN_IF_ERROR(ProbeRefused(ledger, streams, minute + (-1)));
     DATABUS_RETURN_IF_ERROR(CatchUp(ledger, streams, minute + (-1)));
-    DATABUS_RETURN_IF_ERROR(PutOffRefused(ledger, minute, request, report.refused));
-    if (request.Empty()) return report;
   }
+  DATABUS_RETURN_IF_ERROR(PutOff(ledger, minute, request, report.refused));
+  if (request.Empty()) return report;
   Plan plan;
   plan.draft.record.primary = ledger.primary;
   for (NewFile& file : request.files) PlanFile(ledger, minute, file, plan);
-  for (const RefusedFile& file : request.refused) {
+  for (const UnfitFile& file : request.unfit) {
     const std::string to = QuarantinePath(
         staging_, file.staged, paths::MinuteFile(options_.view, file.stream, minute, file.name));
     DATABUS_RETURN_IF_ERROR(PrepareQuarantine(staging_, to, file.reason));
@@ -415,9 +415,6 @@ Status GroupWriter::AnnounceOpenMinutes() {
         announce(stream, paths::MinuteFile(options_.view, stream, *ledger.open, name));
       }
     }
-    for (const std::string& path : ledger.unreadable) {
-      if (const auto place = paths::ParseMinutePath(path)) announce(place->stream, path);
-    }
   }
   if (queue_texts.empty()) return Status::Ok();
   Draft draft;
@@ -425,27 +422,7 @@ Status GroupWriter::AnnounceOpenMinutes() {
   return WriteAndApply(std::move(draft)).status();
 }
 
-Status GroupWriter::ReadUnreadable(Ledger& ledger) {
-  while (!ledger.unreadable.empty()) {
-    const std::string& path = ledger.unreadable.back();
-    auto facts = ReadFacts(options_.storage, path);
-    if (facts.code() == Code::kRefused) {
-      return {Code::kUnavailable,
-              fmt::format("{}: {}; its minute stays open until it can be read or is removed", path,
-                          facts.status().ToString())};
-    }
-    if (!facts.ok() && facts.code() != Code::kNotFound) return facts.status();
-    const auto place = paths::ParseMinutePath(path);
-    if (facts.ok() && place) {
-      ledger.streams[place->stream].open_files[place->file] = std::move(facts->file);
-    }
-    ledger.unreadable.pop_back();
-  }
-  return Status::Ok();
-}
-
 Status GroupWriter::CloseOpenMinute(Ledger& ledger) {
-  DATABUS_RETURN_IF_ERROR(ReadUnreadable(ledger));
   const Minute minute = *ledger.open;
   std::set<std::string> streams;
   for (const auto& [stream, minutes] : ledger.streams) {
@@ -488,12 +465,16 @@ Status GroupWriter::ReadBegun(Ledger& ledger) {
     const bool begins = minutes.history && minutes.history->Next() == *ledger.open;
     if (!begins || *minutes.newest < *ledger.open) continue;
     auto files =
-        ReadMinuteFiles(options_.storage, paths::MinuteDir(options_.view, stream, *ledger.open),
-                        &ledger.unreadable);
+        ReadMinuteFiles(options_.storage, paths::MinuteDir(options_.view, stream, *ledger.open));
     if (files.code() == Code::kNotFound) continue;
+    if (CannotBeRead(files.status())) {
+      ledger.unread[stream] = files.status().message();
+      continue;
+    }
     DATABUS_RETURN_IF_ERROR(files.status());
     minutes.open_files = std::move(*files);
   }
+  for (const auto& [stream, why] : ledger.unread) ledger.streams.erase(stream);
   return Status::Ok();
 }
 
@@ -527,7 +508,6 @@ Status GroupWriter::CloseCopy(const Manifest& manifest) {
   DATABUS_RETURN_IF_ERROR(applied.AllTaken());
   ledger.closed = manifest.minute;
   ledger.open = manifest.minute.Next();
-  ledger.unreadable.clear();
   for (auto& [stream, minutes] : ledger.streams) minutes.open_files.clear();
   return Status::Ok();
 }

@@ -65,8 +65,8 @@ struct NewFile {
   std::string original{};
 };
 
-// A staged file that must not be published.
-struct RefusedFile {
+// A staged file that must not be published: it goes to quarantine.
+struct UnfitFile {
   std::string stream;
   std::string staged;
   std::string name;
@@ -83,12 +83,12 @@ struct TrashedFile {
 
 struct CommitRequest {
   std::vector<NewFile> files;
-  std::vector<RefusedFile> refused;
+  std::vector<UnfitFile> unfit;
   std::vector<TrashedFile> trashed;
   std::vector<CleanUp> clean_ups;  // done when all of the above is durable (G7)
 
   bool Empty() const {
-    return files.empty() && refused.empty() && trashed.empty() && clean_ups.empty();
+    return files.empty() && unfit.empty() && trashed.empty() && clean_ups.empty();
   }
 };
 
@@ -194,7 +194,7 @@ class GroupWriter {
   // has made all that they hold up to it. REQUIRES: none is closed here that late. Reload,
   // afterwards.
   Status SkipCopies(const Manifest& manifest);
-  // Reads the ledgers from the tree again.
+  // Reads the ledgers from the tree again, but for what could not be read.
   Status Reload();
 
   // Takes something that is not what belongs at `path`, in a minute directory or in the way of one,
@@ -206,16 +206,17 @@ class GroupWriter {
   const Ledger& OwnLedger() { return LedgerOf(""); }
   const Ledger& CopyLedger(const std::string& primary) { return LedgerOf(primary); }
 
-  // Knows each file of the own open minute afterwards, also what could not be read when the writer
-  // was opened.
-  //   kUnavailable  one still may not be read
-  Status ReadOpenMinute() { return ReadUnreadable(LedgerOf("")); }
+  // Streams that could not be read when the writer was opened, and why. Their files wait, their
+  // minutes are neither made nor closed, and whoever goes by what a view holds leaves them out.
+  std::map<std::string, std::string> Unread() const;
+  bool IsUnread(const std::string& stream) const;
+  // Whether one of them can be read now. Then a writer that is opened anew knows it.
+  bool CanReadMore() const;
 
   // Takes an hour of a stream out of the view and removes it (P26 decides whether).
   Status RemoveHour(const std::string& stream, Minute hour);
 
-  // P12. The number of clean-up lists that still wait for their cluster.
-  Status RetryCleanUps();
+  Status RetryCleanUps();  // P12
   size_t PendingCleanUps() const { return recovered_.pending.size(); }
 
   // Streams of which a minute could not be made when it was last tried, and why (P11).
@@ -227,16 +228,14 @@ class GroupWriter {
  private:
   GroupWriter(const Options& options, uint64_t epoch);
   Status Load();
+  Cuts CutsOf(const std::vector<std::string>& streams) const;
   // After a damaged record: the queues are told of every file of the open minutes, as some of them
   // may have been published by that record and not announced. A repeated line does no harm.
   Status AnnounceOpenMinutes();
+  Status CheckAllRead() const;
   Ledger& LedgerOf(const std::string& primary) { return ledgers_[primary]; }
   Result<CommitReport> Commit(Ledger& ledger, Minute minute, CommitRequest request);
   Status CloseOpenMinute(Ledger& ledger);
-  // Tries the files again that could not be read at the take-over: a manifest must not be without
-  // a file that is visible.
-  //   kUnavailable  one is still refused
-  Status ReadUnreadable(Ledger& ledger);
   // Whether the ledger's open minute is one of the stream's.
   bool TakesPart(const Ledger& ledger, const std::string& stream,
                  const StreamMinutes& minutes) const;
@@ -281,9 +280,10 @@ class GroupWriter {
   void NoteRefusedMinutes(const Applied& applied);
   // Tries the first missing minute, up to `last`, of each that was refused one.
   Status ProbeRefused(Ledger& ledger, const std::set<std::string>& streams, Minute last);
-  // Takes the files of streams that still lack a minute before this one out of `request`.
-  Status PutOffRefused(const Ledger& ledger, Minute minute, CommitRequest& request,
-                       std::vector<Refusal>& refused);
+  // Takes the files of streams that are not read, or still lack a minute before this one, out of
+  // `request`.
+  Status PutOff(const Ledger& ledger, Minute minute, CommitRequest& request,
+                std::vector<Refusal>& refused);
   std::string Line(const std::string& path) const;
   ApplyContext Context();
 

@@ -162,6 +162,36 @@ TEST_F(GroupWriterTest, AFileInPlaceThatMayNotBeReadIsNotTakenForAnother) {
   EXPECT_THAT(Names("clicks", start_), ElementsAre("a.gz"));
 }
 
+TEST_F(GroupWriterTest, AStreamThatCannotBeReadWaitsForAnotherEpoch) {
+  const auto deliver = [&](uint64_t sequence) {
+    for (const char* stream : {"clicks", "orders"}) world_.Deliver(stream, "c1", start_, sequence);
+  };
+  deliver(1);
+  ExpectOk(process_.Publish(start_));
+  Process next(world_);
+  next.plan().Add({.verb = Verb::kList,
+                   .path_part = "streams_local/clicks",
+                   .times = FaultRule::kAlways,
+                   .fault = Fault::Denied()});
+  ExpectOk(next.Open());
+  deliver(2);
+  ExpectOk(next.Publish(start_));
+  EXPECT_THAT(Names("clicks", start_), SizeIs(1));
+  EXPECT_THAT(Names("orders", start_), SizeIs(2));
+  EXPECT_FALSE(next.writer().CanReadMore());
+  next.plan().Clear();
+  EXPECT_TRUE(next.writer().CanReadMore());
+  ExpectOk(next.writer().Reload());
+  EXPECT_TRUE(next.writer().IsUnread("clicks")) << "whoever remembers streams has none of it";
+  EXPECT_FALSE(next.writer().IsUnread("orders"));
+  ExpectOk(next.Publish(start_ + 1));
+  EXPECT_THAT(Minutes("clicks"), ElementsAre(start_));
+  next.Drop();
+  ExpectOk(next.Publish(start_ + 2));
+  EXPECT_THAT(Minutes("clicks"), ElementsAre(start_, start_ + 1, start_ + 2));
+  EXPECT_THAT(Names("clicks", start_ + 2), SizeIs(1));
+}
+
 TEST_F(GroupWriterTest, AFileThatIsGoneIsLeftOutOfTheClaims) {
   const DataFileRef there = world_.Deliver("clicks", "c1", start_, 1);
   DataFileRef gone = there;
@@ -297,6 +327,24 @@ TEST_F(CopyTest, OfAStreamThatThePrimaryDoesNotNameNothingIsSaid) {
   Copy(start_, "a.gz", "a");
   ExpectOk(mirror_.writer().CloseCopy({View::kMerged, 0, start_, "dc2", {}}));
   EXPECT_EQ(mirror_.writer().CopyLedger("dc2").closed, start_);
+}
+
+TEST_F(CopyTest, NoCopyIsMadeOfAStreamThatCannotBeRead) {
+  mirror_.Drop();
+  Process next(world_, Process::Remote::kReachable, View::kMerged);
+  ASSERT_TRUE(world_.dc1.MakeDir("streams/clicks").ok());
+  next.plan().Add({.verb = Verb::kList,
+                   .path_part = "streams/clicks",
+                   .times = FaultRule::kAlways,
+                   .fault = Fault::Denied()});
+  ExpectOk(next.Open());
+  const auto file = next.Stage("clicks", "a.gz", "x");
+  ASSERT_TRUE(file.ok());
+  const auto report = next.writer().PublishCopies("dc2", start_, RequestOf({*file}));
+  ASSERT_TRUE(report.ok());
+  EXPECT_THAT(report->published, IsEmpty());
+  ASSERT_THAT(report->refused, SizeIs(1));
+  EXPECT_TRUE(paths::ParseMinutePath(report->refused[0].to)) << report->refused[0].to;
 }
 
 TEST_F(CopyTest, TheNextHolderGoesOnWhereTheLastOneStopped) {

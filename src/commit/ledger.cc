@@ -73,6 +73,11 @@ struct StreamsToLoad {
   const std::vector<std::string>& streams;
   Minute latest;
   const Cuts& cuts;
+
+  std::optional<Minute> CutOf(const std::string& stream) const {
+    const auto found = cuts.find(stream);
+    return found == cuts.end() ? std::nullopt : std::optional<Minute>(found->second);
+  }
 };
 
 // Whether the stream's newest minute, of which no manifest tells anything, is of a primary before
@@ -85,71 +90,136 @@ bool IsAnothersFirst(const StreamsToLoad& load, const Ledger& ledger, Minute new
   return cut || (ledger.closed && newest > ledger.closed->Next());
 }
 
-// `manifest` is the ledger's newest one, or null. Streams that it names have their newest directory
-// there, or in the minute after it.
-Status LoadStreams(Storage& storage, const StreamsToLoad& load, const Manifest* manifest,
-                   Ledger& ledger) {
-  const Minute latest = ledger.open ? std::max(load.latest, *ledger.open) : load.latest;
-  // Only the merged view changes hands.
-  const bool stale = load.view == View::kMerged && manifest != nullptr &&
-                     load.latest != kLastMinute && manifest->minute + kFreshMinutes < load.latest;
-  MinuteContent content(storage, load.view, load.group);
-  std::set<std::string> gone;
-  if (load.view == View::kMerged && manifest != nullptr) {
-    DATABUS_ASSIGN_OR_RETURN(gone, TakenAway(content, *manifest));
-  }
-  std::optional<Minute> first;  // that follows a history
-  std::optional<Minute> newest_of_all;
-  for (const std::string& stream : load.streams) {
-    const auto found = load.cuts.find(stream);
-    const std::optional<Minute> cut =
-        found == load.cuts.end() ? std::nullopt : std::optional<Minute>(found->second);
-    const bool named =
-        manifest != nullptr && manifest->streams.contains(stream) && !gone.contains(stream);
-    if (named && !stale && (!cut || *cut <= manifest->minute)) {
-      ledger.streams[stream].newest = manifest->minute;
-      continue;
+// Fills the streams of a ledger that knows its newest manifest and, by that, its open minute.
+class StreamsLoader {
+ public:
+  // `manifest`: the newest one, or null.
+  StreamsLoader(Storage& storage, const StreamsToLoad& load, const Manifest* manifest,
+                Ledger& ledger)
+      : storage_(storage),
+        load_(load),
+        manifest_(manifest),
+        latest_(ledger.open ? std::max(load.latest, *ledger.open) : load.latest),
+        content_(storage, load.view, load.group),
+        ledger_(ledger) {}
+
+  Status Run() {
+    DATABUS_RETURN_IF_ERROR(FindNewest());
+    for (auto& [stream, minutes] : ledger_.streams) {
+      DATABUS_RETURN_IF_ERROR(NoteUnread(stream, Read(stream, minutes)));
     }
-    // New since, or left out of the manifest, or of the original system, or of another primary.
+    for (const auto& [stream, why] : ledger_.unread) ledger_.streams.erase(stream);
+    return Status::Ok();
+  }
+
+ private:
+  Status FindNewest() {
+    // Only the merged view changes hands.
+    const bool stale = load_.view == View::kMerged && manifest_ != nullptr &&
+                       load_.latest != kLastMinute &&
+                       manifest_->minute + kFreshMinutes < load_.latest;
+    if (load_.view == View::kMerged && manifest_ != nullptr) {
+      DATABUS_ASSIGN_OR_RETURN(gone_, TakenAway(content_, *manifest_));
+    }
+    for (const std::string& stream : load_.streams) {
+      const std::optional<Minute> cut = load_.CutOf(stream);
+      if (IsNamed(stream) && !stale && (!cut || *cut <= manifest_->minute)) {
+        ledger_.streams[stream].newest = manifest_->minute;
+        continue;
+      }
+      DATABUS_RETURN_IF_ERROR(NoteUnread(stream, Add(stream, cut)));
+    }
+    if (newest_of_all_ && (!ledger_.open || *newest_of_all_ > *ledger_.open)) {
+      ledger_.open = newest_of_all_;
+    }
+    // Where a copy begins is decided by what it is compared with.
+    if (!ledger_.open && ledger_.primary.empty()) ledger_.open = first_;
+    return Status::Ok();
+  }
+
+  // Ok of a stream that cannot be read: only it waits.
+  Status NoteUnread(const std::string& stream, const Status& status) {
+    if (!CannotBeRead(status)) return status;
+    ledger_.unread[stream] = status.message();
+    return Status::Ok();
+  }
+
+  // Streams that the manifest names have their newest directory there, or in the minute after it.
+  bool IsNamed(const std::string& stream) const {
+    return manifest_ != nullptr && manifest_->streams.contains(stream) && !gone_.contains(stream);
+  }
+
+  // One that is new since, or left out of the manifest, or of the original system, or of another
+  // primary.
+  Status Add(const std::string& stream, std::optional<Minute> cut) {
     DATABUS_ASSIGN_OR_RETURN(
         const std::optional<Minute> newest,
-        NewestOf(storage, load.view, stream, cut ? std::max(latest, *cut) : latest, ledger));
-    if (!newest) continue;
-    StreamMinutes& minutes = ledger.streams[stream];
-    minutes.newest = newest;
-    if (load.view == View::kMerged) {
-      DATABUS_ASSIGN_OR_RETURN(minutes.history, NewestDescribed(content, stream, *newest, cut));
+        NewestOf(storage_, load_.view, stream, cut ? std::max(latest_, *cut) : latest_, ledger_));
+    if (!newest) return Status::Ok();
+    StreamMinutes minutes{.newest = newest};
+    if (load_.view == View::kMerged) {
+      DATABUS_ASSIGN_OR_RETURN(minutes.history, NewestDescribed(content_, stream, *newest, cut));
     }
     // Left out of its first minute already, as it had to wait (P28).
-    const bool closed_without = !minutes.history && load.view == View::kMerged &&
-                                ledger.primary.empty() && manifest != nullptr &&
-                                *newest <= manifest->minute;
+    const bool closed_without = !minutes.history && load_.view == View::kMerged &&
+                                ledger_.primary.empty() && manifest_ != nullptr &&
+                                *newest <= manifest_->minute;
     if (closed_without) {
-      DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage, load.group, stream));
+      DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage_, load_.group, stream));
     }
-    if (!minutes.history && IsAnothersFirst(load, ledger, *newest, cut)) {
+    if (!minutes.history && IsAnothersFirst(load_, ledger_, *newest, cut)) {
       minutes.history = *newest + -1;
     }
     // It only stood still: nobody has published after the manifest.
-    const bool stood_still =
-        named && *newest <= manifest->minute.Next() && minutes.history == manifest->minute;
-    if (stood_still && (!cut || *cut <= manifest->minute)) {
-      minutes = {.newest = manifest->minute};
-      continue;
+    const bool stood_still = IsNamed(stream) && *newest <= manifest_->minute.Next() &&
+                             minutes.history == manifest_->minute;
+    if (stood_still && (!cut || *cut <= manifest_->minute)) {
+      ledger_.streams[stream] = {.newest = manifest_->minute};
+      return Status::Ok();
     }
     if (!minutes.history) {
-      newest_of_all = newest_of_all ? std::max(*newest_of_all, *newest) : *newest;
-    } else if (!first || minutes.history->Next() < *first) {
-      first = minutes.history->Next();
+      newest_of_all_ = newest_of_all_ ? std::max(*newest_of_all_, *newest) : *newest;
+    } else if (!first_ || minutes.history->Next() < *first_) {
+      first_ = minutes.history->Next();
     }
+    if (minutes.history) undescribed_[stream] = minutes.history->Next();
+    const bool is_copy = !ledger_.primary.empty();
+    if (!minutes.history && is_copy) undescribed_[stream] = *newest;  // its first
+    ledger_.streams[stream] = std::move(minutes);
+    return Status::Ok();
   }
-  if (newest_of_all && (!ledger.open || *newest_of_all > *ledger.open)) {
-    ledger.open = newest_of_all;
+
+  // What lies in the open minute. Of minutes that no manifest describes it is enough that they can
+  // be read: they are described, or compared, before the stream goes on. Silence tells nothing yet.
+  Status Read(const std::string& stream, StreamMinutes& minutes) {
+    const auto from = undescribed_.find(stream);
+    for (Minute m = from == undescribed_.end() ? kLastMinute : from->second; m <= minutes.newest;
+         m = m.Next()) {
+      if (m == ledger_.open) continue;
+      const auto files = ReadMinuteFiles(storage_, paths::MinuteDir(load_.view, stream, m));
+      if (CannotBeRead(files.status())) return files.status();
+    }
+    const std::optional<Minute>& open = ledger_.open;
+    if (!open || (minutes.history && *minutes.history >= *open)) return Status::Ok();
+    auto files = ReadMinuteFiles(storage_, paths::MinuteDir(load_.view, stream, *open));
+    if (files.code() == Code::kNotFound) return Status::Ok();
+    DATABUS_RETURN_IF_ERROR(files.status());
+    minutes.newest = minutes.newest ? std::max(*minutes.newest, *open) : *open;
+    if (!Planted(Bug::kOpenFilesForgotten)) minutes.open_files = std::move(*files);
+    return Status::Ok();
   }
-  // Where a copy begins is decided by what it is compared with.
-  if (!ledger.open && ledger.primary.empty()) ledger.open = first;
-  return Status::Ok();
-}
+
+  Storage& storage_;
+  const StreamsToLoad& load_;
+  const Manifest* const manifest_;
+  const Minute latest_;
+  MinuteContent content_;
+  Ledger& ledger_;
+  std::set<std::string> gone_;
+  std::optional<Minute> first_;  // that follows a history
+  std::optional<Minute> newest_of_all_;
+  std::map<std::string, Minute> undescribed_;  // streams, from which minute on
+};
 
 }  // namespace
 
@@ -199,23 +269,20 @@ Result<FileFacts> ReadFacts(Storage& storage, const std::string& path) {
   }
 }
 
-Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir,
-                                    std::vector<std::string>* unreadable) {
+bool CannotBeRead(const Status& status) {
+  return status.code() == Code::kRefused || status.code() == Code::kCorrupt;
+}
+
+Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(minute_dir));
   MinuteFiles files;
   for (const DirEntry& entry : entries) {
     // Names with a leading '_' or '.' are invisible to every reader of these trees.
     if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
       continue;
-    const std::string path = paths::Join(minute_dir, entry.name);
-    auto facts = ReadFacts(storage, path);
-    if (facts.ok()) {
-      files[entry.name] = std::move(facts->file);
-    } else if (unreadable != nullptr && facts.code() == Code::kRefused) {
-      unreadable->push_back(path);
-    } else {
-      return facts.status();
-    }
+    DATABUS_ASSIGN_OR_RETURN(FileFacts facts,
+                             ReadFacts(storage, paths::Join(minute_dir, entry.name)));
+    files[entry.name] = std::move(facts.file);
   }
   return files;
 }
@@ -235,19 +302,9 @@ Result<Ledger> LoadLedger(Storage& storage, View view, Group group, const std::s
       manifest = Manifest{view, group, *ledger.closed, primary, {}};
     }
     if (!manifest.ok()) return manifest.status();
-    DATABUS_RETURN_IF_ERROR(LoadStreams(storage, load, &*manifest, ledger));
+    DATABUS_RETURN_IF_ERROR(StreamsLoader(storage, load, &*manifest, ledger).Run());
   } else {
-    DATABUS_RETURN_IF_ERROR(LoadStreams(storage, load, nullptr, ledger));
-  }
-  if (!ledger.open) return ledger;
-  for (auto& [stream, minutes] : ledger.streams) {
-    if (minutes.history && *minutes.history >= *ledger.open) continue;
-    auto files =
-        ReadMinuteFiles(storage, paths::MinuteDir(view, stream, *ledger.open), &ledger.unreadable);
-    if (files.code() == Code::kNotFound) continue;
-    if (!files.ok()) return files.status();
-    minutes.newest = minutes.newest ? std::max(*minutes.newest, *ledger.open) : *ledger.open;
-    if (!Planted(Bug::kOpenFilesForgotten)) minutes.open_files = std::move(*files);
+    DATABUS_RETURN_IF_ERROR(StreamsLoader(storage, load, nullptr, ledger).Run());
   }
   return ledger;
 }

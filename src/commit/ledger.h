@@ -34,8 +34,9 @@ struct Ledger {
   // Streams with minute directories later than any that a publisher can have made: somebody else's.
   // They move nobody (P13) and are left alone.
   std::vector<std::string> strays;
-  // Files of the open minute that the cluster refused to open. It does not close without them.
-  std::vector<std::string> unreadable;
+  // Streams that the tree refuses to show as far as it has to be known (a missing right, damage in
+  // the open minute), and why. They are not in `streams`: nothing is guessed, and nothing done.
+  std::map<std::string, std::string> unread;
 };
 
 struct FileFacts {
@@ -61,9 +62,10 @@ class FactsOfBytes {
 };
 
 // The files of a minute directory with their facts. kNotFound: no such directory.
-// With `unreadable`, a file that is refused stops nothing and its path goes there instead.
-Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir,
-                                    std::vector<std::string>* unreadable = nullptr);
+Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_dir);
+
+// Whether this answer is about what was to be read, and certain: it stays until people mend it.
+bool CannotBeRead(const Status& status);
 
 // `streams`: the streams of this group and primary that have a directory in the view. `latest`: the
 // latest minute that can have been published, by the clock, where no manifest says otherwise.

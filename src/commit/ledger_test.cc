@@ -138,8 +138,10 @@ TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
             .path_part = paths::Manifest(View::kMerged, 0, start_ + 1, ""),
             .times = FaultRule::kAlways,
             .fault = Fault::Refused(Code::kRefused)});
-  EXPECT_EQ(LoadLedger(storage, View::kMerged, 0, "", {"clicks"}, kLastMinute).code(),
-            Code::kRefused);
+  const auto denied = LoadLedger(storage, View::kMerged, 0, "", {"clicks"}, kLastMinute);
+  ASSERT_TRUE(denied.ok());
+  EXPECT_THAT(denied->streams, IsEmpty());
+  EXPECT_THAT(denied->unread, ElementsAre(Key("clicks")));
 }
 
 // It was a mirror in its first minute, which no manifest names, when it became the primary.

@@ -1,5 +1,6 @@
 // What GroupWriter does about minutes when a stream changes its primary (P13, P30-P33).
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -62,6 +63,7 @@ Status GroupWriter::CloseFrozen() {
 // A minute may have been closed without a stream that had to wait then (P28).
 bool GroupWriter::NewestIsClosed(const std::string& stream) {
   if (Planted(Bug::kFrozenNotClosed)) return true;
+  if (IsUnread(stream)) return false;
   const Ledger& ledger = LedgerOf("");
   const auto known = ledger.streams.find(stream);
   if (known == ledger.streams.end() || !known->second.newest) return true;
@@ -239,9 +241,18 @@ Status GroupWriter::SkipCopies(const Manifest& manifest) {
   return WriteAndApply(std::move(draft)).status();
 }
 
+// What could not be read stays so for this epoch: whoever keeps something about a writer's streams
+// has kept nothing of them.
 Status GroupWriter::Reload() {
-  ledgers_.clear();
-  return Load();
+  const auto before = std::exchange(ledgers_, {});
+  DATABUS_RETURN_IF_ERROR(Load());
+  for (const auto& [primary, ledger] : before) {
+    for (const auto& [stream, why] : ledger.unread) {
+      LedgerOf(primary).streams.erase(stream);
+      LedgerOf(primary).unread.emplace(stream, why);
+    }
+  }
+  return Status::Ok();
 }
 
 }  // namespace databus

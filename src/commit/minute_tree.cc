@@ -158,4 +158,14 @@ Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& 
   return FirstInOrder(storage, root, Order::kAscending, kLastMinute);
 }
 
+Result<bool> OldestMinutes::MayHold(const std::string& stream, Minute minute) {
+  auto known = oldest_.find(stream);
+  if (known == oldest_.end()) {
+    DATABUS_ASSIGN_OR_RETURN(const auto oldest,
+                             OldestMinute(storage_, paths::Stream(view_, stream)));
+    known = oldest_.emplace(stream, oldest).first;
+  }
+  return known->second && *known->second <= minute;
+}
+
 }  // namespace databus

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -10,6 +11,7 @@
 
 #include "base/minute.h"
 #include "base/status.h"
+#include "cluster/paths.h"
 #include "storage/storage.h"
 
 namespace databus {
@@ -38,6 +40,20 @@ Result<std::optional<Minute>> NewestMinute(Storage& storage, const std::string& 
 Result<std::optional<Minute>> NewestMinuteOfHour(Storage& storage, const std::string& root,
                                                  Minute minute);
 Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& root);
+
+// Which streams of a view may have files in a minute that no manifest names there. Looked up only
+// for those that are missing in one.
+class OldestMinutes {
+ public:
+  OldestMinutes(Storage& storage, View view) : storage_(storage), view_(view) {}
+
+  Result<bool> MayHold(const std::string& stream, Minute minute);
+
+ private:
+  Storage& storage_;
+  const View view_;
+  std::map<std::string, std::optional<Minute>> oldest_;
+};
 
 // The minute of an hour that `name` is ("00" to "59"), or nothing.
 std::optional<Minute> MinuteInHour(Minute hour, std::string_view name);

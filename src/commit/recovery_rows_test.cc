@@ -196,6 +196,13 @@ void DamagedRecordOfPublishedFiles(World& world) {
   Process third(world);
   third.plan().Add({.verb = Verb::kAppend, .fault = Fault::Full()});
   EXPECT_FALSE(third.Open().ok());
+  // What lies in the open minute of one of them cannot be read: all would not be told.
+  Process blind(world);
+  blind.plan().Add({.verb = Verb::kList,
+                    .path_part = "streams_local/clicks",
+                    .times = FaultRule::kAlways,
+                    .fault = Fault::Denied()});
+  EXPECT_THAT(blind.Open().message(), HasSubstr("a commit record is damaged"));
   Process process(world);
   ExpectOk(process.Open());
   for (const char* queue : {"dc1", "dc2"}) {

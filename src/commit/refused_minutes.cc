@@ -1,5 +1,10 @@
-// What a group's writer knows of streams whose minutes the view refuses to have made (P11): they
-// are tried one minute at a time, however long that lasts.
+// What a group's writer knows of streams that wait (P11): of those whose minutes the view refuses
+// to have made one minute is tried at a time, however long that lasts; of those that cannot be read
+// nothing is known.
+#include <algorithm>
+
+#include <fmt/format.h>
+
 #include "base/planted.h"
 #include "cluster/names.h"
 #include "commit/clean_ups.h"
@@ -37,28 +42,69 @@ Status GroupWriter::ProbeRefused(Ledger& ledger, const std::set<std::string>& st
   return dirs.empty() ? Status::Ok() : MakeMinutes(ledger, dirs, queue_texts).status();
 }
 
-Status GroupWriter::PutOffRefused(const Ledger& ledger, Minute minute, CommitRequest& request,
-                                  std::vector<Refusal>& refused) {
-  // One that lacks no minute before this one is tried with its files.
-  const auto is_put_off = [&](const NewFile& file) {
-    const auto known = ledger.streams.find(file.stream);
-    return refused_minutes_.contains(file.stream) && known != ledger.streams.end() &&
-           known->second.newest && known->second.newest->Next() < minute;
+std::map<std::string, std::string> GroupWriter::Unread() const {
+  std::map<std::string, std::string> unread;
+  for (const auto& [primary, ledger] : ledgers_) {
+    for (const auto& [stream, why] : ledger.unread) {
+      unread[stream] = fmt::format("{}: {}: {}", options_.storage.Describe(),
+                                   paths::Stream(options_.view, stream), why);
+    }
+  }
+  return unread;
+}
+
+bool GroupWriter::IsUnread(const std::string& stream) const {
+  return std::ranges::any_of(
+      ledgers_, [&](const auto& ledger) { return ledger.second.unread.contains(stream); });
+}
+
+// What such a record has published and told nobody of may lie in what cannot be read.
+Status GroupWriter::CheckAllRead() const {
+  const auto unread = Unread();
+  if (unread.empty()) return Status::Ok();
+  return {Code::kRefused,
+          "a commit record is damaged, and what it published has to be looked for: " +
+              unread.begin()->second};
+}
+
+bool GroupWriter::CanReadMore() const {
+  for (const auto& [primary, ledger] : ledgers_) {
+    for (const auto& [stream, why] : ledger.unread) {
+      const auto now = LoadLedger(options_.storage, options_.view, options_.group, primary,
+                                  {stream}, options_.latest, CutsOf({stream}));
+      if (now.ok() && now->unread.empty()) return true;
+    }
+  }
+  return false;
+}
+
+Status GroupWriter::PutOff(const Ledger& ledger, Minute minute, CommitRequest& request,
+                           std::vector<Refusal>& refused) {
+  // Null: it is to be tried. So is one that lacks no minute before this one, with its files.
+  const auto why_not = [&](const std::string& stream) -> const std::string* {
+    const auto unread = ledger.unread.find(stream);
+    if (unread != ledger.unread.end()) return &unread->second;
+    const auto known = ledger.streams.find(stream);
+    const bool lacks_minutes = ledger.primary.empty() && known != ledger.streams.end() &&
+                               known->second.newest && known->second.newest->Next() < minute;
+    const auto why = refused_minutes_.find(stream);
+    return lacks_minutes && why != refused_minutes_.end() ? &why->second : nullptr;
   };
   std::vector<std::string> copies;
   for (const NewFile& file : request.files) {
-    if (!is_put_off(file)) continue;
+    const std::string* const why = why_not(file.stream);
+    if (why == nullptr) continue;
     const auto is_of_it = [&](const std::string& path) { return path == file.original; };
     std::erase_if(request.trashed, [&](const TrashedFile& one) { return is_of_it(one.staged); });
     std::erase_if(request.clean_ups, [&](const CleanUp& one) { return is_of_it(one.remove); });
     const bool is_claim = staged::Parse(file.staged).kind == staged::Kind::kClaim;
     if (!is_claim) copies.push_back(staging_.PathOf(file.staged));
     refused.push_back({file.original.empty() ? file.staged : file.original,
-                       paths::Join(paths::Stream(options_.view, file.stream), file.name),
-                       refused_minutes_.at(file.stream)});
+                       paths::MinuteFile(options_.view, file.stream, minute, file.name), *why});
   }
   if (refused.empty()) return Status::Ok();
-  std::erase_if(request.files, is_put_off);
+  std::erase_if(request.files,
+                [&](const NewFile& file) { return why_not(file.stream) != nullptr; });
   if (options_.view == View::kMerged && !Planted(Bug::kRefusedCleanedUp)) {
     KeepSources(request.clean_ups);
   }

@@ -181,7 +181,7 @@ Result<CommitRequest> Process::Request() {
                              ReadFacts(dc1_, writer_->staging().PathOf(claim.staged)));
     const ManifestFile& facts = read.file;
     if (DataFileName::Parse(stream, claim.data_name)->sequence == kRefusedSequence) {
-      request.refused.push_back({stream, claim.staged, name, facts.length, facts.crc32c, "bad"});
+      request.unfit.push_back({stream, claim.staged, name, facts.length, facts.crc32c, "bad"});
     } else {
       request.files.push_back({stream, claim.staged, name, facts});
     }

@@ -62,6 +62,19 @@ class Judge {
     gate_.waits.insert(gate_.waits.begin() + obstacles_++, std::move(text));
     ++gate_.outstanding;
   }
+  // The same of a stream, where the worker of `cluster` says why it waits: then that is the one to
+  // be looked at, and not those beside it.
+  template <typename... Args>
+  void WaitOf(const std::string& cluster, const std::string& stream, uint64_t outstanding,
+              fmt::format_string<Args...> format, Args&&... args) {
+    const Problem* const why = seen_.WorkerOf(cluster).WhyWaits(stream);
+    if (why == nullptr) return Wait(outstanding, format, std::forward<Args>(args)...);
+    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
+                       fmt::format("{}, as the worker of {} says: {}; {}",
+                                   fmt::format(format, std::forward<Args>(args)...), cluster,
+                                   why->what, why->next));
+    gate_.outstanding += outstanding;
+  }
   bool IsGivenUp(const std::string& cluster, const std::string& collector = "") const {
     return IsWithout(journal_.without, cluster, collector);
   }
@@ -223,18 +236,27 @@ class Judge {
     for (const auto& [collector, files] : underway.data_files) {
       if (!IsGivenUp(cluster, collector)) delivered += files;
     }
+    if (delivered + underway.in_commit > 0) {
+      WaitOf(cluster, stream, delivered + underway.in_commit, "{} has {} of {} to publish", cluster,
+             Counted(delivered + underway.in_commit, "file"), stream);
+    }
     // In whichever queue: those for a former primary have still to be put into the right one (P31).
     uint64_t lines = 0;
     for (const auto& [destination, count] : underway.to_merge) lines += count;
-    if (delivered + underway.in_commit > 0) {
-      Wait(delivered + underway.in_commit, "{} has {} of {} to publish", cluster,
-           Counted(delivered + underway.in_commit, "file"), stream);
+    if (lines > 0) {
+      WaitOf(PrimaryOf(stream), stream, lines, "{} has {} of {} to be merged", cluster,
+             Counted(lines, "file"), stream);
     }
-    if (lines > 0)
-      Wait(lines, "{} has {} of {} to be merged", cluster, Counted(lines, "file"), stream);
     if (cluster == Change().from && underway.merging > 0) {
-      Wait(underway.merging, "{} is merging {}", cluster, stream);
+      WaitOf(cluster, stream, underway.merging, "{} is merging {}", cluster, stream);
     }
+  }
+
+  // Who merges it while it is drained.
+  std::string PrimaryOf(const std::string& stream) const {
+    const StreamSpec* const spec =
+        seen_.newest ? seen_.newest->stored.topology.FindStream(stream) : nullptr;
+    return spec == nullptr ? Change().from : spec->Primary();
   }
 
   void Freeze() {
@@ -243,7 +265,8 @@ class Judge {
     const SeenWorker& worker = seen_.WorkerOf(Change().from);
     for (const std::string& stream : Change().Moving()) {
       if (!worker.frozen.contains(stream)) {
-        Wait(1, "the worker of {} has not yet closed the last minute of {}", Change().from, stream);
+        WaitOf(Change().from, stream, 1,
+               "the worker of {} has not yet closed the last minute of {}", Change().from, stream);
       }
     }
   }
@@ -253,7 +276,8 @@ class Judge {
     for (const auto& [key, mirror] : seen_.mirrors) {
       if (IsGivenUp(key.mirror)) continue;
       if (!mirror.Known()) {
-        Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
+        WaitOf(key.mirror, key.stream, 1, "mirror {} of {}: {}", key.mirror, key.stream,
+               mirror.why_unknown);
         continue;
       }
       if (!mirror.why_not_compared.empty()) {
@@ -263,11 +287,12 @@ class Judge {
       const auto cut = journal_.cuts.find(key.stream);
       if (cut == journal_.cuts.end() || !cut->second) continue;  // it never had a minute
       if (!mirror.newest || *mirror.newest < *cut->second) {
-        Wait(1, "mirror {} of {} is at minute {}, not yet at {}", key.mirror, key.stream,
-             mirror.newest ? mirror.newest->ToIso() : "none", cut->second->ToIso());
+        WaitOf(key.mirror, key.stream, 1, "mirror {} of {} is at minute {}, not yet at {}",
+               key.mirror, key.stream, mirror.newest ? mirror.newest->ToIso() : "none",
+               cut->second->ToIso());
       } else if (mirror.differs) {
-        Wait(1, "mirror {} of {} is not equal in minute {}: {}", key.mirror, key.stream,
-             mirror.differs->ToIso(), mirror.difference);
+        WaitOf(key.mirror, key.stream, 1, "mirror {} of {} is not equal in minute {}: {}",
+               key.mirror, key.stream, mirror.differs->ToIso(), mirror.difference);
       }
     }
     const SeenTree& tree = seen_.TreeOf(Change().from);
@@ -278,8 +303,8 @@ class Judge {
       if (change == nullptr || !change->Moves()) continue;
       for (const auto& [mirror, lines] : underway.to_mirror) {
         if (!change->before.RoleOf(mirror) || IsGivenUp(mirror) || lines == 0) continue;
-        Wait(lines, "{} has {} of {} in the queue of mirror {}", Change().from,
-             Counted(lines, "line"), stream, mirror);
+        WaitOf(mirror, stream, lines, "{} has {} of {} in the queue of mirror {}", Change().from,
+               Counted(lines, "line"), stream, mirror);
       }
     }
   }
@@ -367,7 +392,8 @@ class Judge {
 
   void CatchUpMirror(const MirrorKey& key, const SeenMirror& mirror) {
     if (!mirror.Known()) {
-      Wait(1, "mirror {} of {}: {}", key.mirror, key.stream, mirror.why_unknown);
+      WaitOf(key.mirror, key.stream, 1, "mirror {} of {}: {}", key.mirror, key.stream,
+             mirror.why_unknown);
       return;
     }
     if (!mirror.why_not_compared.empty()) {
@@ -378,12 +404,12 @@ class Judge {
     const int64_t behind =
         mirror.newest ? *mirror.primary_newest - *mirror.newest : INT64_C(1) << 32;
     if (behind > kCaughtUpMinutes) {
-      Wait(static_cast<uint64_t>(behind), "mirror {} of {} is at minute {}, the primary at {}",
-           key.mirror, key.stream, mirror.newest ? mirror.newest->ToIso() : "none",
-           mirror.primary_newest->ToIso());
+      WaitOf(key.mirror, key.stream, static_cast<uint64_t>(behind),
+             "mirror {} of {} is at minute {}, the primary at {}", key.mirror, key.stream,
+             mirror.newest ? mirror.newest->ToIso() : "none", mirror.primary_newest->ToIso());
     } else if (mirror.differs && *mirror.differs < *mirror.newest) {
-      Wait(1, "mirror {} of {} is not equal in minute {}: {}", key.mirror, key.stream,
-           mirror.differs->ToIso(), mirror.difference);
+      WaitOf(key.mirror, key.stream, 1, "mirror {} of {} is not equal in minute {}: {}", key.mirror,
+             key.stream, mirror.differs->ToIso(), mirror.difference);
     }
   }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,7 @@
 #include "cluster/paths.h"
 #include "cluster/route.h"
 #include "control/epoch_store.h"
+#include "telemetry/heartbeat.h"
 
 namespace databus::failover {
 
@@ -73,6 +75,7 @@ struct SeenWorker {
   std::map<std::string, std::string> divergent{};         // P32: what is being put right
   std::string program{};                                  // and the next, as of a collector
   uint64_t steering = 0;
+  std::vector<Problem> problems{};
   // One that lives and does not hold the lease, and what it waits for; empty: there is none.
   std::string standby{};
   // Groups that nobody who lives holds, though others are held; empty: there are none.
@@ -80,6 +83,8 @@ struct SeenWorker {
 
   // Whether somebody lives who may take what is not held.
   bool OthersLive() const { return !standby.empty() || !unheld.empty(); }
+  // What it says keeps the stream from going on there until somebody mends it, or null.
+  const Problem* WhyWaits(std::string_view stream) const;
   // REQUIRES: it is not alive. What is wrong with it.
   std::string WhyNone(const std::string& cluster) const;
 };

@@ -199,6 +199,13 @@ std::string SeenCollector::Silence() const {
   return "has said nothing since " + ToIsoMs(written);
 }
 
+const Problem* SeenWorker::WhyWaits(std::string_view stream) const {
+  if (life != Life::kAlive) return nullptr;
+  const auto found = std::ranges::find_if(
+      problems, [&](const Problem& one) { return std::ranges::count(one.streams, stream) > 0; });
+  return found == problems.end() ? nullptr : &*found;
+}
+
 // A standby needs to be told nothing: it works as soon as it holds the lease.
 std::string SeenWorker::WhyNone(const std::string& cluster) const {
   if (!unheld.empty()) {

@@ -307,12 +307,14 @@ class SharesTest : public ObserverTest {
     beat.facts["topology_digest"] = digest.empty() ? "of " + std::to_string(epoch) : digest;
     beat.facts["share"] = {{"groups", groups}, {"of", 4}};
     if (!frozen.empty()) beat.facts["frozen"] = frozen;
+    beat.problems = problems_;
     ASSERT_TRUE(
         world_.trees["dc1"]->Replace(paths::StatusFile(process), EncodeHeartbeat(beat)).ok());
   }
   SeenWorker See() { return Look({}).WorkerOf("dc1"); }
 
   int said_ = 1;
+  std::vector<Problem> problems_;
 };
 
 TEST_F(SharesTest, TogetherTheyAreTheWorkerOfTheCluster) {
@@ -323,6 +325,18 @@ TEST_F(SharesTest, TogetherTheyAreTheWorkerOfTheCluster) {
   EXPECT_EQ(all.epoch, 6u) << "what the slowest obeys";
   EXPECT_EQ(all.digest, "of 6");
   EXPECT_EQ(all.frozen.size(), 2u);
+}
+
+TEST_F(SharesTest, WhatKeepsAStreamIsSaidByWhoeverHoldsIt) {
+  problems_ = {{"clicks: denied", {}, "mend it", {"clicks", "views"}}};
+  Say("worker-dc1-share-h2-9", {2, 3}, 7);
+  problems_ = {{"something", {}, "", {}}};
+  Say("worker-dc1", {0, 1}, 7);
+  const SeenWorker all = See();
+  EXPECT_EQ(all.problems.size(), 2u);
+  ASSERT_NE(all.WhyWaits("views"), nullptr);
+  EXPECT_EQ(all.WhyWaits("views")->what, "clicks: denied");
+  EXPECT_EQ(all.WhyWaits("orders"), nullptr);
 }
 
 TEST_F(SharesTest, WhoObeyDifferentEpochsOfOneNumberObeyNone) {

@@ -11,6 +11,8 @@
 namespace databus::failover {
 namespace {
 
+using testing::Contains;
+using testing::ElementsAre;
 using testing::HasSubstr;
 
 const Request kOver{.kind = Kind::kPlanned, .from = "dc1", .to = "dc2"};
@@ -121,6 +123,55 @@ TEST(PlanTest, WhateverIsWrongIsRefusedByNameWithANextStep) {
     EXPECT_THAT(plan.refusals[0].next, HasSubstr(wrong.next)) << wrong.what;
     EXPECT_EQ(plan.refusals.size(), 1U) << plan.refusals[1].what;
   }
+}
+
+// Whoever goes has all of its streams drained, wherever they are merged.
+TEST(PlanTest, WhatAWorkerSaysKeepsAStreamIsRefused) {
+  const auto refusal = [](const std::string& cluster, const Problem& problem) {
+    TestModel model;
+    Observation seen = model.See();
+    seen.workers[cluster].problems = {problem};
+    const Plan plan = MakePlan(kOver, seen, {});
+    EXPECT_EQ(plan.refusals.size(), 1U);
+    return plan.refusals.empty() ? Refusal() : plan.refusals.front();
+  };
+  EXPECT_EQ(refusal("dc1", {"2 files of clicks: denied", {}, "let it write", {"clicks"}}),
+            (Refusal{"the worker of dc1 says: 2 files of clicks: denied", "let it write"}));
+  EXPECT_EQ(refusal("dc2", {"merge into orders", {}, "let it write", {"views2", "orders"}}),
+            (Refusal{"the worker of dc2 says: merge into orders", "let it write"}));
+  EXPECT_EQ(refusal("dc3", {"mirror stream views", {}, "mend it", {"views"}}),
+            (Refusal{"the worker of dc3 says: mirror stream views",
+                     "mend it; or go on without it: --without dc3"}));
+}
+
+TEST(PlanTest, WhatAWorkerSaysOfAStreamThatMovesIsTold) {
+  TestModel model;
+  Observation seen = model.See();
+  seen.workers["dc3"].problems = {
+      {"dc3 merge dc1 clicks: no answer", {}, "tried again", {}},
+      {"dc3 stream clicksy: is not merged", {}, "add it", {}},
+      {"dc3 local group 1 minutes: dc3: streams_local/orders/2031: denied", {}, "-", {"orders"}}};
+  const Plan plan = MakePlan(kOver, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  EXPECT_THAT(plan.warnings,
+              ElementsAre("the worker of dc3 says: dc3 merge dc1 clicks: no answer; tried again"));
+}
+
+// Nothing is drained then, and nobody may be there to mend it.
+TEST(PlanTest, WhatAWorkerSaysDoesNotForbidWhatIsUnplanned) {
+  TestModel model;
+  Observation seen = model.See();
+  const size_t before =
+      MakePlan({.kind = Kind::kUnplanned, .from = "dc1", .to = "dc2"}, seen, {}).warnings.size();
+  seen.workers["dc1"].problems = {{"dc1 merge into clicks: denied", {}, "-", {"clicks"}}};
+  seen.workers["dc2"].problems = {{"dc2 mirror stream clicks: denied", {}, "-", {"clicks"}}};
+  seen.workers["dc3"].life = Life::kSilent;
+  seen.workers["dc3"].problems = {{"dc3 mirror stream clicks: denied", {}, "-", {"clicks"}}};
+  const Plan plan = MakePlan({.kind = Kind::kUnplanned, .from = "dc1", .to = "dc2"}, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  ASSERT_EQ(plan.warnings.size(), before + 1);
+  EXPECT_THAT(plan.warnings,
+              Contains("the worker of dc2 says: dc2 mirror stream clicks: denied; -"));
 }
 
 TEST(PlanTest, WrongNamesAreToldFromWhatThereIs) {

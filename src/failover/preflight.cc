@@ -30,6 +30,7 @@ class Checks {
     for (const std::string& named : plan_.without) Named(named);
     if (Unplanned()) Needless();
     Workers();
+    for (const auto& [cluster, worker] : seen_.workers) Problems(cluster, worker);
     for (const SeenCollector& collector : seen_.collectors) Collector(collector);
     Versions();
     for (const auto& [cluster, tree] : seen_.trees) Foreign(cluster);
@@ -132,6 +133,45 @@ class Checks {
                "wait until 'databus status' does not show it any more");
       }
     }
+  }
+
+  // What a worker says keeps a stream from going on keeps a gate closed, too. Other troubles that
+  // name a stream are told.
+  void Problems(const std::string& cluster, const SeenWorker& worker) {
+    if (Lost(cluster) || Without(cluster) || worker.life != Life::kAlive) return;
+    const bool has_way_out = cluster != plan_.change.from && cluster != plan_.change.to;
+    for (const Problem& problem : worker.problems) {
+      const std::string what = fmt::format("the worker of {} says: {}", cluster, problem.what);
+      const bool keeps = std::ranges::any_of(
+          problem.streams, [&](const std::string& one) { return IsWaitedFor(cluster, one); });
+      if (keeps && !Unplanned()) {
+        Refuse(what, problem.next + (has_way_out ? "; or go on without it: --without " + cluster
+                                                 : std::string()));
+      } else if (keeps || NamesMoving(problem.what)) {
+        Warn(fmt::format("{}; {}", what, problem.next));
+      }
+    }
+  }
+
+  bool IsWaitedFor(const std::string& cluster, const std::string& stream) const {
+    const StreamChange* const change = plan_.change.Find(stream);
+    if (change != nullptr && change->Moves()) return true;
+    // Of a site that goes all streams are drained, and merged wherever that is.
+    const StreamSpec* const spec = seen_.newest->stored.topology.FindStream(stream);
+    return plan_.change.site == plan_.change.from &&
+           (cluster == plan_.change.site || (spec != nullptr && spec->Primary() == cluster));
+  }
+
+  bool NamesMoving(std::string_view text) const {
+    constexpr std::string_view kEnds = " /:;,'\"()";
+    return std::ranges::any_of(plan_.change.Moving(), [&](const std::string& stream) {
+      for (size_t at = text.find(stream); at != text.npos; at = text.find(stream, at + 1)) {
+        const size_t end = at + stream.size();
+        const bool begins = at == 0 || kEnds.find(text[at - 1]) != kEnds.npos;
+        if (begins && (end == text.size() || kEnds.find(text[end]) != kEnds.npos)) return true;
+      }
+      return false;
+    });
   }
 
   void Collector(const SeenCollector& collector) {

@@ -84,6 +84,7 @@ SeenWorker WorkerOf(const Heartbeat& beat) {
   });
   seen.program = Text(beat.facts, facts::kProgram);
   seen.steering = Number(beat.facts, facts::kSteering);
+  seen.problems = beat.problems;
   return seen;
 }
 
@@ -198,8 +199,10 @@ SeenWorker ProcessReader::AtWork::Together() const {
     }
     if (first) all.frozen.clear();
     if (first) all.divergent.clear();
+    if (first) all.problems.clear();
     all.frozen.insert(worker.frozen.begin(), worker.frozen.end());
     all.divergent.insert(worker.divergent.begin(), worker.divergent.end());
+    all.problems.insert(all.problems.end(), worker.problems.begin(), worker.problems.end());
     all.run_interval = std::max(all.run_interval, worker.run_interval);
     all.steering = first ? worker.steering : std::min(all.steering, worker.steering);
     if (all.program.empty()) all.program = worker.program;

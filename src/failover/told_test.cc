@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -251,6 +252,57 @@ TEST(ToldTest, ThatItIsBackHoldsNothingUpAndIsWrittenDownOnce) {
     return event.text.starts_with("note: cluster dc1 answers");
   });
   EXPECT_EQ(notes, 1);
+}
+
+// clicks, views and orders wait; of one of them a worker says why.
+TEST(ToldTest, TheStreamThatWaitsIsToldFirstAndWhy) {
+  Story story(Kind::kPlanned);
+  story.GoTo(Step::kDrain);
+  const auto waits = [&](const std::string& cluster, const std::string& stream,
+                         const std::function<void(Underway&)>& put) {
+    Observation seen = story.model.See();
+    for (const char* each : {"clicks", "orders", "views"}) put(seen.trees["dc1"].flow[each]);
+    seen.workers[cluster].problems = {
+        {"dc1 group 3: " + stream + ": denied", {}, "let it write", {stream}}};
+    const Action action = NextAction(story.journal, seen);
+    EXPECT_EQ(action.gate.outstanding, 3U);
+    return action.gate.waits;
+  };
+  EXPECT_THAT(waits("dc1", "views", [](Underway& all) { all.merging = 1; }),
+              ElementsAre("dc1 is merging views, as the worker of dc1 says: dc1 group 3: "
+                          "views: denied; let it write",
+                          "dc1 is merging clicks", "dc1 is merging orders"));
+  EXPECT_THAT(waits("dc1", "orders", [](Underway& all) { all.in_commit = 1; }).front(),
+              HasSubstr("dc1 has 1 file of orders to publish, as the worker of dc1 says"));
+  // It is merged at its primary.
+  EXPECT_THAT(waits("dc2", "orders", [](Underway& all) { all.to_merge["dc2"] = 1; }).front(),
+              HasSubstr("dc1 has 1 file of orders to be merged, as the worker of dc2 says"));
+}
+
+TEST(ToldTest, AMinuteAndAMirrorThatWaitSayWhy) {
+  Story story(Kind::kPlanned);
+  const auto first_wait = [&](Step step, const std::function<void(Observation&)>& put) {
+    story.GoTo(step);
+    Observation seen = story.model.See();
+    put(seen);
+    const Action action = NextAction(story.journal, seen);
+    return action.gate.waits.empty() ? "" : action.gate.waits.front();
+  };
+  EXPECT_THAT(first_wait(Step::kFreeze,
+                         [](Observation& seen) {
+                           seen.workers["dc1"].frozen.clear();
+                           seen.workers["dc1"].problems = {{"denied", {}, "mend it", {"views"}}};
+                         }),
+              HasSubstr("last minute of views, as the worker of dc1 says: denied; mend it"));
+  EXPECT_THAT(first_wait(Step::kMirror,
+                         [](Observation& seen) {
+                           for (const char* mirror : {"dc2", "dc3"}) {
+                             seen.mirrors[{"clicks", mirror}].newest = kTestMinute + -1;
+                           }
+                           seen.workers["dc3"].problems = {{"denied", {}, "mend it", {"clicks"}}};
+                         }),
+              AllOf(HasSubstr("mirror dc3 of clicks is at minute"),
+                    HasSubstr("as the worker of dc3 says: denied; mend it")));
 }
 
 }  // namespace

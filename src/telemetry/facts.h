@@ -29,6 +29,9 @@ inline constexpr const char* kOpenIntents = "open_intents";  // deliveries under
 inline constexpr const char* kBacklog = "backlog";
 inline constexpr const char* kUnsealedBytes = "unsealed_bytes";
 inline constexpr const char* kDeferredBytes = "deferred_bytes";
+// In problems of a collector that tell of messages which may never come.
+inline constexpr const char* kGoneFromSpool = "gone from the spool";
+inline constexpr const char* kDamagedPieces = "damaged pieces of the spool";
 
 // Of a worker.
 inline constexpr const char* kRunIntervalMs = "run_interval_ms";

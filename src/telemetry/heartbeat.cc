@@ -26,6 +26,16 @@ std::string Text(const Json& object, const char* key) {
   return found != object.end() && found->is_string() ? found->get<std::string>() : "";
 }
 
+std::vector<std::string> Texts(const Json& object, const char* key) {
+  std::vector<std::string> texts;
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_array()) return texts;
+  for (const Json& entry : *found) {
+    if (entry.is_string()) texts.push_back(entry.get<std::string>());
+  }
+  return texts;
+}
+
 // What is deeper or larger would cost a reader its memory, and is no heartbeat. A worker of 10,000
 // streams with three hops each has some 180,000 values in 6 MB.
 constexpr size_t kDepthMax = 16;
@@ -207,6 +217,15 @@ void WriteOwnFields(const Heartbeat& heartbeat, Writer& writer) {
     text("what", problem.what);
     text("since", ToIsoMs(problem.since));
     text("next", problem.next);
+    if (!problem.streams.empty()) {
+      writer.Key("streams");
+      writer.Open('[');
+      for (const std::string& stream : problem.streams) {
+        writer.Next();
+        writer.String(stream);
+      }
+      writer.Close(']');
+    }
     writer.Close('}');
   }
   writer.Close(']');
@@ -256,8 +275,8 @@ Result<Heartbeat> DecodeHeartbeat(std::string_view text, std::string_view where)
   heartbeat.waiting_on = Text(json, "waiting_on");
   if (const auto problems = json.find("problems"); problems != json.end()) {
     for (const Json& entry : *problems) {
-      heartbeat.problems.push_back(
-          {Text(entry, "what"), Time(entry, "since"), Text(entry, "next")});
+      heartbeat.problems.push_back({Text(entry, "what"), Time(entry, "since"), Text(entry, "next"),
+                                    Texts(entry, "streams")});
     }
   }
   for (const auto& [key, value] : json.items()) {

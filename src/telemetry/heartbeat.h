@@ -4,7 +4,8 @@
 // One JSON object: the fields below first, in this order, then facts of the kind of process:
 //   {"version":1,"process":"worker-dc1","kind":"worker","host":"h1","pid":812,"cluster":"dc1",
 //    "written":"2031-05-06T10:04:05.678Z","interval_ms":5000,"state":"running","waiting_on":"",
-//    "problems":[{"what":"...","since":"2031-05-06T10:00:00.000Z","next":"..."}], ...}
+//    "problems":[{"what":"...","since":"2031-05-06T10:00:00.000Z","next":"...",
+//                 "streams":["clicks"]}], ...}
 // A heartbeat is a hint: it may be lost, late, or of a process that has died since.
 #pragma once
 
@@ -25,6 +26,8 @@ struct Problem {
   std::string what;  // what is stuck and why: "stream clicks: data/clicks/h1: permission denied"
   WallTime since;
   std::string next;  // what happens by itself, or what an operator should do
+  // That wait because of it, and do so until somebody mends it.
+  std::vector<std::string> streams{};
 };
 
 struct Heartbeat {

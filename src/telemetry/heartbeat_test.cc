@@ -19,7 +19,8 @@ Heartbeat Sample() {
   heartbeat.interval = Milliseconds(5000);
   heartbeat.state = "standby";
   heartbeat.waiting_on = "lease held by worker-b";
-  heartbeat.problems.push_back({"stream clicks is parked", WallTime{}, "tried again at 10:05"});
+  heartbeat.problems.push_back(
+      {"stream clicks is parked", WallTime{}, "tried again at 10:05", {"clicks", "views"}});
   heartbeat.facts["spool_bytes"] = 12;
   heartbeat.facts["address"] = "h1:1463";
   return heartbeat;
@@ -35,6 +36,7 @@ TEST(HeartbeatTest, WhatWasWrittenIsReadBack) {
   EXPECT_EQ(read->waiting_on, "lease held by worker-b");
   ASSERT_EQ(read->problems.size(), 1u);
   EXPECT_EQ(read->problems[0].next, "tried again at 10:05");
+  EXPECT_EQ(read->problems[0].streams, (std::vector<std::string>{"clicks", "views"}));
   EXPECT_EQ(read->facts, Sample().facts);
 }
 

@@ -1,6 +1,7 @@
 #include "telemetry/problems.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "telemetry/log.h"
 
@@ -12,14 +13,15 @@ constexpr std::chrono::minutes kLogEvery{1};
 
 }  // namespace
 
-void ProblemBoard::Raise(const std::string& topic, const std::string& what,
-                         const std::string& next) {
+void ProblemBoard::Raise(const std::string& topic, const std::string& what, const std::string& next,
+                         std::vector<std::string> streams) {
   MutexLock lock(mutex_);
   const auto [at, fresh] = standing_.try_emplace(topic);
   Standing& standing = at->second;
   if (fresh) standing.problem.since = clock_.Wall();
   standing.problem.what = what;
   standing.problem.next = next;
+  standing.problem.streams = std::move(streams);
   standing.doubted = false;
   const BootTime now = clock_.Boot();
   if (!fresh && (standing.logged == what || now - standing.logged_at < kLogEvery)) return;
@@ -44,17 +46,17 @@ void ProblemBoard::DoubtAll() {
 void ProblemBoard::Report(const std::string& what, const std::string& next) {
   MutexLock lock(mutex_);
   LogWarning(process_, what, {{"next", next}});
-  reported_.push_back({what, clock_.Wall(), next});
+  reported_.push_back({.what = what, .since = clock_.Wall(), .next = next});
   if (reported_.size() > kReportedMax) reported_.erase(reported_.begin());
 }
 
 void ProblemBoard::RaiseEach(const std::string& topic, const std::vector<std::string>& whats,
-                             const std::string& next) {
+                             const std::string& next, std::vector<std::string> streams) {
   if (whats.empty()) return Clear(topic);
   const size_t others = whats.size() - 1;
   Raise(topic,
         others == 0 ? whats.front() : whats.front() + " and " + std::to_string(others) + " more",
-        next);
+        next, std::move(streams));
 }
 
 std::vector<Problem> ProblemBoard::List() const {

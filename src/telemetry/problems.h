@@ -24,7 +24,9 @@ class ProblemBoard {
 
   // A new text under a known topic keeps its since. Details of a text (a number, a temporary name)
   // may change at every try; the log hears of a change once a minute at most.
-  void Raise(const std::string& topic, const std::string& what, const std::string& next);
+  // `streams`: those that wait until it is mended.
+  void Raise(const std::string& topic, const std::string& what, const std::string& next,
+             std::vector<std::string> streams = {});
   void Clear(const std::string& topic);
   // Hides all that was raised until it is raised again, with its since: whoever raised it may have
   // no more to do with it.
@@ -34,7 +36,7 @@ class ProblemBoard {
 
   // Raises or clears a topic for things that are named: raised while there are any.
   void RaiseEach(const std::string& topic, const std::vector<std::string>& whats,
-                 const std::string& next);
+                 const std::string& next, std::vector<std::string> streams = {});
 
   // The oldest first.
   std::vector<Problem> List() const;

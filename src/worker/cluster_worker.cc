@@ -21,6 +21,9 @@
 namespace databus {
 namespace {
 
+// Whom another worker keeps from its work is fenced at least as often as minutes close.
+constexpr std::chrono::minutes kFencedLately{3};
+
 // Before the first look at the lease, and while nobody has it, there is no name.
 bool IsKnown(const std::string& holder) { return !holder.empty() && holder != "nobody"; }
 
@@ -75,8 +78,8 @@ struct ClusterWorker::Services {
         mirror({worker.options_.topology(), worker.options_.cluster, worker.options_.clusters,
                 worker.guard_, merged_writers, eras, worker.problems_, worker.stats_,
                 worker.options_.obeyed.epoch.stored.epoch, worker.options_.config.copy_threads}),
-        local_purge(PurgeOf(worker, local_writers)),
-        merged_purge(PurgeOf(worker, merged_writers)),
+        local_purge(PurgeOf(worker, local_writers, eras)),
+        merged_purge(PurgeOf(worker, merged_writers, eras)),
         local_purged(learnt.local_purged),
         merged_purged(learnt.merged_purged) {}
 
@@ -93,6 +96,8 @@ struct ClusterWorker::Services {
             worker.rows_,
             *worker.lease_,
             worker.problems_,
+            worker.stats_,
+            worker.options_.topology(),
             worker.options_.obeyed.epoch.stored.epoch,
             view,
             groups,
@@ -101,7 +106,7 @@ struct ClusterWorker::Services {
             worker.options_.stop};
   }
 
-  static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers) {
+  static PurgeService::Options PurgeOf(ClusterWorker& worker, Writers& writers, EraBook& eras) {
     const WorkerConfig& config = worker.options_.config;
     return {worker.options_.topology(),
             worker.options_.cluster,
@@ -110,16 +115,18 @@ struct ClusterWorker::Services {
             worker.options_.random,
             writers,
             worker.problems_,
+            eras,
             config.retention_limit_action == "drop" ? LimitAction::kDrop : LimitAction::kKeep,
-            config.retention_limit_percent};
+            config.retention_limit_percent,
+            config.purge_interval};
   }
 
-  // Whether `last` is a purge interval ago, or never; if so it is now.
-  static bool PurgeDue(ClusterWorker& worker, std::optional<BootTime>& last) {
+  // Whole if `last` is a purge interval ago, or never.
+  static void Purge(ClusterWorker& worker, std::optional<BootTime>& last, PurgeService& purge) {
     const BootTime now = worker.options_.clock.Boot();
-    if (last && now - *last < worker.options_.config.purge_interval) return false;
+    if (last && now - *last < worker.options_.config.purge_interval) return purge.RetryFailed();
     last = now;
-    return true;
+    purge.RunOnce();
   }
 
   Writers local_writers;
@@ -397,7 +404,7 @@ void ClusterWorker::LocalStep() {
     services->local_purged.reset();
   }
   services->local.RunOnce(Minute::Of(guard_.Wall()));
-  if (Services::PurgeDue(*this, services->local_purged)) services->local_purge.RunOnce();
+  Services::Purge(*this, services->local_purged, services->local_purge);
 }
 
 void ClusterWorker::StreamsStep() {
@@ -421,7 +428,7 @@ void ClusterWorker::StreamsStep() {
   services->merge.RunOnce(Minute::Of(guard_.Wall()));
   services->mirror.RunOnce();
   NoteServed(services->merged_writers.held());
-  if (Services::PurgeDue(*this, services->merged_purged)) services->merged_purge.RunOnce();
+  Services::Purge(*this, services->merged_purged, services->merged_purge);
 }
 
 Status ClusterWorker::Ready() const {
@@ -542,6 +549,7 @@ void ClusterWorker::BeatStep() {
   // The life before this one has said who holds the lease; that stands until it is known again.
   if (resumes_ == Resumes::kYes && !IsKnown(holder) && !OurLease()->HeldAny()) return;
   resumes_ = Resumes::kNo;
+  if (PartOf(holder) == WorkerPart::kLeads) LookForAnother(*storage);
   const Heartbeat beat = MakeHeartbeat(holder);
   const std::string path = paths::StatusFile(beat.process);
   const Status written = storage->Replace(path, EncodeHeartbeat(beat));
@@ -555,6 +563,31 @@ void ClusterWorker::BeatStep() {
   if (info.ok()) guard_.Compare(beat.written, info->modified);
   if (last_beat_ != path) RemoveOwnBeat(*storage);
   last_beat_ = path;
+}
+
+// Two that look for the lease in different places may both hold it, and what one says of itself the
+// other one writes over: then each says that there are two. Looked for when somebody has fenced
+// this one, as the other does.
+void ClusterWorker::LookForAnother(Storage& storage) {
+  const std::string topic = options_.cluster + " lease";
+  const auto fenced = stats_.Fenced();
+  if (!fenced || options_.clock.Boot() - *fenced > kFencedLately) return own_problems_.Clear(topic);
+  const WorkerIdentity& own = options_.identity;
+  const std::string path =
+      paths::StatusFile(WorkerProcessName(options_.cluster, WorkerPart::kLeads, own.host, own.pid));
+  const auto text = storage.ReadFile(path);
+  if (last_beat_ != path || !text.ok()) return;
+  const auto other = DecodeHeartbeat(*text, path);
+  if (!other.ok() || (other->host == own.host && other->pid == own.pid)) return;
+  const std::string where = other->facts.value(facts::kLeaseIn, "");
+  if (where.empty() || where == OurLease()->Where()) return;
+  own_problems_.Raise(
+      topic,
+      fmt::format("pid {} on {} works here as well: it looks for the lease in {}, this one (pid {} "
+                  "on {}) in {}",
+                  other->pid, other->host, where, own.pid, own.host, OurLease()->Where()),
+      "give all workers of the cluster the same enablezk, zkconnect and spread_groups; until then "
+      "each keeps the other from its work, and nothing is lost or doubled");
 }
 
 // One with a name that nobody else will ever overwrite.

@@ -137,6 +137,7 @@ class ClusterWorker {
   std::set<Group> ServedNow(const std::set<Group>& share) const;
   // What it is to say of streams, where it holds their groups.
   void TellOfStreams(Heartbeat& beat) const;
+  void LookForAnother(Storage& storage);
   void RemoveOwnBeat(Storage& storage);
 
   const Options options_;

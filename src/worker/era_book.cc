@@ -14,6 +14,11 @@ Result<const Eras*> EraBook::Of(GroupWriter& writer) {
   return &page.eras;
 }
 
+bool EraBook::KnowsBegun(Group group, const StreamSpec& stream) const {
+  const auto page = pages_.find(group);
+  return page != pages_.end() && page->second.epoch != 0 && page->second.eras.HasBegun(stream);
+}
+
 Status EraBook::Set(GroupWriter& writer, Eras eras) {
   DATABUS_ASSIGN_OR_RETURN(const Eras* known, Of(writer));
   if (*known == eras) return Status::Ok();

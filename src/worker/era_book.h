@@ -17,6 +17,9 @@ class EraBook {
 
   // Valid until the next call for the group.
   Result<const Eras*> Of(GroupWriter& writer);
+  // Whether the stream is known to be in the era of the topology that the services obey. Once true
+  // that stays so while they obey it, whoever holds the group.
+  bool KnowsBegun(Group group, const StreamSpec& stream) const;
   // Writes it, if it is not what is there.
   //   kUnavailable  also where it would begin an era that is perhaps over: the topology that is
   //                 stored here is newer than the one that the services obey

@@ -12,7 +12,11 @@ namespace {
 
 using std::chrono::minutes;
 using std::chrono::seconds;
+using ::testing::Contains;
+using ::testing::Field;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using ::testing::SizeIs;
 using Settled = Installation::Settled;
 
@@ -58,6 +62,38 @@ TEST_F(LeaseSeamTest, AnotherBackEndThanTheTreeDecidesWhoWorks) {
   process->plan.Clear();
   dc1.Finish();
   EXPECT_FALSE(lease_->held);
+}
+
+// One asks the tree and the other one does not (enablezk): both say so, whoever wrote last.
+TEST_F(LeaseSeamTest, TwoThatLookInDifferentPlacesSayThatTheyAreTwo) {
+  WorkerProcess first(world_, {"dc1"}, 1);
+  lease_->held = true;
+  const auto second = Start(2, lease_);
+  const auto run = [&](int times) {
+    for (int i = 0; i < times; ++i) {
+      for (WorkerProcess* each : {&first, second.get()}) {
+        world_.Deliver("dc1", "clicks", "c1");
+        each->Step();
+        each->of().BeatStep();
+      }
+      world_.clock.Advance(seconds(2));
+    }
+  };
+  run(10);
+  EXPECT_THAT(first.Problems(),
+              HasSubstr("pid 2 on host works here as well: it looks for the lease in elsewhere"));
+  EXPECT_THAT(second->Problems(), HasSubstr("pid 1 on host works here as well"));
+  EXPECT_THAT(BeatOf(world_, "worker-dc1").problems,
+              Contains(Field(&Problem::what, HasSubstr("works here as well"))));
+  // It is given the same place, and stands by there.
+  lease_->held = false;
+  world_.clock.Advance(minutes(4));
+  for (int i = 0; i < 20; ++i) {
+    first.Step();
+    first.of().BeatStep();
+    world_.clock.Advance(seconds(2));
+  }
+  EXPECT_THAT(first.Problems(), Not(HasSubstr("works here as well")));
 }
 
 // The lease is not asked for again, nor given up: nobody else comes between.

@@ -97,12 +97,14 @@ void LocalService::ReadAnnouncement(const std::string& path, Group group, WorkBy
 }
 
 // Only people mend that: until then nothing is found there, and it is not asked for all the time.
-void LocalService::TellDenied(const std::string& what, const Status& status) {
+void LocalService::TellDenied(const std::string& what, const Status& status,
+                              const std::string& stream) {
   const std::string topic = fmt::format("{} {}", options_.cluster, what);
   if (status.code() != Code::kRefused) return options_.problems.Clear(topic);
   options_.problems.Raise(topic, status.message(),
                           "what lies there is not published; make it readable for the worker's "
-                          "user");
+                          "user",
+                          stream.empty() ? std::vector<std::string>() : std::vector{stream});
 }
 
 bool LocalService::ScanData(WorkByGroup& work) {
@@ -122,7 +124,7 @@ bool LocalService::ScanData(WorkByGroup& work) {
     if (!options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()))) continue;
     const auto collectors = options_.storage.List(paths::DataStream(stream.name));
     if (stream.info.kind == NodeKind::kDirectory) {
-      TellDenied(paths::DataStream(stream.name), collectors.status());
+      TellDenied(paths::DataStream(stream.name), collectors.status(), stream.name);
     }
     whole &= !collectors.unknown();
     if (!collectors.ok()) continue;
@@ -139,7 +141,7 @@ bool LocalService::ScanCollector(const std::string& stream, const std::string& c
                                  WorkByGroup& work) {
   const std::string dir = paths::DataCollector(stream, collector);
   const auto entries = options_.storage.List(dir);
-  TellDenied(dir, entries.status());
+  TellDenied(dir, entries.status(), stream);
   if (!entries.ok()) return !entries.unknown();
   struct Candidate {
     DataFileName name;
@@ -295,8 +297,8 @@ Status LocalService::AddClaimOrSetAside(GroupWriter& writer, const Claim& claim,
     return Status::Ok();
   }
   const auto name = ParseClaimName(claim.data_name);
-  request.refused.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
-                             there->length, 0, added.ToString()});
+  request.unfit.push_back({name ? name->stream : "unknown", claim.staged, claim.data_name,
+                           there->length, 0, added.ToString()});
   return Status::Ok();
 }
 
@@ -318,7 +320,7 @@ Result<NodeInfo> LocalService::InfoOf(GroupWriter& writer, const Claim& claim) c
 Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitRequest& request) {
   const auto name = ParseClaimName(claim.data_name);
   if (!name) {
-    request.refused.push_back({"unknown", claim.staged, claim.data_name, 0, 0, "not a data file"});
+    request.unfit.push_back({"unknown", claim.staged, claim.data_name, 0, 0, "not a data file"});
     return Status::Ok();
   }
   NewFile file;
@@ -341,7 +343,7 @@ Status LocalService::AddClaim(GroupWriter& writer, const Claim& claim, CommitReq
   if (!name->gzip) return foreign_.Add(writer.staging(), claim, std::move(file), request);
   DATABUS_ASSIGN_OR_RETURN(const FileFacts facts, ReadFacts(options_.storage, path));
   if (!facts.damage.empty()) {
-    request.refused.push_back(
+    request.unfit.push_back(
         {file.stream, file.staged, file.name, facts.file.length, facts.file.crc32c, facts.damage});
     return Status::Ok();
   }

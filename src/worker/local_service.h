@@ -54,7 +54,7 @@ class LocalService {
 
   void ReadAnnouncements(WorkByGroup& work);
   void ReadAnnouncement(const std::string& path, Group group, WorkByGroup& work);
-  void TellDenied(const std::string& what, const Status& status);
+  void TellDenied(const std::string& what, const Status& status, const std::string& stream = "");
   // Whether all answered, or said that it may not be looked into.
   bool ScanData(WorkByGroup& work);
   bool ScanCollector(const std::string& stream, const std::string& collector, WorkByGroup& work);

@@ -21,6 +21,11 @@ std::string PathOf(const paths::MinutePath& line) {
   return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
 }
 
+Status DropStaged(StagingArea& staging, const std::string& name) {
+  const Status removed = staging.storage().Remove(staging.PathOf(name));
+  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+}
+
 }  // namespace
 
 MergeService::MergeService(Options options, Learnt learnt)
@@ -139,7 +144,13 @@ void MergeService::RefreshQueues() {
   }
 }
 
+// Nobody knows what they hold: they wait as if they might not be published (P11, P28).
+void MergeService::NoteUnread(GroupWriter& writer) {
+  for (const auto& [stream, why] : writer.OwnLedger().unread) waiting_.insert(stream);
+}
+
 Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
+  NoteUnread(writer);
   // First, so that an entry is not merged again that only waits to be cleaned up.
   if (writer.PendingCleanUps() > 0) {
     DATABUS_RETURN_IF_ERROR(writer.RetryCleanUps());
@@ -149,6 +160,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
   DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
+  DATABUS_RETURN_IF_ERROR(ReadDoubtful(writer, group));
   ForgetRefused(group);
   while (true) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
@@ -159,16 +171,41 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
     DATABUS_RETURN_IF_ERROR(Fetch(writer, wanted, request));
     AddCleanUps(group, request);
     if (request.Empty()) break;
-    const bool progress = !request.files.empty() || !request.refused.empty();
+    const bool progress = !request.files.empty() || !request.unfit.empty();
     DATABUS_ASSIGN_OR_RETURN(const std::vector<Refusal> refused,
                              PublishInto(*index, writer, std::move(request), now));
     PutOff(group, refused);
     if (!progress || wanted.size() < kFilesPerCommitMax) break;
   }
+  TellDoubtful(group);
   DATABUS_RETURN_IF_ERROR(writer.CloseBefore(now));
   index_.Covers(writer, group);
   AcknowledgeFrozen(writer, group);
   return Status::Ok();
+}
+
+// Only people mend that.
+Status MergeService::ReadDoubtful(GroupWriter& writer, Group group) {
+  doubtful_.erase(group);
+  const BootTime now = options_.clock.Boot();
+  const auto last = read_again_.find(group);
+  if (last != read_again_.end() && now - last->second < kRefusedPause) return Status::Ok();
+  read_again_[group] = now;
+  return index_.ReadAgain(writer, group);
+}
+
+void MergeService::TellDoubtful(Group group) {
+  std::vector<std::string> whats;
+  std::vector<std::string> streams;
+  for (const auto& [stream, what] : doubtful_[group]) {
+    streams.push_back(stream);
+    whats.push_back(what);
+  }
+  options_.problems.RaiseEach(
+      fmt::format("{} merge group {} doubtful", options_.cluster, group), whats,
+      "it waits, the others go on; restore the file that cannot be read, or remove it; looked at "
+      "again once a minute",
+      streams);
 }
 
 Result<std::vector<Refusal>> MergeService::PublishInto(IdentityIndex& index, GroupWriter& writer,
@@ -198,7 +235,8 @@ void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
     refused_[stream] = options_.clock.Boot() + kRefusedPause;
     options_.problems.Raise(
         RefusedTopic(stream), options_.cluster + ": " + one.ToString(),
-        fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite));
+        fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite),
+        {stream});
   }
   // None of them was removed.
   for (auto& [source, queue] : queues_) {
@@ -306,6 +344,7 @@ Status MergeService::DescribeUnnamed(GroupWriter& writer, Group group,
 }
 
 Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) {
+  NoteUnread(writer);
   // Only of streams whose era has begun: what mirrors have is copied before anything is merged
   // anew. Not begun here: a mirror that went away in the middle of that would be passed over.
   while (salvage_.DueGroups().contains(group)) {
@@ -350,7 +389,12 @@ Result<std::vector<std::string>> MergeService::FetchSalvage(GroupWriter& writer,
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const Salvage::File& file = batch.files[i];
-    const Status& status = outcomes[i].status;
+    Status status = outcomes[i].status;
+    const std::string* const may_be = index_.MayBeHere(file.stream, file.name);
+    if (status.ok() && may_be != nullptr) {
+      DATABUS_RETURN_IF_ERROR(DropStaged(staging, staged_names[i]));
+      status = {Code::kRefused, *may_be + " may be this file, and cannot be read"};
+    }
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
     if (status.code() == Code::kNotFound) continue;  // purged meanwhile, if the source is there
     if (!status.ok()) {
@@ -413,6 +457,14 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
     if (waiting_.contains(line.stream)) return false;
     const auto refused = refused_.find(line.stream);
     if (refused != refused_.end() && options_.clock.Boot() < refused->second) return false;
+    const std::string* const may_be = index_.MayBeHere(line.stream, line.file);
+    if (may_be != nullptr) {
+      doubtful_[GroupOf(line.stream, options_.writers.groups())].try_emplace(
+          line.stream, fmt::format("{}: {} may be {}, which is to be merged from {}, and cannot "
+                                   "be read",
+                                   options_.cluster, *may_be, PathOf(line), source));
+      return false;
+    }
     // P30: it waits for whoever is the primary next.
     return stream->publication != Publication::kFrozen || Planted(Bug::kFrozenPublished);
   }
@@ -479,10 +531,10 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
     // P24: set aside and reported, not dropped.
     const std::string text = PathOf(line) + "\n";
     DATABUS_ASSIGN_OR_RETURN(const std::string name, writer.staging().StageText(text));
-    request.refused.push_back({line.stream, name, "queue-line-" + line.file, text.size(),
-                               Crc32c(text),
-                               fmt::format("{} names this file, which is not there at {}",
-                                           wanted.entry->path, wanted.source)});
+    request.unfit.push_back({line.stream, name, "queue-line-" + line.file, text.size(),
+                             Crc32c(text),
+                             fmt::format("{} names this file, which is not there at {}",
+                                         wanted.entry->path, wanted.source)});
     wanted.entry->settled.insert(wanted.line);
     return Status::Ok();
   }
@@ -491,7 +543,9 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
   }
   if (!outcome.status.ok()) {
     // The source's trouble, or the way's: this file waits, the others go on.
-    options_.problems.Raise(topic, outcome.status.ToString(), "tried again at the next run");
+    options_.problems.Raise(
+        topic, outcome.status.ToString(), "tried again at the next run",
+        CannotBeRead(outcome.status) ? std::vector{line.stream} : std::vector<std::string>());
     return Status::Ok();
   }
   options_.problems.Clear(topic);
@@ -503,8 +557,8 @@ Status MergeService::Judge(GroupWriter& writer, const Wanted& wanted, const std:
 Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitRequest& request) {
   const auto& [source, stream, name, staged, facts] = copied;
   if (!facts.damage.empty()) {
-    request.refused.push_back({stream, staged, name, facts.file.length, facts.file.crc32c,
-                               fmt::format("copied from {}: {}", source, facts.damage)});
+    request.unfit.push_back({stream, staged, name, facts.file.length, facts.file.crc32c,
+                             fmt::format("copied from {}: {}", source, facts.damage)});
     return Status::Ok();
   }
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index,
@@ -513,8 +567,7 @@ Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitReq
       index->Contains(stream, name, facts.file) || !in_request_.Add(stream, name, facts.file);
   if (known && !Planted(Bug::kMergeWithoutIndex)) {
     options_.stats.AddDuplicate("merge", stream);
-    const Status removed = writer.staging().storage().Remove(writer.staging().PathOf(staged));
-    return removed.code() == Code::kNotFound ? Status::Ok() : removed;
+    return DropStaged(writer.staging(), staged);
   }
   request.files.push_back({stream, staged, name, facts.file});
   return Status::Ok();

@@ -69,6 +69,10 @@ class MergeService {
   Status DescribeUnnamed(GroupWriter& writer, Group group,
                          const std::vector<const StreamSpec*>& beginning);
   Status SalvageGroup(GroupWriter& writer, Group group, Minute now);
+  void NoteUnread(GroupWriter& writer);
+  // What may be here already, in a file that cannot be read (MergedIndex), waits.
+  Status ReadDoubtful(GroupWriter& writer, Group group);
+  void TellDoubtful(Group group);
   // Publishes what is in `request`, and remembers it. Answers what the view refused.
   Result<std::vector<Refusal>> PublishInto(IdentityIndex& index, GroupWriter& writer,
                                            CommitRequest request, Minute now);
@@ -110,6 +114,8 @@ class MergeService {
   // Streams that queues name and that are not merged here, and what is to be said, by source.
   std::map<std::string, std::map<std::string, std::string>> strangers_;
   MergedIndex index_;
+  std::map<Group, BootTime> read_again_;                          // what the index could not read
+  std::map<Group, std::map<std::string, std::string>> doubtful_;  // what waits for that, by stream
   std::map<std::string, Era> own_eras_;
   Salvage salvage_;
   IdentityIndex in_request_;               // of the commit under way

@@ -16,27 +16,6 @@
 namespace databus {
 namespace {
 
-// Which streams may have files in a minute that no manifest names there. Looked up only for those
-// that are missing in one.
-class OldestMinutes {
- public:
-  explicit OldestMinutes(Storage& storage) : storage_(storage) {}
-
-  Result<bool> MayHold(const std::string& stream, Minute minute) {
-    auto known = oldest_.find(stream);
-    if (known == oldest_.end()) {
-      DATABUS_ASSIGN_OR_RETURN(const auto oldest,
-                               OldestMinute(storage_, paths::Stream(View::kMerged, stream)));
-      known = oldest_.emplace(stream, oldest).first;
-    }
-    return known->second && *known->second <= minute;
-  }
-
- private:
-  Storage& storage_;
-  std::map<std::string, std::optional<Minute>> oldest_;
-};
-
 // The files of a minute that somebody reads.
 std::vector<std::string> VisibleFiles(const std::string& stream, Minute minute,
                                       const std::vector<DirEntry>& entries) {
@@ -57,8 +36,9 @@ Result<bool> IsSealed(const Result<std::unique_ptr<FileReader>>& reader) {
 
 struct SealedSearch {
   bool found = false;
-  bool answered = false;  // one could be read
-  Status failure{};       // of the first that could not
+  bool answered = false;            // one could be read
+  std::vector<std::string> unread;  // paths of those that could not
+  Status failure{};                 // of the first of them
 };
 
 // Whether one of the files was sealed by us. Their names do not tell: the original's are of the
@@ -69,14 +49,15 @@ SealedSearch FindSealed(Storage& storage, std::span<const std::string> files) {
   while (!files.empty()) {
     const auto batch = files.first(std::min(at_once, files.size()));
     files = files.subspan(batch.size());
-    for (const auto& reader : storage.Opens(batch)) {
-      const auto sealed = IsSealed(reader);
+    const auto readers = storage.Opens(batch);
+    for (size_t i = 0; i < batch.size(); ++i) {
+      const auto sealed = IsSealed(readers[i]);
       if (sealed.ok()) search.answered = true;
       search.found = sealed.ok() && *sealed;
       if (search.found) return search;
-      if (!sealed.ok() && sealed.code() != Code::kNotFound && search.failure.ok()) {
-        search.failure = sealed.status();
-      }
+      if (sealed.ok() || sealed.code() == Code::kNotFound) continue;
+      search.unread.push_back(batch[i]);
+      if (search.failure.ok()) search.failure = sealed.status();
     }
   }
   return search;
@@ -99,9 +80,6 @@ Result<IdentityIndex*> MergedIndex::Of(GroupWriter& writer, Group group) {
   // Files never leave the index: what it holds is true in every epoch of the same eras, and only
   // what was closed since, by whomever, and what is open now may be missing.
   DATABUS_RETURN_IF_ERROR(Extend(writer, group, known));
-  // A file that may not be read has an identity that a line may name: nothing is merged until then.
-  DATABUS_RETURN_IF_ERROR(writer.ReadOpenMinute().WithContext(
-      "nothing of the group is merged before each file of its open minute can be read"));
   for (const auto& [stream, open] : writer.OwnLedger().streams) {
     if (!Planted(Bug::kIndexWithoutOpen)) known.index.AddAll(stream, open.open_files);
   }
@@ -121,10 +99,9 @@ Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
   }
   DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
                            AddMinutes(writer, group, kFirstMinute, known));
-  DATABUS_RETURN_IF_ERROR(
-      AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known.index));
+  DATABUS_RETURN_IF_ERROR(AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known));
   DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, known.index));
-  known.built = Known::Built::kYes;
+  if (IsWhole(writer)) known.built = Known::Built::kYes;
   return Status::Ok();
 }
 
@@ -146,7 +123,7 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
                   minutes.insert(*minute);
                   return Walk::kContinue;
                 }));
-  OldestMinutes oldest(storage);
+  OldestMinutes oldest(storage, View::kMerged);
   MinuteContent content(storage, View::kMerged, group);
   for (const Minute minute : minutes) {
     DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* streams, content.Described(minute));
@@ -165,7 +142,7 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
   DATABUS_RETURN_IF_ERROR(
       AddUnclosed(writer, group, minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin()),
                   known.index));
-  known.covered = covered;  // now that all of them are read
+  if (IsWhole(writer)) known.covered = covered;  // now that all of them are read
   if (minutes.empty()) return std::optional<Minute>();
   return std::optional<Minute>(*minutes.begin());
 }
@@ -215,13 +192,19 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
 }
 
 // Whether the minute is ours: all that we publish is sealed, but for what came of the original's
-// collectors. A file that cannot be read is passed over where another one tells: the original may
-// have left it so, and it is in no queue any more.
+// collectors. A file that cannot be read holds nothing up where another one tells: the original may
+// have left it so, and then it is in no queue any more. But it may be a sealed one beside foreign
+// ones: what a queue names by its name waits (MayBeHere), or it might be published twice.
 Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& stream,
-                                          Minute minute, const std::vector<DirEntry>& entries) {
+                                          Minute minute, const std::vector<DirEntry>& entries,
+                                          Known& known) {
+  known.unread.erase(stream);
   const SealedSearch search = FindSealed(storage, VisibleFiles(stream, minute, entries));
   if (search.found || search.failure.ok()) return search.found;
   if (!search.answered) return GroupWaits(search.failure, stream, minute);
+  for (const std::string& path : search.unread) {
+    known.unread[stream].emplace(paths::BaseName(path), path);
+  }
   options_.problems.Report(
       fmt::format("{} of {} is taken for the original's, and this file for one of it: {}",
                   minute.ToIso(), stream, search.failure.ToString()),
@@ -232,11 +215,10 @@ Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& s
 // Minutes from before there were manifests are of the original system, and its files are known by
 // name. But for one: who was a mirror in its first minute, and then became the primary, has that
 // open still. What came after it is described, or empty.
-Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before,
-                                    IdentityIndex& index) {
+Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before, Known& known) {
   Storage& storage = writer.staging().storage();
   for (const auto& [stream, own] : options_.own) {
-    if (GroupOf(stream, options_.groups) != group) continue;
+    if (GroupOf(stream, options_.groups) != group || writer.IsUnread(stream)) continue;
     DATABUS_ASSIGN_OR_RETURN(
         const std::vector<Minute> minutes,
         ListMinutes(storage, paths::Stream(View::kMerged, stream), kFirstMinute, before + -1));
@@ -248,13 +230,44 @@ Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute bef
       if (entries->empty()) continue;
       if (std::exchange(is_last, false)) {
         DATABUS_ASSIGN_OR_RETURN(const bool sealed,
-                                 HoldsSealedFile(storage, stream, *minute, *entries));
-        if (sealed) DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, index));
-        if (sealed) continue;
+                                 HoldsSealedFile(storage, stream, *minute, *entries, known));
+        if (sealed) {
+          DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, known.index));
+          continue;
+        }
       }
-      for (const DirEntry& entry : *entries) index.AddName(stream, entry.name);
+      for (const DirEntry& entry : *entries) known.index.AddName(stream, entry.name);
     }
   }
+  return Status::Ok();
+}
+
+// A file whose name was taken has its own behind something else (P18).
+const std::string* MergedIndex::MayBeHere(const std::string& stream,
+                                          const std::string& name) const {
+  const auto known = known_.find(GroupOf(stream, options_.groups));
+  if (known == known_.end()) return nullptr;
+  const auto unread = known->second.unread.find(stream);
+  if (unread == known->second.unread.end()) return nullptr;
+  for (const auto& [of_unread, path] : unread->second) {
+    if (of_unread.ends_with(name)) return &path;
+  }
+  return nullptr;
+}
+
+Status MergedIndex::ReadAgain(GroupWriter& writer, Group group) {
+  Known& known = known_[group];
+  for (auto& [stream, unread] : known.unread) {
+    for (auto one = unread.begin(); one != unread.end();) {
+      DATABUS_RETURN_IF_ERROR(writer.GoOn());
+      const auto& [name, path] = *one;
+      const auto facts = ReadFacts(writer.staging().storage(), path);
+      const bool gone = facts.code() == Code::kNotFound;
+      if (facts.ok()) known.index.Add(stream, name, facts->file);
+      one = facts.ok() || gone ? unread.erase(one) : std::next(one);
+    }
+  }
+  std::erase_if(known.unread, [](const auto& of_stream) { return of_stream.second.empty(); });
   return Status::Ok();
 }
 

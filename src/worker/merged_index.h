@@ -37,6 +37,8 @@ class MergedIndex {
     // covered, and describes them.
     std::map<std::string, Era> eras{};
     IdentityIndex index{};
+    // Paths of files that are taken for the original's, which cannot be read: by stream and name.
+    std::map<std::string, std::map<std::string, std::string>> unread{};
   };
   using Learnt = std::map<Group, Known>;
   // What lies in minutes and is named by no manifest of theirs.
@@ -49,12 +51,17 @@ class MergedIndex {
   Result<IdentityIndex*> Of(GroupWriter& writer, Group group);
   // All that the writer has published by now is in the group's index.
   void Covers(GroupWriter& writer, Group group) {
-    known_[group].covered = writer.OwnLedger().closed;
+    if (IsWhole(writer)) known_[group].covered = writer.OwnLedger().closed;
   }
   // This process has begun these eras with the group's index at hand.
   void Began(Group group, const Eras& eras) { known_[group].eras = eras.streams; }
   // Somebody else has published there, or will.
   void Forget(Group group) { known_.erase(group); }
+  // The path of a file that cannot be read and may be the one of this name, or null. Whether that
+  // is published is not known then: it waits.
+  const std::string* MayBeHere(const std::string& stream, const std::string& name) const;
+  // Tries those of the group again that could not be read.
+  Status ReadAgain(GroupWriter& writer, Group group);
   // What was found so; whoever has described it takes it out.
   Unnamed& UnnamedOf(Group group) { return unnamed_[group]; }
   // At the end: true in every later epoch of the same eras, as files never leave a view but by age;
@@ -74,8 +81,11 @@ class MergedIndex {
                     IdentityIndex& index);
   static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
   Result<bool> HoldsSealedFile(Storage& storage, const std::string& stream, Minute minute,
-                               const std::vector<DirEntry>& entries);
-  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, IdentityIndex& index);
+                               const std::vector<DirEntry>& entries, Known& known);
+  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, Known& known);
+  // Nothing of a stream that cannot be read is in the index; it is merged when all of it is looked
+  // at again, with a writer that has read it.
+  static bool IsWhole(GroupWriter& writer) { return writer.OwnLedger().unread.empty(); }
 
   const Options options_;
   Learnt known_;

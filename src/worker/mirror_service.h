@@ -64,6 +64,7 @@ class MirrorService {
   Result<bool> WasLeftOut(MinuteContent& here, const std::string& stream, Minute newest);
   void ForgetOtherEpochs(GroupWriter& writer, const Flow& flow);
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
+  Status DoubtFrozen(GroupWriter& writer, const Flow& flow);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
   // Whether the stream may lack something before this minute: there is a gap, it was left out of

@@ -78,6 +78,57 @@ TEST_P(OriginalsMinuteTest, WhereNoneCanBeReadTheStatusTellsWhatWaitsForWhich) {
   EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("nothing of the group is merged")));
 }
 
+// As a mirror has it in its first minute, beside files of the original's collectors, when it
+// becomes the primary; the line of it is still in its queue.
+class SealedBesideTest : public OriginalsMinuteTest {
+ protected:
+  void SetUp() override {
+    OriginalsMinuteTest::SetUp();
+    site_.Stop("dc1");
+    site_.Start("dc2");
+    site_.Step(3);
+    for (const SeenFile& file : site_.world.Files("dc2", View::kLocal)) {
+      if (file.stream != "clicks") continue;
+      name_ = file.name;
+      path_ = paths::MinuteFile(View::kMerged, "clicks", minute_, name_);
+      ASSERT_TRUE(site_.world.at("dc1").WriteFile(path_, file.content).ok());
+      break;
+    }
+    ASSERT_FALSE(name_.empty());
+    site_.Start("dc1");
+    LoseBlocks(path_);
+    site_.Step(10);
+  }
+  int Shown() {
+    int shown = 0;
+    for (const auto& [minute, names] : site_.Names("dc1")) shown += names.contains(name_) ? 1 : 0;
+    return shown;
+  }
+  std::string name_;
+  std::string path_;
+};
+
+TEST_P(SealedBesideTest, WhatMayBePublishedWaitsUntilThatCanBeRead) {
+  EXPECT_EQ(Shown(), 1);
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr(path_ + " may be "));
+  EXPECT_GE(MergeOneMore(), 1U) << "the others go on";
+  site_.of("dc1").plan.Clear();
+  site_.world.clock.Advance(std::chrono::minutes(1));
+  site_.Step(10);
+  EXPECT_EQ(Shown(), 1);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr(" may be ")));
+}
+
+TEST_P(SealedBesideTest, WhatMayBePublishedIsWhenThatWasRemoved) {
+  ASSERT_TRUE(site_.world.at("dc1").Remove(path_).ok());
+  site_.of("dc1").plan.Clear();
+  site_.world.clock.Advance(std::chrono::minutes(1));
+  site_.Step(10);
+  EXPECT_EQ(Shown(), 1);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr(" may be ")));
+}
+
+INSTANTIATE_TEST_SUITE_P(Calls, SealedBesideTest, ::testing::Values(Verb::kOpen, Verb::kRead));
 INSTANTIATE_TEST_SUITE_P(Calls, OriginalsMinuteTest, ::testing::Values(Verb::kOpen, Verb::kRead));
 
 }  // namespace

@@ -43,27 +43,30 @@ void PurgeService::PurgeDivergent() {
           fmt::format("{} purge divergent {} {}", options_.cluster, era.name, stream->name);
       const Group group = GroupOf(stream->name, options_.writers.groups());
       options_.writers.With(group, "purge of divergent minutes", [&](GroupWriter& writer) {
-        const Status purged = PurgeDivergentStream(writer, era.name, *stream);
-        if (purged.ok() || purged.code() == Code::kStopped) {
-          options_.problems.Clear(topic);
-          return purged;
+        const Result<Need> kept = PurgeDivergentStream(writer, era.name, *stream);
+        const Status& purged = kept.status();
+        if (purged.code() == Code::kStopped) return purged;
+        if (kept.ok() && !kept->empty()) {
+          options_.problems.Raise(topic, *kept, "it is kept; " + WhenAgain());
+          return Status::Ok();
         }
-        options_.problems.Raise(topic, purged.ToString(), "tried again at the next purge");
+        Tell(topic, purged, [this] { PurgeDivergent(); });
         return purged.code() == Code::kStale ? purged : Status::Ok();
       });
     }
   }
 }
 
-Status PurgeService::PurgeDivergentStream(GroupWriter& writer, const std::string& era,
-                                          const StreamSpec& stream) {
+Result<PurgeService::Need> PurgeService::PurgeDivergentStream(GroupWriter& writer,
+                                                              const std::string& era,
+                                                              const StreamSpec& stream) {
   Storage& own = writer.staging().storage();
   DATABUS_ASSIGN_OR_RETURN(
       const std::vector<Minute> minutes,
       ListMinutes(own, paths::DivergentStream(era, stream.name), kFirstMinute, kLastMinute));
   const auto limit = RetentionOf(stream.name) * options_.limit_percent / 100;
   const WallTime now = options_.clock.Wall();
-  std::string kept_too_long;
+  Need kept_too_long;
   size_t looked_at = 0;
   for (const Minute minute : minutes) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
@@ -72,12 +75,10 @@ Status PurgeService::PurgeDivergentStream(GroupWriter& writer, const std::string
     if (need.empty() || (minute + kMinutesPerHour).Start() + limit > now) continue;
     if (kept_too_long.empty()) kept_too_long = need;
   }
-  if (kept_too_long.empty()) return Status::Ok();
-  return {
-      Code::kRefused,
-      fmt::format("what was set aside of {} is past the retention limit and is not in the merged "
-                  "stream: {}; it is kept",
-                  stream.name, kept_too_long)};
+  if (kept_too_long.empty()) return kept_too_long;
+  return fmt::format(
+      "what was set aside of {} is past the retention limit and is not in the merged stream: {}",
+      stream.name, kept_too_long);
 }
 
 // Why something of it stays; empty: all of it has gone.

@@ -1,6 +1,7 @@
 #include "worker/purge_service.h"
 
 #include <algorithm>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -12,7 +13,9 @@
 #include "commit/minute_tree.h"
 #include "control/journal_copies.h"
 #include "control/purge_history.h"
+#include "telemetry/iso_time.h"
 #include "telemetry/log.h"
+#include "worker/refusals.h"
 
 namespace databus {
 namespace {
@@ -49,7 +52,32 @@ Minute OldestKeptManifest(const Topology& topology, int limit_percent, WallTime 
   return Minute::Of(now - longest);
 }
 
+void PurgeService::Tell(const std::string& topic, const Status& status,
+                        std::function<void()> again) {
+  if (status.ok()) {
+    again_.erase(topic);
+    options_.problems.Clear(topic);
+    return;
+  }
+  options_.problems.Raise(topic, status.ToString(), "tried again in a minute");
+  Again(topic, std::move(again));
+}
+
+void PurgeService::Again(const std::string& topic, std::function<void()> again) {
+  again_[topic] = std::move(again);
+  failed_ = options_.clock.Boot();
+}
+
+// Seldom, as only people mend most of it; not as seldom as all is looked at.
+void PurgeService::RetryFailed() {
+  if (again_.empty() || options_.clock.Boot() - failed_ < kRefusedPause) return;
+  for (const auto& [topic, again] : std::exchange(again_, {})) again();
+  holdings_.clear();
+  eras_.clear();
+}
+
 void PurgeService::RunOnce() {
+  again_.clear();
   holdings_.clear();
   eras_.clear();
   Storage* own = options_.clusters.Find(options_.cluster);
@@ -57,11 +85,8 @@ void PurgeService::RunOnce() {
   const auto streams = own->List(paths::ViewRoot(options_.writers.view()));
   const std::string topic =
       fmt::format("{} purge {}", options_.cluster, ViewName(options_.writers.view()));
-  if (!streams.ok()) {
-    options_.problems.Raise(topic, streams.status().ToString(), "tried again at the next purge");
-    return;
-  }
-  options_.problems.Clear(topic);
+  Tell(topic, streams.status(), [this] { RunOnce(); });
+  if (!streams.ok()) return;
   for (const DirEntry& stream : *streams) {
     const bool ours = options_.writers.Holds(GroupOf(stream.name, options_.writers.groups()));
     if (ours && ValidateStreamName(stream.name).ok()) PurgeStream(stream.name);
@@ -115,34 +140,54 @@ void PurgeService::PurgeStream(const std::string& stream) {
   const std::string topic =
       fmt::format("{} purge {} {}", options_.cluster, ViewName(options_.writers.view()), stream);
   const auto due = FindDue(stream);
-  if (!due.ok()) {
-    options_.problems.Raise(topic, due.status().ToString(), "tried again at the next purge");
-    return;
-  }
-  options_.problems.Clear(topic);
+  if (!due.ok()) return Tell(topic, due.status(), [this, stream] { PurgeStream(stream); });
+  bool dropped = false;
   for (const Due& hour : *due) {
     const Result<Need> need = WhoNeeds(hour);
     if (!need.ok() || !need->empty()) {
-      if (!hour.past_limit) return;  // oldest first: what follows waits too
-      const bool drop = options_.limit_action == LimitAction::kDrop && need.ok();
+      if (!hour.past_limit) break;  // oldest first: what follows waits too
+      dropped = options_.limit_action == LimitAction::kDrop && need.ok();
       options_.problems.Raise(
           topic,
           fmt::format("{} of {} is past the retention limit: {}", stream, hour.hour.ToIso(),
                       need.ok() ? *need : need.status().message()),
-          drop ? "dropped (databus.worker.retention_limit=drop)"
-               : "kept until the downstream has it; look why it does not");
-      if (!drop) return;
+          dropped ? "dropped (databus.worker.retention_limit=drop)"
+                  : fmt::format("{}; {}", WayOut(stream),
+                                need.ok() ? WhenAgain() : "tried again in a minute"));
+      if (!need.ok()) return Again(topic, [this, stream] { PurgeStream(stream); });
+      if (!dropped) return;
     }
     const Group group = GroupOf(stream, options_.writers.groups());
-    const bool removed = options_.writers.With(
-        group, "purge", [&](GroupWriter& writer) { return writer.RemoveHour(stream, hour.hour); });
-    if (!removed) return;
+    bool unread = false;
+    const bool ended_well =
+        options_.writers.With(group, "purge of " + stream, [&](GroupWriter& writer) {
+          unread = writer.IsUnread(stream);
+          return unread ? Status::Ok() : writer.RemoveHour(stream, hour.hour);
+        });
+    if (!ended_well || unread) return Again(topic, [this, stream] { PurgeStream(stream); });
     LogInfo("worker", "hour purged",
             {{"cluster", options_.cluster},
              {"view", ViewName(options_.writers.view())},
              {"stream", stream},
              {"hour", hour.hour.ToIso()}});
   }
+  // Not before: what lasts keeps its since.
+  if (!dropped) options_.problems.Clear(topic);
+}
+
+std::string PurgeService::WhenAgain() const {
+  return fmt::format("looked at again at {}", ToIsoMs(options_.clock.Wall() + options_.interval));
+}
+
+std::string PurgeService::WayOut(const std::string& stream) const {
+  const StreamSpec* spec = options_.topology.FindStream(stream);
+  const bool copy = options_.writers.view() == View::kMerged && spec != nullptr &&
+                    spec->Primary() != options_.cluster;
+  if (!copy) return "kept until the downstream has it; look why it does not";
+  return fmt::format(
+      "kept until then: bring {} back, or see what it waits for; what {} holds goes by its age "
+      "alone when the topology names it no longer as a destination of {}",
+      spec->Primary(), options_.cluster, stream);
 }
 
 Result<PurgeService::Need> PurgeService::WhoNeeds(const Due& due) {
@@ -244,12 +289,16 @@ Result<bool> PurgeService::IsMirrored(Storage& mirror, const std::string& stream
 
 // A mirror's own copy is needed by nobody, when it is one (P32). Before that what this cluster
 // never had of the primary's would look, when they are compared, as if it had been purged here; and
-// the primary would wait for ever until it is here.
+// the primary would wait for ever until it is here. Where the topology names no copy any more
+// nothing is ever compared, and nobody is configured to need it (G9): what it alone has merged lies
+// with its sources until the present destinations have it (P26, P34).
 Result<PurgeService::Need> PurgeService::WhoNeedsCopy(const StreamSpec& stream) {
+  if (!stream.RoleOf(options_.cluster)) return Need();
+  const Group group = GroupOf(stream.name, options_.writers.groups());
+  if (options_.eras.KnowsBegun(group, stream)) return Need();
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr)
     return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
-  const Group group = GroupOf(stream.name, options_.writers.groups());
   auto eras = eras_.find(group);
   if (eras == eras_.end()) {
     DATABUS_ASSIGN_OR_RETURN(Eras read, ReadEras(*own, group));
@@ -367,12 +416,8 @@ void PurgeService::CopyJournals() {
   if (trees.empty()) return;
   const auto copied = CopyEndedJournals(*trees.front(), trees, options_.random);
   const std::string topic = fmt::format("{} journals of failovers", options_.cluster);
-  if (!copied.ok()) {
-    options_.problems.Raise(topic, copied.status().ToString(), "tried again at the next purge");
-    return;
-  }
-  options_.problems.Clear(topic);
-  if (*copied == 0) return;
+  Tell(topic, copied.status(), [this] { CopyJournals(); });
+  if (!copied.ok() || *copied == 0) return;
   LogInfo("worker", "journals of failovers that ended meanwhile copied",
           {{"cluster", options_.cluster}, {"journals", *copied}});
 }
@@ -382,12 +427,8 @@ void PurgeService::PurgeOldHistory() {
   if (trees.empty()) return;
   const auto purged = PurgeHistory(*trees.front(), trees, options_.clock.Wall());
   const std::string topic = fmt::format("{} purge history", options_.cluster);
-  if (!purged.ok()) {
-    options_.problems.Raise(topic, purged.status().ToString(), "tried again at the next purge");
-    return;
-  }
-  options_.problems.Clear(topic);
-  if (purged->epochs + purged->journals == 0) return;
+  Tell(topic, purged.status(), [this] { PurgeOldHistory(); });
+  if (!purged.ok() || purged->epochs + purged->journals == 0) return;
   LogInfo(
       "worker", "old epochs and journals of failovers purged",
       {{"cluster", options_.cluster}, {"epochs", purged->epochs}, {"journals", purged->journals}});

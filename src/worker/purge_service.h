@@ -2,6 +2,7 @@
 // old trash, divergent minutes that are merged, and manifests that nobody can need any more.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "cluster/topology.h"
 #include "commit/eras.h"
 #include "worker/clusters.h"
+#include "worker/era_book.h"
 #include "worker/writers.h"
 
 namespace databus {
@@ -32,14 +34,19 @@ class PurgeService {
     Random& random;
     Writers& writers;
     ProblemBoard& problems;
+    EraBook& eras;  // of the merged view; nothing is asked of it about the local one
     LimitAction limit_action = LimitAction::kKeep;
-    int limit_percent = 200;  // of the retention
+    int limit_percent = 200;             // of the retention
+    std::chrono::milliseconds interval;  // from one RunOnce to the next
   };
   explicit PurgeService(Options options) : options_(std::move(options)) {}
 
   // Removes what is due in the view of the writers; for the local view also trash, for the merged
   // one what is divergent.
   void RunOnce();
+  // A minute after something failed, that once more: at each run, so that a problem goes soon after
+  // it was mended.
+  void RetryFailed();
   // What failovers ended as while this cluster was away; RunOnce of the merged view does it too.
   void CopyJournals();
 
@@ -49,9 +56,15 @@ class PurgeService {
     Minute hour;
     bool past_limit;
   };
+  // Raises or clears the topic; `again` is what RetryFailed does about a failure.
+  void Tell(const std::string& topic, const Status& status, std::function<void()> again);
+  void Again(const std::string& topic, std::function<void()> again);
   std::chrono::hours RetentionOf(const std::string& stream) const;
   Result<std::vector<Due>> FindDue(const std::string& stream);
   void PurgeStream(const std::string& stream);
+  // Out of what is past the limit and needed still.
+  std::string WayOut(const std::string& stream) const;
+  std::string WhenAgain() const;
   // Who still needs an hour, and why; empty: nobody. An error, whatever its code: unknown.
   using Need = std::string;
   Result<Need> WhoNeeds(const Due& due);
@@ -67,8 +80,9 @@ class PurgeService {
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                           const MinuteFiles& files);
   void PurgeDivergent();
-  Status PurgeDivergentStream(GroupWriter& writer, const std::string& era,
-                              const StreamSpec& stream);
+  // What is past the limit and stays; empty: nothing.
+  Result<Need> PurgeDivergentStream(GroupWriter& writer, const std::string& era,
+                                    const StreamSpec& stream);
   Result<Need> PurgeDivergentMinute(Storage& own, const std::string& era, const StreamSpec& stream,
                                     Minute minute);
   void PurgeTrash();
@@ -91,8 +105,10 @@ class PurgeService {
   using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
-  // What this cluster says of its groups' eras; of one run.
+  // What this cluster says of its groups' eras, where the book does not know; of one run.
   std::map<Group, Eras> eras_;
+  std::map<std::string, std::function<void()>> again_;  // by topic
+  BootTime failed_{};                                   // the last of them
 };
 
 }  // namespace databus

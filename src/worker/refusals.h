@@ -12,6 +12,8 @@ inline constexpr std::chrono::seconds kRefusedPause{50};
 // What an operator is told to do about it.
 inline constexpr const char* kLetWrite =
     "let the worker's user write there, or move away what is in the way";
+inline constexpr const char* kLetRead =
+    "let the worker's user read there, or move away what is damaged or in the way";
 inline constexpr const char* kLetReadAndWrite =
     "let the worker's user read and write there, or move away what is in the way";
 

@@ -145,6 +145,15 @@ TEST(PurgeTest, AnHourThatTheMirrorNeverHadStaysAndIsReported) {
   EXPECT_THAT(run.dc1.Problems(),
               HasSubstr("clicks of 2031-05-06T10:00Z is past the retention limit: "
                         "mirror dc2 has not got"));
+  const auto since = [&] {
+    for (const Problem& problem : run.dc1.of().ListProblems()) {
+      if (problem.what.find("past the retention limit") != std::string::npos) return problem.since;
+    }
+    return WallTime();
+  };
+  const WallTime before = since();
+  run.PassHours(2);
+  EXPECT_EQ(since(), before) << "it lasts, though it is looked at again";
 }
 
 // A worker of dc1 that drops what is past the limit.

@@ -48,6 +48,15 @@ class RunStats {
     MutexLock lock(mutex_);
     return runs_;
   }
+  // Another one has taken over what this process was at.
+  void SetFenced(BootTime now) {
+    MutexLock lock(mutex_);
+    fenced_ = now;
+  }
+  std::optional<BootTime> Fenced() const {
+    MutexLock lock(mutex_);
+    return fenced_;
+  }
   void SetQueue(const std::string& queue, uint64_t entries) {
     MutexLock lock(mutex_);
     queues_[queue] = entries;
@@ -141,6 +150,7 @@ class RunStats {
   std::map<std::string, uint64_t> queues_;
   std::map<std::string, std::optional<Minute>> frozen_;
   std::map<std::string, std::string> divergent_;
+  std::optional<BootTime> fenced_;
   std::map<std::string, std::string> waiting_;
   std::map<std::pair<std::string, Group>, uint64_t> missed_;
 };

@@ -178,12 +178,13 @@ Status Salvage::LookThrough(GroupWriter& writer, const Look& look, Pass& pass, B
   DATABUS_ASSIGN_OR_RETURN(
       const std::vector<Minute> minutes,
       ListManifests(look.storage, View::kLocal, look.group, "", first, kLastMinute));
+  OldestMinutes oldest(look.storage, View::kLocal);
   size_t read = 0;
   for (const Minute minute : minutes) {
     if (batch.files.size() >= look.files_max || read++ >= kManifestsPerBatchMax) {
       return Status::Ok();
     }
-    DATABUS_RETURN_IF_ERROR(LookAtClosed(look, minute, batch));
+    DATABUS_RETURN_IF_ERROR(LookAtClosed(look, minute, oldest, batch));
     batch.reached = minute;
   }
   if (look.open == OpenMinutes::kRead) {
@@ -218,19 +219,22 @@ Status Salvage::AddMissedBefore(GroupWriter& writer, const Look& look, Batch& ba
   return Status::Ok();
 }
 
-Status Salvage::LookAtClosed(const Look& look, Minute minute, Batch& batch) const {
+// A minute may have been closed without a stream that had to wait (P11): what lies there is read.
+Status Salvage::LookAtClosed(const Look& look, Minute minute, OldestMinutes& oldest,
+                             Batch& batch) const {
   const auto manifest = ReadManifest(look.storage, View::kLocal, look.group, minute, "");
   if (manifest.code() == Code::kNotFound) return Status::Ok();  // purged meanwhile
   if (!manifest.ok() && manifest.code() != Code::kCorrupt) return manifest.status();
   for (const StreamSpec* stream : look.streams) {
-    if (!manifest.ok()) {
+    const bool named = manifest.ok() && manifest->streams.contains(stream->name);
+    if (!named) {
+      DATABUS_ASSIGN_OR_RETURN(const bool may_hold, oldest.MayHold(stream->name, minute));
+      if (!may_hold) continue;
       DATABUS_RETURN_IF_ERROR(LookAtDirectory(
           look, {stream->name, paths::MinuteDir(View::kLocal, stream->name, minute)}, batch));
       continue;
     }
-    const auto files = manifest->streams.find(stream->name);
-    if (files == manifest->streams.end()) continue;
-    for (const auto& [name, facts] : files->second) {
+    for (const auto& [name, facts] : manifest->streams.at(stream->name)) {
       if (look.index.Contains(stream->name, name, facts)) continue;
       batch.files.push_back(
           {paths::MinuteFile(View::kLocal, stream->name, minute, name), stream->name, name});

@@ -131,7 +131,7 @@ class Salvage {
   Result<Minute> FirstMinute(GroupWriter& writer, const Look& look) const;
   Status LookThrough(GroupWriter& writer, const Look& look, Pass& pass, Batch& batch);
   Status AddMissedBefore(GroupWriter& writer, const Look& look, Batch& batch) const;
-  Status LookAtClosed(const Look& look, Minute minute, Batch& batch) const;
+  Status LookAtClosed(const Look& look, Minute minute, OldestMinutes& oldest, Batch& batch) const;
   Status LookAtOpen(const Look& look, Minute first, Batch& batch) const;
   Result<std::deque<Dir>> ListDivergent(const Look& look);
   Status LookAtDivergent(const Look& look, const Dir& dir, Batch& batch) const;

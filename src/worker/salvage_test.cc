@@ -150,6 +150,25 @@ TEST_F(SalvageTest, AFileOfAnOpenMinuteThatCannotBeReadHoldsUpNoOther) {
   EXPECT_EQ(Merged("clicks"), 3U);
 }
 
+// Minutes were closed without the stream, which had to wait (P11): what lies in them counts.
+TEST_F(SalvageTest, WhatAManifestDoesNotNameIsReadFromItsMinute) {
+  Storage& tree = site_.world.at("dc1");
+  const Group group = GroupOf("clicks", 2);
+  const auto all = ListManifests(tree, View::kLocal, group, "", kFirstMinute, kLastMinute);
+  ASSERT_TRUE(all.ok());
+  ASSERT_FALSE(all->empty());
+  for (const Minute minute : *all) {
+    auto manifest = ReadManifest(tree, View::kLocal, group, minute, "");
+    ASSERT_TRUE(manifest.ok());
+    manifest->streams.erase("clicks");
+    ASSERT_TRUE(
+        tree.Replace(paths::Manifest(View::kLocal, group, minute, ""), manifest->Encode()).ok());
+  }
+  site_.Start("dc2");
+  RunOn();
+  EXPECT_EQ(Merged("clicks"), 3U);
+}
+
 // It would look like a cluster that holds nothing.
 TEST_F(SalvageTest, NothingIsConcludedFromATreeThatGoesAwayInTheMiddle) {
   site_.Start("dc2");
@@ -202,6 +221,7 @@ TEST_F(SalvageTest, WhatIsDivergentAndNotMergedIsKept) {
   site_.Step(20);
   EXPECT_THAT(site_.Divergent("dc1"), UnorderedElementsAre(HasSubstr(bad)));
   EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is past the retention limit"));
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("it is kept; looked at again at"));
 }
 
 // Each file is read once, not in every pass.

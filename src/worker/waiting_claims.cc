@@ -1,11 +1,13 @@
 #include "worker/waiting_claims.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include <fmt/format.h>
 
 #include "base/planted.h"
+#include "cluster/names.h"
 #include "worker/refusals.h"
 
 namespace databus {
@@ -84,16 +86,22 @@ void WaitingClaims::Accepted(const std::string& stream) {
 void WaitingClaims::Tell(ProblemBoard& problems, const std::string& topic) const {
   std::vector<std::string> whats;
   whats.reserve(unreadable_.size() + refused_.size());
+  std::set<std::string> streams;
   for (const auto& [stream, of_stream] : refused_) {
+    streams.insert(stream);
     whats.push_back(
         fmt::format("{} files of {}: {}", of_stream.claims.size(), stream, of_stream.why));
   }
-  for (const Waiting& one : unreadable_) whats.push_back(one.claim.data_name + ": " + one.why);
+  for (const Waiting& one : unreadable_) {
+    whats.push_back(one.claim.data_name + ": " + one.why);
+    if (const auto name = DataFileName::ParseAny(one.claim.data_name)) streams.insert(name->stream);
+  }
   const bool refused = refused_at_ || !refused_.empty();
   problems.RaiseEach(
       topic, whats,
       refused ? fmt::format("they wait in staging; {}; tried again once a minute", kLetReadAndWrite)
-              : "they wait in staging; tried again at the next run");
+              : "they wait in staging; tried again at the next run",
+      {streams.begin(), streams.end()});
 }
 
 }  // namespace databus

@@ -20,7 +20,8 @@ constexpr int kClocksApartMinutesMax = 2;
 Result<GroupWriter*> Writers::Get(Group group) {
   active_.insert(group);
   const auto found = open_.find(group);
-  if (found != open_.end()) return found->second.get();
+  if (found != open_.end() && !ReadsMore(group, *found->second)) return found->second.get();
+  open_.erase(group);
   GroupWriter::Options options{
       options_.storage, options_.random, options_.rules,  options_.find_cluster, options_.rows,
       options_.view,    group,           options_.groups, options_.root_url};
@@ -30,7 +31,15 @@ Result<GroupWriter*> Writers::Get(Group group) {
   DATABUS_RETURN_IF_ERROR(MayPublish());
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
   DATABUS_RETURN_IF_ERROR(MayPublish());
+  looked_[group] = options_.clock.Boot();
   return (open_[group] = std::move(writer)).get();
+}
+
+bool Writers::ReadsMore(Group group, const GroupWriter& writer) {
+  const BootTime now = options_.clock.Boot();
+  if (writer.Unread().empty() || now - looked_[group] < kRefusedPause) return false;
+  looked_[group] = now;
+  return writer.CanReadMore();
 }
 
 Status Writers::MayPublish() const {
@@ -57,20 +66,30 @@ bool Writers::With(Group group, const std::string& what,
   Status status = writer.ok() ? work(**writer) : writer.status();
   if (writer.ok()) {
     ReportNew(group, (*writer)->TakeIncidents());
-    TellRefusedMinutes(group, **writer);
+    TellRefused(group, **writer);
   }
   if (!status.ok()) {
     if (!Planted(Bug::kGoesOnAfterFailure)) open_.erase(group);
     if (status.code() == Code::kStopped) return false;
+    if (status.code() == Code::kStale) options_.stats.SetFenced(options_.clock.Boot());
     options_.problems.Raise(
         topic, status.ToString(),
         status.code() == Code::kRefused
             ? fmt::format("the streams of this group wait; {}", kLetReadAndWrite)
-            : "tried again at the next run");
+            : "tried again at the next run",
+        status.code() == Code::kRefused ? StreamsOf(group) : std::vector<std::string>());
     return false;
   }
   options_.problems.Clear(topic);
   return true;
+}
+
+std::vector<std::string> Writers::StreamsOf(Group group) const {
+  std::vector<std::string> streams;
+  for (const StreamSpec& stream : options_.topology.streams) {
+    if (GroupOf(stream.name, options_.groups) == group) streams.push_back(stream.name);
+  }
+  return streams;
 }
 
 void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
@@ -85,11 +104,22 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
   told_[group] = std::move(told);
 }
 
-void Writers::TellRefusedMinutes(Group group, const GroupWriter& writer) {
-  std::vector<std::string> whats;
-  for (const auto& [stream, what] : writer.refused_minutes()) whats.push_back(what);
-  options_.problems.RaiseEach(fmt::format("{} group {} minutes", options_.label, group), whats,
-                              fmt::format("they are made later; {}", kLetWrite));
+void Writers::TellRefused(Group group, const GroupWriter& writer) {
+  const auto tell = [&](const char* of, const std::map<std::string, std::string>& by_stream,
+                        const std::string& next) {
+    std::vector<std::string> whats;
+    std::vector<std::string> streams;
+    for (const auto& [stream, what] : by_stream) {
+      whats.push_back(what);
+      streams.push_back(stream);
+    }
+    options_.problems.RaiseEach(fmt::format("{} group {} {}", options_.label, group, of), whats,
+                                next, streams);
+  };
+  tell("minutes", writer.refused_minutes(), fmt::format("they are made later; {}", kLetWrite));
+  tell("streams", writer.Unread(),
+       fmt::format("the stream waits, the others go on; {}; looked at again once a minute",
+                   kLetRead));
 }
 
 std::set<Group> Writers::ActiveGroups() {

@@ -13,6 +13,7 @@
 #include "commit/group_writer.h"
 #include "lease/lease.h"
 #include "telemetry/problems.h"
+#include "worker/run_stats.h"
 
 namespace databus {
 
@@ -28,6 +29,8 @@ class Writers {
     RecoveryRows& rows;
     Leases& leases;
     ProblemBoard& problems;
+    RunStats& stats;
+    const Topology& topology;
     uint64_t topology_epoch = 0;  // the one that the services obey
     View view = View::kLocal;
     Group groups = kGroupsDefault;
@@ -68,12 +71,16 @@ class Writers {
   // by it (P30). Who slept over that publishes nothing by the one before.
   Status MayPublish() const;
   Status GoOn(Group group) const;
+  std::vector<std::string> StreamsOf(Group group) const;
   // A writer that is opened again and again finds the same each time: it is said once.
   void ReportNew(Group group, const std::vector<Incident>& incidents);
-  void TellRefusedMinutes(Group group, const GroupWriter& writer);
+  void TellRefused(Group group, const GroupWriter& writer);
+  // Whether it is due to look again for what it could not read, and some of that can be read now.
+  bool ReadsMore(Group group, const GroupWriter& writer);
 
   const Options options_;
   std::map<Group, std::unique_ptr<GroupWriter>> open_;
+  std::map<Group, BootTime> looked_;             // for what could not be read
   std::map<Group, std::set<std::string>> told_;  // the last incidents
   std::set<Group> held_;                         // at the last run
   std::set<Group> active_;

@@ -624,6 +624,18 @@ TEST_F(VerificationTest, WhatIsMergedIsEqualAndCountedByView) {
   EXPECT_EQ(found.report["streams"][0]["stream"], "clicks");
 }
 
+TEST_F(VerificationTest, WhatACollectorTellsOfItsSpoolIsSaidBesideEqualViews) {
+  Heartbeat beat{.process = "collector-c2", .kind = "collector", .cluster = "dc2"};
+  beat.problems = {{"2 damaged pieces of the spool are set aside", {}, ""}};
+  ASSERT_TRUE(
+      world_.trees["dc2"]->Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
+  const failover::Verification found = Check();
+  EXPECT_EQ(found.report["equal"], true);
+  EXPECT_THAT(
+      std::string(found.report["sentence"]),
+      AllOf(Not(HasSubstr("Nothing is lost")), HasSubstr("dc2/c2: 2 damaged pieces of the spool")));
+}
+
 TEST(FailoverRenderTest, OneLineSaysTheStepAndTheFirstOfWhatIsWaitedFor) {
   failover::Journal journal;
   journal.step = Step::kDrain;

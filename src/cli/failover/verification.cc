@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "cli/table.h"
+#include "cli/told_losses.h"
 #include "failover/gates.h"
 #include "failover/loss.h"
 #include "worker/salvage.h"
@@ -86,13 +87,15 @@ std::map<Verdict, Count> CountByVerdict(const std::vector<Finding>& findings) {
 enum class Lost : uint8_t { kIsAway, kIsBack };
 
 // What is said when nothing that was read is lost or doubled: that, and what could not be read.
-// `unread`: views, and what waits at clusters.
-std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost) {
+// `unread`: views, and what waits at clusters. `told`: by collectors, of their spools.
+std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost,
+                            const std::vector<std::string>& told) {
   const auto statement = failover::LossFromJson(journal.loss);
   const bool open = statement.ok() && !statement->lines.empty();
-  std::string text = unread == 0 && !open && journal.without.empty()
+  std::string text = unread == 0 && !open && journal.without.empty() && told.empty()
                          ? "Nothing is lost, nothing is doubled."
                          : "Of what can be read nothing is lost, nothing is doubled.";
+  text += SentenceOfLossesTold(told);
   if (open && lost == Lost::kIsBack) {
     text += fmt::format(
         " {} is back: 'databus failover status' accounts for what loss statement {} names.",
@@ -226,10 +229,11 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   const Lost lost_cluster =
       desk_.AnsweringTrees().contains(journal.change.from) ? Lost::kIsBack : Lost::kIsAway;
   const Json alarms = AlarmsOf(all);
+  const std::vector<std::string> told = LossesToldOf(desk_.AnsweringTrees());
   outcome.report = {
       {"equal", equal},
       {"sentence",
-       equal ? SentenceOfEqual(journal, unread, lost_cluster)
+       equal ? SentenceOfEqual(journal, unread, lost_cluster, told)
              : fmt::format("NOT EQUAL: {} lost, {} doubled ({}); look at 'databus verify', and "
                            "purge nothing.",
                            Plural(lost.files, "file"), Plural(doubled.files, "file"),
@@ -238,6 +242,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
       {"doubled", {{"files", doubled.files}, {"messages", doubled.messages}}},
       {"unknown", unread},
       {"alarms", alarms},
+      {"told_by_collectors", told},
       {"streams", std::move(streams)}};
   return outcome;
 }

@@ -58,8 +58,8 @@ void TellMirrors(const Topology& from, TopologyChange& change) {
   }
   for (const auto& [mirror, streams] : gone) {
     change.consequences.push_back(
-        fmt::format("{} is no mirror of {} any more: what it holds of them stays there, and is no "
-                    "longer brought up to date",
+        fmt::format("{} is no mirror of {} any more: what it holds of them is no longer brought "
+                    "up to date, and goes when its retention is over",
                     mirror, Some(streams)));
   }
 }

@@ -27,17 +27,17 @@ void CollectorImpl::WatchSpool() {
     wrong ? problems_.Raise(key, what, next) : problems_.Clear(key);
   };
   tell("damaged", spool.damaged_files > 0,
-       fmt::format("{} damaged pieces of the spool are set aside in {}/damaged; what was "
-                   "acknowledged in them, if anything, is not delivered, but for what went before",
-                   spool.damaged_files, dir),
+       fmt::format("{} {} are set aside in {}/damaged; what was acknowledged in them, if anything, "
+                   "is not delivered, but for what went before",
+                   spool.damaged_files, facts::kDamagedPieces, dir),
        fmt::format(
            "look at them with databus spool ls {}, publish what can be saved of them (databus "
            "spool cat) and is in no view yet, then move them away",
            dir));
   tell("missing", !spool.missing_segments.empty(),
-       fmt::format("gone from the spool: {}; what was in there and not yet sealed is lost, unless "
-                   "the file comes back",
-                   fmt::join(spool.missing_segments, ", ")),
+       fmt::format("{}: {}; what was in there and not yet sealed is lost, unless the file comes "
+                   "back",
+                   facts::kGoneFromSpool, fmt::join(spool.missing_segments, ", ")),
        "stop the collector, put the files back, start it again; an empty file in the place of one "
        "gives it up for good; all else is delivered, but of streams that were held back in them "
        "nothing goes before that");
