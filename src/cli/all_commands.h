@@ -19,6 +19,7 @@ extern const Command kProduce;
 extern const Command kRehearse;
 extern const Command kRelease;
 extern const Command kSettings;
+extern const Command kSpoolCommand;
 extern const Command kStatus;
 extern const Command kTopology;
 extern const Command kVerify;

@@ -4,9 +4,9 @@ namespace databus {
 
 std::span<const Command* const> Commands() {
   static constexpr const Command* kAll[] = {
-      &kCollector, &kWorker,   &kProduce,  &kLs,       &kCat,      &kStatus,
-      &kVerify,    &kTopology, &kFailover, &kFailback, &kRehearse, &kCollapse,
-      &kRelease,   &kDemo,     &kSettings, &kBench,    &kHelp,     &kCompletion,
+      &kCollector, &kWorker,   &kProduce,  &kLs,       &kCat,        &kStatus,  &kVerify,
+      &kTopology,  &kFailover, &kFailback, &kRehearse, &kCollapse,   &kRelease, &kSpoolCommand,
+      &kDemo,      &kSettings, &kBench,    &kHelp,     &kCompletion,
   };
   return kAll;
 }

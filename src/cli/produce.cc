@@ -15,6 +15,7 @@
 #include "cli/table.h"
 #include "client/publisher.h"
 #include "cluster/names.h"
+#include "collector/seal/base64.h"
 #include "telemetry/iso_time.h"
 
 namespace databus {
@@ -35,6 +36,7 @@ struct Options {
   uint32_t batch = 1000;
   uint32_t in_flight = 8;
   int timeout_s = 60;
+  bool base64 = false;
   bool json = false;
 };
 
@@ -78,6 +80,7 @@ class Production {
     std::string line;
     while (!stop_.Stopped() && WaitForInput(in) && std::getline(in, line)) {
       ++lines_;
+      if (options_.base64 && !Decode(line)) continue;
       if (!Send(line)) break;
     }
     const bool input_failed = in.bad();
@@ -101,6 +104,17 @@ class Production {
       if (publisher_.progress().unconfirmed() == 0) last_gain_ = clock_.Boot();
       if (GivenUp()) return false;
     }
+    return true;
+  }
+
+  bool Decode(std::string& line) {
+    std::optional<std::string> message = DecodeBase64(line);
+    if (!message) {
+      ++refused_;
+      io_.err << fmt::format("databus: line {}: not base64\n", Grouped(lines_));
+      return false;
+    }
+    line = *std::move(message);
     return true;
   }
 
@@ -247,6 +261,8 @@ CommandBody Define(CLI::App& app) {
       ->type_name("S")
       ->check(CLI::Range(1, 86'400))
       ->capture_default_str();
+  app.add_flag("--base64", options->base64,
+               "Each line is a message in base64, as databus spool cat --base64 prints it");
   app.add_flag("--json", options->json, "Print JSON");
   return [options](Io& io, Seams& seams) { return Produce(*options, io, seams); };
 }

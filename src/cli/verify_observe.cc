@@ -258,8 +258,6 @@ void VerifyObserver::ReadLocals(const StreamSpec& stream, Minute from, Step& ste
   }
 }
 
-// The sources first. "No source" steers collectors only (P31): any cluster may have published the
-// stream. One that does not answer is doubted where the stream has ever been for certain.
 std::map<std::string, Storage*> VerifyObserver::AnsweringTrees() const {
   std::map<std::string, Storage*> answering;
   for (const auto& [cluster, tree] : trees_) {
@@ -268,6 +266,8 @@ std::map<std::string, Storage*> VerifyObserver::AnsweringTrees() const {
   return answering;
 }
 
+// The sources first. "No source" steers collectors only (P31): any cluster may have published the
+// stream. One that does not answer is doubted where the stream has ever been for certain.
 std::vector<std::string> VerifyObserver::ClustersWithLocal(const StreamSpec& stream) const {
   std::vector<std::string> clusters;
   clusters.reserve(stream.sources.size());

@@ -199,7 +199,6 @@ std::string SeenCollector::Silence() const {
   return "has said nothing since " + ToIsoMs(written);
 }
 
-// A standby needs to be told nothing: it works as soon as it holds the lease.
 const Problem* SeenWorker::WhyWaits(std::string_view stream) const {
   if (life != Life::kAlive) return nullptr;
   const auto found = std::ranges::find_if(
@@ -207,6 +206,7 @@ const Problem* SeenWorker::WhyWaits(std::string_view stream) const {
   return found == problems.end() ? nullptr : &*found;
 }
 
+// A standby needs to be told nothing: it works as soon as it holds the lease.
 std::string SeenWorker::WhyNone(const std::string& cluster) const {
   if (!unheld.empty()) {
     return fmt::format("no worker of {} that is alive has group {}", cluster,

@@ -30,4 +30,26 @@ void AppendBase64(std::string_view bytes, std::string& out) {
   if (rest == 2) *to++ = kDigits[bits >> 6 & 63];
 }
 
+std::optional<std::string> DecodeBase64(std::string_view text) {
+  if (text.size() % 4 != 0) return std::nullopt;
+  std::string bytes;
+  bytes.reserve(text.size() / 4 * 3);
+  uint32_t bits = 0;
+  int held = 0;
+  for (const char c : text.substr(0, text.find('='))) {
+    const size_t digit = std::string_view(kDigits).find(c);
+    if (digit == std::string_view::npos) return std::nullopt;
+    bits = bits << 6 | static_cast<uint32_t>(digit);
+    held += 6;
+    if (held < 8) continue;
+    held -= 8;
+    bytes += static_cast<char>(bits >> held & 0xff);
+  }
+  // Wrong padding, and digits that mean nothing.
+  std::string again;
+  AppendBase64(bytes, again);
+  if (again != text) return std::nullopt;
+  return bytes;
+}
+
 }  // namespace databus

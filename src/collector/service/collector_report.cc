@@ -26,12 +26,14 @@ void CollectorImpl::WatchSpool() {
                         const std::string& next) {
     wrong ? problems_.Raise(key, what, next) : problems_.Clear(key);
   };
-  tell(
-      "damaged", spool.damaged_files > 0,
-      fmt::format("{} {} are set aside in {}/damaged; what was acknowledged in them, if anything, "
-                  "is not delivered, but for what went before",
-                  spool.damaged_files, facts::kDamagedPieces, dir),
-      "look at them, publish by hand what can be saved and is in no view yet, then move them away");
+  tell("damaged", spool.damaged_files > 0,
+       fmt::format("{} {} are set aside in {}/damaged; what was acknowledged in them, if anything, "
+                   "is not delivered, but for what went before",
+                   spool.damaged_files, facts::kDamagedPieces, dir),
+       fmt::format(
+           "look at them with databus spool ls {}, publish what can be saved of them (databus "
+           "spool cat) and is in no view yet, then move them away",
+           dir));
   tell("missing", !spool.missing_segments.empty(),
        fmt::format("{}: {}; what was in there and not yet sealed is lost, unless the file comes "
                    "back",

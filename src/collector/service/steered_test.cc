@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "collector/service/test_redirect.h"
+#include "collector/spool/inventory.h"
 
 namespace databus {
 namespace {
@@ -65,6 +66,19 @@ TEST_F(SteeredTest, InSpoolModeNothingGoesAndProducersAreAnsweredOk) {
   EXPECT_EQ(Facts()["mode"]["clicks"], "deliver");
   EXPECT_THAT(Facts()["backlog"], IsEmpty());
   EXPECT_EQ(Facts()["lag_ms"], 0);
+}
+
+// As an operator looks at it (databus spool ls).
+TEST_F(SteeredTest, AllThatACollectorKeepsInItsSpoolIsKnownToWhoLooksAtIt) {
+  world_.Steer({kSpoolAll}, kBoth);
+  world_.Run(2);
+  EXPECT_EQ(Log("one"), "ok");
+  world_.Run(2);
+  const auto inventory = ReadInventory(*world_.a.disk, "/spool/a", ReadDepth::kBodies);
+  ASSERT_TRUE(inventory.ok()) << inventory.status().ToString();
+  EXPECT_THAT(inventory->problems, IsEmpty());
+  ASSERT_THAT(inventory->segments, SizeIs(1));
+  EXPECT_EQ(inventory->segments[0].Of(RecordFate::kUnsealed).messages, 1u);
 }
 
 // A gate is read from it: when a heartbeat says that the mode is obeyed and nothing is open,

@@ -80,12 +80,13 @@ std::string EncodeSegmentHeader(const SegmentId& id) {
   return out;
 }
 
-Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id) {
+Result<SegmentId> DecodeSegmentHeader(std::string_view bytes) {
   FieldReader fields(bytes);
+  SegmentId id;
   const uint32_t magic = fields.U32();
   const uint32_t version = fields.U32();
-  const uint64_t segment = fields.U64();
-  const uint64_t incarnation = fields.U64();
+  id.segment = fields.U64();
+  id.incarnation = fields.U64();
   fields.U32();
   const uint32_t crc = fields.U32();
   if (!fields.ok() || magic != kSegmentMagic || crc != Crc32c(bytes.substr(0, kSegmentCrcOffset))) {
@@ -95,7 +96,12 @@ Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id) {
     return {Code::kInvalid, "segment of version " + std::to_string(version) +
                                 "; this program reads up to version " + std::to_string(kVersion)};
   }
-  if (segment != id.segment || incarnation != id.incarnation) {
+  return id;
+}
+
+Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id) {
+  DATABUS_ASSIGN_OR_RETURN(const SegmentId found, DecodeSegmentHeader(bytes));
+  if (found.segment != id.segment || found.incarnation != id.incarnation) {
     return {Code::kInvalid, "segment belongs to another spool or has another number"};
   }
   return Status::Ok();

@@ -28,6 +28,8 @@ struct SegmentId {
 };
 
 std::string EncodeSegmentHeader(const SegmentId& id);
+// Whose segment it is, says its undamaged header. Errors as below.
+Result<SegmentId> DecodeSegmentHeader(std::string_view bytes);
 // kCorrupt: damaged. kInvalid: written by a newer version.
 Status CheckSegmentHeader(std::string_view bytes, const SegmentId& id);
 

@@ -103,6 +103,16 @@ Result<std::unique_ptr<Journal>> Journal::Open(Disk& disk, const JournalOptions&
   return journal;
 }
 
+Result<SpoolState> Journal::Read(Disk& disk, const std::string& dir, uint64_t incarnation) {
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, ListNumbered(disk, dir, kPrefix));
+  if (numbers.empty()) return Status(Code::kNotFound, dir + ": there is no journal");
+  const std::string path = JournalPath(dir, numbers.back());
+  DATABUS_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(disk, path));
+  Journal journal(disk, {dir, incarnation});
+  DATABUS_RETURN_IF_ERROR(journal.Replay(bytes, numbers.back()));
+  return journal.state_;
+}
+
 Status Journal::Replay(std::string_view bytes, uint64_t number) {
   const std::string path = JournalPath(options_.dir, number);
   const uint32_t seed = Seed(options_.incarnation, number);

@@ -34,6 +34,10 @@ class Journal {
   //   kInvalid  written by a newer version
   static Result<std::unique_ptr<Journal>> Open(Disk& disk, const JournalOptions& options);
 
+  // What the newest file says, for who only looks: writes nothing, and may be called while another
+  // process has the journal open. kNotFound: there is none. Else as Open.
+  static Result<SpoolState> Read(Disk& disk, const std::string& dir, uint64_t incarnation);
+
   // Makes the change durable, then visible in the state.
   //   kUnavailable  nobody knows, and nothing can be committed any more (P21)
   //   others        not done, and the journal goes on. While there is no room for a new file, the
