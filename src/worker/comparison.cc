@@ -98,7 +98,7 @@ Status Comparison::ListAll(const MinuteComparison::Trees& trees, const Cuts& str
 
 Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
                                           const std::string& stream, const Bounds& bounds) const {
-  Walk walk;
+  Walk walk{.cut = bounds.cut};
   Compared& of = walk.of;
   DATABUS_ASSIGN_OR_RETURN(of.there, MinutesOf(trees.there, stream));
   DATABUS_ASSIGN_OR_RETURN(of.here, MinutesOf(trees.here, stream));
@@ -116,8 +116,7 @@ Result<Comparison::Walk> Comparison::List(const MinuteComparison::Trees& trees,
   const auto judged = judged_.find(stream);
   if (judged != judged_.end()) of.undescribed = judged->second.undescribed;
   const auto may_be_purged_there = [&](Minute minute) {
-    const bool older = !of.there.empty() && minute < *of.there.begin();
-    return older && (!bounds.cut || minute <= *bounds.cut);
+    return !of.there.empty() && minute < *of.there.begin();
   };
   for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
     const bool both = of.here.contains(*minute) && of.there.contains(*minute);
@@ -144,25 +143,31 @@ Result<bool> Comparison::GoOn(const MinuteComparison::Trees& trees, Group group,
     for (auto& [stream, walk] : walks_) {
       if (walk.left.empty() || walk.left.back() != *minute) continue;
       walk.left.pop_back();
-      DATABUS_RETURN_IF_ERROR(CompareMinute(comparison, stream, *minute, walk.of));
+      DATABUS_RETURN_IF_ERROR(CompareMinute(comparison, stream, *minute, walk));
     }
     budget -= std::min(budget, comparison.reads() - before);
     compared_to_ = *minute;
   }
 }
 
-// Manifests outlive what they describe (P19): who had the minute once tells so.
+// Manifests outlive what they describe (P19): who had the minute once tells so. After the cut two
+// may have published it, and only what it held there is right here.
 Status Comparison::JudgeOlder(MinuteComparison& comparison, const std::string& stream,
-                              Minute minute, Compared& of) {
-  DATABUS_ASSIGN_OR_RETURN(const bool purged, comparison.IsDescribedThere(stream, minute));
-  if (!purged) of.wrong.insert(minute);
-  (purged ? judged_[stream].equal : judged_[stream].wrong).insert(minute);
+                              Minute minute, Walk& walk) {
+  DATABUS_ASSIGN_OR_RETURN(bool right, comparison.IsDescribedThere(stream, minute));
+  if (right && walk.cut && minute > *walk.cut) {
+    DATABUS_ASSIGN_OR_RETURN(const MinuteVerdict verdict, comparison.Compare(stream, minute));
+    right = verdict.kind == Kind::kEqual;
+  }
+  if (!right) walk.of.wrong.insert(minute);
+  (right ? judged_[stream].equal : judged_[stream].wrong).insert(minute);
   return Status::Ok();
 }
 
 Status Comparison::CompareMinute(MinuteComparison& comparison, const std::string& stream,
-                                 Minute minute, Compared& of) {
-  if (minute < *of.there.begin()) return JudgeOlder(comparison, stream, minute, of);
+                                 Minute minute, Walk& walk) {
+  Compared& of = walk.of;
+  if (minute < *of.there.begin()) return JudgeOlder(comparison, stream, minute, walk);
   const bool is_newest = minute == *of.there.rbegin();
   if (is_newest) {
     // As the original's readers knew it: a minute is closed when the next one exists.

@@ -40,7 +40,7 @@ class Comparison {
  public:
   struct Bounds {
     // The last minute that the primary before this one published; what is later here is no part of
-    // the stream if it is not there.
+    // the stream if it is not there, and was not before it was purged.
     std::optional<Minute> cut;
     // What is from then on is too young to be purged here.
     Minute kept_from = kLastMinute;
@@ -68,8 +68,9 @@ class Comparison {
     std::set<Minute> undescribed;
   };
   struct Walk {
-    Compared of;
-    std::vector<Minute> left;  // to be compared; the earliest last
+    Compared of{};
+    std::vector<Minute> left{};  // to be compared; the earliest last
+    std::optional<Minute> cut{};
   };
   Result<Walk> List(const MinuteComparison::Trees& trees, const std::string& stream,
                     const Bounds& bounds) const;
@@ -77,9 +78,9 @@ class Comparison {
   // Whether it has come to the end.
   Result<bool> GoOn(const MinuteComparison::Trees& trees, Group group, uint64_t& budget);
   Status CompareMinute(MinuteComparison& comparison, const std::string& stream, Minute minute,
-                       Compared& of);
+                       Walk& walk);
   Status JudgeOlder(MinuteComparison& comparison, const std::string& stream, Minute minute,
-                    Compared& of);
+                    Walk& walk);
 
   std::map<std::string, Judged> judged_;
   std::map<std::string, Walk> walks_;  // empty: not listed

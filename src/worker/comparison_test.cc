@@ -141,6 +141,21 @@ TEST_F(ComparisonTest, WhatIsOnlyHereIsWrongIfItCannotHaveBeenPurgedThere) {
   EXPECT_THAT(all->at("s1").wrong, IsEmpty());
 }
 
+// The primary had it, and its retention is over: the mirror's will be, too. Where the old primary
+// has published something else in the minute, that is still to be set aside.
+TEST_F(ComparisonTest, WhatWasPurgedThereAfterTheCutIsRightIfItIsWhatWasThere) {
+  const Minute differs = trees_.first + 2;
+  ASSERT_TRUE(trees_.here.Remove(paths::Manifest(View::kMerged, 3, differs, "dc1")).ok());
+  trees_.CloseOne(trees_.here, "dc1", differs, 2);
+  for (int i = 0; i < 3; ++i) trees_.Purge(trees_.there, trees_.first + i);
+  cuts_["s0"].cut = trees_.first;
+  cuts_["s1"].cut = differs;
+  const auto all = Compare(kMuch);
+  ASSERT_TRUE(all.has_value());
+  EXPECT_THAT(all->at("s0").wrong, ElementsAre(differs));
+  EXPECT_THAT(all->at("s1").wrong, IsEmpty());
+}
+
 // Though it should be there still: it was kept for a shorter time before, or taken away by hand.
 TEST_F(ComparisonTest, WhatIsOnlyHereIsRightIfAManifestThereSaysThatItWasThere) {
   for (int i = 0; i < 3; ++i) trees_.Purge(trees_.there, trees_.first + i);
