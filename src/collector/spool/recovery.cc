@@ -22,8 +22,8 @@
 //   segment begun, not all freed, no file        reported; what is sealed of it is delivered. What
 //                                                is freed of it is kept in mind: the file may come
 //                                                back
-//   segment that was removed, a file with        reported, and not read: all in it was delivered
-//   records in its place
+//   segment that was removed, a file with        reported, and not read: all in it was delivered,
+//   records in its place                         or given up
 //   journal, broken end                          never acknowledged: ignored
 //   journal, damaged elsewhere, twice            kCorrupt: nothing is guessed
 #include <algorithm>
