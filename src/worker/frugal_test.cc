@@ -1,0 +1,176 @@
+// What something that people have to mend costs until they do: no more than itself. Neither more
+// calls with each run and each minute of history, nor the streams beside it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fmt/format.h>
+
+#include "cluster/names.h"
+#include "worker/test_site.h"
+
+namespace databus {
+namespace {
+
+using std::chrono::hours;
+using std::chrono::minutes;
+using std::chrono::seconds;
+using ::testing::Each;
+using ::testing::Field;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using Settled = Installation::Settled;
+
+// So many streams more, with clicks' primary and mirror.
+Topology WithMore(int count) {
+  Topology topology = TestTopology();
+  const StreamSpec like = *topology.FindStream("clicks");
+  for (int i = 0; i < count; ++i) {
+    StreamSpec stream = like;
+    stream.name = "s" + std::to_string(i);
+    topology.streams.push_back(stream);
+  }
+  return topology;
+}
+
+// "visits" in the place of "views", so that all streams are of one group.
+Topology OfOneGroup() {
+  Topology topology = TestTopology();
+  for (StreamSpec& stream : topology.streams) {
+    if (stream.name == "views") stream.name = "visits";
+  }
+  return topology;
+}
+
+class FrugalTest : public ::testing::Test {
+ protected:
+  FrugalTest() {
+    site_.Start("dc1");
+    site_.Start("dc2");
+  }
+
+  Site site_;
+};
+
+// A file of each stream, in a minute that is closed everywhere afterwards.
+void PublishOfEach(Site& site) {
+  int number = 0;
+  for (const StreamSpec& stream : site.world.topology.streams) {
+    site.world.Deliver("dc1", stream.name, fmt::format("c{:x}", ++number));
+  }
+  site.Step(8);
+  site.world.clock.Advance(minutes(1));
+  site.Step(10);
+}
+
+// An hour that may not be removed.
+class DeniedPurgeTest : public FrugalTest {
+ protected:
+  DeniedPurgeTest() {
+    site_.Minutes(3);
+    site_.of("dc1").plan.SetCallback([](const Call& call) {
+      const bool out = call.verb == Verb::kRename && call.store == "dc1:" &&
+                       call.path.starts_with("streams/clicks/");
+      return out ? Fault::Denied() : Fault{};
+    });
+    for (int i = 0; i < 9; ++i) {
+      site_.world.clock.Advance(hours(1));
+      site_.Step(15);
+    }
+  }
+  std::vector<Problem> Problems() { return site_.of("dc1").of().ListProblems(); }
+};
+
+TEST_F(DeniedPurgeTest, NoStreamWaitsForIt) {
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("permission denied by plan"));
+  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("nothing else waits for it"));
+  EXPECT_THAT(Problems(), Each(Field(&Problem::streams, IsEmpty())))
+      << "a failover would be refused";
+}
+
+TEST_F(DeniedPurgeTest, TheGroupIsNotTakenOverAgainForIt) {
+  const auto epochs = [&] {
+    std::vector<std::string> names;
+    const std::string staging = paths::Staging(View::kMerged, GroupOf("clicks", 2));
+    for (const DirEntry& entry : *site_.world.at("dc1").List(staging)) names.push_back(entry.name);
+    return names;
+  };
+  const auto before = epochs();
+  ASSERT_THAT(before, Not(IsEmpty()));
+  for (int i = 0; i < 200; ++i) {
+    site_.of("dc1").Step();
+    site_.of("dc2").Step();
+    site_.world.clock.Advance(seconds(1));
+  }
+  EXPECT_EQ(epochs(), before);
+}
+
+TEST_F(DeniedPurgeTest, ItIsForgottenWhenNothingIsDueAnyMore) {
+  MemoryStorage& tree = site_.world.at("dc1");
+  const auto hours_there = tree.List("streams/clicks/2031/05/06");
+  ASSERT_TRUE(hours_there.ok());
+  for (const DirEntry& hour : *hours_there) {
+    if (hour.name >= "19") continue;
+    ASSERT_TRUE(RemoveTree(tree, paths::Join("streams/clicks/2031/05/06", hour.name)).ok());
+  }
+  site_.world.clock.Advance(minutes(1));
+  site_.Step(2);
+  site_.world.clock.Advance(minutes(1));
+  site_.Step(2);
+  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("permission denied by plan")));
+}
+
+// While a destination is away nothing that was set aside can go; once a minute that is tried.
+TEST(DivergentPurgeTest, ARetryLooksAtEachStreamOnce) {
+  std::map<int, uint64_t> dearest;  // by how many streams
+  for (const int streams : {10, 40}) {
+    Site site(WithMore(streams));
+    site.Start("dc1");
+    site.Start("dc2");
+    PublishOfEach(site);
+    MemoryStorage& tree = site.world.at("dc1");
+    for (const SeenFile& file : site.world.Files("dc1", View::kMerged)) {
+      if (!file.stream.starts_with("s")) continue;
+      const std::string dir =
+          paths::DivergentMinute("1", file.stream, *Minute::ParseIso(file.minute));
+      ASSERT_TRUE(EnsureDirsBelow(tree, "", dir).ok());
+      ASSERT_TRUE(tree.WriteFile(paths::Join(dir, file.name), file.content).ok());
+    }
+    site.CutOff("dc1", "dc2");
+    site.world.clock.Advance(hours(1));
+    site.Step(20);
+    EXPECT_THAT(site.Problems("dc1"), HasSubstr("purge divergent"));
+    for (int i = 0; i < 60; ++i) {
+      const uint64_t before = site.of("dc1").plan.calls();
+      site.of("dc1").of().LeaseStep();
+      site.of("dc1").of().StreamsStep();
+      dearest[streams] = std::max(dearest[streams], site.of("dc1").plan.calls() - before);
+      site.world.clock.Advance(seconds(1));
+    }
+  }
+  EXPECT_LT(dearest[40], 40U * 20) << "a run";
+  EXPECT_LT(dearest[40], dearest[10] * 5);
+}
+
+// Where a stream has no next minute, as the topology names the cluster no more, all of it goes.
+TEST_F(FrugalTest, TheNewestHourGoesByItsAgeWhereTheClusterIsNoDestination) {
+  site_.Minutes(2);
+  for (StreamSpec& stream : site_.world.topology.streams) {
+    if (stream.name != "orders") continue;
+    std::erase_if(stream.destinations, [](const auto& to) { return to.cluster == "dc1"; });
+  }
+  site_.Obey();
+  const std::string root = paths::Stream(View::kMerged, "orders");
+  site_.Step(20);
+  EXPECT_TRUE(OldestMinute(site_.world.at("dc1"), root)->has_value()) << "it is not old yet";
+  site_.world.clock.Advance(hours(7));
+  site_.Step(20);
+  EXPECT_FALSE(OldestMinute(site_.world.at("dc1"), root)->has_value());
+  EXPECT_TRUE(
+      OldestMinute(site_.world.at("dc1"), paths::Stream(View::kMerged, "views"))->has_value())
+      << "goes on";
+  EXPECT_TRUE(OldestMinute(site_.world.at("dc2"), root)->has_value());
+}
+
+}  // namespace
+}  // namespace databus
