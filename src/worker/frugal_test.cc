@@ -222,6 +222,55 @@ TEST_F(FrozenTest, OneThatCannotBeListedKeepsNoOtherWaiting) {
 }
 
 // Who publishes anew reads what was closed since; not all there ever was, because of a stream that
+// waits.
+TEST(UnreadIndexTest, AReopeningReadsNoHistory) {
+  std::map<int, int> read;
+  for (const int history : {5, 30}) {
+    Site site(OfOneGroup());
+    site.Start("dc1");
+    site.Start("dc2");
+    for (int i = 0; i < history; ++i) {
+      site.world.Deliver("dc1", "clicks", "c1");
+      site.world.Deliver("dc1", "visits", "c2");
+      site.Step(6);
+      site.world.clock.Advance(minutes(1));
+      site.Step(4);
+    }
+    site.Stop("dc1");
+    site.Start("dc1");
+    int manifests = 0;
+    bool lose = false;
+    site.of("dc1").plan.SetCallback([&](const Call& call) -> Fault {
+      if (call.store != "dc1:") return {};
+      manifests +=
+          call.verb == Verb::kOpen && call.path.starts_with("system/manifests/streams/") ? 1 : 0;
+      if (call.verb == Verb::kList && call.path.starts_with("streams/clicks")) {
+        return Fault::Denied();
+      }
+      const bool publishes = call.verb == Verb::kRename && call.to.starts_with("streams/visits");
+      return lose && publishes ? Fault::RequestLost() : Fault{};
+    });
+    site.Step(6);
+    EXPECT_THAT(site.Problems("dc1"), HasSubstr("permission denied by plan"));
+    manifests = 0;
+    for (int i = 0; i < 3; ++i) {
+      site.world.Deliver("dc1", "visits", "c2");
+      lose = true;
+      site.Step(1);
+      lose = false;
+      site.Step(3);
+    }
+    read[history] = manifests;
+    site.of("dc1").plan.Clear();
+    site.world.Deliver("dc1", "clicks", "c1");
+    site.world.clock.Advance(minutes(1));
+    site.Step(20);
+    site.world.clock.Advance(minutes(1));
+    site.Step(20);
+    EXPECT_THAT(site.world.Violations(Settled::kYes), IsEmpty());
+  }
+  EXPECT_LE(read[30], read[5] + 3);
+}
 
 }  // namespace
 }  // namespace databus
