@@ -264,6 +264,31 @@ TEST_F(StatusTest, WhatAProcessSaysIsStuckIsShownWithWhatHappensNext) {
                         "2031-05-06T11:59:00.000Z (1 min 0 s)\n      next: tried again"));
 }
 
+TEST_F(StatusTest, WhatAStoppedCollectorKeepsOrHasLostIsStillTold) {
+  Heartbeat beat = Process("collector-c1");
+  beat.state = "stopped";
+  beat.facts["spool_bytes"] = 0;
+  Put("dc1", beat);
+  EXPECT_THAT(Status().out, HasSubstr("All is well"));
+  beat.facts["spool_bytes"] = 1000;
+  Put("dc1", beat);
+  EXPECT_THAT(Status().out, ContainsRegex("collector-c1: stopped with .* that are not delivered"));
+  EXPECT_THAT(Status().out, HasSubstr("next: start it"));
+  beat.facts["spool_bytes"] = 0;
+  beat.facts["damaged_files"] = 1;
+  beat.problems = {{"producers are told TRY_LATER", beat.written, "-"},
+                   {"1 damaged pieces of the spool are set aside", beat.written, "look at them"}};
+  Put("dc1", beat);
+  const std::string told = Status().out;
+  EXPECT_THAT(told, HasSubstr("said before it was stopped: 1 damaged pieces of the spool"));
+  EXPECT_THAT(told, Not(HasSubstr("TRY_LATER")));
+  // It was started again since, and said so elsewhere.
+  beat = Process("collector-c1@dc1");
+  beat.written = world_.clock.Wall();
+  Put("dc2", beat);
+  EXPECT_THAT(Status().out, HasSubstr("All is well"));
+}
+
 TEST_F(StatusTest, AClusterThatIsAwayHidesNothingOfTheOthers) {
   world_.trees.erase("dc2");
   const Ran ran = Status();

@@ -12,6 +12,7 @@
 #include "cluster/paths.h"
 #include "telemetry/facts.h"
 #include "telemetry/iso_time.h"
+#include "telemetry/told_loss.h"
 
 namespace databus {
 namespace {
@@ -140,6 +141,7 @@ class TroubleFinder {
             "wait some seconds; if this stays, see whether the process hangs: stopped by a signal, "
             "or waiting for its disk");
       }
+      if (life == Liveness::kStopped) Stopped(cluster, process);
       if (!heard) continue;
       for (const Problem& problem : process.problems) {
         Add(process.process, problem.what, problem.since, problem.next);
@@ -157,6 +159,40 @@ class TroubleFinder {
     } else {
       Add(cluster.name, kNoWorker, {}, kStartOne);
     }
+  }
+
+  // Who was stopped says nothing any more; what it alone has, or knows to be lost, stays so.
+  void Stopped(const ClusterReport& cluster, const Heartbeat& process) {
+    if (process.kind != "collector" || HasSaidMore(cluster, process)) return;
+    for (const Problem& loss : LossesToldBy(process)) {
+      Add(process.process, "said before it was stopped: " + loss.what, loss.since, loss.next);
+    }
+    const uint64_t bytes = Fact(process, facts::kSpoolBytes).value_or(0);
+    if (bytes == 0) return;
+    Add(process.process,
+        fmt::format("stopped with {} in its spool that are not delivered", HumanBytes(bytes)),
+        process.written, "start it: what it had accepted is delivered then");
+  }
+
+  static std::pair<std::string, std::string> CollectorOf(const ClusterReport& cluster,
+                                                         const Heartbeat& process) {
+    const auto name = CollectorProcessName::Parse(process.process);
+    if (!name) return {cluster.name, process.process};
+    return {name->cluster.empty() ? cluster.name : name->cluster, name->collector};
+  }
+
+  // In another tree, where it was the last time.
+  bool HasSaidMore(const ClusterReport& where, const Heartbeat& process) const {
+    const auto collector = CollectorOf(where, process);
+    return std::ranges::any_of(report_.clusters, [&](const ClusterReport& cluster) {
+      return std::ranges::any_of(cluster.processes, [&](const Heartbeat& other) {
+        const bool is_it = other.kind == "collector" && CollectorOf(cluster, other) == collector;
+        // Of two that say the same, that of its own cluster.
+        return is_it && (other.written > process.written ||
+                         (other.written == process.written && &other != &process &&
+                          cluster.name == collector.first));
+      });
+    });
   }
 
   // Null: they could be listed.

@@ -1,29 +1,15 @@
 #include "cli/told_losses.h"
 
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include <fmt/format.h>
 
 #include "cluster/names.h"
 #include "cluster/paths.h"
-#include "telemetry/facts.h"
-#include "telemetry/heartbeat.h"
+#include "telemetry/told_loss.h"
 
 namespace databus {
 namespace {
 
 constexpr size_t kHeartbeatBytesMax = size_t{16} << 20;
-
-constexpr std::array<std::string_view, 2> kTellOfLoss = {facts::kGoneFromSpool,
-                                                         facts::kDamagedPieces};
-
-bool TellsOfLoss(const Problem& problem) {
-  return std::ranges::any_of(kTellOfLoss, [&](std::string_view text) {
-    return problem.what.find(text) != std::string::npos;
-  });
-}
 
 // "dc1/c1"
 std::string NameOf(const Heartbeat& beat, const std::string& tree) {
@@ -42,6 +28,8 @@ std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& tre
     if (!entries.ok()) continue;
     for (const DirEntry& entry : *entries) {
       if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
+      const std::string process = entry.name.substr(0, entry.name.rfind('.'));
+      if (!CollectorProcessName::Parse(process)) continue;
       const std::string path = paths::Join(paths::StatusRoot(), entry.name);
       const auto text = tree->ReadFile(path, kHeartbeatBytesMax);
       if (!text.ok()) continue;
@@ -53,8 +41,8 @@ std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& tre
   }
   std::vector<std::string> told;
   for (const auto& [name, beat] : last) {
-    for (const Problem& problem : beat.problems) {
-      if (TellsOfLoss(problem)) told.push_back(fmt::format("{}: {}", name, problem.what));
+    for (const Problem& loss : LossesToldBy(beat)) {
+      told.push_back(fmt::format("{}: {}", name, loss.what));
     }
   }
   return told;

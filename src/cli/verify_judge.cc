@@ -105,8 +105,12 @@ class Judgement {
       for (size_t i = 1; i < files.size(); ++i) {
         if (!range_.Holds(files[i]->minute) && !range_.Holds(files[0]->minute)) continue;
         Add(Verdict::kDoubled, view, files[i],
-            fmt::format("the same file is also in minute {} as {}", files[0]->minute.ToIso(),
-                        files[0]->name));
+            files[i]->LooksLike(*files[0])
+                ? fmt::format("the same file is also in minute {} as {}", files[0]->minute.ToIso(),
+                              files[0]->name)
+                : fmt::format("another file of the same identity is in minute {} as {}: their "
+                              "contents differ; compare them before one is deleted",
+                              files[0]->minute.ToIso(), files[0]->name));
       }
     }
   }

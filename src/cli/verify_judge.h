@@ -41,6 +41,14 @@ struct SeenFile {
   std::string name;
   uint64_t messages = 0;
   std::string damage;  // why it is not whole; empty: nothing found
+  // What tells one content from another, as far as it is known without reading it.
+  uint64_t length = 0;
+  std::optional<uint32_t> payload_crc32c{};  // of the header
+
+  bool LooksLike(const SeenFile& other) const {
+    return length == other.length && messages == other.messages &&
+           payload_crc32c == other.payload_crc32c;
+  }
 };
 
 // One view of the stream on one cluster. `files` are those from the first minute asked for on.

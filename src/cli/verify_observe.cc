@@ -343,6 +343,7 @@ Result<SeenFile> VerifyObserver::ReadFile(Tree& tree, const Place& place, Minute
   SeenFile facts;
   facts.minute = minute;
   facts.name = entry.name;
+  facts.length = entry.info.length;
   const auto name = PublishedFileName::Parse(place.stream, entry.name);
   facts.sealed = name ? name->data.minute : kLastMinute;
   if (header.ok()) {
@@ -351,6 +352,7 @@ Result<SeenFile> VerifyObserver::ReadFile(Tree& tree, const Place& place, Minute
                                  sealed.identity.counter);
     facts.source = SourceOf(sealed.identity.cluster);
     facts.messages = sealed.messages;
+    facts.payload_crc32c = sealed.payload_crc32c;
     const uint64_t expected = header->header_bytes + sealed.payload_bytes;
     if (entry.info.length != expected) {
       facts.damage =

@@ -68,7 +68,9 @@ TEST_F(VerifyTest, EqualViewsAreEqual) {
 // No view can show what was in no view yet.
 TEST_F(VerifyTest, NothingIsSaidToBeLostOnlyWhereNoCollectorTellsOfLoss) {
   Heartbeat beat{.process = "collector-c1", .kind = "collector", .cluster = "dc1"};
-  beat.problems = {{"producers are told TRY_LATER", {}, ""}};
+  // Words alone are none: whoever tells of loss says how much.
+  beat.problems = {
+      {"producers are told TRY_LATER: gone from the spool's disk is all room", {}, ""}};
   const auto put = [&] {
     Storage& tree = *world_.trees["dc1"];
     ASSERT_TRUE(EnsureDirsBelow(tree, "", paths::StatusRoot()).ok());
@@ -76,14 +78,22 @@ TEST_F(VerifyTest, NothingIsSaidToBeLostOnlyWhereNoCollectorTellsOfLoss) {
   };
   put();
   EXPECT_THAT(Verify().out, HasSubstr("Nothing is lost, nothing is doubled.\n"));
+  EXPECT_EQ(nlohmann::json::parse(Verify({"--json"}).out)["told_by_collectors"].size(), 0U);
   beat.problems.push_back({"gone from the spool: 00000007.seg", {}, ""});
+  beat.problems.erase(beat.problems.begin());
+  beat.facts["missing_segments"] = 1;
   put();
   const Ran ran = Verify();
   EXPECT_EQ(ran.code, 0) << "the views are equal";
   EXPECT_THAT(ran.out, Not(HasSubstr("Nothing is lost")));
   EXPECT_THAT(ran.out, HasSubstr("tells of messages that may be: dc1/c1: gone from the spool: "
                                  "00000007.seg."));
-  EXPECT_THAT(Verify({"--json"}).out, HasSubstr("told_by_collectors"));
+  EXPECT_EQ(nlohmann::json::parse(Verify({"--json"}).out)["told_by_collectors"],
+            nlohmann::json({"dc1/c1: gone from the spool: 00000007.seg"}));
+  beat.problems.clear();  // in words that are not known here
+  beat.facts["damaged_files"] = 2;
+  put();
+  EXPECT_THAT(Verify().out, HasSubstr("dc1/c1: gone from the spool: 1 (and 1 more"));
 }
 
 TEST_F(VerifyTest, ALocalFileThatIsNowhereElseIsLost) {
@@ -177,7 +187,21 @@ TEST_F(VerifyTest, AnIdentityThatIsThereTwiceIsDoubledWhateverItsName) {
   const Ran ran = Verify();
   EXPECT_EQ(ran.code, 1);
   EXPECT_THAT(ran.out, HasSubstr("doubled   2 files, 4 messages"));
+  EXPECT_THAT(ran.out, HasSubstr("the same file is also in"));
   EXPECT_THAT(ran.out, HasSubstr("lost      0 files"));
+}
+
+// A spool that was restored from an older copy gives identities out again.
+TEST_F(VerifyTest, AnIdentityWithAnotherContentIsNotCalledTheSameFile) {
+  const std::string path = paths::MinuteFile(View::kMerged, "clicks", kMinute + 1,
+                                             "x-dc1-c1-clicks-2031-05-06-10-05_00009.gz");
+  for (const char* cluster : {"dc1", "dc2"}) {
+    ASSERT_TRUE(world_.Put(cluster, path, TestWorld::Sealed("dc1", 1, "one\nTWO\n")).ok());
+  }
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.out, Not(HasSubstr("the same file is also in")));
+  EXPECT_THAT(ran.out, HasSubstr("another file of the same identity"));
 }
 
 TEST_F(VerifyTest, AMergedFileThatItsSourceLacksIsLostThere) {

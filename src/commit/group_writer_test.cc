@@ -192,6 +192,28 @@ TEST_F(GroupWriterTest, AStreamThatCannotBeReadWaitsForAnotherEpoch) {
   EXPECT_THAT(Names("clicks", start_ + 2), SizeIs(1));
 }
 
+// Which minute is open is decided by all streams: what of this one has to be read, too.
+TEST_F(GroupWriterTest, AStreamIsNotCalledReadableThatAWriterWouldNotRead) {
+  world_.Deliver("clicks", "c1", start_, 1);
+  ExpectOk(process_.Publish(start_));
+  ExpectOk(process_.Close(start_ + 1));
+  process_.Drop();
+  const std::string unread = paths::MinuteDir(View::kLocal, "clicks", start_ + 2);
+  for (const std::string& dir : {unread, paths::MinuteDir(View::kLocal, "orders", start_ + 2)}) {
+    ASSERT_TRUE(EnsureDirsBelow(world_.dc1, paths::ViewRoot(View::kLocal), dir).ok());
+  }
+  Process next(world_);
+  next.plan().Add({.verb = Verb::kList,
+                   .path_part = unread,
+                   .times = FaultRule::kAlways,
+                   .fault = Fault::Denied()});
+  ExpectOk(next.Open());
+  ASSERT_TRUE(next.writer().IsUnread("clicks"));
+  EXPECT_FALSE(next.writer().CanReadMore());
+  next.plan().Clear();
+  EXPECT_TRUE(next.writer().CanReadMore());
+}
+
 TEST_F(GroupWriterTest, AFileThatIsGoneIsLeftOutOfTheClaims) {
   const DataFileRef there = world_.Deliver("clicks", "c1", start_, 1);
   DataFileRef gone = there;

@@ -67,12 +67,17 @@ Status GroupWriter::CheckAllRead() const {
               unread.begin()->second};
 }
 
+// The stream by itself, and what the others' open minute asks of it beside that.
 bool GroupWriter::CanReadMore() const {
   for (const auto& [primary, ledger] : ledgers_) {
     for (const auto& [stream, why] : ledger.unread) {
       const auto now = LoadLedger(options_.storage, options_.view, options_.group, primary,
                                   {stream}, options_.latest, CutsOf({stream}));
-      if (now.ok() && now->unread.empty()) return true;
+      if (!now.ok() || !now->unread.empty()) continue;
+      if (!ledger.open || now->open == ledger.open) return true;
+      const auto in_open =
+          ReadMinuteFiles(options_.storage, paths::MinuteDir(options_.view, stream, *ledger.open));
+      if (in_open.ok() || in_open.code() == Code::kNotFound) return true;
     }
   }
   return false;

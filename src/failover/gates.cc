@@ -348,11 +348,22 @@ class Judge {
         Wait(1, "collector {} does not say what its spool holds from before the swap",
              collector.Label());
       } else if (*held > 0) {
-        Wait(*held, "collector {} still has {} bytes from before the swap in its spool",
-             collector.Label(), *held);
+        StillHas(collector, *held);
       }
     });
     for (const SeenCollector& collector : seen_.collectors) SwitchedOff(collector, stored);
+  }
+
+  // Where something is gone or damaged that may be why, that is to be looked at.
+  void StillHas(const SeenCollector& collector, uint64_t bytes) {
+    const std::string text =
+        fmt::format("collector {} still has {} bytes from before the swap in its spool",
+                    collector.Label(), bytes);
+    if (collector.losses.empty()) return Wait(bytes, "{}", text);
+    const Problem& loss = collector.losses.front();
+    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
+                       fmt::format("{}, and says: {}; {}", text, loss.what, loss.next));
+    gate_.outstanding += bytes;
   }
 
   // Those of the site may be switched off by now, but not with what they alone have.

@@ -53,9 +53,10 @@ struct SeenCollector {
   std::optional<uint64_t> free_bytes{};
   std::string host{};  // and port: where producers and other collectors reach it
   uint16_t port = 0;
-  std::string allow{};    // the addresses that may send; empty: all
-  std::string program{};  // its version; empty: older than that it would say so
-  uint64_t steering = 0;  // cluster/steering.h
+  std::string allow{};            // the addresses that may send; empty: all
+  std::string program{};          // its version; empty: older than that it would say so
+  uint64_t steering = 0;          // cluster/steering.h
+  std::vector<Problem> losses{};  // it tells of messages that may never come
 
   std::string Label() const { return LabelOf(cluster, name); }
   // Why it counts as silent.

@@ -174,6 +174,32 @@ TEST(PlanTest, WhatAWorkerSaysDoesNotForbidWhatIsUnplanned) {
               Contains("the worker of dc2 says: dc2 mirror stream clicks: denied; -"));
 }
 
+// Who could do without force is told what keeps that from being done.
+TEST(PlanTest, WhatForbidsThePlannedWayIsToldToWhomItWouldServe) {
+  const Request forced{.kind = Kind::kUnplanned, .from = "dc1", .to = "dc2"};
+  TestModel model;
+  Observation seen = model.See();
+  EXPECT_THAT(MakePlan(forced, seen, {}).warnings,
+              Contains(AllOf(HasSubstr("nothing would be at risk ("),
+                             HasSubstr("failover run --from dc1 --to dc2"))));
+  seen.workers["dc1"].problems = {{"clicks cannot be read: denied", {}, "-", {"clicks"}}};
+  const Plan plan = MakePlan(forced, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  EXPECT_THAT(plan.warnings,
+              Contains(HasSubstr("nothing would be at risk once this is mended: the worker of dc1 "
+                                 "says: clicks cannot be read: denied (")));
+}
+
+TEST(PlanTest, ACollectorThatTellsOfLossIsAWarning) {
+  TestModel model;
+  Observation seen = model.See();
+  seen.collectors.front().losses = {{"gone from the spool: 00000007.seg", {}, "put it back"}};
+  const Plan plan = MakePlan(kOver, seen, {});
+  EXPECT_TRUE(plan.MayRun());
+  EXPECT_THAT(plan.warnings, Contains("collector dc1/c1 says: gone from the spool: 00000007.seg; "
+                                      "put it back"));
+}
+
 TEST(PlanTest, WrongNamesAreToldFromWhatThereIs) {
   TestModel model;
   const auto refusal = [&](const Request& request) {

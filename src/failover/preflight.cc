@@ -86,10 +86,19 @@ class Checks {
   void Needless() {
     const std::string& from = plan_.change.from;
     if (!seen_.TreeOf(from).Answers() || seen_.WorkerOf(from).life != Life::kAlive) return;
+    Plan other = plan_;
+    other.kind = Kind::kPlanned;
+    other.refusals.clear();
+    Checks(request_, seen_, other).Run();
+    std::vector<std::string> whats;
+    for (const Refusal& refusal : other.refusals) whats.push_back(refusal.what);
+    const std::string first = whats.empty()
+                                  ? std::string()
+                                  : fmt::format(" once this is mended: {}", fmt::join(whats, "; "));
     Warn(
         fmt::format("{0} answers, and its worker is alive: without --unplanned nothing would be "
-                    "at risk ('databus failover run --from {0} --to {1}')",
-                    from, plan_.change.to));
+                    "at risk{2} ('databus failover run --from {0} --to {1}')",
+                    from, plan_.change.to, first));
   }
 
   // A name that nobody has excuses nobody.
@@ -181,6 +190,9 @@ class Checks {
       return;
     }
     if (Lost(collector.cluster)) return;
+    for (const Problem& loss : collector.losses) {
+      Warn(fmt::format("collector {} says: {}; {}", label, loss.what, loss.next));
+    }
     switch (collector.life) {
       case Life::kStopped:
         if (collector.spool_bytes > 0) {

@@ -8,6 +8,7 @@
 #include "cluster/names.h"
 #include "cluster/paths.h"
 #include "telemetry/facts.h"
+#include "telemetry/told_loss.h"
 
 namespace databus::failover {
 namespace {
@@ -65,6 +66,7 @@ SeenCollector CollectorOf(const Heartbeat& beat, std::string cluster, std::strin
   seen.allow = Text(beat.facts, facts::kAllow);
   seen.program = Text(beat.facts, facts::kProgram);
   seen.steering = Number(beat.facts, facts::kSteering);
+  seen.losses = LossesToldBy(beat);
   return seen;
 }
 

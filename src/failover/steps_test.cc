@@ -668,6 +668,21 @@ TEST(StepsTest, WhatCameAfterTheSwapIsNotWaitedForHoweverOldItIsSaidToBe) {
   EXPECT_EQ(NextAction(machine.journal, seen).what, What::kAdvance);
 }
 
+TEST(StepsTest, ASpoolThatDoesNotDrainSaysWhatIsGoneFromIt) {
+  Machine machine(Kind::kPlanned);
+  while (machine.journal.step != Step::kDespool) machine.Do(machine.Next());
+  Observation seen = machine.model.See();
+  SeenCollector& kept = *std::ranges::find(seen.collectors, "dc1", &SeenCollector::cluster);
+  kept.bytes_before_epoch = 7;
+  kept.losses = {{"gone from the spool: 00000007.seg", {}, "put it back"}};
+  seen.collectors.back().bytes_before_epoch = 8;
+  const Action action = NextAction(machine.journal, seen);
+  ASSERT_EQ(action.gate.waits.size(), 2U);
+  EXPECT_EQ(action.gate.waits[0],
+            "collector dc1/c1 still has 7 bytes from before the swap in its spool, and says: gone "
+            "from the spool: 00000007.seg; put it back");
+}
+
 TEST(StepsTest, ASwitchedOffCollectorThatKeepsMessagesNeedsTheOperatorsWord) {
   for (const Life life : {Life::kSilent, Life::kStopped}) {
     Machine machine(Kind::kPlanned);

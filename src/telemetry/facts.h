@@ -29,7 +29,10 @@ inline constexpr const char* kOpenIntents = "open_intents";  // deliveries under
 inline constexpr const char* kBacklog = "backlog";
 inline constexpr const char* kUnsealedBytes = "unsealed_bytes";
 inline constexpr const char* kDeferredBytes = "deferred_bytes";
-// In problems of a collector that tell of messages which may never come.
+// More than 0 of either: it tells of messages which may never come (telemetry/told_loss.h).
+inline constexpr const char* kMissingSegments = "missing_segments";
+inline constexpr const char* kDamagedFiles = "damaged_files";
+// In the problems that say more of that.
 inline constexpr const char* kGoneFromSpool = "gone from the spool";
 inline constexpr const char* kDamagedPieces = "damaged pieces of the spool";
 

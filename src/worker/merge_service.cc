@@ -378,23 +378,27 @@ Result<std::vector<std::string>> MergeService::FetchSalvage(GroupWriter& writer,
                                                             std::vector<Salvage::Missed>& missed) {
   StagingArea& staging = writer.staging();
   std::vector<CopyJob> jobs;
-  std::vector<std::string> staged_names;
-  for (const Salvage::File& file : batch.files) {
-    staged_names.push_back(staged::FileName(staging.NextNumber()));
+  std::vector<size_t> of_jobs;  // the files that they fetch
+  std::vector<std::string> staged_names(batch.files.size());
+  for (size_t i = 0; i < batch.files.size(); ++i) {
+    const Salvage::File& file = batch.files[i];
+    const std::string* const may_be = index_.MayBeHere(file.stream, file.name);
+    if (may_be != nullptr) {  // it is not fetched again and again meanwhile
+      missed.push_back({file, {Code::kRefused, *may_be + " may be this file, and cannot be read"}});
+      continue;
+    }
+    staged_names[i] = staged::FileName(staging.NextNumber());
     jobs.push_back(
-        {options_.clusters.Any(batch.source), file.path, staging.PathOf(staged_names.back())});
+        {options_.clusters.Any(batch.source), file.path, staging.PathOf(staged_names[i])});
+    of_jobs.push_back(i);
   }
   if (jobs.empty()) return staged_names;
   const std::vector<CopyOutcome> outcomes =
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
-  for (size_t i = 0; i < outcomes.size(); ++i) {
+  for (size_t job = 0; job < outcomes.size(); ++job) {
+    const size_t i = of_jobs[job];
     const Salvage::File& file = batch.files[i];
-    Status status = outcomes[i].status;
-    const std::string* const may_be = index_.MayBeHere(file.stream, file.name);
-    if (status.ok() && may_be != nullptr) {
-      DATABUS_RETURN_IF_ERROR(DropStaged(staging, staged_names[i]));
-      status = {Code::kRefused, *may_be + " may be this file, and cannot be read"};
-    }
+    const auto& [status, facts] = outcomes[job];
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
     if (status.code() == Code::kNotFound) continue;  // purged meanwhile, if the source is there
     if (!status.ok()) {
@@ -402,8 +406,7 @@ Result<std::vector<std::string>> MergeService::FetchSalvage(GroupWriter& writer,
       continue;
     }
     DATABUS_RETURN_IF_ERROR(
-        Accept(writer, {batch.source, file.stream, file.name, staged_names[i], outcomes[i].facts},
-               request));
+        Accept(writer, {batch.source, file.stream, file.name, staged_names[i], facts}, request));
   }
   return staged_names;
 }

@@ -63,6 +63,10 @@ SealedSearch FindSealed(Storage& storage, std::span<const std::string> files) {
   return search;
 }
 
+bool IsAmong(const std::set<std::string>* only, const std::string& stream) {
+  return only == nullptr || only->contains(stream);
+}
+
 Status GroupWaits(const Status& why, const std::string& stream, Minute minute) {
   return why.WithContext(
       fmt::format("nothing of the group is merged before it is known what lies in {} of {}",
@@ -92,34 +96,55 @@ MergedIndex::Learnt MergedIndex::TakeLearnt() {
   return std::move(known_);
 }
 
+// A stream that cannot be read waits, and what is to be known of the others does not grow with
+// that: it is looked through by itself, when it can be.
 Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
-  if (known.built == Known::Built::kYes) {
-    const Minute from = known.covered ? known.covered->Next() : kFirstMinute;
-    return AddMinutes(writer, group, from, known).status();
+  if (known.built == Known::Built::kNo) {
+    DATABUS_RETURN_IF_ERROR(AddWhole(writer, group, nullptr, known));
+    known.built = Known::Built::kYes;
+    known.left_out.clear();
+    NoteLeftOut(writer, known);
+    return Status::Ok();
   }
-  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
-                           AddMinutes(writer, group, kFirstMinute, known));
-  DATABUS_RETURN_IF_ERROR(AddTheOriginals(writer, group, oldest.value_or(kLastMinute), known));
-  DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, known.index));
-  if (IsWhole(writer)) known.built = Known::Built::kYes;
+  const Minute from = known.covered ? known.covered->Next() : kFirstMinute;
+  DATABUS_ASSIGN_OR_RETURN(const Walked walked, AddMinutes(writer, group, from, nullptr, known));
+  const auto& unread = writer.OwnLedger().unread;
+  std::set<std::string> readable;
+  for (const std::string& stream : known.left_out) {
+    if (!unread.contains(stream) && options_.own.contains(stream)) readable.insert(stream);
+  }
+  if (!readable.empty()) DATABUS_RETURN_IF_ERROR(AddWhole(writer, group, &readable, known));
+  for (const std::string& stream : readable) known.left_out.erase(stream);
+  NoteLeftOut(writer, known);
+  if (walked.closed) known.covered = walked.closed;  // now that all of them are read
+  return Status::Ok();
+}
+
+Status MergedIndex::AddWhole(GroupWriter& writer, Group group, Only only, Known& known) {
+  DATABUS_ASSIGN_OR_RETURN(const Walked walked,
+                           AddMinutes(writer, group, kFirstMinute, only, known));
+  DATABUS_RETURN_IF_ERROR(
+      AddTheOriginals(writer, group, walked.oldest.value_or(kLastMinute), only, known));
+  DATABUS_RETURN_IF_ERROR(AddUndescribed(writer, only, known.index));
+  if (only == nullptr) known.covered = walked.closed;
   return Status::Ok();
 }
 
 // Whoever closed them: what was mirrored before this cluster became the primary counts as well. A
 // minute may have been closed without a stream that had to wait (P28), here or at the primary of
 // then: its files lie there, and no manifest names them.
-Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group group, Minute from,
-                                                      Known& known) {
+Result<MergedIndex::Walked> MergedIndex::AddMinutes(GroupWriter& writer, Group group, Minute from,
+                                                    Only only, Known& known) {
   Storage& storage = writer.staging().storage();
   std::set<Minute> minutes;
-  std::optional<Minute> covered = known.covered;
+  Walked walked;
   DATABUS_RETURN_IF_ERROR(
       WalkHours(storage, paths::ManifestRoot(View::kMerged, group), from, kLastMinute,
                 Order::kAscending, [&](Minute hour, const DirEntry& entry) {
                   const auto name = paths::ManifestName::Parse(entry.name);
                   const auto minute = name ? MinuteInHour(hour, name->minute) : std::nullopt;
                   if (!minute || *minute < from) return Walk::kContinue;
-                  if (name->primary.empty() && !name->amendment) covered = minute;
+                  if (name->primary.empty() && !name->amendment) walked.closed = minute;
                   minutes.insert(*minute);
                   return Walk::kContinue;
                 }));
@@ -133,27 +158,25 @@ Result<std::optional<Minute>> MergedIndex::AddMinutes(GroupWriter& writer, Group
                                "the minute's files were read instead; remove the manifest");
     }
     for (const auto& [stream, own] : writer.OwnLedger().streams) {
-      if (streams->contains(stream)) continue;
+      if (streams->contains(stream) || !IsAmong(only, stream)) continue;
       DATABUS_ASSIGN_OR_RETURN(const bool may_hold, oldest.MayHold(stream, minute));
       if (!may_hold) continue;
       DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, minute, known.index));
     }
   }
-  DATABUS_RETURN_IF_ERROR(
-      AddUnclosed(writer, group, minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin()),
-                  known.index));
-  if (IsWhole(writer)) known.covered = covered;  // now that all of them are read
-  if (minutes.empty()) return std::optional<Minute>();
-  return std::optional<Minute>(*minutes.begin());
+  const auto last = minutes.empty() ? std::nullopt : std::optional(*minutes.rbegin());
+  DATABUS_RETURN_IF_ERROR(AddUnclosed(writer, group, last, only, known.index));
+  if (!minutes.empty()) walked.oldest = *minutes.begin();
+  return walked;
 }
 
 // What was copied of the primary before, and closed neither here nor, as it seems, there; perhaps
 // after the cut was decided upon. The open minute is another matter.
 Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
-                                IdentityIndex& index) {
+                                Only only, IdentityIndex& index) {
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
     const auto own = options_.own.find(stream);
-    if (own == options_.own.end() || !minutes.newest) continue;
+    if (own == options_.own.end() || !minutes.newest || !IsAmong(only, stream)) continue;
     const std::optional<Minute>& cut = own->second.cut;
     const Minute to = std::max(*minutes.newest, cut.value_or(kFirstMinute));
     for (Minute m = last ? last->Next() : *minutes.newest; m <= to; m = m.Next()) {
@@ -176,9 +199,9 @@ Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::stri
 }
 
 // The minutes that the primary before this one had not closed yet.
-Status MergedIndex::AddUndescribed(GroupWriter& writer, IdentityIndex& index) {
+Status MergedIndex::AddUndescribed(GroupWriter& writer, Only only, IdentityIndex& index) {
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
-    if (!minutes.history) continue;
+    if (!minutes.history || !IsAmong(only, stream)) continue;
     for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
       const auto files =
           ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
@@ -215,9 +238,11 @@ Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& s
 // Minutes from before there were manifests are of the original system, and its files are known by
 // name. But for one: who was a mirror in its first minute, and then became the primary, has that
 // open still. What came after it is described, or empty.
-Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before, Known& known) {
+Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before, Only only,
+                                    Known& known) {
   Storage& storage = writer.staging().storage();
   for (const auto& [stream, own] : options_.own) {
+    if (!IsAmong(only, stream)) continue;
     if (GroupOf(stream, options_.groups) != group || writer.IsUnread(stream)) continue;
     DATABUS_ASSIGN_OR_RETURN(
         const std::vector<Minute> minutes,

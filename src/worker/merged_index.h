@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 
 #include "audit/identity_index.h"
@@ -33,6 +34,8 @@ class MergedIndex {
     enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
     // Every file of minutes that were closed by then is in it; later ones may be, too.
     std::optional<Minute> covered{};
+    // Of all that, these lack what no manifest names: they could not be read.
+    std::set<std::string> left_out{};
     // In which eras the streams were then. Who begins another one copies into minutes that are
     // covered, and describes them.
     std::map<std::string, Era> eras{};
@@ -51,7 +54,8 @@ class MergedIndex {
   Result<IdentityIndex*> Of(GroupWriter& writer, Group group);
   // All that the writer has published by now is in the group's index.
   void Covers(GroupWriter& writer, Group group) {
-    if (IsWhole(writer)) known_[group].covered = writer.OwnLedger().closed;
+    NoteLeftOut(writer, known_[group]);
+    known_[group].covered = writer.OwnLedger().closed;
   }
   // This process has begun these eras with the group's index at hand.
   void Began(Group group, const Eras& eras) { known_[group].eras = eras.streams; }
@@ -69,23 +73,30 @@ class MergedIndex {
   Learnt TakeLearnt();
 
  private:
+  // The streams that are looked at; null: all that can be read.
+  using Only = const std::set<std::string>*;
   Status Extend(GroupWriter& writer, Group group, Known& known);
-  // What the manifests of `from` and later say, and what they leave out; the oldest of them.
-  Result<std::optional<Minute>> AddMinutes(GroupWriter& writer, Group group, Minute from,
-                                           Known& known);
+  // All of these streams, from their beginning.
+  Status AddWhole(GroupWriter& writer, Group group, Only only, Known& known);
+  // What the manifests of `from` and later say, and what they leave out.
+  struct Walked {
+    std::optional<Minute> oldest;
+    std::optional<Minute> closed;
+  };
+  Result<Walked> AddMinutes(GroupWriter& writer, Group group, Minute from, Only only, Known& known);
   // Minutes of own streams without any manifest that are later than `last`.
-  Status AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last,
+  Status AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last, Only only,
                      IdentityIndex& index);
   // What lies in a minute, and is named by no manifest.
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);
-  static Status AddUndescribed(GroupWriter& writer, IdentityIndex& index);
+  static Status AddUndescribed(GroupWriter& writer, Only only, IdentityIndex& index);
   Result<bool> HoldsSealedFile(Storage& storage, const std::string& stream, Minute minute,
                                const std::vector<DirEntry>& entries, Known& known);
-  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, Known& known);
-  // Nothing of a stream that cannot be read is in the index; it is merged when all of it is looked
-  // at again, with a writer that has read it.
-  static bool IsWhole(GroupWriter& writer) { return writer.OwnLedger().unread.empty(); }
+  Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, Only only, Known& known);
+  static void NoteLeftOut(GroupWriter& writer, Known& known) {
+    for (const auto& [stream, why] : writer.OwnLedger().unread) known.left_out.insert(stream);
+  }
 
   const Options options_;
   Learnt known_;

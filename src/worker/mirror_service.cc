@@ -8,6 +8,7 @@
 #include "commit/minute_tree.h"
 #include "control/epoch_store.h"
 #include "telemetry/log.h"
+#include "worker/refusals.h"
 
 namespace databus {
 namespace {
@@ -17,6 +18,9 @@ constexpr int kMinutesPerRunMax = 120;
 constexpr std::chrono::seconds kSeenOpen{60};
 // How long a stream is left alone whose files cannot be put into place: each try costs a copy.
 constexpr std::chrono::seconds kBlocked{60};
+// Until a frozen stream whose last minute is described here is asked after again: only what its
+// primary could not put into place before (P11) comes behind that.
+constexpr std::chrono::minutes kFrozenIsHere{10};
 
 // Without a name, the minute's directory.
 std::string FilePath(const std::string& stream, Minute minute, const std::string& name) {
@@ -143,6 +147,7 @@ void MirrorService::ForgetOtherEpochs(GroupWriter& writer, const Flow& flow) {
   for (const std::string& stream : flow.streams) {
     left_out_.erase(stream);
     not_left_out_.erase(stream);
+    ask_frozen_.erase(stream);
   }
 }
 
@@ -209,20 +214,49 @@ bool MirrorService::DoubtOnce(const std::string& stream, Minute minute) {
 
 // The last minutes of a frozen stream may be described there after others were closed without it
 // (P11, P28). Nothing of it comes later that would show the hole, and queues are only hints.
+// Seldom: each costs a walk through its tree at the primary.
 Status MirrorService::DoubtFrozen(GroupWriter& writer, const Flow& flow) {
-  const Ledger& ledger = writer.CopyLedger(flow.primary);
+  const BootTime now = options_.clock.Boot();
   MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   MinuteContent there(flow.source, View::kMerged, flow.group);
+  const Described described{writer.CopyLedger(flow.primary), here, there};
   for (const std::string& stream : flow.streams) {
     if (options_.topology.FindStream(stream)->publication != Publication::kFrozen) continue;
-    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> last,
-                             NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
-    if (!last || ledger.closed < last) continue;  // it is copied in its turn
-    DATABUS_ASSIGN_OR_RETURN(const auto theirs, there.Described(stream, *last));
-    DATABUS_ASSIGN_OR_RETURN(const auto ours, here.Described(stream, *last));
-    if (theirs && !ours) DoubtOnce(stream, *last);
+    const auto next = ask_frozen_.find(stream);
+    if (next != ask_frozen_.end() && now < next->second) continue;
+    const auto is_here = IsFrozenHere(flow, described, stream);
+    const bool unread = CannotBeRead(is_here.status());
+    if (!is_here.ok() && !unread) return is_here.status();
+    const bool settled = is_here.ok() && *is_here;
+    ask_frozen_.insert_or_assign(stream, now + (settled ? BootTime::duration(kFrozenIsHere)
+                                                        : BootTime::duration(kRefusedPause)));
+    const std::string topic =
+        fmt::format("{} mirror of {} frozen {}", options_.cluster, flow.primary, stream);
+    if (!unread) {
+      options_.problems.Clear(topic);
+      continue;
+    }
+    options_.problems.Raise(
+        topic, is_here.status().WithContext(flow.primary).ToString(),
+        fmt::format("it is not known whether all of the frozen stream is here, the others go on; "
+                    "{}; looked at again once a minute",
+                    kLetRead),
+        {stream});
   }
   return Status::Ok();
+}
+
+// Whether nothing is to be done for it, as far as is known now.
+Result<bool> MirrorService::IsFrozenHere(const Flow& flow, const Described& described,
+                                         const std::string& stream) {
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> last,
+                           NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+  if (!last) return true;
+  if (described.ledger.closed < last) return false;  // it is copied in its turn
+  DATABUS_ASSIGN_OR_RETURN(const auto theirs, described.there.Described(stream, *last));
+  if (!theirs) return false;
+  DATABUS_ASSIGN_OR_RETURN(const auto ours, described.here.Described(stream, *last));
+  return ours || !DoubtOnce(stream, *last);
 }
 
 Status MirrorService::SetAsideSurplus(GroupWriter& writer, const Manifest& manifest) {

@@ -65,6 +65,14 @@ class MirrorService {
   void ForgetOtherEpochs(GroupWriter& writer, const Flow& flow);
   void NoteLeftOut(GroupWriter& writer, const Flow& flow, const Manifest& manifest);
   Status DoubtFrozen(GroupWriter& writer, const Flow& flow);
+  // What the manifests of a group say, here and at the primary.
+  struct Described {
+    const Ledger& ledger;
+    MinuteContent& here;
+    MinuteContent& there;
+  };
+  Result<bool> IsFrozenHere(const Flow& flow, const Described& described,
+                            const std::string& stream);
   // Takes what the copy of a closed minute has too much into quarantine, as P32 has it.
   static Status SetAsideSurplus(GroupWriter& writer, const Manifest& manifest);
   // Whether the stream may lack something before this minute: there is a gap, it was left out of
@@ -119,6 +127,7 @@ class MirrorService {
   std::map<std::string, Minute> doubted_at_;  // by stream: the minute before which it had a hole
   std::set<std::string> left_out_;            // streams whose newest minute was closed without them
   std::set<std::string> not_left_out_;        // those of which that is known in this epoch
+  std::map<std::string, BootTime> ask_frozen_;  // frozen streams: not before
   std::map<std::pair<std::string, Group>, uint64_t>
       epochs_;  // of the writers, by primary and group
   // Minutes here that lack what a line of the queue names, and were compared again.

@@ -2,6 +2,9 @@
 // the trash, when the present primary's closed minutes hold it (P34): so system/divergent/ holds
 // only what is still to be merged, and looking through it costs no more than that. The trash keeps
 // it for its own retention.
+#include <set>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "commit/apply.h"
@@ -32,29 +35,52 @@ void PurgeService::PurgeDivergent() {
   if (own == nullptr) return;
   const auto eras = own->List(paths::DivergentRoot());
   if (!eras.ok()) return;
+  std::set<std::string> topics;
+  bool all_listed = true;
+  Ended ended = Ended::kWell;
   for (const DirEntry& era : *eras) {
     const auto streams = own->List(paths::Join(paths::DivergentRoot(), era.name));
-    if (!streams.ok()) continue;
+    if (!streams.ok()) {
+      all_listed = false;
+      continue;
+    }
     for (const DirEntry& entry : *streams) {
       const StreamSpec* stream = options_.topology.FindStream(entry.name);
       if (stream == nullptr) continue;  // nobody is configured to merge it
       if (!options_.writers.Holds(GroupOf(stream->name, options_.writers.groups()))) continue;
       const std::string topic =
           fmt::format("{} purge divergent {} {}", options_.cluster, era.name, stream->name);
-      const Group group = GroupOf(stream->name, options_.writers.groups());
-      options_.writers.With(group, "purge of divergent minutes", [&](GroupWriter& writer) {
-        const Result<Need> kept = PurgeDivergentStream(writer, era.name, *stream);
-        const Status& purged = kept.status();
-        if (purged.code() == Code::kStopped) return purged;
-        if (kept.ok() && !kept->empty()) {
-          options_.problems.Raise(topic, *kept, "it is kept; " + WhenAgain());
-          return Status::Ok();
-        }
-        Tell(topic, purged, [this] { PurgeDivergent(); });
-        return purged.code() == Code::kStale ? purged : Status::Ok();
-      });
+      topics.insert(topic);
+      if (PurgeDivergent(era.name, *stream, topic) != Ended::kWell) ended = Ended::kToBeTriedAgain;
     }
   }
+  // What an operator has moved away is no problem any more.
+  for (const std::string& told : told_divergent_) {
+    if (all_listed && !topics.contains(told)) options_.problems.Clear(told);
+  }
+  if (!all_listed) topics.merge(told_divergent_);
+  told_divergent_ = std::move(topics);
+  if (ended != Ended::kWell) Again("divergent minutes", [this] { PurgeDivergent(); });
+}
+
+PurgeService::Ended PurgeService::PurgeDivergent(const std::string& era, const StreamSpec& stream,
+                                                 const std::string& topic) {
+  const Group group = GroupOf(stream.name, options_.writers.groups());
+  Ended ended = Ended::kWell;
+  options_.writers.With(group, "purge of divergent minutes", [&](GroupWriter& writer) {
+    const Result<Need> kept = PurgeDivergentStream(writer, era, stream);
+    const Status& purged = kept.status();
+    if (purged.code() == Code::kStopped) return purged;
+    if (kept.ok() && kept->empty()) options_.problems.Clear(topic);
+    if (kept.ok() && !kept->empty()) {
+      options_.problems.Raise(topic, *kept, "it is kept; " + WhenAgain());
+    }
+    if (kept.ok()) return Status::Ok();
+    options_.problems.Raise(topic, purged.ToString(), "tried again in a minute");
+    ended = Ended::kToBeTriedAgain;
+    return purged.code() == Code::kStale ? purged : Status::Ok();
+  });
+  return ended;
 }
 
 Result<PurgeService::Need> PurgeService::PurgeDivergentStream(GroupWriter& writer,

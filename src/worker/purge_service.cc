@@ -40,6 +40,14 @@ std::optional<Minute> ParseTrashHour(std::string_view date, std::string_view hou
       fmt::format("{:04}-{:02}-{:02}-{:02}-00", *year, *month, *day, *of_day));
 }
 
+// What the writers call it.
+std::string PurgeOf(const std::string& stream) { return "purge of " + stream; }
+
+// Whether the writer that gave this answer may be wrong about the tree, or may not go on.
+bool EndsWriter(const Status& status) {
+  return status.unknown() || status.code() == Code::kStale || status.code() == Code::kStopped;
+}
+
 }  // namespace
 
 Minute OldestKeptManifest(const Topology& topology, int limit_percent, WallTime now) {
@@ -111,6 +119,13 @@ std::chrono::hours PurgeService::RetentionOf(const std::string& stream) const {
              : options_.topology.MergedRetention(options_.cluster, stream);
 }
 
+// Nobody publishes a merged stream where the topology does not name it as a destination.
+bool PurgeService::GoesOn(const std::string& stream) const {
+  if (options_.writers.view() == View::kLocal) return true;
+  const StreamSpec* spec = options_.topology.FindStream(stream);
+  return spec != nullptr && spec->RoleOf(options_.cluster).has_value();
+}
+
 Result<std::vector<PurgeService::Due>> PurgeService::FindDue(const std::string& stream) {
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr)
@@ -121,8 +136,9 @@ Result<std::vector<PurgeService::Due>> PurgeService::FindDue(const std::string& 
   const std::string root = paths::Stream(options_.writers.view(), stream);
   DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest, NewestMinute(*own, root));
   if (!newest) return std::vector<Due>();
-  // Never the newest hour: a stream keeps the minute from which its chain goes on.
-  const Minute last = std::min(Minute::Of(now - retention), *newest) + -kMinutesPerHour;
+  // Not the newest hour: a stream keeps the minute from which its chain goes on, if it goes on.
+  const Minute by_age = Minute::Of(now - retention) + -kMinutesPerHour;
+  const Minute last = GoesOn(stream) ? std::min(by_age, *newest + -kMinutesPerHour) : by_age;
   std::vector<Due> due;
   DATABUS_RETURN_IF_ERROR(WalkHours(*own, root, kFirstMinute, last, Order::kAscending,
                                     [&](Minute hour, const DirEntry&) {
@@ -141,8 +157,16 @@ void PurgeService::PurgeStream(const std::string& stream) {
       fmt::format("{} purge {} {}", options_.cluster, ViewName(options_.writers.view()), stream);
   const auto due = FindDue(stream);
   if (!due.ok()) return Tell(topic, due.status(), [this, stream] { PurgeStream(stream); });
+  if (PurgeDue(topic, stream, *due) == Tried::kYes) return;
+  // Of an earlier try: nobody asks the writer again before another hour is due.
+  options_.writers.Settled(GroupOf(stream, options_.writers.groups()), PurgeOf(stream));
+}
+
+PurgeService::Tried PurgeService::PurgeDue(const std::string& topic, const std::string& stream,
+                                           const std::vector<Due>& due) {
+  Tried tried = Tried::kNo;
   bool dropped = false;
-  for (const Due& hour : *due) {
+  for (const Due& hour : due) {
     const Result<Need> need = WhoNeeds(hour);
     if (!need.ok() || !need->empty()) {
       if (!hour.past_limit) break;  // oldest first: what follows waits too
@@ -154,17 +178,19 @@ void PurgeService::PurgeStream(const std::string& stream) {
           dropped ? "dropped (databus.worker.retention_limit=drop)"
                   : fmt::format("{}; {}", WayOut(stream),
                                 need.ok() ? WhenAgain() : "tried again in a minute"));
-      if (!need.ok()) return Again(topic, [this, stream] { PurgeStream(stream); });
-      if (!dropped) return;
+      if (!need.ok()) Again(topic, [this, stream] { PurgeStream(stream); });
+      if (!dropped) return tried;
     }
-    const Group group = GroupOf(stream, options_.writers.groups());
-    bool unread = false;
-    const bool ended_well =
-        options_.writers.With(group, "purge of " + stream, [&](GroupWriter& writer) {
-          unread = writer.IsUnread(stream);
-          return unread ? Status::Ok() : writer.RemoveHour(stream, hour.hour);
-        });
-    if (!ended_well || unread) return Again(topic, [this, stream] { PurgeStream(stream); });
+    tried = Tried::kYes;
+    const Status removed = RemoveHour(hour);
+    if (!removed.ok()) {
+      Again(topic, [this, stream] { PurgeStream(stream); });
+      if (EndsWriter(removed)) return tried;  // the writers tell of it
+      options_.problems.Raise(
+          topic, removed.ToString(),
+          fmt::format("nothing else waits for it; tried again in a minute; {}", kLetWrite));
+      return tried;
+    }
     LogInfo("worker", "hour purged",
             {{"cluster", options_.cluster},
              {"view", ViewName(options_.writers.view())},
@@ -173,6 +199,20 @@ void PurgeService::PurgeStream(const std::string& stream) {
   }
   // Not before: what lasts keeps its since.
   if (!dropped) options_.problems.Clear(topic);
+  return tried;
+}
+
+Status PurgeService::RemoveHour(const Due& due) {
+  Status removed(Code::kStopped, "the stream cannot be read, or its group not be written");
+  const Group group = GroupOf(due.stream, options_.writers.groups());
+  options_.writers.With(group, PurgeOf(due.stream), [&](GroupWriter& writer) {
+    if (writer.IsUnread(due.stream)) return Status::Ok();
+    removed = writer.RemoveHour(due.stream, due.hour);
+    // What is certainly not done concerns neither what the writer knows nor the stream's new
+    // minutes: an hour that may not be removed is there still.
+    return EndsWriter(removed) ? removed : Status::Ok();
+  });
+  return removed;
 }
 
 std::string PurgeService::WhenAgain() const {

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -61,7 +62,13 @@ class PurgeService {
   void Again(const std::string& topic, std::function<void()> again);
   std::chrono::hours RetentionOf(const std::string& stream) const;
   Result<std::vector<Due>> FindDue(const std::string& stream);
+  // Whether it has a next minute here, some time.
+  bool GoesOn(const std::string& stream) const;
   void PurgeStream(const std::string& stream);
+  enum class Tried : uint8_t { kNo, kYes };  // to remove something
+  Tried PurgeDue(const std::string& topic, const std::string& stream, const std::vector<Due>& due);
+  // What ends the writer is told by the writers, everything else is for the caller to tell.
+  Status RemoveHour(const Due& due);
   // Out of what is past the limit and needed still.
   std::string WayOut(const std::string& stream) const;
   std::string WhenAgain() const;
@@ -79,7 +86,10 @@ class PurgeService {
   // Whether a mirror's minute is byte for byte as here.
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                           const MinuteFiles& files);
+  // All of it: what failed is tried again together, however much it was.
   void PurgeDivergent();
+  enum class Ended : uint8_t { kWell, kToBeTriedAgain };
+  Ended PurgeDivergent(const std::string& era, const StreamSpec& stream, const std::string& topic);
   // What is past the limit and stays; empty: nothing.
   Result<Need> PurgeDivergentStream(GroupWriter& writer, const std::string& era,
                                     const StreamSpec& stream);
@@ -109,6 +119,7 @@ class PurgeService {
   std::map<Group, Eras> eras_;
   std::map<std::string, std::function<void()>> again_;  // by topic
   BootTime failed_{};                                   // the last of them
+  std::set<std::string> told_divergent_;                // topics of the last look
 };
 
 }  // namespace databus

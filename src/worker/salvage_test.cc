@@ -407,5 +407,57 @@ TEST_F(MirrorGoneTest, ANewPrimaryDoesNotBeginWhileAMirrorGoesAway) {
   EXPECT_EQ(site_.world.Newest("dc1", "clicks"), site_.world.Newest("dc2", "clicks"));
 }
 
+// Both have a minute of the original's, and dc2 in it what may be one of the files that dc1 alone
+// has.
+class OriginalsSalvageTest : public SalvageTest {
+ protected:
+  void SetUp() override {
+    for (const char* cluster : {"dc1", "dc2"}) {
+      Storage& tree = site_.world.at(cluster);
+      for (const Minute minute : {minute_, minute_.Next()}) {
+        const std::string dir = paths::MinuteDir(View::kMerged, "clicks", minute);
+        ASSERT_TRUE(EnsureDirsBelow(tree, paths::ViewRoot(View::kMerged), dir).ok());
+        for (const std::string collector : {"old-1", "old-2"}) {
+          const PublishedFileName name{collector, {"clicks", minute, 0, true}};
+          const std::string path =
+              paths::MinuteFile(View::kMerged, "clicks", minute, name.ToString());
+          ASSERT_TRUE(tree.WriteFile(path, collector).ok());
+        }
+      }
+    }
+    SalvageTest::SetUp();
+  }
+  void Change() override {
+    const SeenFile alone = Alone("clicks").front();
+    name_ = alone.name;
+    path_ = paths::MinuteFile(View::kMerged, "clicks", minute_, name_);
+    ASSERT_TRUE(site_.world.at("dc2").WriteFile(path_, alone.content).ok());
+  }
+
+  static inline const Minute minute_ = *Minute::ParseIso("2031-05-06T10:40Z");
+  std::string name_;
+  std::string path_;
+};
+
+TEST_F(OriginalsSalvageTest, WhatMayBeHereIsNotFetchedAgainAndAgain) {
+  site_.Start("dc2");
+  site_.of("dc2").plan.Add({.verb = Verb::kOpen,
+                            .store_part = "dc2:",
+                            .path_part = path_,
+                            .times = FaultRule::kAlways,
+                            .fault = Fault::Refused(Code::kUnavailable)});
+  RunOn();
+  RunOn();
+  EXPECT_GE(Merged("clicks"), 2U) << "the others are salvaged";
+  EXPECT_THAT(site_.Problems("dc2"), HasSubstr("may be this file, and cannot be read"));
+  const auto trace = site_.of("dc2").plan.trace();
+  EXPECT_EQ(std::ranges::count_if(trace,
+                                  [&](const Call& call) {
+                                    return call.verb == Verb::kOpen && call.store == "dc1:" &&
+                                           call.path.ends_with("/" + name_);
+                                  }),
+            0);
+}
+
 }  // namespace
 }  // namespace databus

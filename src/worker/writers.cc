@@ -15,7 +15,17 @@ namespace {
 // P13: how far the clocks of two publishers may be apart.
 constexpr int kClocksApartMinutesMax = 2;
 
+// A name or an identity that is used again, as by a spool that was restored from a copy, tells
+// nothing of what is in a file.
+constexpr const char* kLookAtIt =
+    "look at it, and publish it by hand or delete it; what is published under its name may be "
+    "something else: compare the two before";
+
 }  // namespace
+
+std::string Writers::TopicOf(Group group, const std::string& what) const {
+  return fmt::format("{} group {} {}", options_.label, group, what);
+}
 
 Result<GroupWriter*> Writers::Get(Group group) {
   active_.insert(group);
@@ -61,7 +71,7 @@ bool Writers::With(Group group, const std::string& what,
     if (!Holds(group)) open_.erase(group);
     return false;
   }
-  const std::string topic = fmt::format("{} group {} {}", options_.label, group, what);
+  const std::string topic = TopicOf(group, what);
   Result<GroupWriter*> writer = Get(group);
   Status status = writer.ok() ? work(**writer) : writer.status();
   if (writer.ok()) {
@@ -97,7 +107,7 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
   std::set<std::string> told;
   for (const Incident& incident : incidents) {
     if (!told_[group].contains(incident.what)) {
-      options_.problems.Report(incident.what, "look at it, and publish it by hand or delete it");
+      options_.problems.Report(incident.what, kLookAtIt);
     }
     told.insert(incident.what);
   }

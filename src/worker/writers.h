@@ -58,6 +58,11 @@ class Writers {
   // which is no problem; so it does when the group is held no longer.
   bool With(Group group, const std::string& what, const std::function<Status(GroupWriter&)>& work);
 
+  // What With raised of this work is none any more, and it is not to be done now.
+  void Settled(Group group, const std::string& what) {
+    options_.problems.Clear(TopicOf(group, what));
+  }
+
   // The groups that are held and need attention even when there is nothing new: those opened, and
   // those of streams that have a directory in the view (found when a group is first held).
   std::set<Group> ActiveGroups();
@@ -66,6 +71,7 @@ class Writers {
   void Drop();
 
  private:
+  std::string TopicOf(Group group, const std::string& what) const;
   Result<GroupWriter*> Get(Group group);
   // Once the holder before is fenced: it may have obeyed a later topology, and have frozen streams
   // by it (P30). Who slept over that publishes nothing by the one before.
