@@ -125,6 +125,7 @@ std::string RenderPieces(const SpoolInventory& inventory) {
     }
     const PieceSummary& summary = *piece.summary;
     std::vector<std::pair<std::string, uint64_t>> streams;
+    streams.reserve(summary.streams.size());
     for (const auto& [stream, count] : summary.streams) {
       streams.emplace_back(stream, count.whole + count.suspect);
     }

@@ -42,8 +42,8 @@ void CollectorImpl::WatchSpool() {
        "gives it up for good; all else is delivered, but of streams that were held back in them "
        "nothing goes before that");
   tell("strays", !spool.stray_segments.empty(),
-       fmt::format("there again, though all in them was delivered and the spool has removed them: "
-                   "{}; they are not read, so that nothing goes twice",
+       fmt::format("segments that the spool had removed, as they were delivered or given up, are "
+                   "there again: {}; they are not read, so that nothing goes twice",
                    fmt::join(spool.stray_segments, ", ")),
        "see who put them there, and move them out of the spool");
   const bool refusing = !spool.refusing.empty() && spool.retired.empty();

@@ -84,32 +84,6 @@ bool IsOurs(const std::string& name) {
          NumberInName(name, kJournalPrefix);
 }
 
-std::set<uint64_t> KnownSegments(const SpoolState& state) {
-  std::set<uint64_t> known = state.begun;
-  for (const auto* sets : {&state.freed, &state.voids}) {
-    for (const auto& [segment, set] : *sets) known.insert(segment);
-  }
-  for (const auto& [id, cut] : state.cuts) {
-    for (const SpoolRange& range : cut.ranges) known.insert(range.segment);
-  }
-  return known;
-}
-
-// Whether a segment that has no file is missed.
-bool IsMissed(const SpoolState& state, uint64_t segment) {
-  if (state.IsDone(segment)) return false;
-  if (state.begun.contains(segment) || state.IsUnderCut(segment)) return true;
-  if (state.names_segments) return false;
-  // Earlier versions did not always say where a segment ends that they removed.
-  const std::vector<Interval> done = state.Done(segment).pieces();
-  return done.size() != 1 || done[0].begin > kSegmentHeaderBytes;
-}
-
-bool IsStray(const SpoolState& state, uint64_t segment, uint64_t bytes) {
-  return state.names_segments && !state.begun.contains(segment) && segment <= state.last_segment &&
-         bytes > kSegmentHeaderBytes;
-}
-
 uint64_t BytesOf(const std::vector<Interval>& pieces) {
   uint64_t bytes = 0;
   for (const Interval& piece : pieces) bytes += piece.end - piece.begin;
@@ -176,13 +150,13 @@ class InventoryReader {
     const std::map<uint64_t, std::string> files = FilesOf(snapshot_);
     std::set<uint64_t> numbers;
     for (const auto& [number, name] : files) numbers.insert(number);
-    if (state != nullptr) numbers.merge(KnownSegments(*state));
+    if (state != nullptr) numbers.merge(state->KnownSegments());
     for (const uint64_t number : numbers) {
       const auto file = files.find(number);
       if (file != files.end()) {
         ReadSegment(number, inventory_.dir + "/" + file->second);
-      } else if (snapshot_.before && IsMissed(*snapshot_.before, number) &&
-                 IsMissed(*state, number)) {
+      } else if (snapshot_.before && snapshot_.before->IsMissed(number) &&
+                 state->IsMissed(number)) {
         AddGone(number);
       }
     }
@@ -218,7 +192,7 @@ class InventoryReader {
     DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk_.Open(segment.path));
     DATABUS_ASSIGN_OR_RETURN(segment.bytes, file->Size());
     const SpoolState* state = StateOf(snapshot_);
-    const bool stray = state != nullptr && IsStray(*state, segment.segment, segment.bytes);
+    const bool stray = state != nullptr && state->IsStray(segment.segment, segment.bytes);
     if (stray) segment.presence = SegmentPresence::kStray;
     const SegmentFates fates(stray ? nullptr : state, segment.segment);
     segment.waiting = fates.waiting;

@@ -22,13 +22,11 @@
 //   segment begun, not all freed, no file        reported; what is sealed of it is delivered. What
 //                                                is freed of it is kept in mind: the file may come
 //                                                back
-//   segment that was removed, a file with        reported, and not read: all in it was delivered
-//   records in its place
+//   segment that was removed, a file with        reported, and not read: all in it was delivered,
+//   records in its place                         or given up
 //   journal, broken end                          never acknowledged: ignored
 //   journal, damaged elsewhere, twice            kCorrupt: nothing is guessed
 #include <algorithm>
-#include <map>
-#include <set>
 #include <utility>
 #include <vector>
 
@@ -62,28 +60,6 @@ uint64_t DurableEnd(const SpoolState& state, uint64_t segment) {
   if (state.EndIsKnown(segment)) return kOffsetMax;
   const std::vector<Interval> sealed = Sealed(state, segment).pieces();
   return sealed.empty() ? 0 : sealed.back().end;
-}
-
-// Segments that the state knows anything about.
-std::set<uint64_t> KnownSegments(const SpoolState& state) {
-  std::set<uint64_t> known = state.begun;
-  for (const auto* sets : {&state.freed, &state.voids}) {
-    for (const auto& [segment, set] : *sets) known.insert(segment);
-  }
-  for (const auto& [id, cut] : state.cuts) {
-    for (const SpoolRange& range : cut.ranges) known.insert(range.segment);
-  }
-  return known;
-}
-
-// Whether a segment that is not there may be. Earlier versions removed a segment when all that they
-// had read of it was freed or void, and did not always say where it ends.
-bool MayBeGone(const SpoolState& state, uint64_t segment) {
-  if (state.IsDone(segment)) return true;
-  if (state.begun.contains(segment) || state.IsUnderCut(segment)) return false;
-  if (state.names_segments) return true;
-  const std::vector<Interval> pieces = state.Done(segment).pieces();
-  return pieces.size() == 1 && pieces[0].begin <= kSegmentHeaderBytes;
 }
 
 }  // namespace
@@ -177,20 +153,17 @@ Status SpoolImpl::OpenJournal(std::vector<uint64_t>& segments) {
 Status SpoolImpl::LeaveStrays(std::vector<uint64_t>& segments) {
   std::vector<uint64_t> kept;
   kept.reserve(segments.size());
+  const auto is_stray = [&](uint64_t segment, uint64_t bytes) {
+    return journal_->Look([&](const SpoolState& state) { return state.IsStray(segment, bytes); });
+  };
   for (const uint64_t segment : segments) {
-    // One that was made last, and not noted any more, has a number that was not given before.
-    const bool removed = journal_->Look([&](const SpoolState& state) {
-      return state.names_segments && !state.begun.contains(segment) &&
-             segment <= state.last_segment;
-    });
     const std::string path = SegmentPath(options_.dir, segment);
     uint64_t size = 0;
-    if (removed) {
+    if (is_stray(segment, kOffsetMax)) {
       DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk_.Open(path));
       DATABUS_ASSIGN_OR_RETURN(size, file->Size());
     }
-    // Without a record it is one that could not be begun.
-    if (size > kSegmentHeaderBytes) {
+    if (is_stray(segment, size)) {
       stats_.stray_segments.push_back(path);
     } else {
       kept.push_back(segment);
@@ -205,9 +178,9 @@ Status SpoolImpl::LookForMissing(const std::vector<uint64_t>& segments) {
   SpoolChange change;
   change.names_segments = true;
   journal_->Look([&](const SpoolState& state) {
-    for (const uint64_t segment : KnownSegments(state)) {
+    for (const uint64_t segment : state.KnownSegments()) {
       if (std::ranges::binary_search(segments, segment)) continue;
-      if (MayBeGone(state, segment)) {
+      if (!state.IsMissed(segment)) {
         gone.push_back(segment);
         continue;
       }

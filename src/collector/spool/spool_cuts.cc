@@ -102,24 +102,25 @@ Result<std::unique_ptr<DiskFile>> SpoolImpl::OpenSegmentFile(uint64_t segment) {
 }
 
 void SpoolImpl::LookForSegments() {
-  std::vector<SpoolEnd> known;
+  std::vector<SpoolEnd> before;
   {
     MutexLock lock(mutex_);
-    known = table_.Ends();
+    before = table_.Ends();
   }
   const auto there = ListNumbered(disk_, options_.dir, kSegmentPrefix);
   if (!there.ok()) return;  // a disk that cannot be read is told by those who must
   journal_->Look([&](const SpoolState& state) {
     MutexLock lock(mutex_);
-    for (const SpoolEnd& end : known) {
+    for (const SpoolEnd& end : before) {
       const uint64_t segment = end.segment;
-      // One that is done with may have been removed meanwhile.
-      if (std::ranges::binary_search(*there, segment) || state.IsDone(segment)) {
+      // One that is done with may have been removed and forgotten meanwhile.
+      if (std::ranges::binary_search(*there, segment) || !table_.Has(segment)) {
         missing_.erase(segment);
       } else {
         missing_.insert(segment);
       }
     }
+    std::erase_if(missing_, [&](uint64_t segment) { return state.IsDone(segment); });
   });
 }
 
@@ -296,11 +297,8 @@ void SpoolImpl::RemoveFreed() {
     freed = table_.Removable(state, current_);
     for (const uint64_t segment : freed) {
       for (const BatchMark& mark : marks_.ProvedBy(segment)) change.marks.push_back(mark);
-    }
-    for (const SpoolEnd& end : table_.Ends()) {
-      if (!std::ranges::binary_search(freed, end.segment) || state.EndIsKnown(end.segment))
-        continue;
-      change.voids.push_back({end.segment, end.offset, kOffsetMax});
+      if (state.EndIsKnown(segment)) continue;
+      change.voids.push_back({segment, table_.EndOf(segment), kOffsetMax});
     }
   });
   if (freed.empty()) return;

@@ -275,7 +275,7 @@ TEST(SpoolDamage, ASegmentOfANewerVersionIsRefusedByName) {
   world.SetContent(kSegment, bytes);
   const Status status = world.TryOpen().status();
   EXPECT_EQ(status.code(), Code::kInvalid);
-  EXPECT_THAT(status.message(), HasSubstr("segment-1: segment of version 9"));
+  EXPECT_THAT(status.message(), HasSubstr("segment-1 cannot be opened: segment of version 9"));
 }
 
 TEST(SpoolDamage, ASegmentThatIsMissingUnderAnOpenCutIsReportedAndAllElseIsDelivered) {

@@ -1,8 +1,10 @@
 // Files of segments that somebody else has removed, cut short or put there.
 #include <gmock/gmock.h>
 
+#include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/crc32c.h"
@@ -24,6 +26,37 @@ using ::testing::UnorderedElementsAreArray;
 
 const std::string kSegment = "/var/spool/segment-1";
 const std::vector<std::string> kMessages{"first", "second", "third"};
+
+// Something happens just before the next listing.
+class InterruptedDisk final : public Disk {
+ public:
+  explicit InterruptedDisk(Disk& disk) : disk_(disk) {}
+  std::function<void()> meanwhile;
+
+  Result<std::vector<std::string>> List(const std::string& path) override {
+    if (meanwhile) std::exchange(meanwhile, nullptr)();
+    return disk_.List(path);
+  }
+  Result<std::unique_ptr<DiskFile>> Create(const std::string& path) override {
+    return disk_.Create(path);
+  }
+  Result<std::unique_ptr<DiskFile>> Open(const std::string& path) override {
+    return disk_.Open(path);
+  }
+  Status MakeDirs(const std::string& path) override { return disk_.MakeDirs(path); }
+  Status Rename(const std::string& from, const std::string& to) override {
+    return disk_.Rename(from, to);
+  }
+  Status Remove(const std::string& path) override { return disk_.Remove(path); }
+  Status SyncDir(const std::string& path) override { return disk_.SyncDir(path); }
+  Result<uint64_t> FreeBytes(const std::string& path) override { return disk_.FreeBytes(path); }
+  Result<std::unique_ptr<Lock>> LockDir(const std::string& path) override {
+    return disk_.LockDir(path);
+  }
+
+ private:
+  Disk& disk_;
+};
 
 enum class End : uint8_t { kKilled, kStopped };
 
@@ -194,6 +227,38 @@ TEST_F(SpoolMissing, OneThatVanishesUnderARunningCollectorIsToldAndNotWrittenTo)
   world_->spool->LookForSegments();
   EXPECT_THAT(Missing(), IsEmpty());
   EXPECT_THAT(world_->ReadAll(), ElementsAre("first", "second", "third", "later"));
+}
+
+// What is sealed of it is delivered from the cluster's staging: then nothing of it is missed.
+TEST_F(SpoolMissing, OneThatIsMissedAtTheStartIsMissedNoLongerWhenAllOfItIsSettled) {
+  PutAll();
+  const SpoolPlan plan{.intents = {{.stream = "clicks", .final_path = "f"}}};
+  const Result<SpoolCut> cut = world_->spool->AddCut(Records(), plan);
+  ASSERT_TRUE(cut.ok());
+  End(End::kStopped);
+  TakeAway(kSegment);
+  world_->Open();
+  EXPECT_THAT(Missing(), ElementsAre(kSegment));
+  const std::vector<SpoolCut> open = world_->spool->OpenCuts();
+  ASSERT_THAT(open, SizeIs(1));
+  ASSERT_TRUE(world_->spool->Settle(std::vector<uint64_t>{open[0].intents[0].id}).ok());
+  world_->spool->LookForSegments();
+  EXPECT_THAT(Missing(), IsEmpty());
+}
+
+TEST_F(SpoolMissing, OneThatIsRemovedWhileItIsLookedForIsNotMissed) {
+  InterruptedDisk disk(world_->disk);
+  world_->spool.reset();
+  world_->machine = &disk;
+  world_->options.segment_bytes = 1;  // one for each flush
+  world_->Open();
+  PutAll();
+  const SpoolRange first = Records().front();
+  disk.meanwhile = [&] { Deliver(first); };
+  world_->spool->LookForSegments();
+  EXPECT_FALSE(world_->disk.Open(kSegment).ok());
+  EXPECT_THAT(Missing(), IsEmpty());
+  world_->spool.reset();  // before its disk
 }
 
 TEST_F(SpoolMissing, ASegmentThatTheSpoolItselfRemovesIsNotMissed) {

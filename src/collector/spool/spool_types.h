@@ -138,8 +138,8 @@ struct SpoolStats {
   // Files of segments that are gone, though nobody but the spool may remove them: what of them was
   // not sealed is lost, unless they come back.
   std::vector<std::string> missing_segments;
-  // Files of segments that the spool has removed, as all in them was delivered, and that were there
-  // again when it was opened. They are not read.
+  // Files of segments that the spool has removed, as all in them was delivered or given up, and
+  // that were there again when it was opened. They are not read.
   std::vector<std::string> stray_segments;
   // Bytes found behind the last whole record when the spool was opened: of a write that was never
   // acknowledged, or damage.

@@ -292,6 +292,34 @@ IntervalSet SpoolState::Done(uint64_t segment) const {
   return done;
 }
 
+std::set<uint64_t> SpoolState::KnownSegments() const {
+  std::set<uint64_t> known = begun;
+  for (const auto* sets : {&freed, &voids}) {
+    for (const auto& [segment, set] : *sets) known.insert(segment);
+  }
+  for (const auto& [id, cut] : cuts) {
+    for (const SpoolRange& range : cut.ranges) known.insert(range.segment);
+  }
+  return known;
+}
+
+// Earlier versions removed a segment when all that they had read of it was freed or void, and did
+// not always say where it ends.
+bool SpoolState::IsMissed(uint64_t segment) const {
+  if (IsDone(segment)) return false;
+  if (begun.contains(segment) || IsUnderCut(segment)) return true;
+  if (names_segments) return false;
+  const std::vector<Interval> done = Done(segment).pieces();
+  return done.size() != 1 || done[0].begin > kSegmentHeaderBytes;
+}
+
+// One that was made last, and not noted any more, has a number that was not given before. One
+// without a record could not be begun.
+bool SpoolState::IsStray(uint64_t segment, uint64_t bytes) const {
+  return names_segments && !begun.contains(segment) && segment <= last_segment &&
+         bytes > kSegmentHeaderBytes;
+}
+
 void SpoolState::DropSegment(uint64_t segment) {
   begun.erase(segment);
   voids.erase(segment);

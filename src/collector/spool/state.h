@@ -82,6 +82,13 @@ struct SpoolState {
   bool IsUnderCut(uint64_t segment) const;
   // What of a segment is delivered or void.
   IntervalSet Done(uint64_t segment) const;
+  // Those of which anything is known.
+  std::set<uint64_t> KnownSegments() const;
+  // Whether a segment that has no file is lost, or what is left of it: not all is done with.
+  bool IsMissed(uint64_t segment) const;
+  // Whether a file of so many bytes under the segment's name was put there by somebody else: the
+  // spool has removed that segment.
+  bool IsStray(uint64_t segment, uint64_t bytes) const;
   // The segment's file is gone, and all in it was done with: forget it.
   void DropSegment(uint64_t segment);
 
