@@ -247,6 +247,9 @@ class Judgement {
       if (indexes_.at(local).contains(file.identity)) continue;
       if (const auto excuse = Excuse(*local, file)) {
         Add(excuse->first, *local, &file, excuse->second, View::kMerged);
+      } else if (file.sealed < local->kept_from) {
+        // Merged late, and what waited for that went from the local view as soon as it might.
+        Add(Verdict::kPurged, *local, &file, "older than the retention", View::kMerged);
       } else {
         Add(Verdict::kLost, *local, &file,
             fmt::format("merged at {}, and not in the local view it came from", merged.cluster),

@@ -247,6 +247,20 @@ TEST_F(VerifyTest, WhatRetentionTookIsPurgedAndNoError) {
   EXPECT_THAT(ran.out, HasSubstr("purged    2 files"));  // of the local view, and of the mirror
 }
 
+TEST_F(VerifyTest, WhatWasMergedLateMayBeGoneFromItsLocalView) {
+  const Minute old = kMinute + -3 * 24 * 60;
+  const std::string name(paths::BaseName(TestWorld::PathIn(View::kMerged, old, "dc1", 7)));
+  for (const char* cluster : {"dc1", "dc2"}) {
+    ASSERT_TRUE(world_
+                    .Put(cluster, paths::MinuteFile(View::kMerged, "clicks", kMinute, name),
+                         TestWorld::Sealed("dc1", 7, "one\n"))
+                    .ok());
+  }
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << ran.out;
+  EXPECT_THAT(ran.out, HasSubstr("purged    1 file"));
+}
+
 TEST_F(VerifyTest, ATruncatedFileIsLostAndFlippedBytesNeedDeep) {
   const std::string path = TestWorld::PathIn(View::kMerged, kMinute, "dc1", 1);
   std::string bytes = TestWorld::Sealed("dc1", 1, "one\ntwo\n");

@@ -290,7 +290,19 @@ Result<const PurgeService::Holdings*> PurgeService::HoldingsOf(Storage& storage,
   return &holdings_.insert_or_assign(key, std::move(held)).first->second;
 }
 
-Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, const Due& due,
+Result<const Eras*> PurgeService::ErasOf(Storage& storage, const std::string& cluster,
+                                         Group group) {
+  const HoldingsKey key{cluster, group};
+  const auto known = eras_.find(key);
+  if (known != eras_.end()) return &known->second;
+  DATABUS_ASSIGN_OR_RETURN(Eras read, ReadEras(storage, group));
+  return &eras_.emplace(key, std::move(read)).first->second;
+}
+
+// Before a destination was brought through the last change of the stream's primary, what it holds
+// may be set aside still (P32): it says nothing. Asked first, as what is found then stays.
+Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster,
+                                                   const StreamSpec& stream, const Due& due,
                                                    const MinuteFiles& files) {
   Storage* storage = options_.clusters.Find(cluster);
   if (storage == nullptr) {
@@ -298,6 +310,11 @@ Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, c
                                                   options_.clusters.WhyAway(cluster)));
   }
   const Group group = GroupOf(due.stream, options_.writers.groups());
+  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, ErasOf(*storage, cluster, group));
+  if (!eras->HasBegun(stream)) {
+    return fmt::format("{} has not been brought through the last change of its primary yet",
+                       cluster);
+  }
   DATABUS_ASSIGN_OR_RETURN(const Holdings* held, HoldingsOf(*storage, {cluster, group}, due.hour));
   for (const auto& [path, file] : files) {
     if (held->index.Contains(due.stream, paths::BaseName(path), file)) continue;
@@ -310,7 +327,7 @@ Result<PurgeService::Need> PurgeService::MissingAt(const std::string& cluster, c
 Result<PurgeService::Need> PurgeService::MissingAnywhere(const StreamSpec& stream, const Due& due,
                                                          const MinuteFiles& files) {
   for (const DestinationSpec& destination : stream.destinations) {
-    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, due, files));
+    DATABUS_ASSIGN_OR_RETURN(Need need, MissingAt(destination.cluster, stream, due, files));
     if (!need.empty()) return need;
   }
   return Need();
@@ -339,12 +356,8 @@ Result<PurgeService::Need> PurgeService::WhoNeedsCopy(const StreamSpec& stream) 
   Storage* own = options_.clusters.Find(options_.cluster);
   if (own == nullptr)
     return Status(Code::kUnavailable, options_.clusters.WhyAway(options_.cluster));
-  auto eras = eras_.find(group);
-  if (eras == eras_.end()) {
-    DATABUS_ASSIGN_OR_RETURN(Eras read, ReadEras(*own, group));
-    eras = eras_.emplace(group, std::move(read)).first;
-  }
-  if (eras->second.HasBegun(stream)) return Need();
+  DATABUS_ASSIGN_OR_RETURN(const Eras* eras, ErasOf(*own, options_.cluster, group));
+  if (eras->HasBegun(stream)) return Need();
   return "it is to be compared with " + stream.Primary() + " first";
 }
 

@@ -82,7 +82,8 @@ class PurgeService {
   Result<MinuteFiles> FilesOfMinute(const std::string& stream, Minute minute);
   // Whether a cluster's merged view holds all of `files`, published in the due hour or later.
   Result<Need> MissingAnywhere(const StreamSpec& stream, const Due& due, const MinuteFiles& files);
-  Result<Need> MissingAt(const std::string& cluster, const Due& due, const MinuteFiles& files);
+  Result<Need> MissingAt(const std::string& cluster, const StreamSpec& stream, const Due& due,
+                         const MinuteFiles& files);
   // Whether a mirror's minute is byte for byte as here.
   Result<bool> IsMirrored(Storage& mirror, const std::string& stream, Minute minute,
                           const MinuteFiles& files);
@@ -115,8 +116,9 @@ class PurgeService {
   using HoldingsKey = std::pair<std::string, Group>;  // cluster, group
   Result<const Holdings*> HoldingsOf(Storage& storage, const HoldingsKey& key, Minute hour);
   std::map<HoldingsKey, Holdings> holdings_;
-  // What this cluster says of its groups' eras, where the book does not know; of one run.
-  std::map<Group, Eras> eras_;
+  // What clusters say of their eras; of one run.
+  std::map<HoldingsKey, Eras> eras_;
+  Result<const Eras*> ErasOf(Storage& storage, const std::string& cluster, Group group);
   std::map<std::string, std::function<void()>> again_;  // by topic
   BootTime failed_{};                                   // the last of them
   std::set<std::string> told_divergent_;                // topics of the last look

@@ -337,7 +337,7 @@ TEST_F(SwapTest, APurgeOfAMirrorDoesNotReadTheErasAgain) {
     asked = ErasListed() - before;
   }
   ASSERT_TRUE(is_due(first + 180)) << "four hours of two streams went";
-  EXPECT_EQ(asked, 0U);
+  EXPECT_LE(asked, 2U) << "by the purge of the local streams, once for each group";
 }
 
 // P35
@@ -508,75 +508,6 @@ TEST_F(UnplannedTest, WhatTheOldPrimaryHasPurgedComesAgainWithWhatItLacks) {
   ComeBack();
   site_.Step(20);
   EXPECT_EQ(site_.Names("dc1").at(place), site_.Names("dc2").at(place));
-}
-
-// Else what it never had of the primary's would look as if it had been purged here, and the primary
-// would wait for ever until it is.
-TEST_F(UnplannedTest, WhatIsNotComparedYetIsNotPurged) {
-  site_.Swap("dc1", "dc2", "dc2");
-  stale_->of().Finish();
-  const auto before = site_.Names("dc1");
-  site_.world.clock.Advance(hours(7));
-  site_.Start("dc1");  // the primary has not begun
-  site_.Step(20);
-  const auto after = site_.Names("dc1");
-  for (const auto& [minute, names] : before) {
-    if (minute.starts_with("orders")) continue;
-    EXPECT_TRUE(after.contains(minute)) << minute;
-  }
-  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("is to be compared with dc2 first"));
-  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("bring dc2 back, or see what it waits for"));
-  site_.Start("dc2");
-  site_.Step(20);
-  site_.world.clock.Advance(hours(1));  // the next purge
-  site_.Step(20);
-  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("is to be compared")));
-  for (const std::string& stream : kMoving) {
-    const std::string root = paths::Stream(View::kMerged, stream);
-    EXPECT_EQ(*OldestMinute(site_.world.at("dc1"), root),
-              *OldestMinute(site_.world.at("dc2"), root));
-  }
-}
-
-// A topology names it as a destination no longer: nobody compares it, ever, and nobody needs it.
-TEST_F(UnplannedTest, WhatIsNoCopyAnyMoreGoesByItsAge) {
-  site_.world.clock.Advance(hours(1));
-  for (int i = 0; i < 20; ++i) {
-    if (i == 14) site_.world.Deliver("dc1", "clicks", "c5");  // the lease is taken anew
-    stale_->Step();
-    site_.world.clock.Advance(seconds(1));
-  }
-  stale_->of().Finish();
-  const std::string root = paths::Stream(View::kMerged, "clicks");
-  const Minute first = **OldestMinute(site_.world.at("dc1"), root);
-  ASSERT_GE(site_.world.Newest("dc1", "clicks"), first + 60) << "more than an hour";
-  site_.Swap("dc1", "dc2", "dc2");
-  for (StreamSpec& stream : site_.world.topology.streams) {
-    if (stream.Primary() != "dc2") continue;
-    std::erase_if(stream.destinations, [](const auto& to) { return to.cluster == "dc1"; });
-  }
-  site_.world.clock.Advance(hours(7));
-  site_.Start("dc1");
-  site_.Step(20);
-  EXPECT_FALSE(OldestMinute(site_.world.at("dc1"), root)->has_value()) << "nothing comes after it";
-  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("to be compared")));
-}
-
-// Whether anybody needs an hour is not known: that is no reason to tell of it for an hour.
-TEST_F(UnplannedTest, APurgeThatCouldNotAskComesAgainInAMinuteOrTwo) {
-  site_.Swap("dc1", "dc2", "dc2");
-  stale_->of().Finish();
-  site_.world.clock.Advance(hours(7));
-  site_.Start("dc1");
-  site_.CutOff("dc1", "dc2");
-  site_.Step(20);
-  EXPECT_THAT(site_.Problems("dc1"), HasSubstr("dc2 cannot be asked"));
-  site_.of("dc1").plan.Clear();
-  for (int i = 0; i < 2; ++i) {
-    site_.world.clock.Advance(minutes(1));
-    site_.Step(10);
-  }
-  EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("dc2 cannot be asked")));
 }
 
 // It was away for the change before, and what it has was published apart: of what the other one has
