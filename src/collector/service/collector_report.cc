@@ -18,7 +18,7 @@ namespace databus {
 // What the spool cannot mend by itself, and what it keeps from its producers or its readers.
 void CollectorImpl::WatchSpool() {
   spool_->LookForRoom();
-  spool_->LookForSegments();
+  spool_->LookAtFiles();
   const SpoolStats spool = spool_->Stats();
   const ConfigSnapshot config = config_.Get();
   const std::string& dir = config->spool_directory;
@@ -34,18 +34,26 @@ void CollectorImpl::WatchSpool() {
            "look at them with databus spool ls {}, publish what can be saved of them (databus "
            "spool cat) and is in no view yet, then move them away",
            dir));
-  tell("missing", !spool.missing_segments.empty(),
-       fmt::format("{}: {}; what was in there and not yet sealed is lost, unless the file comes "
-                   "back",
-                   facts::kGoneFromSpool, fmt::join(spool.missing_segments, ", ")),
-       "stop the collector, put the files back, start it again; an empty file in the place of one "
-       "gives it up for good; all else is delivered, but of streams that were held back in them "
-       "nothing goes before that");
+  tell(
+      "missing", !spool.missing_segments.empty(),
+      fmt::format(
+          "{}: {}; what was in there, and not sealed or held back, is lost, unless the file "
+          "comes back",
+          facts::kGoneFromSpool, fmt::join(spool.missing_segments, ", ")),
+      "put the files back; or stop the collector, put an empty file in the place of each that is "
+      "gone for good, start it again; all else is delivered, but of streams that were held back in "
+      "them nothing goes before that");
+  tell("returned", !spool.returned_segments.empty(),
+       fmt::format("segments that were gone when the collector was started are there again: {}",
+                   fmt::join(spool.returned_segments, ", ")),
+       "restart the collector: it reads them then");
   tell("strays", !spool.stray_segments.empty(),
-       fmt::format("segments that the spool had removed, as they were delivered or given up, are "
-                   "there again: {}; they are not read, so that nothing goes twice",
+       fmt::format("segments that the spool had removed, as they were delivered, set aside as "
+                   "damaged or given up, are there again: {}; "
+                   "they are not read, so that nothing goes twice",
                    fmt::join(spool.stray_segments, ", ")),
-       "see who put them there, and move them out of the spool");
+       "move them out of the spool; before you delete one, compare what 'databus spool cat' prints "
+       "of it with the views");
   const bool refusing = !spool.refusing.empty() && spool.retired.empty();
   tell("refusing", refusing,
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,

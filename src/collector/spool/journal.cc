@@ -237,18 +237,6 @@ void Journal::RemoveOthers() {
   }
 }
 
-void Journal::DropSegment(uint64_t segment) {
-  MutexLock lock(state_mutex_);
-  state_.DropSegment(segment);
-}
-
-void Journal::WriteAnew() {
-  MutexLock lock(commit_mutex_);
-  if (!broken_.empty() || end_ == End::kUnknown) return;
-  Status why;
-  if (Rotate(why) == Rotation::kUnknown) broken_ = why.message();
-}
-
 void Journal::DropMarks(WallTime before) {
   MutexLock lock(state_mutex_);
   std::erase_if(state_.marks, [&](const auto& item) { return item.second.seen < before; });

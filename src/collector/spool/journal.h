@@ -52,12 +52,8 @@ class Journal {
     MutexLock lock(state_mutex_);
     return read(state_);
   }
-  // Forgets what belongs to a segment whose removal is durable.
-  void DropSegment(uint64_t segment);
   // Forgets marks last seen before `before`.
   void DropMarks(WallTime before);
-  // Makes durable what was dropped. Should it fail, a later change does it.
-  void WriteAnew();
 
  private:
   enum class End : uint8_t { kGood, kUnknown };

@@ -25,6 +25,7 @@ class PieceFile final : public DiskFile {
     return file_.ReadAt(offset - begin_, most, out);
   }
   Result<uint64_t> Size() override { return file_.Size(); }
+  Result<bool> HasName() override { return file_.HasName(); }
 
  private:
   DiskFile& file_;

@@ -78,12 +78,6 @@ Status SpoolImpl::Recover() {
     DATABUS_RETURN_IF_ERROR(disk_.SyncDir(dir));
   }
   DATABUS_RETURN_IF_ERROR(disk_.SyncDir(options_.dir));
-  DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> damaged, disk_.List(DamagedDir()));
-  for (const std::string& name : damaged) {
-    if (!name.ends_with(".tmp")) damaged_names_.insert(name);
-  }
-  stats_.damaged_files = damaged_names_.size();
-
   DATABUS_RETURN_IF_ERROR(OpenIdentity());
   DATABUS_ASSIGN_OR_RETURN(std::vector<uint64_t> segments,
                            ListNumbered(disk_, options_.dir, kSegmentPrefix));
@@ -97,12 +91,8 @@ Status SpoolImpl::Recover() {
   TakeKnownRanges();
   // Nothing is appended to any of them. Should the note fail, it is made before the next is begun.
   static_cast<void>(NoteSegments(0));
-  const size_t known = journal_->Look([](const SpoolState& state) { return state.begun.size(); });
   RemoveFreed();
-  const size_t kept = journal_->Look([](const SpoolState& state) { return state.begun.size(); });
-  // One that was given up may be found after all, and must not be taken for one that is delivered
-  // and still to be removed.
-  if (kept < known) journal_->WriteAnew();
+  LookAtFiles();
   return Status::Ok();
 }
 
@@ -153,35 +143,22 @@ Status SpoolImpl::OpenJournal(std::vector<uint64_t>& segments) {
 Status SpoolImpl::LeaveStrays(std::vector<uint64_t>& segments) {
   std::vector<uint64_t> kept;
   kept.reserve(segments.size());
-  const auto is_stray = [&](uint64_t segment, uint64_t bytes) {
-    return journal_->Look([&](const SpoolState& state) { return state.IsStray(segment, bytes); });
-  };
   for (const uint64_t segment : segments) {
-    const std::string path = SegmentPath(options_.dir, segment);
-    uint64_t size = 0;
-    if (is_stray(segment, kOffsetMax)) {
-      DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk_.Open(path));
-      DATABUS_ASSIGN_OR_RETURN(size, file->Size());
-    }
-    if (is_stray(segment, size)) {
-      stats_.stray_segments.push_back(path);
-    } else {
-      kept.push_back(segment);
-    }
+    DATABUS_ASSIGN_OR_RETURN(const bool stray, IsStray(segment));
+    if (!stray) kept.push_back(segment);
   }
   segments = std::move(kept);
   return Status::Ok();
 }
 
 Status SpoolImpl::LookForMissing(const std::vector<uint64_t>& segments) {
-  std::vector<uint64_t> gone;
   SpoolChange change;
   change.names_segments = true;
   journal_->Look([&](const SpoolState& state) {
     for (const uint64_t segment : state.KnownSegments()) {
       if (std::ranges::binary_search(segments, segment)) continue;
       if (!state.IsMissed(segment)) {
-        gone.push_back(segment);
+        change.removed.push_back(segment);  // durable: the directory was synced above
         continue;
       }
       // Should it be put back, what was delivered of it must be known.
@@ -192,10 +169,10 @@ Status SpoolImpl::LookForMissing(const std::vector<uint64_t>& segments) {
       if (!state.begun.contains(segment)) change.begun.push_back(segment);
     }
   });
-  // Their removal is durable: the directory was synced above.
-  for (const uint64_t segment : gone) journal_->DropSegment(segment);
-  if (ends_are_noted_ && change.begun.empty()) return Status::Ok();
-  return Commit(change);
+  if (!ends_are_noted_ || !change.begun.empty()) return Commit(change);
+  // Should this fail, as on a full disk, it is done at the next start.
+  if (!change.removed.empty()) static_cast<void>(Commit(change));
+  return Status::Ok();
 }
 
 // What was being written may never have been synced; all other segments were, before the next one

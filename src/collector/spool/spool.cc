@@ -257,10 +257,17 @@ SpoolOutcome SpoolImpl::Write(Flush& flush) {
   const bool appended = written.ok();
   if (appended && !Planted(Bug::kAnswerBeforeSync)) written = open_.file->Sync();
   if (Planted(Bug::kFailedSyncTrusted) && appended && !written.ok()) written = open_.file->Sync();
+  if (written.ok()) written = CheckOpenHasName();
   if (!written.ok()) return Abandon(written);
   unchecked_bytes_ += flush.end - flush.begin;
   open_.end = flush.end;
   return {};
+}
+
+Status SpoolImpl::CheckOpenHasName() {
+  const Result<bool> named = open_.file->HasName();
+  if (!named.ok() || *named) return named.status();
+  return {Code::kUnavailable, SegmentPath(options_.dir, open_.number) + " was removed"};
 }
 
 void SpoolImpl::Finish(Flush& flush, const SpoolOutcome& fate) {
@@ -340,7 +347,7 @@ Status SpoolImpl::EnsureSegment() {
   bool gone = false;
   {
     MutexLock lock(mutex_);
-    gone = missing_.contains(open_.number);
+    gone = left_ == open_.number;
   }
   if (open_.file == nullptr || open_.end >= options_.segment_bytes || gone) {
     DATABUS_RETURN_IF_ERROR(BeginSegment());
@@ -353,6 +360,7 @@ Status SpoolImpl::EnsureSegment() {
 }
 
 Status SpoolImpl::NoteSegments(uint64_t growing) {
+  MutexLock naming(segments_mutex_);
   SpoolChange change;
   journal_->Look([&](const SpoolState& state) {
     MutexLock lock(mutex_);
@@ -472,7 +480,9 @@ SpoolStats SpoolImpl::Stats() const {
     MutexLock lock(mutex_);
     stats = stats_;
     for (const uint64_t segment : missing_) {
-      stats.missing_segments.push_back(SegmentPath(options_.dir, segment));
+      const bool back = returned_.contains(segment);
+      (back ? stats.returned_segments : stats.missing_segments)
+          .push_back(SegmentPath(options_.dir, segment));
     }
     stats.segments = table_.size();
     unsealed = table_.Unsealed();

@@ -193,9 +193,10 @@ class Spool {
 
   // Looks whether there is room again, when the last producer was sent away for want of it.
   virtual void LookForRoom() = 0;
-  // Looks which segments' files are gone, though only the spool may remove them, and which are
-  // back. What is gone is not written to any more. Any thread.
-  virtual void LookForSegments() = 0;
+  // Looks which files of segments are gone, though only the spool may remove them, which are back
+  // or were put there, and what still lies in damaged/: see SpoolStats. What has lost its name is
+  // not written to again. Any thread.
+  virtual void LookAtFiles() = 0;
   virtual SpoolStats Stats() const = 0;
 };
 

@@ -101,29 +101,6 @@ Result<std::unique_ptr<DiskFile>> SpoolImpl::OpenSegmentFile(uint64_t segment) {
   return Status(Code::kNotFound, path + " is gone: nobody but the collector may remove it");
 }
 
-void SpoolImpl::LookForSegments() {
-  std::vector<SpoolEnd> before;
-  {
-    MutexLock lock(mutex_);
-    before = table_.Ends();
-  }
-  const auto there = ListNumbered(disk_, options_.dir, kSegmentPrefix);
-  if (!there.ok()) return;  // a disk that cannot be read is told by those who must
-  journal_->Look([&](const SpoolState& state) {
-    MutexLock lock(mutex_);
-    for (const SpoolEnd& end : before) {
-      const uint64_t segment = end.segment;
-      // One that is done with may have been removed and forgotten meanwhile.
-      if (std::ranges::binary_search(*there, segment) || !table_.Has(segment)) {
-        missing_.erase(segment);
-      } else {
-        missing_.insert(segment);
-      }
-    }
-    std::erase_if(missing_, [&](uint64_t segment) { return state.IsDone(segment); });
-  });
-}
-
 Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
                             const std::function<void(const SpoolRecord&)>& visit,
                             std::string& rejected) {
@@ -290,6 +267,7 @@ std::vector<SpoolCut> SpoolImpl::OpenCuts() const {
 // is gone with its end unknown is missed. That the ranges are freed may be forgotten only when the
 // removal is durable, else the segment could come back.
 void SpoolImpl::RemoveFreed() {
+  MutexLock naming(segments_mutex_);
   SpoolChange change;
   std::vector<uint64_t> freed;
   journal_->Look([&](const SpoolState& state) {
@@ -309,16 +287,20 @@ void SpoolImpl::RemoveFreed() {
     if (done.code() == Code::kNotFound) done = Status::Ok();
   }
   if (done.ok()) done = disk_.SyncDir(options_.dir);
-  if (done.ok()) {
-    for (const uint64_t segment : freed) journal_->DropSegment(segment);
+  {
+    MutexLock lock(mutex_);
+    stats_.cleanup_error = done.ok() ? "" : done.message();
+    if (!done.ok()) return;
+    for (const uint64_t segment : freed) {
+      table_.Remove(segment);
+      missing_.erase(segment);
+    }
   }
-  MutexLock lock(mutex_);
-  stats_.cleanup_error = done.ok() ? "" : done.message();
-  if (!done.ok()) return;
-  for (const uint64_t segment : freed) {
-    table_.Remove(segment);
-    missing_.erase(segment);
-  }
+  // From now on a file of that name is somebody else's, and maybe the only one of what was given
+  // up. Should this fail, it is said at the next start.
+  SpoolChange gone;
+  gone.removed = std::move(freed);
+  static_cast<void>(Commit(gone));
 }
 
 }  // namespace databus

@@ -1,5 +1,5 @@
-// The spool itself. spool.cc: queue and flush; spool_cuts.cc: reading, cuts, clean-up; recovery.cc:
-// Open.
+// The spool itself. spool.cc: queue and flush; spool_cuts.cc: reading, cuts, clean-up;
+// spool_watch.cc: what others do to its files; recovery.cc: Open.
 #pragma once
 
 #include <deque>
@@ -73,7 +73,7 @@ class SpoolImpl final : public Spool {
   SpoolEnd End() const override;
   uint64_t BytesBefore(const SpoolEnd& position) const override;
   void LookForRoom() override;
-  void LookForSegments() override;
+  void LookAtFiles() override;
   SpoolStats Stats() const override;
 
  private:
@@ -83,6 +83,8 @@ class SpoolImpl final : public Spool {
   std::deque<QueuedGroup> TakeGroups();
   void Judge(Flush& flush);
   void AddRecord(Flush& flush, const QueuedGroup& group, const SpoolBatch& batch);
+  // Not ok when nobody will find again what was written.
+  Status CheckOpenHasName();
   // What becomes of the records of this flush.
   SpoolOutcome Write(Flush& flush);
   void Finish(Flush& flush, const SpoolOutcome& fate);
@@ -100,6 +102,10 @@ class SpoolImpl final : public Spool {
   SpoolOutcome Abandon(const Status& why);
   Status RecordBrokenEnd();
   void ForgetMarks();
+
+  // --- watching, see spool_watch.cc ---
+  Result<std::set<std::string>> DamagedNames() const;
+  Result<bool> IsStray(uint64_t segment) const;
 
   // --- the delivering thread ---
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
@@ -144,6 +150,9 @@ class SpoolImpl final : public Spool {
   std::string DamagedDir() const { return options_.dir + "/damaged"; }
   std::string RejectedDir() const { return options_.dir + "/rejected"; }
 
+  // Held while the journal learns which segments there are, outside the journal's own and mutex_:
+  // what is removed must not be taken for missing, nor named again.
+  Mutex segments_mutex_;
   Disk& disk_;
   const Clock& clock_;
   Random& random_;
@@ -175,7 +184,9 @@ class SpoolImpl final : public Spool {
   SegmentTable table_;
   MarkTable marks_;
   uint64_t current_ = 0;  // the open segment's number
+  uint64_t left_ = 0;     // one that was open and lost its file: not written to again
   std::set<uint64_t> missing_;
+  std::set<uint64_t> returned_;  // of those: they are read at the next start
   SpoolStats stats_;
   std::set<std::string> damaged_names_;
 

@@ -138,8 +138,10 @@ struct SpoolStats {
   // Files of segments that are gone, though nobody but the spool may remove them: what of them was
   // not sealed is lost, unless they come back.
   std::vector<std::string> missing_segments;
+  // Of those, the files that are there again, but have to be read by Open.
+  std::vector<std::string> returned_segments;
   // Files of segments that the spool has removed, as all in them was delivered or given up, and
-  // that were there again when it was opened. They are not read.
+  // that are there again. They are not read.
   std::vector<std::string> stray_segments;
   // Bytes found behind the last whole record when the spool was opened: of a write that was never
   // acknowledged, or damage.

@@ -127,7 +127,9 @@ std::string EncodeChange(const SpoolChange& change) {
   PutU64(out, change.last_cut);
   PutU64(out, change.last_intent);
   PutU32(out, change.names_segments ? 1 : 0);
-  WriteAll(out, change.begun, [&](uint64_t segment) { PutU64(out, segment); });
+  for (const auto* segments : {&change.begun, &change.removed}) {
+    WriteAll(out, *segments, [&](uint64_t segment) { PutU64(out, segment); });
+  }
   const auto put_range = [&](const SpoolRange& range) { PutRange(out, range); };
   const auto put_intent = [&](const SpoolIntent& intent) { PutIntent(out, intent); };
   const auto put_deferral = [&](const SpoolDeferral& deferral) { PutDeferral(out, deferral); };
@@ -167,6 +169,7 @@ std::optional<SpoolChange> DecodeChange(std::string_view bytes, uint32_t version
   if (version >= 3) {
     change.names_segments = fields.U32() != 0;
     ReadAll(fields, change.begun, [&] { return fields.U64(); });
+    ReadAll(fields, change.removed, [&] { return fields.U64(); });
   }
   ReadAll(fields, change.voids, [&] { return ReadRange(fields); });
   ReadAll(fields, change.freed, [&] { return ReadRange(fields); });
@@ -193,6 +196,7 @@ void SpoolState::Apply(const SpoolChange& change) {
   for (const uint64_t segment : change.begun) last_segment = std::max(last_segment, segment);
   begun.insert(change.begun.begin(), change.begun.end());
   names_segments = names_segments || change.names_segments;
+  for (const uint64_t segment : change.removed) Drop(segment);
   AddAll(change.voids, voids);
   AddAll(change.freed, freed);
   for (const auto& [stream, last] : change.counters) counters[stream] = last;
@@ -320,7 +324,7 @@ bool SpoolState::IsStray(uint64_t segment, uint64_t bytes) const {
          bytes > kSegmentHeaderBytes;
 }
 
-void SpoolState::DropSegment(uint64_t segment) {
+void SpoolState::Drop(uint64_t segment) {
   begun.erase(segment);
   voids.erase(segment);
   freed.erase(segment);

@@ -33,6 +33,8 @@ struct SpoolChange {
   uint64_t last_intent = 0;
   // Segments whose file, its name durable, is there from now on, until all of it is delivered.
   std::vector<uint64_t> begun;
+  // Segments that are gone for good: all in them was delivered or given up.
+  std::vector<uint64_t> removed;
   // That all segments which are there are named in `begun`, here or before.
   bool names_segments = false;
   // Bytes that count as if they were not there: after the end of a broken segment (P21), or set
@@ -89,10 +91,9 @@ struct SpoolState {
   // Whether a file of so many bytes under the segment's name was put there by somebody else: the
   // spool has removed that segment.
   bool IsStray(uint64_t segment, uint64_t bytes) const;
-  // The segment's file is gone, and all in it was done with: forget it.
-  void DropSegment(uint64_t segment);
 
  private:
+  void Drop(uint64_t segment);
   void Change(const CutChange& change);
   void ApplyToIntents(const SpoolChange& change);
   void Free(const SpoolCut& cut);

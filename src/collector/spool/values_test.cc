@@ -47,17 +47,20 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   more.marks = {{9, 3, WallTime(Milliseconds(5))}};
   more.voids = {{3, 50, kOffsetMax}};
   more.settled = {1};
-  more.begun = {4};
+  more.begun = {4, 5};
+  SpoolChange gone;
+  gone.removed = {5};
   more.names_segments = true;
   more.changed = {{1, {{"views", 9, WallTime(Milliseconds(4))}}, {{.id = 3, .stream = "s"}}}};
   state.Apply(more);
+  state.Apply(*DecodeChange(EncodeChange(gone)));
   const std::string bytes = EncodeChange(state.Snapshot());
   const auto decoded = DecodeChange(bytes);
   ASSERT_TRUE(decoded);
   SpoolState again;
   again.Apply(*decoded);
   EXPECT_EQ(EncodeChange(again.Snapshot()), bytes);
-  EXPECT_EQ(again.last_segment, 4u);
+  EXPECT_EQ(again.last_segment, 5u);
   EXPECT_THAT(again.begun, ElementsAre(4));
   EXPECT_TRUE(again.names_segments);
   EXPECT_EQ(again.last_intent, 3u);
@@ -68,7 +71,7 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
 }
 
 // Without what version 3 added: whether segments are named, and which.
-std::string AsVersionTwo(const SpoolChange& change) { return EncodeChange(change).erase(24, 8); }
+std::string AsVersionTwo(const SpoolChange& change) { return EncodeChange(change).erase(24, 12); }
 
 TEST(SpoolState, AChangeOfVersionTwoIsRead) {
   SpoolChange change = Cut(1, {4, 32, 99}, {1});

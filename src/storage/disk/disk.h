@@ -32,6 +32,8 @@ class DiskFile {
   // any thread.
   virtual Status ReadAt(uint64_t offset, size_t most, std::string& out) = 0;
   virtual Result<uint64_t> Size() = 0;
+  // Whether any name leads to the file. One without goes when it is closed, synced or not.
+  virtual Result<bool> HasName() = 0;
 };
 
 // The entry that LockDir leaves behind.

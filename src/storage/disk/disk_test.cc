@@ -227,6 +227,18 @@ TEST_P(DiskContract, OpenFileOutlivesItsName) {
   EXPECT_EQ(out, "abc");
 }
 
+TEST_P(DiskContract, AFileHasANameUntilItsLastOneIsGoneOrTaken) {
+  const auto file = Create("f");
+  ASSERT_TRUE(disk_.Rename(In("f"), In("g")).ok());
+  EXPECT_TRUE(*file->HasName());
+  const auto other = Create("h");
+  ASSERT_TRUE(disk_.Rename(In("h"), In("g")).ok());
+  EXPECT_FALSE(*file->HasName());
+  EXPECT_TRUE(*other->HasName());
+  ASSERT_TRUE(disk_.Remove(In("g")).ok());
+  EXPECT_FALSE(*other->HasName());
+}
+
 TEST_P(DiskContract, SyncDirOfADirectoryIsOkAndOfNoneIsNot) {
   static_cast<void>(Create("f"));
   EXPECT_TRUE(disk_.SyncDir(directory_).ok());

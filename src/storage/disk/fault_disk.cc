@@ -43,6 +43,9 @@ class File final : public DiskFile {
     return RunFaulty(plan_, CallOf(Verb::kSize, path_), [&] { return base_->Size(); });
   }
 
+  // Asks no disk.
+  Result<bool> HasName() override { return base_->HasName(); }
+
  private:
   FaultPlan& plan_;
   const std::string path_;

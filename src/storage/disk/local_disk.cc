@@ -39,6 +39,12 @@ class LocalFile final : public DiskFile {
     return static_cast<uint64_t>(info.st_size);
   }
 
+  Result<bool> HasName() override {
+    struct stat info{};
+    if (::fstat(fd_.get(), &info) != 0) return posix::ErrnoStatus(errno, "stat", path_);
+    return info.st_nlink > 0;
+  }
+
  private:
   const posix::Fd fd_;
   const std::string path_;

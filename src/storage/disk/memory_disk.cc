@@ -82,7 +82,19 @@ class MemoryDisk::File final : public DiskFile {
     return uint64_t{node_->content.size()};
   }
 
+  Result<bool> HasName() override {
+    MutexLock lock(disk_.mutex_);
+    DATABUS_RETURN_IF_ERROR(Usable());
+    return IsBelow(*disk_.root_);
+  }
+
  private:
+  bool IsBelow(const Node& directory) const {
+    return std::ranges::any_of(directory.entries, [this](const auto& entry) {
+      return entry.second == node_ || IsBelow(*entry.second);
+    });
+  }
+
   Status Usable() const {
     if (power_cuts_ == disk_.power_cuts_) return Status::Ok();
     return Fail(Code::kUnavailable, "file", "opened before the power cut");
