@@ -91,6 +91,7 @@ class Checks {
     other.refusals.clear();
     Checks(request_, seen_, other).Run();
     std::vector<std::string> whats;
+    whats.reserve(other.refusals.size());
     for (const Refusal& refusal : other.refusals) whats.push_back(refusal.what);
     const std::string first = whats.empty()
                                   ? std::string()
