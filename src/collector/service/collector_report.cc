@@ -166,8 +166,8 @@ Heartbeat CollectorImpl::Describe() const {
   facts["segments"] = spool.segments;
   facts[facts::kOpenIntents] = spool.open_intents;
   if (spool.free_bytes > 0) facts[facts::kFreeBytes] = spool.free_bytes;
-  facts["damaged_files"] = spool.damaged_files;
-  facts["missing_segments"] = spool.missing_segments.size();
+  facts[facts::kDamagedFiles] = spool.damaged_files;
+  facts[facts::kMissingSegments] = spool.missing_segments.size();
   facts["retired"] = spool.retired;
   facts["refusing"] = spool.refusing;
   facts["messages_received"] = received.received_good.load();
