@@ -472,7 +472,13 @@ std::chrono::hours Topology::MergedRetention(std::string_view cluster,
   const StreamSpec* const spec = FindStream(stream);
   if (spec == nullptr) return default_retention;
   const auto found = std::ranges::find(spec->destinations, cluster, &DestinationSpec::cluster);
-  return found == spec->destinations.end() ? default_retention : found->retention;
+  if (found != spec->destinations.end()) return found->retention;
+  // It may have been one, and become one again.
+  std::chrono::hours longest = default_retention;
+  for (const DestinationSpec& other : spec->destinations) {
+    longest = std::max(longest, other.retention);
+  }
+  return longest;
 }
 
 Result<Topology> ParseTopology(std::string_view xml, const std::string& file) {

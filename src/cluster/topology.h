@@ -105,7 +105,9 @@ struct Topology {
   const StreamSpec* FindStream(std::string_view name) const;
   StreamSpec* FindStream(std::string_view name);
   // How long `cluster` keeps the stream in streams_local (its source retention) and in streams (its
-  // destination retention); the default for streams that are not configured.
+  // destination retention); the default for streams that are not configured. Of a configured stream
+  // a cluster that is no destination keeps what it has as long as any destination, the default at
+  // least.
   std::chrono::hours LocalRetention(std::string_view cluster, std::string_view stream) const;
   std::chrono::hours MergedRetention(std::string_view cluster, std::string_view stream) const;
 };

@@ -81,6 +81,20 @@ TEST(Topology, RetentionIsTheStreamsOwnElseTheDefault) {
   EXPECT_EQ(topology->MergedRetention("dc9", "clicks"), hours(48));
 }
 
+// It may have been one, and become one again: a step of two in a change of the topology costs
+// nothing.
+TEST(Topology, WhoIsNoDestinationKeepsAStreamAsLongAsAnyDestination) {
+  auto topology =
+      ParseTopology(Replaced(ReadExample("databus.xml"), "@ROOT@", "/srv"), "databus.xml");
+  ASSERT_TRUE(topology.ok());
+  StreamSpec& clicks = *topology->FindStream("clicks");
+  std::erase_if(clicks.destinations, [](const auto& to) { return to.cluster == "dc1"; });
+  clicks.destinations[0].retention = hours(720);
+  EXPECT_EQ(topology->MergedRetention("dc1", "clicks"), hours(720));
+  clicks.destinations[0].retention = hours(1);
+  EXPECT_EQ(topology->MergedRetention("dc1", "clicks"), hours(48)) << "the default";
+}
+
 TEST(Topology, FindsNothingForUnknownNames) {
   const auto topology = ParseTopology(Correct(), "t.xml");
   ASSERT_TRUE(topology.ok()) << topology.status().ToString();

@@ -155,6 +155,10 @@ Result<std::vector<PurgeService::Due>> PurgeService::FindDue(const std::string& 
 void PurgeService::PurgeStream(const std::string& stream) {
   const std::string topic =
       fmt::format("{} purge {} {}", options_.cluster, ViewName(options_.writers.view()), stream);
+  // A retry comes later than the look at all: the group may have gone elsewhere meanwhile.
+  if (!options_.writers.Holds(GroupOf(stream, options_.writers.groups()))) {
+    return options_.problems.Clear(topic);
+  }
   const auto due = FindDue(stream);
   if (!due.ok()) return Tell(topic, due.status(), [this, stream] { PurgeStream(stream); });
   if (PurgeDue(topic, stream, *due) == Tried::kYes) return;

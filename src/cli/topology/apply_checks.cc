@@ -59,7 +59,7 @@ void TellMirrors(const Topology& from, TopologyChange& change) {
   for (const auto& [mirror, streams] : gone) {
     change.consequences.push_back(
         fmt::format("{} is no mirror of {} any more: what it holds of them is no longer brought "
-                    "up to date, and goes when its retention is over",
+                    "up to date, and goes at the longest retention of those who hold them still",
                     mirror, Some(streams)));
   }
 }

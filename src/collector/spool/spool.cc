@@ -367,6 +367,7 @@ Status SpoolImpl::NoteSegments(uint64_t growing) {
     for (const SpoolEnd& end : table_.Ends()) {
       if (!state.begun.contains(end.segment)) change.begun.push_back(end.segment);
       if (end.segment == growing || state.EndIsKnown(end.segment)) continue;
+      if (Planted(Bug::kBrokenEndForgotten)) continue;
       change.voids.push_back({end.segment, end.offset, kOffsetMax});
     }
   });
