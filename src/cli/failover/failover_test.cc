@@ -13,6 +13,7 @@
 #include "failover/journal_store.h"
 #include "failover/run.h"
 #include "failover/steps.h"
+#include "telemetry/facts.h"
 #include "worker/salvage.h"
 
 namespace databus {
@@ -627,6 +628,7 @@ TEST_F(VerificationTest, WhatIsMergedIsEqualAndCountedByView) {
 TEST_F(VerificationTest, WhatACollectorTellsOfItsSpoolIsSaidBesideEqualViews) {
   Heartbeat beat{.process = "collector-c2", .kind = "collector", .cluster = "dc2"};
   beat.problems = {{"2 damaged pieces of the spool are set aside", {}, ""}};
+  beat.facts[facts::kDamagedFiles] = 2;
   ASSERT_TRUE(
       world_.trees["dc2"]->Replace(paths::StatusFile(beat.process), EncodeHeartbeat(beat)).ok());
   const failover::Verification found = Check();
