@@ -1,4 +1,5 @@
 #include "cli/installation.h"
+#include "commit/minute_tree.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -102,6 +103,7 @@ Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topol
   const ClusterSpec* cluster = topology.FindCluster(name);
   if (cluster == nullptr) {
     std::vector<std::string> names;
+    names.reserve(topology.clusters.size());
     for (const ClusterSpec& known : topology.clusters) names.push_back(known.name);
     return Status(Code::kInvalid, fmt::format("{} has no cluster '{}'; it has {}", topology.file,
                                               name, fmt::join(names, ", ")));
@@ -117,10 +119,7 @@ Result<std::vector<DirEntry>> ListIfThere(Storage& storage, const std::string& p
 
 Result<std::vector<DirEntry>> ListMinuteFiles(Storage& storage, const std::string& path) {
   DATABUS_ASSIGN_OR_RETURN(std::vector<DirEntry> entries, storage.List(path));
-  std::erase_if(entries, [](const DirEntry& entry) {
-    return entry.info.kind != NodeKind::kFile || entry.name.starts_with('_') ||
-           entry.name.starts_with('.');
-  });
+  std::erase_if(entries, [](const DirEntry& entry) { return !IsVisibleFile(entry); });
   return entries;
 }
 

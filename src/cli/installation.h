@@ -53,7 +53,7 @@ Result<std::unique_ptr<Storage>> OpenCluster(Seams& seams, const Topology& topol
 
 // The names in a directory; none when it is not there.
 Result<std::vector<DirEntry>> ListIfThere(Storage& storage, const std::string& path);
-// What readers see of a minute directory: regular files whose name starts with neither '.' nor '_'.
+// What readers see of a minute directory.
 Result<std::vector<DirEntry>> ListMinuteFiles(Storage& storage, const std::string& path);
 
 }  // namespace databus

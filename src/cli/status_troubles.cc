@@ -178,7 +178,7 @@ class TroubleFinder {
                                                          const Heartbeat& process) {
     const auto name = CollectorProcessName::Parse(process.process);
     if (!name) return {cluster.name, process.process};
-    return {name->cluster.empty() ? cluster.name : name->cluster, name->collector};
+    return {name->Home(cluster.name), name->collector};
   }
 
   // In another tree, where it was the last time.

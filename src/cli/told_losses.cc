@@ -7,21 +7,8 @@
 #include "telemetry/told_loss.h"
 
 namespace databus {
-namespace {
-
-constexpr size_t kHeartbeatBytesMax = size_t{16} << 20;
-
-// "dc1/c1"
-std::string NameOf(const Heartbeat& beat, const std::string& tree) {
-  const auto name = CollectorProcessName::Parse(beat.process);
-  if (!name) return paths::Join(tree, beat.process);
-  return paths::Join(name->cluster.empty() ? tree : name->cluster, name->collector);
-}
-
-}  // namespace
-
 std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& trees) {
-  // What each said last, of which tree ever, by whose it is.
+  // What each said last, of which tree ever, by whose it is: "dc1/c1".
   std::map<std::string, Heartbeat> last;
   for (const auto& [cluster, tree] : trees) {
     const auto entries = tree->List(paths::StatusRoot());
@@ -29,13 +16,14 @@ std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& tre
     for (const DirEntry& entry : *entries) {
       if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
       const std::string process = entry.name.substr(0, entry.name.rfind('.'));
-      if (!CollectorProcessName::Parse(process)) continue;
+      const auto name = CollectorProcessName::Parse(process);
+      if (!name) continue;
       const std::string path = paths::Join(paths::StatusRoot(), entry.name);
       const auto text = tree->ReadFile(path, kHeartbeatBytesMax);
       if (!text.ok()) continue;
       auto beat = DecodeHeartbeat(*text, path);
       if (!beat.ok() || beat->kind != "collector") continue;
-      Heartbeat& known = last[NameOf(*beat, cluster)];
+      Heartbeat& known = last[paths::Join(name->Home(cluster), name->collector)];
       if (known.written <= beat->written) known = *std::move(beat);
     }
   }

@@ -59,6 +59,10 @@ struct CollectorProcessName {
   std::string cluster{};  // empty: in the tree of its own
 
   std::string ToString() const;
+  // The cluster that it is of, when its heartbeat lies in this one's tree.
+  const std::string& Home(const std::string& tree) const {
+    return cluster.empty() ? tree : cluster;
+  }
   static std::optional<CollectorProcessName> Parse(std::string_view text);
   friend bool operator==(const CollectorProcessName&, const CollectorProcessName&) = default;
 };

@@ -277,9 +277,7 @@ Result<MinuteFiles> ReadMinuteFiles(Storage& storage, const std::string& minute_
   DATABUS_ASSIGN_OR_RETURN(const std::vector<DirEntry> entries, storage.List(minute_dir));
   MinuteFiles files;
   for (const DirEntry& entry : entries) {
-    // Names with a leading '_' or '.' are invisible to every reader of these trees.
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
-      continue;
+    if (!IsVisibleFile(entry)) continue;
     DATABUS_ASSIGN_OR_RETURN(FileFacts facts,
                              ReadFacts(storage, paths::Join(minute_dir, entry.name)));
     files[entry.name] = std::move(facts.file);

@@ -1,4 +1,5 @@
 #include "commit/minute_comparison.h"
+#include "commit/minute_tree.h"
 
 #include <map>
 #include <optional>
@@ -44,8 +45,7 @@ Result<std::optional<Lengths>> ListLengths(Storage& storage, const std::string& 
   DATABUS_RETURN_IF_ERROR(entries.status());
   Lengths lengths;
   for (const DirEntry& entry : *entries) {
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
-      continue;
+    if (!IsVisibleFile(entry)) continue;
     lengths[entry.name] = entry.info.length;
   }
   return std::optional<Lengths>(std::move(lengths));

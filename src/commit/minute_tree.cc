@@ -158,6 +158,10 @@ Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& 
   return FirstInOrder(storage, root, Order::kAscending, kLastMinute);
 }
 
+bool IsVisibleFile(const DirEntry& entry) {
+  return entry.info.kind == NodeKind::kFile && entry.name[0] != '_' && entry.name[0] != '.';
+}
+
 Result<bool> OldestMinutes::MayHold(const std::string& stream, Minute minute) {
   auto known = oldest_.find(stream);
   if (known == oldest_.end()) {

@@ -41,6 +41,9 @@ Result<std::optional<Minute>> NewestMinuteOfHour(Storage& storage, const std::st
                                                  Minute minute);
 Result<std::optional<Minute>> OldestMinute(Storage& storage, const std::string& root);
 
+// Whether readers of these trees see it: a file whose name begins with neither '_' nor '.'.
+bool IsVisibleFile(const DirEntry& entry);
+
 // Which streams of a view may have files in a minute that no manifest names there. Looked up only
 // for those that are missing in one.
 class OldestMinutes {

@@ -58,9 +58,11 @@ class Judge {
   template <typename... Args>
   void Obstacle(fmt::format_string<Args...> format, Args&&... args) {
     std::string text = fmt::format(format, std::forward<Args>(args)...);
-    if (std::ranges::count(gate_.waits, text) > 0) return;
+    if (std::ranges::count(gate_.waits, text) == 0) TellFirst(1, std::move(text));
+  }
+  void TellFirst(uint64_t outstanding, std::string text) {
     gate_.waits.insert(gate_.waits.begin() + obstacles_++, std::move(text));
-    ++gate_.outstanding;
+    gate_.outstanding += outstanding;
   }
   // The same of a stream, where the worker of `cluster` says why it waits: then that is the one to
   // be looked at, and not those beside it.
@@ -69,11 +71,9 @@ class Judge {
               fmt::format_string<Args...> format, Args&&... args) {
     const Problem* const why = seen_.WorkerOf(cluster).WhyWaits(stream);
     if (why == nullptr) return Wait(outstanding, format, std::forward<Args>(args)...);
-    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
-                       fmt::format("{}, as the worker of {} says: {}; {}",
-                                   fmt::format(format, std::forward<Args>(args)...), cluster,
-                                   why->what, why->next));
-    gate_.outstanding += outstanding;
+    TellFirst(outstanding, fmt::format("{}, as the worker of {} says: {}; {}",
+                                       fmt::format(format, std::forward<Args>(args)...), cluster,
+                                       why->what, why->next));
   }
   bool IsGivenUp(const std::string& cluster, const std::string& collector = "") const {
     return IsWithout(journal_.without, cluster, collector);
@@ -361,9 +361,7 @@ class Judge {
                     collector.Label(), bytes);
     if (collector.losses.empty()) return Wait(bytes, "{}", text);
     const Problem& loss = collector.losses.front();
-    gate_.waits.insert(gate_.waits.begin() + obstacles_++,
-                       fmt::format("{}, and says: {}; {}", text, loss.what, loss.next));
-    gate_.outstanding += bytes;
+    TellFirst(bytes, fmt::format("{}, and says: {}; {}", text, loss.what, loss.next));
   }
 
   // Those of the site may be switched off by now, but not with what they alone have.

@@ -15,7 +15,6 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-constexpr size_t kHeartbeatBytesMax = size_t{16} << 20;
 constexpr Milliseconds kGrace{3'000};  // for a machine that is busy
 
 std::string Text(const Json& facts, std::string_view key) {
@@ -139,7 +138,7 @@ void ProcessReader::TakeUnreadable(const std::string& cluster, const std::string
                                    const Status& why) {
   const auto name = CollectorProcessName::Parse(file.substr(0, file.rfind('.')));
   if (!name) return;
-  const std::string& home = name->cluster.empty() ? cluster : name->cluster;
+  const std::string& home = name->Home(cluster);
   SeenCollector& known = collectors_[{home, name->collector}];
   if (!known.name.empty()) return;
   known.cluster = home;

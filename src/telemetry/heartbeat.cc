@@ -40,7 +40,6 @@ std::vector<std::string> Texts(const Json& object, const char* key) {
 // streams with three hops each has some 180,000 values in 6 MB.
 constexpr size_t kDepthMax = 16;
 constexpr size_t kValuesMax = 250'000;
-constexpr size_t kBytesMax = size_t{16} << 20;
 
 // json[key] without the search for a key that is there already.
 Json& Append(Json& object, std::string key) {
@@ -107,7 +106,7 @@ class Builder : public nlohmann::json_sax<Json> {
 
 // null: not JSON, or too large.
 Json ParseBounded(std::string_view text) {
-  if (text.size() > kBytesMax) return Json();
+  if (text.size() > kHeartbeatBytesMax) return Json();
   Json json;
   Builder builder(json, kValuesMax);
   return Json::sax_parse(text, &builder) ? std::move(json) : Json();

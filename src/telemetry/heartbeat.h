@@ -45,12 +45,15 @@ struct Heartbeat {
   nlohmann::ordered_json facts = nlohmann::ordered_json::object();
 };
 
+// No heartbeat is larger.
+inline constexpr size_t kHeartbeatBytesMax = size_t{16} << 20;
+
 // Bytes that are not UTF-8 are replaced.
 std::string EncodeHeartbeat(const Heartbeat& heartbeat);
 // The same as a value.
 nlohmann::ordered_json HeartbeatToJson(const Heartbeat& heartbeat);
 // kInvalid: of a newer version, named. kCorrupt: not a heartbeat, or one of more
-// than 16 MiB, 250,000 values or a depth of 16; `where` names the file. Absent
+// than kHeartbeatBytesMax, 250,000 values or a depth of 16; `where` names the file. Absent
 // fields keep their defaults, so that older and newer processes understand each other.
 Result<Heartbeat> DecodeHeartbeat(std::string_view text, std::string_view where);
 

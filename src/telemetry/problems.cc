@@ -59,6 +59,18 @@ void ProblemBoard::RaiseEach(const std::string& topic, const std::vector<std::st
         next, std::move(streams));
 }
 
+void ProblemBoard::RaiseByStream(const std::string& topic,
+                                 const std::map<std::string, std::string>& by_stream,
+                                 const std::string& next) {
+  std::vector<std::string> whats;
+  std::vector<std::string> streams;
+  for (const auto& [stream, what] : by_stream) {
+    whats.push_back(what);
+    streams.push_back(stream);
+  }
+  RaiseEach(topic, whats, next, std::move(streams));
+}
+
 std::vector<Problem> ProblemBoard::List() const {
   std::vector<Problem> all;
   {

@@ -38,6 +38,10 @@ class ProblemBoard {
   void RaiseEach(const std::string& topic, const std::vector<std::string>& whats,
                  const std::string& next, std::vector<std::string> streams = {});
 
+  // The same of what keeps streams waiting, by stream.
+  void RaiseByStream(const std::string& topic, const std::map<std::string, std::string>& by_stream,
+                     const std::string& next);
+
   // The oldest first.
   std::vector<Problem> List() const;
 

@@ -21,11 +21,6 @@ std::string PathOf(const paths::MinutePath& line) {
   return paths::MinuteFile(line.view, line.stream, line.minute, line.file);
 }
 
-Status DropStaged(StagingArea& staging, const std::string& name) {
-  const Status removed = staging.storage().Remove(staging.PathOf(name));
-  return removed.code() == Code::kNotFound ? Status::Ok() : removed;
-}
-
 }  // namespace
 
 MergeService::MergeService(Options options, Learnt learnt)
@@ -195,17 +190,10 @@ Status MergeService::ReadDoubtful(GroupWriter& writer, Group group) {
 }
 
 void MergeService::TellDoubtful(Group group) {
-  std::vector<std::string> whats;
-  std::vector<std::string> streams;
-  for (const auto& [stream, what] : doubtful_[group]) {
-    streams.push_back(stream);
-    whats.push_back(what);
-  }
-  options_.problems.RaiseEach(
-      fmt::format("{} merge group {} doubtful", options_.cluster, group), whats,
+  options_.problems.RaiseByStream(
+      fmt::format("{} merge group {} doubtful", options_.cluster, group), doubtful_[group],
       "it waits, the others go on; restore the file that cannot be read, or remove it; looked at "
-      "again once a minute",
-      streams);
+      "again once a minute");
 }
 
 Result<std::vector<Refusal>> MergeService::PublishInto(IdentityIndex& index, GroupWriter& writer,
@@ -570,7 +558,8 @@ Status MergeService::Accept(GroupWriter& writer, const Copied& copied, CommitReq
       index->Contains(stream, name, facts.file) || !in_request_.Add(stream, name, facts.file);
   if (known && !Planted(Bug::kMergeWithoutIndex)) {
     options_.stats.AddDuplicate("merge", stream);
-    return DropStaged(writer.staging(), staged);
+    const Status removed = writer.staging().storage().Remove(writer.staging().PathOf(staged));
+    return removed.code() == Code::kNotFound ? Status::Ok() : removed;
   }
   request.files.push_back({stream, staged, name, facts.file});
   return Status::Ok();

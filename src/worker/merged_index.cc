@@ -21,8 +21,7 @@ std::vector<std::string> VisibleFiles(const std::string& stream, Minute minute,
                                       const std::vector<DirEntry>& entries) {
   std::vector<std::string> files;
   for (const DirEntry& entry : entries) {
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
-      continue;
+    if (!IsVisibleFile(entry)) continue;
     files.push_back(paths::MinuteFile(View::kMerged, stream, minute, entry.name));
   }
   return files;

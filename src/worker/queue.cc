@@ -4,6 +4,7 @@
 
 #include "base/planted.h"
 #include "cluster/queue_lines.h"
+#include "commit/minute_tree.h"
 
 namespace databus {
 namespace {
@@ -42,8 +43,7 @@ Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed
   std::set<std::string> present;
   std::vector<std::string> unreadable;
   for (const DirEntry& entry : listed) {
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '.' || entry.name[0] == '_')
-      continue;
+    if (!IsVisibleFile(entry)) continue;
     if (const auto group = GroupOfEntry(entry.name); group && !holds_(*group)) continue;
     present.insert(entry.name);
     if (entries_.contains(entry.name)) continue;
@@ -70,6 +70,7 @@ Status QueueReader::ReadNew(Storage& source, const std::vector<DirEntry>& listed
 // Once per refresh, so that each group is served without a look at the others' entries.
 void QueueReader::Arrange() {
   std::vector<Kept*> oldest_first;
+  oldest_first.reserve(entries_.size());
   for (auto& [name, kept] : entries_) oldest_first.push_back(&kept);
   std::sort(oldest_first.begin(), oldest_first.end(),
             [](const Kept* a, const Kept* b) { return a->age < b->age; });

@@ -308,8 +308,7 @@ Status Salvage::LookAtDirectory(const Look& look, const Dir& dir, Batch& batch) 
   if (entries.code() == Code::kNotFound) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(entries.status());
   for (const DirEntry& entry : *entries) {
-    if (entry.info.kind != NodeKind::kFile || entry.name[0] == '_' || entry.name[0] == '.')
-      continue;
+    if (!IsVisibleFile(entry)) continue;
     const File file{paths::Join(dir.second, entry.name), dir.first, entry.name};
     DATABUS_ASSIGN_OR_RETURN(const std::optional<FileFacts> facts, ReadOrMiss(look, file, batch));
     if (facts && !look.index.Contains(file.stream, file.name, facts->file)) {

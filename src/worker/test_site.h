@@ -29,6 +29,18 @@ class Site {
   std::unique_ptr<WorkerProcess> Take(const std::string& cluster) {
     return std::move(processes_.extract(cluster).mapped());
   }
+  // Of two that run, dc1 goes on for a while though nobody hears of it: dc2 is stopped, so that
+  // nothing more is mirrored, and dc1 merges only what is its own. Then dc1's worker is this one.
+  std::unique_ptr<WorkerProcess> TakeUnheard() {
+    Stop("dc2");
+    CutOff("dc1", "dc2");
+    for (int i = 0; i < 3; ++i) {
+      for (const std::string stream : {"clicks", "views"}) world.Deliver("dc1", stream, "c5");
+      Step(4);
+      world.clock.Advance(std::chrono::minutes(1));
+    }
+    return Take("dc1");
+  }
   WorkerProcess& of(const std::string& cluster) { return *processes_.at(cluster); }
 
   void Step(int times = 1) {

@@ -115,21 +115,12 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
 }
 
 void Writers::TellRefused(Group group, const GroupWriter& writer) {
-  const auto tell = [&](const char* of, const std::map<std::string, std::string>& by_stream,
-                        const std::string& next) {
-    std::vector<std::string> whats;
-    std::vector<std::string> streams;
-    for (const auto& [stream, what] : by_stream) {
-      whats.push_back(what);
-      streams.push_back(stream);
-    }
-    options_.problems.RaiseEach(fmt::format("{} group {} {}", options_.label, group, of), whats,
-                                next, streams);
-  };
-  tell("minutes", writer.refused_minutes(), fmt::format("they are made later; {}", kLetWrite));
-  tell("streams", writer.Unread(),
-       fmt::format("the stream waits, the others go on; {}; looked at again once a minute",
-                   kLetRead));
+  options_.problems.RaiseByStream(TopicOf(group, "minutes"), writer.refused_minutes(),
+                                  fmt::format("they are made later; {}", kLetWrite));
+  options_.problems.RaiseByStream(
+      TopicOf(group, "streams"), writer.Unread(),
+      fmt::format("the stream waits, the others go on; {}; looked at again once a minute",
+                  kLetRead));
 }
 
 std::set<Group> Writers::ActiveGroups() {

@@ -12,6 +12,7 @@
 #include "cli/spool/commands.h"
 #include "cli/table.h"
 #include "collector/seal/base64.h"
+#include "collector/spool/files.h"
 #include "collector/spool/inventory.h"
 #include "collector/spool/journal.h"
 #include "telemetry/iso_time.h"
@@ -51,7 +52,7 @@ struct Source {
 std::string SpoolOf(const std::string& path, const Options& options) {
   if (!options.spool.empty()) return AbsolutePath(options.spool);
   const std::filesystem::path dir = std::filesystem::path(path).parent_path();
-  return (dir.filename() == "damaged" ? dir.parent_path() : dir).string();
+  return (dir.filename() == kDamagedDir ? dir.parent_path() : dir).string();
 }
 
 Result<Source> OpenSource(const std::string& typed, const Options& options, Disk& disk) {

@@ -6,8 +6,6 @@
 namespace databus {
 namespace {
 
-constexpr std::string_view kTemporary = ".tmp";
-
 // A new file under a temporary name; a leftover of that name goes first.
 Result<std::unique_ptr<DiskFile>> CreateTemporary(Disk& disk, const std::string& path) {
   Result<std::unique_ptr<DiskFile>> file = disk.Create(path);
@@ -19,7 +17,7 @@ Result<std::unique_ptr<DiskFile>> CreateTemporary(Disk& disk, const std::string&
 Status SyncAndName(Disk& disk, DiskFile& file, const std::string& dir, const std::string& name) {
   DATABUS_RETURN_IF_ERROR(file.Sync());
   const std::string path = dir + "/" + name;
-  DATABUS_RETURN_IF_ERROR(disk.Rename(path + std::string(kTemporary), path));
+  DATABUS_RETURN_IF_ERROR(disk.Rename(path + std::string(kTemporarySuffix), path));
   const Status synced = disk.SyncDir(dir);
   if (synced.ok()) return synced;
   return {Code::kUnavailable, "sync of " + dir + ": " + synced.message()};
@@ -57,15 +55,15 @@ Result<bool> HasMoreAside(Disk& disk, DiskFile& from, const Interval& bytes,
 }  // namespace
 
 std::string SegmentPath(const std::string& dir, uint64_t segment) {
-  return dir + "/segment-" + std::to_string(segment);
+  return dir + "/" + std::string(kSegmentPrefix) + std::to_string(segment);
 }
 
 std::string CopyPath(const std::string& dir, uint64_t segment) {
-  return dir + "/copy-" + std::to_string(segment);
+  return dir + "/" + std::string(kCopyPrefix) + std::to_string(segment);
 }
 
 std::string JournalPath(const std::string& dir, uint64_t number) {
-  return dir + "/journal-" + std::to_string(number);
+  return dir + "/" + std::string(kJournalPrefix) + std::to_string(number);
 }
 
 std::optional<uint64_t> NumberInName(std::string_view name, std::string_view prefix) {
@@ -89,15 +87,22 @@ Result<std::vector<uint64_t>> ListNumbered(Disk& disk, const std::string& dir,
   return numbers;
 }
 
+Result<std::string> ReadBytes(DiskFile& file, const Interval& bytes) {
+  std::string all;
+  while (all.size() < bytes.end - bytes.begin) {
+    DATABUS_ASSIGN_OR_RETURN(const std::string piece,
+                             ReadPiece(file, bytes, bytes.begin + all.size()));
+    if (piece.empty()) break;
+    all += piece;
+  }
+  return all;
+}
+
 Result<std::string> ReadWholeFile(Disk& disk, const std::string& path) {
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, disk.Open(path));
   DATABUS_ASSIGN_OR_RETURN(const uint64_t size, file->Size());
-  std::string all;
-  while (all.size() < size) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(*file, {0, size}, all.size()));
-    if (piece.empty()) return Status(Code::kCorrupt, "file is shorter than it was");
-    all += piece;
-  }
+  DATABUS_ASSIGN_OR_RETURN(std::string all, ReadBytes(*file, {0, size}));
+  if (all.size() < size) return Status(Code::kCorrupt, "file is shorter than it was");
   return all;
 }
 
@@ -115,7 +120,7 @@ Status SyncAncestors(Disk& disk, const std::string& path) {
 
 Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& name,
                         std::string_view content) {
-  const std::string path = dir + "/" + name + std::string(kTemporary);
+  const std::string path = dir + "/" + name + std::string(kTemporarySuffix);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
   const std::string_view parts[] = {content};
   DATABUS_RETURN_IF_ERROR(file->Append(parts));
@@ -134,7 +139,7 @@ Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank b
     DATABUS_ASSIGN_OR_RETURN(const bool more, HasMoreAside(disk, from, bytes, dir + "/" + name));
     if (more) return true;
   }
-  const std::string path = dir + "/" + name + std::string(kTemporary);
+  const std::string path = dir + "/" + name + std::string(kTemporarySuffix);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
   for (uint64_t at = bytes.begin; at < bytes.end;) {
     DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));

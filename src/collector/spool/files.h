@@ -18,7 +18,14 @@ namespace databus {
 // Reads are done in pieces of this size.
 inline constexpr size_t kReadBytes = 4u << 20;
 
+// The names in a spool's directory.
 inline constexpr std::string_view kSegmentPrefix = "segment-";
+inline constexpr std::string_view kCopyPrefix = "copy-";
+inline constexpr std::string_view kJournalPrefix = "journal-";
+inline constexpr std::string_view kTemporarySuffix = ".tmp";
+inline constexpr std::string_view kDamagedDir = "damaged";
+inline constexpr std::string_view kRejectedDir = "rejected";
+
 std::string SegmentPath(const std::string& dir, uint64_t segment);
 // What recovery writes before it becomes that segment.
 std::string CopyPath(const std::string& dir, uint64_t segment);
@@ -29,6 +36,8 @@ std::optional<uint64_t> NumberInName(std::string_view name, std::string_view pre
 Result<std::vector<uint64_t>> ListNumbered(Disk& disk, const std::string& dir,
                                            std::string_view prefix);
 
+// `bytes` of a file, or fewer where it ends.
+Result<std::string> ReadBytes(DiskFile& file, const Interval& bytes);
 Result<std::string> ReadWholeFile(Disk& disk, const std::string& path);
 
 // Makes the name of `path` durable, in its parent and all directories above.

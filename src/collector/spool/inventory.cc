@@ -14,9 +14,6 @@
 namespace databus {
 namespace {
 
-constexpr std::string_view kJournalPrefix = "journal-";
-constexpr std::string_view kCopyPrefix = "copy-";
-constexpr std::string_view kTemporary = ".tmp";
 // A collector that runs may write its journal anew between our finding it and opening it.
 constexpr int kTries = 20;
 
@@ -75,11 +72,11 @@ std::map<uint64_t, std::string> FilesOf(const Snapshot& snapshot) {
 }
 
 // The last two are the collector's own: the topology it obeys, and what it tries a disk with.
-constexpr std::string_view kOurs[] = {"identity", kDiskLockName, "damaged",
-                                      "rejected", "topology",    "probe"};
+constexpr std::string_view kOurs[] = {"identity",   kDiskLockName, kDamagedDir,
+                                      kRejectedDir, "topology",    "probe"};
 
 bool IsOurs(const std::string& name) {
-  return std::ranges::count(kOurs, name) > 0 || name.ends_with(kTemporary) ||
+  return std::ranges::count(kOurs, name) > 0 || name.ends_with(kTemporarySuffix) ||
          NumberInName(name, kSegmentPrefix) || NumberInName(name, kCopyPrefix) ||
          NumberInName(name, kJournalPrefix);
 }
@@ -274,9 +271,9 @@ class InventoryReader {
   }
 
   void ReadPieces() {
-    const std::string dir = inventory_.dir + "/damaged";
+    const std::string dir = inventory_.dir + "/" + std::string(kDamagedDir);
     for (const std::string& name : NamesIn(dir)) {
-      if (name.ends_with(kTemporary)) continue;
+      if (name.ends_with(kTemporarySuffix)) continue;
       const std::string path = dir + "/" + name;
       const auto place = PlaceFromName(name);
       if (!place) {
@@ -304,9 +301,9 @@ class InventoryReader {
   }
 
   void ReadRejected() {
-    const std::string dir = inventory_.dir + "/rejected";
+    const std::string dir = inventory_.dir + "/" + std::string(kRejectedDir);
     for (const std::string& name : NamesIn(dir)) {
-      if (name.ends_with(kTemporary)) continue;
+      if (name.ends_with(kTemporarySuffix)) continue;
       RejectedFile file{.path = dir + "/" + name};
       const Result<std::string> text = ReadWholeFile(disk_, file.path);
       Note(text.status().WithContext(file.path));

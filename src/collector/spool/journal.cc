@@ -15,7 +15,6 @@ namespace {
 constexpr uint32_t kMagic = 0x4c4a4244;  // "DBJL"
 constexpr uint32_t kVersion = kChangeVersion;
 constexpr size_t kHeaderBytes = 40;
-constexpr std::string_view kPrefix = "journal-";
 
 struct Header {
   uint32_t version = 0;
@@ -89,7 +88,7 @@ Status Damaged(const std::string& path, uint64_t offset) {
 Result<std::unique_ptr<Journal>> Journal::Open(Disk& disk, const JournalOptions& options) {
   std::unique_ptr<Journal> journal(new Journal(disk, options));
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers,
-                           ListNumbered(disk, options.dir, kPrefix));
+                           ListNumbered(disk, options.dir, kJournalPrefix));
   if (!numbers.empty()) {
     journal->number_ = numbers.back();
     const std::string path = JournalPath(options.dir, journal->number_);
@@ -104,7 +103,8 @@ Result<std::unique_ptr<Journal>> Journal::Open(Disk& disk, const JournalOptions&
 }
 
 Result<SpoolState> Journal::Read(Disk& disk, const std::string& dir, uint64_t incarnation) {
-  DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers, ListNumbered(disk, dir, kPrefix));
+  DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers,
+                           ListNumbered(disk, dir, kJournalPrefix));
   if (numbers.empty()) return Status(Code::kNotFound, dir + ": there is no journal");
   const std::string path = JournalPath(dir, numbers.back());
   DATABUS_ASSIGN_OR_RETURN(const std::string bytes, ReadWholeFile(disk, path));
@@ -203,7 +203,7 @@ Journal::Rotation Journal::Rotate(Status& why) {
   const std::string snapshot = EncodeTwice(
       place, EncodeChange(Look([](const SpoolState& state) { return state.Snapshot(); })));
   const std::string path = JournalPath(options_.dir, next);
-  const std::string temporary = path + ".tmp";
+  const std::string temporary = path + std::string(kTemporarySuffix);
   static_cast<void>(disk_.Remove(temporary));  // a leftover, normally absent
   Result<std::unique_ptr<DiskFile>> file = disk_.Create(temporary);
   why = file.status();
@@ -231,7 +231,7 @@ void Journal::RemoveOthers() {
   if (!names.ok()) return;
   for (const std::string& name : *names) {
     const std::string path = options_.dir + "/" + name;
-    if (name.starts_with(kPrefix) && path != JournalPath(options_.dir, number_)) {
+    if (name.starts_with(kJournalPrefix) && path != JournalPath(options_.dir, number_)) {
       static_cast<void>(disk_.Remove(path));  // tried again at the next Open
     }
   }

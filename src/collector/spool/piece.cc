@@ -32,19 +32,6 @@ class PieceFile final : public DiskFile {
   const uint64_t begin_;
 };
 
-Result<std::string> ReadAll(DiskFile& file, const Interval& bytes) {
-  std::string all;
-  while (all.size() < bytes.end - bytes.begin) {
-    const uint64_t left = bytes.end - bytes.begin - all.size();
-    std::string piece;
-    DATABUS_RETURN_IF_ERROR(
-        file.ReadAt(bytes.begin + all.size(), std::min<uint64_t>(left, kReadBytes), piece));
-    if (piece.empty()) break;
-    all += piece;
-  }
-  return all;
-}
-
 // How every known client writes an entry: two fields of type string, category and message, each
 // with type, number and length, and a stop.
 constexpr std::string_view kCategory{"\x0b\0\x01", 3};
@@ -97,8 +84,13 @@ PieceRecord Whole(const SegmentReader::Found& found) {
 
 }  // namespace
 
+std::string PieceName(const PiecePlace& place) {
+  return std::string(kSegmentPrefix) + std::to_string(place.segment) + "-" +
+         std::to_string(place.begin);
+}
+
 std::optional<PiecePlace> PlaceFromName(std::string_view name) {
-  if (const auto copy = NumberInName(name, "copy-")) return PiecePlace{*copy, 0};
+  if (const auto copy = NumberInName(name, kCopyPrefix)) return PiecePlace{*copy, 0};
   if (const auto segment = NumberInName(name, kSegmentPrefix)) return PiecePlace{*segment, 0};
   const size_t dash = name.rfind('-');
   if (dash == std::string_view::npos) return std::nullopt;
@@ -139,7 +131,7 @@ Status WalkPiece(DiskFile& file, const PiecePlace& place, uint64_t incarnation,
       visit(Whole(*found));
       continue;
     }
-    DATABUS_ASSIGN_OR_RETURN(const std::string bytes, ReadAll(piece, found->bytes));
+    DATABUS_ASSIGN_OR_RETURN(const std::string bytes, ReadBytes(piece, found->bytes));
     PieceRecord record{.bytes = found->bytes,
                        .header = DecodeRecordHeader(bytes, id, found->bytes.begin)};
     std::string_view entries = bytes;

@@ -27,6 +27,8 @@ struct PiecePlace {
   uint64_t begin = 0;  // offset in the segment
   friend bool operator==(const PiecePlace&, const PiecePlace&) = default;
 };
+// "segment-N-OFFSET": what the bytes are called that a spool takes out of a segment.
+std::string PieceName(const PiecePlace& place);
 // `segment-N` and `copy-N` begin at 0, `segment-N-OFFSET` where it says. Nothing: another name.
 std::optional<PiecePlace> PlaceFromName(std::string_view name);
 

@@ -40,9 +40,6 @@
 namespace databus {
 namespace {
 
-constexpr std::string_view kJournalPrefix = "journal-";
-constexpr std::string_view kCopyPrefix = "copy-";
-
 // What of a segment is freed or under a cut.
 IntervalSet Sealed(const SpoolState& state, uint64_t segment) {
   const auto freed = state.freed.find(segment);

@@ -29,7 +29,6 @@ class SegmentTable {
   // was accepted at or after `accepted`.
   void Reach(uint64_t segment, uint64_t end, WallTime accepted);
   void Remove(uint64_t segment) { segments_.erase(segment); }
-  bool Has(uint64_t segment) const { return segments_.contains(segment); }
   // REQUIRES: the segment is there.
   uint64_t EndOf(uint64_t segment) const { return segments_.at(segment).end; }
 

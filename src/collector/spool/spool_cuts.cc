@@ -6,6 +6,7 @@
 #include "base/planted.h"
 #include "collector/spool/files.h"
 #include "collector/spool/identity.h"
+#include "collector/spool/piece.h"
 #include "collector/spool/segment_reader.h"
 #include "collector/spool/spool_impl.h"
 #include "telemetry/iso_time.h"
@@ -29,10 +30,6 @@ void AppendRejected(std::string& text, const RecordHeader& header, std::string_v
     }
     text += '\n';
   }
-}
-
-std::string NameOf(const SpoolRange& bytes) {
-  return "segment-" + std::to_string(bytes.segment) + "-" + std::to_string(bytes.begin);
 }
 
 }  // namespace
@@ -80,7 +77,8 @@ Result<SpoolRange> SpoolImpl::Read(const SpoolRange& range, uint64_t bytes_max,
   DATABUS_RETURN_IF_ERROR(ReadPiece(*file, piece, bytes_max, visit, rejected));
   if (!rejected.empty()) {
     // Named by where it begins: reading again, further or less far, replaces it.
-    DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, RejectedDir(), NameOf(piece),
+    DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, RejectedDir(),
+                                             PieceName({piece.segment, piece.begin}),
                                              std::string(kRejectedHead) + rejected));
   }
   return piece;
@@ -125,7 +123,7 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
 }
 
 Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank) {
-  const std::string name = NameOf(bytes);
+  const std::string name = PieceName({bytes.segment, bytes.begin});
   const Interval piece{bytes.begin, bytes.end};
   DATABUS_ASSIGN_OR_RETURN(const bool set_aside,
                            SetAside(disk_, file, piece, blank, {DamagedDir(), name}));

@@ -123,7 +123,7 @@ class SpoolImpl final : public Spool {
   Status OpenIdentity();
   // `segments` are then those to be read: copies that count are added, strays are left out.
   Status OpenJournal(std::vector<uint64_t>& segments);
-  // Removed before, all delivered, and there again: to be read by nobody.
+  // Removed before, delivered or given up, and there again: to be read by nobody.
   Status LeaveStrays(std::vector<uint64_t>& segments);
   // Those that are not there, and all in them is done with, are forgotten; others are missing.
   Status LookForMissing(const std::vector<uint64_t>& segments);
@@ -147,8 +147,8 @@ class SpoolImpl final : public Spool {
   void TakeKnownRanges();
 
   SegmentId Id(uint64_t segment) const { return {incarnation_, segment}; }
-  std::string DamagedDir() const { return options_.dir + "/damaged"; }
-  std::string RejectedDir() const { return options_.dir + "/rejected"; }
+  std::string DamagedDir() const { return options_.dir + "/" + std::string(kDamagedDir); }
+  std::string RejectedDir() const { return options_.dir + "/" + std::string(kRejectedDir); }
 
   // Held while the journal learns which segments there are, outside the journal's own and mutex_:
   // what is removed must not be taken for missing, nor named again.

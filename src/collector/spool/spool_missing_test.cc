@@ -337,7 +337,7 @@ void WriteAsVersionTwo(SpoolWorld& world, uint64_t incarnation) {
   }
   change.begun.clear();
   std::erase_if(change.voids, [](const SpoolRange& range) { return range.end == kOffsetMax; });
-  const std::string body = EncodeChange(change).erase(24, 12);
+  const std::string body = EncodeAsVersionTwo(change);
   uint64_t number = 0;
   for (const std::string& name : world.Names(world.options.dir)) {
     if (!name.starts_with("journal-")) continue;

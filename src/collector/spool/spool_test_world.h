@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "collector/spool/spool.h"
+#include "collector/spool/state.h"
 #include "net/entry_list.h"
 #include "storage/disk/fault_disk.h"
 #include "storage/disk/memory_disk.h"
@@ -33,6 +34,11 @@ inline std::vector<std::string> MessagesOf(std::string_view entries) {
                 messages.emplace_back(message);
               }).ok());
   return messages;
+}
+
+// As the version before wrote it: it did not say whether segments are named, and which.
+inline std::string EncodeAsVersionTwo(const SpoolChange& change) {
+  return EncodeChange(change).erase(24, 12);
 }
 
 struct SpoolWorld {

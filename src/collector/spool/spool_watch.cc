@@ -14,7 +14,7 @@ namespace databus {
 Result<std::set<std::string>> SpoolImpl::DamagedNames() const {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<std::string> listed, disk_.List(DamagedDir()));
   std::set<std::string> names(listed.begin(), listed.end());
-  std::erase_if(names, [](const std::string& name) { return name.ends_with(".tmp"); });
+  std::erase_if(names, [](const std::string& name) { return name.ends_with(kTemporarySuffix); });
   return names;
 }
 

@@ -4,6 +4,7 @@
 
 #include "collector/spool/intervals.h"
 #include "collector/spool/marks.h"
+#include "collector/spool/spool_test_world.h"
 #include "collector/spool/state.h"
 
 namespace databus {
@@ -70,13 +71,10 @@ TEST(SpoolState, ASnapshotIsTheStateAlsoThroughItsBytes) {
   }
 }
 
-// Without what version 3 added: whether segments are named, and which.
-std::string AsVersionTwo(const SpoolChange& change) { return EncodeChange(change).erase(24, 12); }
-
 TEST(SpoolState, AChangeOfVersionTwoIsRead) {
   SpoolChange change = Cut(1, {4, 32, 99}, {1});
   change.changed = {{1, {{"views", 9, WallTime(Milliseconds(4))}}, {{.id = 3, .stream = "s"}}}};
-  const std::string bytes = AsVersionTwo(change);
+  const std::string bytes = EncodeAsVersionTwo(change);
   EXPECT_FALSE(DecodeChange(bytes));
   const auto decoded = DecodeChange(bytes, 2);
   ASSERT_TRUE(decoded);
@@ -86,7 +84,7 @@ TEST(SpoolState, AChangeOfVersionTwoIsRead) {
 TEST(SpoolState, AChangeOfVersionOneIsRead) {
   SpoolChange change = Cut(1, {4, 32, 99}, {1});
   change.settled = {7};
-  std::string bytes = AsVersionTwo(change);
+  std::string bytes = EncodeAsVersionTwo(change);
   // Without what version 2 added: the deferred streams of the cut, the changes of cuts.
   constexpr size_t kCount = 4;
   constexpr size_t kAmendedAndSettled = 2 * kCount + 8;

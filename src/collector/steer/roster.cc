@@ -44,7 +44,7 @@ Status Roster::Look(const std::string& cluster, Storage& tree) {
     const auto known = site.seen.find(std::string(process));
     Seen now = known != site.seen.end() ? known->second : Seen{};
     if (known == site.seen.end() || now.modified != entry.info.modified) {
-      now.cluster = name->cluster.empty() ? cluster : name->cluster;
+      now.cluster = name->Home(cluster);
       // One that cannot be read is read again, and is known as before until then.
       if (Read(tree, *name, now).ok()) now.modified = entry.info.modified;
       now.changed = site.looked;
@@ -89,6 +89,7 @@ std::vector<Endpoint> Roster::Alive(const std::string& cluster) const {
     }
   }
   std::vector<Endpoint> addresses;
+  addresses.reserve(alive.size());
   for (const auto& [collector, latest] : alive) addresses.push_back(latest.second);
   return addresses;
 }
