@@ -37,7 +37,7 @@ void CollectorImpl::WatchSpool() {
   tell(
       "missing", !spool.missing_segments.empty(),
       fmt::format(
-          "{}: {}; what was in there, and not sealed or held back, is lost, unless the file "
+          "{}: {}; what was in there and not sealed, or was held back, is lost, unless the file "
           "comes back",
           facts::kGoneFromSpool, fmt::join(spool.missing_segments, ", ")),
       "put the files back; or stop the collector, put an empty file in the place of each that is "
