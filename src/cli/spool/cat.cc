@@ -76,6 +76,8 @@ Result<Source> OpenSource(const std::string& typed, const Options& options, Disk
   }
   source.incarnation = *incarnation;
   const Result<SpoolState> state = Journal::Read(disk, spool, source.incarnation);
+  // Once more: one that a collector has removed meanwhile is in its journal no longer.
+  DATABUS_ASSIGN_OR_RETURN(source.file, disk.Open(source.path));
   if (state.ok()) source.fates = SegmentFates(&*state, place->segment);
   const Status walked =
       WalkPiece(*source.file, source.place, source.incarnation, [&](const PieceRecord& record) {

@@ -150,6 +150,32 @@ TEST_F(SpoolCommands, CatWantsOneStreamChosenOrPrintsJson) {
   EXPECT_EQ(json["fate"], "not sealed");
 }
 
+// The collector writes its journal anew between our finding it and opening it.
+TEST_F(SpoolCommands, CatKnowsTheFatesBesideACollectorThatWorks) {
+  spool_.Put("one");
+  spool_.plan.Add(
+      {.verb = Verb::kOpen, .path_part = "journal-", .fault = Fault::Refused(Code::kNotFound)});
+  const Ran ran = Run({"spool", "cat", kSegment}, spool_.fault_disk);
+  EXPECT_EQ(ran.out, "one\n");
+  EXPECT_THAT(ran.err, HasSubstr("by what the journal says: 1 not sealed"));
+}
+
+TEST_F(SpoolCommands, CatOfASegmentThatIsDeliveredAndRemovedMeanwhileSaysThatItIsGone) {
+  spool_.options.segment_bytes = 1;
+  spool_.Open();
+  spool_.Put("one");
+  const SpoolRange range = spool_.spool->UnsealedRanges().at(0).range;
+  spool_.Put("two");
+  spool_.plan.Add(
+      {.verb = Verb::kOpen,
+       .path_part = "journal-",
+       .fault = Fault::Delayed([&] { EXPECT_TRUE(spool_.spool->AddCut({range}, {}).ok()); })});
+  const std::string path = "/var/spool/segment-" + std::to_string(range.segment);
+  const Ran ran = Run({"spool", "cat", path}, spool_.fault_disk);
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr(path), HasSubstr("not found"), Not(HasSubstr("not known"))));
+}
+
 TEST_F(SpoolCommands, AnyBytesTravelByBase64AndANewlineIsNeverCutInTwo) {
   const std::vector<std::string> messages = {"two\nlines\n", std::string("\0\xff", 2), "plain"};
   PutOf("clicks", messages);

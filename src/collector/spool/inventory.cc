@@ -14,9 +14,6 @@
 namespace databus {
 namespace {
 
-// A collector that runs may write its journal anew between our finding it and opening it.
-constexpr int kTries = 20;
-
 // A collector that runs makes and removes segments while they are looked at. It says in the journal
 // what it has made, and what it is about to remove. So a segment is missed only if it was known
 // before the later listing, is not in it, and is still wanted afterwards.
@@ -37,11 +34,7 @@ Result<SpoolState> ReadState(Disk& disk, const std::string& dir,
     return Status(Code::kNotFound,
                   dir + ": the journal cannot be read, as nobody knows whose it is");
   }
-  Result<SpoolState> state = Journal::Read(disk, dir, *incarnation);
-  for (int i = 1; i < kTries && state.code() == Code::kNotFound; ++i) {
-    state = Journal::Read(disk, dir, *incarnation);
-  }
-  return state;
+  return Journal::Read(disk, dir, *incarnation);
 }
 
 Result<Snapshot> TakeSnapshot(Disk& disk, const std::string& dir,
