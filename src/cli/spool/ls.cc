@@ -113,14 +113,20 @@ std::string RenderSegments(const SpoolInventory& inventory) {
   return table.empty() ? "" : "\nSegments (the fates in bytes)\n" + table.ToString("  ");
 }
 
+// How much is missing of a piece of which there is nothing.
+std::string MissingText(const PieceInventory& piece) {
+  if (piece.summary->bytes > 0) return "";
+  return piece.missing_bytes ? "up to " + Grouped(*piece.missing_bytes) : "unknown";
+}
+
 std::string RenderPieces(const SpoolInventory& inventory) {
-  Table table({"PIECE", ">BYTES", ">WHOLE RECORDS", ">MESSAGES", ">SUSPECT MESSAGES",
+  Table table({"PIECE", ">BYTES", ">MISSING", ">WHOLE RECORDS", ">MESSAGES", ">SUSPECT MESSAGES",
                "SEALED BEFORE", "STREAMS"});
   for (const PieceInventory& piece : inventory.pieces) {
     const std::string before = piece.may_have_been_cut ? "perhaps" : "no";
     const std::string name = piece.path.substr(inventory.dir.size() + 1);
     if (!piece.summary) {
-      table.Row({name, "?", "?", "?", "?", before, "?"});
+      table.Row({name, "?", "?", "?", "?", "?", before, "?"});
       continue;
     }
     const PieceSummary& summary = *piece.summary;
@@ -129,7 +135,7 @@ std::string RenderPieces(const SpoolInventory& inventory) {
     for (const auto& [stream, count] : summary.streams) {
       streams.emplace_back(stream, count.whole + count.suspect);
     }
-    table.Row({name, Grouped(summary.bytes), Grouped(summary.whole_records),
+    table.Row({name, Grouped(summary.bytes), MissingText(piece), Grouped(summary.whole_records),
                Grouped(summary.whole_messages()), Grouped(summary.suspect_messages()), before,
                StreamsText(streams)});
   }
@@ -232,6 +238,9 @@ Json PieceJson(const PieceInventory& piece) {
   if (!piece.summary) return json;
   const PieceSummary& summary = *piece.summary;
   json["bytes"] = summary.bytes;
+  if (summary.bytes == 0) {
+    json["missing_bytes_max"] = piece.missing_bytes ? Json(*piece.missing_bytes) : Json();
+  }
   json["whole_records"] = summary.whole_records;
   json["suspect_records"] = summary.suspect_records;
   json["suspect_bytes"] = summary.suspect_bytes;
@@ -306,6 +315,9 @@ const Command kSpoolLs{
         "(there though the collector has removed it or given it up; it is not read).\n"
         "DELIVERED: where it belongs. SEALED: decided, and under way. HELD BACK: read again when\n"
         "one of its streams may go; the others went. NOT SEALED: still to be done.\n"
+        "MISSING, of a piece without a byte: the segment's file ended before it; so much there "
+        "was,\n"
+        "at most, as far as the journal knows it still.\n"
         "The last line is the sum, in messages. Exit 1 when something cannot be read or does not\n"
         "belong there: it is named on standard error, and the rest is shown. Exit 3 when there is\n"
         "nothing in the spool.",

@@ -105,6 +105,24 @@ TEST_F(SpoolCommands, LsTellsWhatCannotBeReadAndShowsTheRest) {
   EXPECT_EQ(Run({"spool", "ls"}).code, 2);
 }
 
+TEST_F(SpoolCommands, LsSaysHowMuchIsMissingOfAPieceWithoutAByteOrThatItIsUnknown) {
+  spool_.Put("one");
+  spool_.spool->Stop();
+  spool_.Open();
+  const SpoolRange range = spool_.spool->UnsealedRanges().at(0).range;
+  spool_.SetContent(kSegment, "");
+  ASSERT_TRUE(spool_.spool->Read(range, range.end, [](const SpoolRecord&) {}).ok());
+  const std::string bytes = std::to_string(range.end - range.begin);
+  EXPECT_THAT(Run({"spool", "ls", "/var/spool"}).out, HasSubstr("  up to " + bytes + "  "));
+  const auto piece = [&] {
+    return nlohmann::json::parse(Run({"spool", "ls", "/var/spool", "--json"}).out)["pieces"][0];
+  };
+  EXPECT_EQ(piece()["missing_bytes_max"], range.end - range.begin);
+  ASSERT_TRUE(spool_.spool->AddCut({range}, {}).ok());
+  EXPECT_THAT(Run({"spool", "ls", "/var/spool"}).out, HasSubstr("  unknown  "));
+  EXPECT_TRUE(piece()["missing_bytes_max"].is_null());
+}
+
 TEST_F(SpoolCommands, LsOfAnEmptySpoolIsNothingToDo) {
   EXPECT_EQ(Run({"spool", "ls", "/var/spool"}).code, 3);
 }

@@ -145,6 +145,52 @@ TEST_F(InventoryTest, APieceOfACutMayHaveBeenDeliveredInPart) {
   EXPECT_TRUE(inventory.pieces[0].may_have_been_cut);
 }
 
+// Nothing of it is left in any file; the journal knows how far it went, until the segment is done.
+TEST_F(InventoryTest, OfAPieceWithoutAByteItIsToldHowMuchIsMissing) {
+  for (const char* message : {"first", "second", "third", "fourth"}) world_.Put(message);
+  const std::vector<SpoolRange> records = Records();
+  world_.spool->Stop();  // notes where the segment ends
+  world_.Open();
+  ASSERT_TRUE(world_.spool->AddCut({records[3]}, {}).ok());
+  const SpoolRange held{1, records[1].begin, records[2].end};
+  world_.SetContent(kSegment, world_.Content(kSegment).substr(0, held.begin));
+  const SpoolRange rest{1, records[0].begin, held.end};
+  ASSERT_TRUE(world_.spool->Read(rest, SpoolWorld::kOffsetMaxForTests, [](const auto&) {}).ok());
+  const auto look = [&] {
+    const SpoolInventory inventory = Look();
+    EXPECT_THAT(inventory.problems, IsEmpty());
+    EXPECT_THAT(inventory.pieces, SizeIs(1));
+    const PieceInventory piece = inventory.pieces.at(0);
+    EXPECT_EQ(piece.place, (PiecePlace{1, held.begin}));
+    EXPECT_EQ(piece.summary->bytes, 0u);
+    EXPECT_TRUE(piece.may_have_been_cut);
+    return piece.missing_bytes;
+  };
+  EXPECT_EQ(look(), records[3].end - held.begin) << "to where the segment ends";
+  const auto cut =
+      world_.spool->AddCut({rest}, {.deferred = {{.stream = "clicks", .bytes = 5, .oldest = {}}}});
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ(look(), held.end - held.begin) << "to where the cut ends";
+  ASSERT_TRUE(world_.spool->Resolve(cut->id, {}).ok());
+  EXPECT_EQ(look(), std::nullopt) << "the segment is delivered and forgotten";
+}
+
+TEST_F(InventoryTest, WhatIsMissingOfAPieceGoesNoFurtherThanToTheNext) {
+  for (const char* message : {"first", "second", "third"}) world_.Put(message);
+  const std::vector<SpoolRange> records = Records();
+  world_.spool->Stop();
+  world_.Open();
+  world_.SetContent(kSegment, "");
+  for (const size_t i : {0, 2}) {
+    ASSERT_TRUE(
+        world_.spool->Read(records[i], SpoolWorld::kOffsetMaxForTests, [](const auto&) {}).ok());
+  }
+  const SpoolInventory inventory = Look();
+  ASSERT_THAT(inventory.pieces, SizeIs(2));
+  EXPECT_EQ(inventory.pieces[0].missing_bytes, records[2].begin - records[0].begin);
+  EXPECT_EQ(inventory.pieces[1].missing_bytes, records[2].end - records[2].begin);
+}
+
 TEST_F(InventoryTest, SegmentsThatAreGoneOrThereAgainAreTold) {
   world_.options.segment_bytes = 1;  // one for each flush
   world_.Open();
