@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "cli/spool/commands.h"
+#include "cli/spool/fate_names.h"
 #include "cli/table.h"
 #include "collector/spool/inventory.h"
 #include "telemetry/iso_time.h"
@@ -26,18 +27,6 @@ struct Options {
 
 // So many streams are named in a cell.
 constexpr size_t kStreamsShown = 4;
-
-struct FateName {
-  RecordFate fate;
-  std::string_view text;
-  std::string_view json;
-};
-constexpr FateName kFates[] = {{RecordFate::kDelivered, "delivered", "delivered"},
-                               {RecordFate::kSealed, "sealed and waiting", "sealed"},
-                               {RecordFate::kHeldBack, "held back", "held_back"},
-                               {RecordFate::kUnsealed, "not sealed", "not_sealed"},
-                               {RecordFate::kVoid, "void", "void"},
-                               {RecordFate::kUnknown, "not known", "not_known"}};
 
 std::string_view PresenceName(SegmentPresence presence) {
   switch (presence) {
@@ -168,7 +157,7 @@ std::string RenderSum(const SpoolInventory& inventory) {
     gone += segment.presence == SegmentPresence::kGone ? 1 : 0;
     stray += segment.presence == SegmentPresence::kStray ? 1 : 0;
     bytes += segment.bytes;
-    for (const FateName& name : kFates) {
+    for (const FateName& name : kFateNames) {
       all.Of(name.fate).messages += segment.Of(name.fate).messages;
     }
   }
@@ -179,11 +168,11 @@ std::string RenderSum(const SpoolInventory& inventory) {
     suspect += piece.summary ? piece.summary->suspect_messages() : 0;
   }
   std::vector<std::string> fates;
-  for (const FateName& name : kFates) {
+  for (const FateName& name : kFateNames) {
     const uint64_t messages = all.Of(name.fate).messages;
     const bool usual = name.fate != RecordFate::kVoid && name.fate != RecordFate::kUnknown;
     if (messages == 0 && (!usual || !inventory.has_journal)) continue;
-    fates.push_back(fmt::format("{} {}", Grouped(messages), name.text));
+    fates.push_back(fmt::format("{} {}", Grouped(messages), name.of_messages));
   }
   return fmt::format(
       "{}, {} gone, {} stray, {} bytes; messages: {}; {} under way; {} set aside, {} whole and {} "
@@ -214,9 +203,9 @@ Json SegmentJson(const SegmentInventory& segment) {
                {"path", segment.path},
                {"state", PresenceName(segment.presence)},
                {"bytes", segment.bytes}};
-  for (const FateName& name : kFates) {
+  for (const FateName& name : kFateNames) {
     const Tally& tally = segment.Of(name.fate);
-    json[name.json] = {
+    json[name.key] = {
         {"bytes", tally.bytes}, {"records", tally.records}, {"messages", tally.messages}};
   }
   json["damaged_bytes"] = segment.damaged_bytes;
