@@ -189,6 +189,22 @@ TEST_P(RefusalTest, AMinuteThatTakesNoFileIsFollowedByEveryOther) {
   EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
 }
 
+// Not even the directories above its minutes.
+TEST_P(RefusalTest, AnHourThatMayNotBeMadeHoldsUpItsStreamOnly) {
+  processes_.dc1.plan.SetCallback([this](const Call& call) {
+    const bool above = call.verb == Verb::kMakeDir && call.path.starts_with(GetParam() + "/clicks");
+    return above ? Fault::Denied() : Fault{};
+  });
+  DeliverAll();
+  processes_.Step(5);
+  EXPECT_EQ(FilesOf("views", View::kMerged), 2U);
+  EXPECT_EQ(FilesOf("clicks", Refused()), 0U);
+  EXPECT_THAT(Problems(), HasSubstr("permission denied by plan"));
+  EXPECT_THAT(Problems(), Not(HasSubstr("streams of this group wait")));
+  Mend(processes_.dc1);
+  EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
+}
+
 // Something else has the name of a minute. The whole group goes on, run after run.
 TEST_P(RefusalTest, AFileInTheWayOfAMinuteHoldsUpItsStreamOnly) {
   processes_.dc1.plan.Clear();
