@@ -367,7 +367,7 @@ bool SegmentFates::MayHaveBeenCut(const Interval& bytes) const {
 
 Result<uint64_t> FindIncarnation(Disk& disk, const std::string& dir) {
   const Result<SpoolIdentity> identity = ReadIdentity(disk, dir);
-  if (identity.ok()) return ParseSender(identity->incarnation).value();
+  if (identity.ok()) return ParseSender(identity->first).value();
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> segments,
                            ListNumbered(disk, dir, kSegmentPrefix));
   for (const uint64_t segment : segments) {
