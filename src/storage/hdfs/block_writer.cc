@@ -15,9 +15,8 @@ constexpr uint32_t kTokenNotAccepted = 5;
 constexpr uint32_t kStageCreate = 6;
 constexpr uint32_t kCrc32cType = 2;
 constexpr uint32_t kDisk = 1;
-constexpr int64_t kInFlightMost = 80;
+constexpr int64_t kInFlightMost = 16;
 constexpr int64_t kHeartbeat = -1;
-constexpr size_t kSendBytes = 256u << 10;
 // As Socket says it; and what a data node means by it that was asked to take a block.
 constexpr std::string_view kClosed = "the peer closed the connection";
 constexpr std::string_view kWhyClosed =
@@ -139,9 +138,11 @@ Status BlockWriter::AwaitReady() {
   return Fail(why, IndexOf(answer.first_bad_link()));
 }
 
-Status BlockWriter::Send() {
+Status BlockWriter::Send(std::string_view data) {
   heard_ = context_.clock.Boot();
-  const Status sent = socket_->Send(unsent_, Deadline());
+  Status sent =
+      socket_->Send(unsent_, Deadline(), data.empty() ? Follows::kNothing : Follows::kMore);
+  if (sent.ok() && !data.empty()) sent = socket_->Send(data, Deadline());
   unsent_.clear();
   if (sent.ok()) return sent;
   // What arrived before may say who has failed.
@@ -152,18 +153,25 @@ Status BlockWriter::Send() {
 }
 
 Status BlockWriter::Write(std::string_view bytes) {
-  length_ += bytes.size();
   while (!bytes.empty()) {
-    const std::string_view part = bytes.substr(0, kPacketBytes - partial_.size());
-    partial_ += part;
-    bytes.remove_prefix(part.size());
-    if (partial_.size() < kPacketBytes) return Status::Ok();
-    AppendDataPacket({length_ - bytes.size() - partial_.size(), sequence_++}, partial_, unsent_);
+    std::string_view packet = bytes.substr(0, kPacketBytes - partial_.size());
+    length_ += packet.size();
+    bytes.remove_prefix(packet.size());
+    if (packet.size() < kPacketBytes) {
+      partial_ += packet;
+      if (partial_.size() < kPacketBytes) return Status::Ok();
+      packet = partial_;
+    }
+    DATABUS_RETURN_IF_ERROR(SendPacket(packet));
     partial_.clear();
-    if (unsent_.size() < kSendBytes) continue;
-    DATABUS_RETURN_IF_ERROR(Send());
-    while (sequence_ - acked_ > kInFlightMost) DATABUS_RETURN_IF_ERROR(TakeAck());
   }
+  return Status::Ok();
+}
+
+Status BlockWriter::SendPacket(std::string_view data) {
+  AppendFrontOfData({length_ - data.size(), sequence_++}, data, unsent_);
+  DATABUS_RETURN_IF_ERROR(Send(data));
+  while (sequence_ - acked_ > kInFlightMost) DATABUS_RETURN_IF_ERROR(TakeAck());
   return Status::Ok();
 }
 

@@ -57,7 +57,9 @@ class BlockWriter {
   BootTime Deadline() const;
   Status Fail(const Status& why, int culprit);
   Status Connect();
-  Status Send();
+  // What is unsent, and `data` behind it, which needs no copy then.
+  Status Send(std::string_view data = {});
+  Status SendPacket(std::string_view data);
   void AppendEnd();
   Status TakeAck();
   int IndexOf(std::string_view bad_link) const;
@@ -69,7 +71,7 @@ class BlockWriter {
   BootTime heard_;  // when something was last sent or received
   std::optional<int> culprit_;
   std::string partial_;   // of the next packet
-  std::string unsent_;    // packets
+  std::string unsent_;    // packets, or their beginnings
   uint64_t length_ = 0;   // with partial_
   int64_t sequence_ = 0;  // of the next packet
   int64_t acked_ = 0;     // packets whose bytes all data nodes have

@@ -68,9 +68,13 @@ class ScriptedNameNode {
     MutexLock lock(mutex_);
     return calls_[method];
   }
-  void AwaitCall(const std::string& method) {
+  bool AwaitCall(const std::string& method, Milliseconds most) {
     MutexLock lock(mutex_);
-    while (calls_[method] == 0) changed_.Wait(lock);
+    const BootTime deadline = SystemClock().Boot() + most;
+    while (calls_[method] == 0) {
+      if (!changed_.WaitUntil(lock, SystemClock(), deadline)) return false;
+    }
+    return true;
   }
   // The request of the last call of a kind.
   template <typename Request>
@@ -247,7 +251,8 @@ TEST_F(IdleWriterTest, WriterThatIsLeftAloneKeepsItsPipelineAndItsLease) {
   const auto writer = WriterOf(ClusterOf(name_node), kFile, 1u << 20);
   ASSERT_TRUE(writer->Append("before, ").ok());
   manual_.Advance(30s);
-  name_node.AwaitCall("renewLease");
+  // The upkeep may have begun to wait only now, and then waits for another moment to pass.
+  while (!name_node.AwaitCall("renewLease", 10ms)) manual_.Advance(1ms);
   ASSERT_TRUE(writer->Append("after").ok());  // waits for the upkeep
   ASSERT_TRUE(writer->Finish().ok());
   EXPECT_EQ(content, "<heartbeat>before, after");

@@ -47,12 +47,16 @@ void AppendOperation(Operation operation, const google::protobuf::MessageLite& r
   AppendDelimited(request, out);
 }
 
-void AppendDataPacket(const PacketPlace& place, std::string_view data, std::string& out) {
+void AppendFrontOfData(const PacketPlace& place, std::string_view data, std::string& out) {
   std::string sums;
   for (size_t at = 0; at < data.size(); at += kChunkBytes) {
     AppendBigEndian32(Crc32c(data.substr(at, kChunkBytes)), sums);
   }
   AppendFront(HeaderOf(place, data.size()), sums, out);
+}
+
+void AppendDataPacket(const PacketPlace& place, std::string_view data, std::string& out) {
+  AppendFrontOfData(place, data, out);
   out += data;
 }
 

@@ -149,9 +149,10 @@ Socket::~Socket() {
   if (fd_ >= 0) ::close(fd_);
 }
 
-Status Socket::Send(std::string_view bytes, BootTime deadline) {
+Status Socket::Send(std::string_view bytes, BootTime deadline, Follows follows) {
+  const int flags = MSG_NOSIGNAL | (follows == Follows::kMore ? MSG_MORE : 0);
   while (!bytes.empty()) {
-    const ssize_t took = ::send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL);
+    const ssize_t took = ::send(fd_, bytes.data(), bytes.size(), flags);
     if (took >= 0) {
       bytes.remove_prefix(static_cast<size_t>(took));
     } else if (WouldBlock(errno)) {

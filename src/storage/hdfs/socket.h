@@ -24,6 +24,7 @@ struct Endpoint {
 };
 
 enum class Arrival : uint8_t { kBytes, kTooLate };
+enum class Follows : uint8_t { kNothing, kMore };
 
 // One thread may send while another receives; otherwise one thread at a time.
 class Socket {
@@ -37,8 +38,9 @@ class Socket {
   Socket& operator=(Socket&& other) noexcept;
   ~Socket();
 
-  // Sends all bytes. After a failure (kUnavailable) some prefix may have been sent.
-  Status Send(std::string_view bytes, BootTime deadline);
+  // Sends all bytes; kMore: another call will send more at once, so that they may wait for it.
+  // After a failure (kUnavailable) some prefix may have been sent.
+  Status Send(std::string_view bytes, BootTime deadline, Follows follows = Follows::kNothing);
 
   // What has arrived and was not taken yet. Valid until the next Fill.
   std::string_view Received() const { return {buffer_.data() + begin_, end_ - begin_}; }
