@@ -183,10 +183,9 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
 // Only people mend that.
 Status MergeService::ReadDoubtful(GroupWriter& writer, Group group) {
   doubtful_.erase(group);
-  const BootTime now = options_.clock.Boot();
-  const auto last = read_again_.find(group);
-  if (last != read_again_.end() && now - last->second < kRefusedPause) return Status::Ok();
-  read_again_[group] = now;
+  RefusedPause& pause = read_again_[group];
+  if (!pause.IsOver(options_.clock.Boot())) return Status::Ok();
+  pause.Begin(options_.clock.Boot());
   return index_.ReadAgain(writer, group);
 }
 
@@ -221,7 +220,7 @@ void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
     const Wanted& wanted = fetched->second;
     if (!Planted(Bug::kRefusedForgotten)) wanted.entry->settled.erase(wanted.line);
     const std::string& stream = wanted.entry->lines[wanted.line].stream;
-    refused_[stream] = options_.clock.Boot() + kRefusedPause;
+    refused_[stream].Begin(options_.clock.Boot());
     options_.problems.Raise(
         RefusedTopic(stream), options_.cluster + ": " + one.ToString(),
         fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite),
@@ -239,7 +238,7 @@ void MergeService::Accepted(const std::string& stream) {
 
 void MergeService::ForgetRefused(Group group) {
   std::set<std::string> gone;
-  for (const auto& [stream, until] : refused_) {
+  for (const auto& [stream, pause] : refused_) {
     if (GroupOf(stream, options_.writers.groups()) == group) gone.insert(stream);
   }
   if (gone.empty()) return;
@@ -452,7 +451,7 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
   if (stream != nullptr && stream->Primary() == options_.cluster) {
     if (waiting_.contains(line.stream)) return false;
     const auto refused = refused_.find(line.stream);
-    if (refused != refused_.end() && options_.clock.Boot() < refused->second) return false;
+    if (refused != refused_.end() && !refused->second.IsOver(options_.clock.Boot())) return false;
     const std::string* const may_be = index_.MayBeHere(line.stream, line.file);
     if (may_be != nullptr) {
       doubtful_[GroupOf(line.stream, options_.writers.groups())].try_emplace(

@@ -2,12 +2,28 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
+
+#include "base/clock.h"
 
 namespace databus {
 
 // How long it is left alone before it is tried again: only people mend that. Less than a run
 // interval, or every second run would find it too early.
 inline constexpr std::chrono::seconds kRefusedPause{50};
+
+class RefusedPause {
+ public:
+  // It is tried now, or was refused.
+  void Begin(BootTime now) { began_ = now; }
+  // It may be tried (again).
+  bool IsOver(BootTime now) const { return !began_ || now - *began_ >= kRefusedPause; }
+  // Since it was made, over or not.
+  bool HasBegun() const { return began_.has_value(); }
+
+ private:
+  std::optional<BootTime> began_;
+};
 
 // What an operator is told to do about it.
 inline constexpr const char* kLetWrite =

@@ -41,14 +41,14 @@ Result<GroupWriter*> Writers::Get(Group group) {
   DATABUS_RETURN_IF_ERROR(MayPublish());
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
   DATABUS_RETURN_IF_ERROR(MayPublish());
-  looked_[group] = options_.clock.Boot();
+  looked_[group].Begin(options_.clock.Boot());
   return (open_[group] = std::move(writer)).get();
 }
 
 bool Writers::ReadsMore(Group group, const GroupWriter& writer) {
   const BootTime now = options_.clock.Boot();
-  if (writer.Unread().empty() || now - looked_[group] < kRefusedPause) return false;
-  looked_[group] = now;
+  if (writer.Unread().empty() || !looked_[group].IsOver(now)) return false;
+  looked_[group].Begin(now);
   return writer.CanReadMore();
 }
 

@@ -136,12 +136,19 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
 Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank) {
   const std::string name = PieceName({bytes.segment, bytes.begin});
   const Interval piece{bytes.begin, bytes.end};
-  DATABUS_ASSIGN_OR_RETURN(const bool set_aside,
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> kept,
                            SetAside(disk_, file, piece, blank, {DamagedDir(), name}));
-  if (!set_aside) return Status::Ok();
-  MutexLock lock(mutex_);
-  damaged_names_.insert(name);
-  stats_.damaged_files = damaged_names_.size();
+  if (!kept) return Status::Ok();
+  const uint64_t missing = bytes.end - bytes.begin - std::min(*kept, bytes.end - bytes.begin);
+  {
+    MutexLock lock(mutex_);
+    const auto known = damaged_.find(name);
+    if (known != damaged_.end() && known->second == missing) return Status::Ok();
+    damaged_[name] = missing;
+    CountDamaged();
+  }
+  LogWarning("collector", "part of a segment set aside",
+             {{"piece", DamagedDir() + "/" + name}, {"bytes", *kept}, {"missing_bytes", missing}});
   return Status::Ok();
 }
 

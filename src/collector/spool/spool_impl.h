@@ -112,6 +112,8 @@ class SpoolImpl final : public Spool {
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
                    const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
   Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank);
+  // REQUIRES: mutex_ is held.
+  void CountDamaged();
   // kNotFound says who may remove it.
   Result<std::unique_ptr<DiskFile>> OpenSegmentFile(uint64_t segment);
   void RemoveFreed();
@@ -189,7 +191,9 @@ class SpoolImpl final : public Spool {
   std::set<uint64_t> missing_;
   std::set<uint64_t> returned_;  // of those: they are read at the next start
   SpoolStats stats_;
-  std::set<std::string> damaged_names_;
+  // In damaged/, by name: how much of it was missing when it was set aside; 0 also if that is not
+  // known any more.
+  std::map<std::string, uint64_t> damaged_;
 
   Thread flusher_;
 };

@@ -135,6 +135,9 @@ struct SpoolStats {
   std::optional<WallTime> oldest_deferred;
   // Files in damaged/, torn tails of killed runs included.
   uint64_t damaged_files = 0;
+  // Bytes that should be in those which were set aside since the spool was opened, and were in no
+  // file any more.
+  uint64_t damaged_missing_bytes = 0;
   // Files of segments that are gone, though nobody but the spool may remove them: what of them was
   // not sealed is lost, unless they come back.
   std::vector<std::string> missing_segments;
