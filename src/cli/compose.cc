@@ -91,7 +91,8 @@ Status RunCollector(Seams& seams, const ConfigText& text, StopFlag& stop, Reload
     if (!ending.ok() && lives == 1) return ending.status();
     if (ending.ok() && *ending == Ending::kStopped) return Status::Ok();
     if (ending.ok()) {
-      LogWarning("collector", "the spool's disk failed and works again: opening the spool again");
+      LogWarning("collector",
+                 "opening the spool again: its disk failed and works again, or it was renewed");
     } else if (ending.status().ToString() != last_failure) {
       last_failure = ending.status().ToString();
       LogWarning("collector", "cannot be started again; tried on every second",

@@ -13,26 +13,10 @@
 #include "commit/clean_ups.h"
 #include "commit/cluster_id.h"
 #include "commit/manifest.h"
+#include "commit/originals.h"
 
 namespace databus {
 namespace {
-
-struct FileSum {
-  uint64_t length = 0;
-  uint32_t crc32c = 0;
-  friend bool operator==(const FileSum&, const FileSum&) = default;
-};
-
-Result<FileSum> SumFile(Storage& storage, const std::string& path) {
-  DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<FileReader> reader, storage.Open(path));
-  FileSum sum;
-  while (true) {
-    DATABUS_ASSIGN_OR_RETURN(const std::string part, reader->Read(sum.length, size_t{4} << 20));
-    if (part.empty()) return sum;
-    sum.length += part.size();
-    sum.crc32c = Crc32c(part, sum.crc32c);
-  }
-}
 
 // Makes what is missing above `path`: hours of a view, directories of `system/`. A minute directory
 // is made in staging and renamed into place (P14), never by mkdir.
@@ -53,12 +37,6 @@ Status EnsureParent(StagingArea& own, const std::string& path) {
   if (placed.code() != Code::kExists) return placed;
   DATABUS_RETURN_IF_ERROR(storage.Remove(staged_dir));
   return CheckIsDirectory(storage, parent);
-}
-
-// P18: the name of a file whose own name is taken by another one.
-std::string NameBesideOther(const RecordedMove& move) {
-  return paths::Join(paths::Parent(move.to),
-                     fmt::format("other-{:08x}-{}", move.crc32c, paths::BaseName(move.to)));
 }
 
 class Applier {
@@ -356,7 +334,7 @@ class Applier {
       return Refuse(i, answer.ToString(), changes);
     }
     if (Planted(Bug::kRedoneUnderNewName) && answer.unknown() && move.kind == MoveKind::kFile) {
-      changes.push_back({i, Instead::kElsewhere, NameBesideOther(move), answer.ToString()});
+      changes.push_back({i, Instead::kElsewhere, PathBeside(move), answer.ToString()});
       return Status::Ok();
     }
     if ((Planted(Bug::kUnknownIsDone) && answer.unknown()) ||
@@ -419,7 +397,7 @@ class Applier {
       return SetForeignAside(move);
     }
     context_.rows.Hit(RecoveryRow::kMoveSourceAndOtherThere);
-    const std::string beside = NameBesideOther(move);
+    const std::string beside = PathBeside(move);
     if (paths::BaseName(move.to).starts_with("other-") || paths::BaseName(beside).size() > 255) {
       return IntoQuarantine(i, "its name is taken by another file", changes);
     }
@@ -525,7 +503,7 @@ class Applier {
       if (!Planted(Bug::kRefusedCleanedUp)) KeepSources(record_.clean_ups);
       return TakeOut(i, Instead::kDropped, i, reason, changes);
     }
-    const std::optional<size_t> original = OriginalOf(move);
+    const std::optional<size_t> original = OriginalOf(record_, move);
     if (!original) return IntoQuarantine(i, reason, changes);
     changes.push_back({*original, Instead::kStays});
     return TakeOut(i, Instead::kDropped, *original, reason, changes);
@@ -537,23 +515,6 @@ class Applier {
     refused_.push_back({record_.moves[stays].staged, record_.moves[i].to, reason});
     changes.push_back({i, instead});
     return Status::Ok();
-  }
-
-  // The claim that a local file was compressed from. None: it is the late tail of one.
-  std::optional<size_t> OriginalOf(const RecordedMove& copy) const {
-    std::optional<size_t> found;
-    size_t longest = 0;
-    for (size_t i = 0; i < record_.moves.size(); ++i) {
-      const RecordedMove& move = record_.moves[i];
-      const staged::Name claim = staged::Parse(move.staged);
-      if (move.kind != MoveKind::kTrash || claim.kind != staged::Kind::kClaim) continue;
-      // It may have a prefix (P18), and one collector's name may end as another's.
-      const std::string name = NameOncePublished(claim.collector, claim.data_name);
-      if (!copy.to.ends_with(name) || name.size() <= longest) continue;
-      found = i;
-      longest = name.size();
-    }
-    return found;
   }
 
   Status IntoQuarantine(size_t i, const std::string& reason, std::vector<Change>& changes) {

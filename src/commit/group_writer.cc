@@ -216,7 +216,9 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
                                       file.stream, file.name, file.reason, to)});
   }
   for (const TrashedFile& file : request.trashed) {
-    plan.draft.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, 0, 0});
+    const auto copy = std::ranges::find(request.files, file.staged, &NewFile::original);
+    const uint64_t number = copy == request.files.end() ? 0 : staged::Parse(copy->staged).number;
+    plan.draft.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, number, 0});
   }
   MinuteDirs present;  // after the missing ones, which alone have a limit (CatchUp)
   for (const auto& [stream, files] : plan.names) {

@@ -4,10 +4,8 @@
 //
 // Error handling is one rule: after any answer that is not ok the writer must be dropped and opened
 // again; the new epoch finds what the old one had staged, claimed and recorded, and finishes or
-// undoes it. Only codes that say so leave the writer usable.
-//
-// One thread at a time. Before a call that publishes, the caller makes sure it still holds the
-// lease; that it did not after all is caught by the fence.
+// undoes it. Only codes that say so leave the writer usable. One thread at a time. Before a call
+// that publishes, the caller sees that it holds the lease still; the fence catches what it misses.
 #pragma once
 
 #include <functional>
@@ -141,8 +139,7 @@ class GroupWriter {
     std::string root_url;  // the prefix of queue lines
     // The latest minute that can have been published by now; what is later is somebody else's.
     Minute latest = kLastMinute;
-    // Asked between the commits of a call that makes many, and by callers between calls. Not ok:
-    // the process stops, or is to obey another topology. Empty: always ok.
+    // Asked between commits, if it is given. Not ok: the process stops, or obeys another topology.
     std::function<Status()> go_on{};
   };
 
@@ -212,6 +209,9 @@ class GroupWriter {
   bool IsUnread(const std::string& stream) const;
   // Whether one of them can be read now. Then a writer that is opened anew knows it.
   bool CanReadMore() const;
+  // Makes an own stream one of them, until a writer is opened anew. `again`: tries to read what
+  // could not be read of it.
+  void LeaveOut(const std::string& stream, std::string why, std::function<Status()> again);
 
   // Takes an hour of a stream out of the view and removes it (P26 decides whether).
   Status RemoveHour(const std::string& stream, Minute hour);
@@ -258,8 +258,7 @@ class GroupWriter {
   // as many as a record may hold, and of a stream that was refused one only the first.
   void AddMissingMinutes(const std::string& stream, Minute newest, Minute last, MinuteDirs& dirs,
                          std::map<std::string, std::string>& queue_texts) const;
-  // Makes empty minutes of `streams` up to `last`, in records of their own, until what is left fits
-  // into one more.
+  // Makes empty minutes of `streams` up to `last`, until what is left fits into one more record.
   Status CatchUp(Ledger& ledger, const std::set<std::string>& streams, Minute last);
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
   // By a record of their own. `dirs`: of each stream in order.
@@ -294,6 +293,7 @@ class GroupWriter {
   Recovered recovered_;
   std::map<std::string, Ledger> ledgers_;  // by primary
   std::map<std::string, std::string> refused_minutes_;
+  std::map<std::string, std::function<Status()>> left_out_;
   std::vector<Incident> incidents_;
 };
 

@@ -26,6 +26,8 @@ struct RecordedMove {
   MoveKind kind = MoveKind::kFile;
   std::string staged;  // the name within the staging directory
   std::string to;      // the path it gets
+  // Of kTrash: the number in the staged name of the copy. 0: nothing was published of it, or an
+  // earlier version did not say.
   uint64_t length = 0;
   uint32_t crc32c = 0;  // of what is published; P10
   friend bool operator==(const RecordedMove&, const RecordedMove&) = default;

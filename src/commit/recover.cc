@@ -7,6 +7,7 @@
 
 #include "base/planted.h"
 #include "cluster/text_format.h"
+#include "commit/originals.h"
 #include "commit/staged_walk.h"
 
 namespace databus {
@@ -138,15 +139,42 @@ class Recovery {
     if (record.code() == Code::kInvalid) return record.status();
     if (record.ok()) {
       context_.rows.Hit(RecoveryRow::kRecordFound);
-      return ApplyRecord(context_, dir, std::move(*record), Sources::kFound).status();
+      return Apply(dir, std::move(*record));
     }
     context_.rows.Hit(RecoveryRow::kRecordDamaged);
+    DATABUS_RETURN_IF_ERROR(FinishOriginals(dir, amendments));
     for (const auto& [number, amended] : amendments) {
       if (amended != newest) DATABUS_RETURN_IF_ERROR(RemoveSettled(paths::Join(dir, amended)));
     }
     const std::string own_name = staged::RecordName(own_.NextNumber(), 0);
     recovered_.damaged.push_back({own_name, path, record.status().ToString()});
     return SettledRename(own_, path, own_.PathOf(own_name));
+  }
+
+  Status Apply(const std::string& dir, Record record) {
+    DATABUS_ASSIGN_OR_RETURN(const Applied applied,
+                             ApplyRecord(context_, dir, std::move(record), Sources::kFound));
+    if (!applied.pending.empty()) recovered_.pending.insert(applied.pending);
+    return Status::Ok();
+  }
+
+  // The newest of them cannot be read. It was written when the record had been applied in part, and
+  // which copies were published then is told by the view; which original each was made from, by any
+  // one before. Those that stay would be published again: nobody knows them by their content.
+  Status FinishOriginals(const std::string& dir,
+                         const std::map<uint64_t, std::string>& amendments) {
+    for (auto older = std::next(amendments.rbegin()); older != amendments.rend(); ++older) {
+      const std::string path = paths::Join(dir, older->second);
+      DATABUS_ASSIGN_OR_RETURN(const std::string text, storage_.ReadFile(path));
+      const Result<Record> record = Record::Decode(text, storage_.Describe() + ": " + path);
+      if (record.code() == Code::kInvalid) return record.status();
+      if (!record.ok()) continue;
+      DATABUS_ASSIGN_OR_RETURN(Record left, OriginalsOfPublished(storage_, *record));
+      if (left.moves.empty() && left.clean_ups.empty()) return Status::Ok();
+      left.number = own_.NextNumber();  // never written, unless its moves are refused
+      return Apply(dir, std::move(left));
+    }
+    return Status::Ok();
   }
 
   Status RecoverEntry(const std::string& dir, const DirEntry& entry) {

@@ -6,9 +6,11 @@
 #include <gtest/gtest.h>
 
 #include "base/crc32c.h"
+#include "cluster/names.h"
 #include "commit/cluster_id.h"
 #include "commit/manifest.h"
 #include "commit/minute_content.h"
+#include "commit/originals.h"
 #include "commit/record.h"
 #include "commit/test_world.h"
 
@@ -16,6 +18,7 @@ namespace databus {
 namespace {
 
 using ::testing::Contains;
+using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -273,6 +276,102 @@ void DamagedAmendment(World& world) {
   AmendAndCrash(world, [&] { Overwrite(world, StagedPath(world, ".1"), "databus-"); });
 }
 
+// A file of an old collector, and its published name.
+struct OldFile {
+  std::string name;
+  std::string published;
+};
+
+OldFile DeliverOld(World& world, uint64_t sequence, const std::string& text = "a line\n") {
+  const std::string name = DataFileName{"clicks", StartMinute(), sequence, false}.ToString();
+  const std::string dir = paths::DataCollector("clicks", "c1");
+  ExpectOk(EnsureDirsBelow(world.dc1, paths::Data(), dir));
+  ExpectOk(world.dc1.WriteFile(paths::Join(dir, name), text));
+  return {name, NameOncePublished("c1", name)};
+}
+
+// Adds its copy, and the move of the original, as the local service does.
+void AddCopy(Process& process, const Claim& claim, CommitRequest& request) {
+  StagingArea& staging = process.writer().staging();
+  const uint64_t number = staging.NextNumber();
+  const std::string bytes = SealedBytes("clicks", {"dc1", "00000000000000cc", number});
+  auto file = process.Stage("clicks", NameOncePublished(claim.collector, claim.data_name), bytes);
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  file->original = claim.staged;
+  request.files.push_back(*file);
+  const paths::TrashName trash{claim.collector, claim.data_name, staging.epoch(), number, 7};
+  request.trashed.push_back(
+      {claim.staged, paths::Join(paths::TrashHour(WallTime{}), trash.ToString())});
+}
+
+// Adds the late tail of a file in the trash.
+void AddTail(Process& process, const paths::TrashName& trashed, const std::string& hour,
+             CommitRequest& request) {
+  const uint64_t number = process.writer().staging().NextNumber();
+  auto file = process.Stage("clicks", NameOfTail(trashed),
+                            SealedBytes("clicks", {"dc1", "00000000000000cc", number}));
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  file->original = paths::Join(hour, trashed.ToString());
+  request.files.push_back(*file);
+  paths::TrashName longer = trashed;
+  longer.published_bytes += 5;
+  request.clean_ups.push_back({"", file->original, paths::Join(hour, longer.ToString())});
+}
+
+// Of three copies one is refused, the others and a late tail are published; then the holder dies,
+// and the amendment that says so is damaged. All but the refused one have left the staging
+// directory when the next holder looks: they would be published again.
+void DamagedAmendmentOfCopies(World& world) {
+  const OldFile refused = DeliverOld(world, 1);
+  DeliverOld(world, 2);
+  DeliverOld(world, 3);
+  const std::string hour = paths::TrashHour(WallTime{});
+  const paths::TrashName trashed{"c1", "clicks-2031-05-06-10-00_00009", 1, 1, 4};
+  ExpectOk(EnsureDirsBelow(world.dc1, paths::TrashRoot(), hour));
+  ExpectOk(world.dc1.WriteFile(paths::Join(hour, trashed.ToString()), "old\ntail\n"));
+  {
+    Process dead(world);
+    ExpectOk(dead.Open());
+    const auto claims = dead.writer().ClaimFiles(world.InData());
+    ASSERT_TRUE(claims.ok());
+    CommitRequest request;
+    for (const Claim& claim : *claims) AddCopy(dead, claim, request);
+    AddTail(dead, trashed, hour, request);
+    dead.plan().Add({.verb = Verb::kRename,
+                     .path_part = refused.published,
+                     .times = FaultRule::kAlways,
+                     .fault = Fault::Denied()});
+    dead.plan().Add(
+        {.verb = Verb::kRename, .path_part = "consumers", .fault = Fault::CrashBefore()});
+    EXPECT_THROW(static_cast<void>(dead.writer().Publish(request, StartMinute())), Crash);
+  }
+  Overwrite(world, StagedPath(world, ".1"), "databus-record 2\nnumb");
+  // The first that finds it dies on its way.
+  Process second(world);
+  second.plan().Add(
+      {.verb = Verb::kRename, .path_part = paths::TrashRoot(), .fault = Fault::CrashAfter()});
+  EXPECT_THROW(static_cast<void>(second.Open()), Crash);
+  // What stands in the view cannot be looked at: the originals wait.
+  Process blind(world);
+  blind.plan().Add({.verb = Verb::kRead,
+                    .path_part = paths::Stream(View::kLocal, "clicks"),
+                    .times = FaultRule::kAlways,
+                    .fault = Fault::Denied()});
+  EXPECT_EQ(blind.Open().code(), Code::kRefused);
+  Process process(world);
+  ExpectOk(process.Open());
+  EXPECT_EQ(Files(world, paths::Stream(View::kLocal, "clicks")).size(), 3U);
+  std::vector<std::string> waiting;
+  for (const std::string& path : Files(world, process.writer().staging().dir())) {
+    if (path.find('~') != std::string::npos) waiting.push_back(path);
+  }
+  EXPECT_THAT(waiting, ElementsAre(HasSubstr("~" + refused.name)));
+  const auto trash = Files(world, paths::TrashRoot());
+  EXPECT_EQ(trash.size(), 3U);
+  EXPECT_THAT(trash, Contains(HasSubstr("_00009~1-1~9"))) << "its tail would be found again";
+  EXPECT_THAT(Files(world, paths::Quarantine(View::kLocal, "unknown")).size(), 2U) << "it is told";
+}
+
 void ForeignNamesInStaging(World& world) {
   world.Deliver("clicks", "c1", StartMinute(), 1);
   Process dead(world);
@@ -410,10 +509,51 @@ constexpr Situation kSituations[] = {
      &RecordOfADemotedPrimaryOfOneStream},
     {"AmendedRecord", RecoveryRow::kRecordSuperseded, &AmendedRecord},
     {"DamagedAmendment", RecoveryRow::kRecordDamaged, &DamagedAmendment},
+    {"DamagedAmendmentOfCopies", RecoveryRow::kRecordDamaged, &DamagedAmendmentOfCopies},
     {"ForeignNamesInStaging", RecoveryRow::kUnknownName, &ForeignNamesInStaging},
     {"TwoDirectoriesOfOneEpoch", RecoveryRow::kClaimWithoutRecord, &TwoDirectoriesOfOneEpoch},
     {"CleanUpLeftByADeadHolder", RecoveryRow::kPendingFound, &CleanUpLeftByADeadHolder},
 };
+
+// Two files of one name: the one that is refused waits, and not the other one.
+TEST(OriginalsTest, OfTwoFilesOfOneNameTheRefusedOneWaits) {
+  World world;
+  Process process(world);
+  ExpectOk(process.Open());
+  CommitRequest request;
+  for (const std::string text : {"first\n", "second\n"}) {
+    DeliverOld(world, 1, text);
+    const auto claims = process.writer().ClaimFiles(world.InData());
+    ASSERT_TRUE(claims.ok());
+    for (const Claim& claim : *claims) AddCopy(process, claim, request);
+  }
+  // The second gets a name beside the first's.
+  process.plan().Add({.verb = Verb::kRename,
+                      .path_part = "00000000000000cc-c1-",
+                      .times = FaultRule::kAlways,
+                      .fault = Fault::Denied()});
+  const std::string second = request.files[1].original;
+  const auto report = process.writer().Publish(std::move(request), StartMinute());
+  ASSERT_TRUE(report.ok()) << report.status().ToString();
+  ASSERT_EQ(report->refused.size(), 1U);
+  EXPECT_EQ(report->refused[0].staged, second);
+  EXPECT_EQ(*world.dc1.ReadFile(process.writer().staging().PathOf(second)), "second\n");
+  const auto trash = Files(world, paths::TrashRoot());
+  ASSERT_EQ(trash.size(), 1U);
+  EXPECT_EQ(*world.dc1.ReadFile(trash[0]), "first\n");
+}
+
+// A list of what could not be cleaned up is the new holder's, to be tried again, as soon as it is
+// made.
+TEST(RecoveredTest, ARecordWhoseSourceIsAwayLeavesWhatIsTriedAgain) {
+  World world;
+  world.Enqueue("a", {world.Deliver("clicks", "c1", StartMinute(), 1)});
+  Process dead(world);
+  CrashIn(dead, Verb::kRename, "record-", Fault::CrashAfter());
+  Process process(world, Process::Remote::kAway);
+  ExpectOk(process.Open());
+  EXPECT_EQ(process.writer().PendingCleanUps(), 1U);
+}
 
 class SituationTest : public ::testing::TestWithParam<Situation> {};
 

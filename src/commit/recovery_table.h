@@ -63,9 +63,9 @@ inline constexpr std::array<RecoveryRule, 22> kRecoveryTable = {{
     {RecoveryRow::kRecordFound, "a record in a directory taken over", "apply it, whole"},
     {RecoveryRow::kRecordSuperseded, "a record with a later amendment", "remove it"},
     {RecoveryRow::kRecordDamaged, "a record that cannot be read",
-     "its claims are published as unrecorded, its copies are made again, the queues are told of "
-     "all "
-     "files of the open minute; then quarantine it"},
+     "where it was an amendment, the originals of its copies that are published go, as what it "
+     "amends says (P25); its claims are published as unrecorded, its copies are made again, the "
+     "queues are told of all files of the open minute; then quarantine it"},
     {RecoveryRow::kRecordedFileDamaged,
      "a recorded file whose length or checksum is not as recorded",
      "amend the record: quarantine (P10)"},

@@ -67,17 +67,30 @@ Status GroupWriter::CheckAllRead() const {
               unread.begin()->second};
 }
 
+void GroupWriter::LeaveOut(const std::string& stream, std::string why,
+                           std::function<Status()> again) {
+  Ledger& ledger = LedgerOf("");
+  ledger.streams.erase(stream);
+  ledger.unread.emplace(stream, std::move(why));
+  left_out_.insert_or_assign(stream, std::move(again));
+}
+
 // The stream by itself, and what the others' open minute asks of it beside that.
 bool GroupWriter::CanReadMore() const {
+  const auto is_read = [](const Status& read) {
+    return read.ok() || read.code() == Code::kNotFound;
+  };
   for (const auto& [primary, ledger] : ledgers_) {
     for (const auto& [stream, why] : ledger.unread) {
+      const auto left_out = left_out_.find(stream);
+      if (left_out != left_out_.end() && !is_read(left_out->second())) continue;
       const auto now = LoadLedger(options_.storage, options_.view, options_.group, primary,
                                   {stream}, options_.latest, CutsOf({stream}));
       if (!now.ok() || !now->unread.empty()) continue;
       if (!ledger.open || now->open == ledger.open) return true;
       const auto in_open =
           ReadMinuteFiles(options_.storage, paths::MinuteDir(options_.view, stream, *ledger.open));
-      if (in_open.ok() || in_open.code() == Code::kNotFound) return true;
+      if (is_read(in_open.status())) return true;
     }
   }
   return false;

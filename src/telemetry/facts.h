@@ -18,6 +18,8 @@ inline constexpr const char* kPort = "port";            // where it listens
 inline constexpr const char* kAllow = "allow";          // who may send: CIDR list; "": everybody
 inline constexpr const char* kMode = "mode";            // by stream: deliver, spool, redirect
 inline constexpr const char* kIncarnation = "incarnation";  // of its spool (P17)
+// By incarnation of spools of this name, this one last: the deliveries that had begun in it.
+inline constexpr const char* kSpools = "spools";
 inline constexpr const char* kMarks = "marks";   // by sender's incarnation: received up to there
 inline constexpr const char* kLagMs = "lag_ms";  // age of the oldest message in its spool
 inline constexpr const char* kSpoolBytes = "spool_bytes";  // accepted, and not delivered

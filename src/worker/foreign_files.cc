@@ -6,12 +6,10 @@
 
 #include "base/crc32c.h"
 #include "cluster/sealed_header.h"
+#include "commit/originals.h"
 
 namespace databus {
 namespace {
-
-// Added to the sequence number of a file whose late tail is published by itself.
-constexpr uint64_t kTailSequence = 1'000'000'000;
 
 // The counter of an identity given here: epoch, then the number within it. Unique per group.
 constexpr int kNumberBits = 32;
@@ -78,14 +76,10 @@ Status ForeignFiles::AddTails(StagingArea& staging, const std::vector<Tail>& tai
 }
 
 Status ForeignFiles::AddTail(StagingArea& staging, const Tail& tail, CommitRequest& request) {
-  const auto name = ParseClaimName(tail.name.data_name);
   NewFile file;
   file.original = tail.path;
   file.stream = tail.stream;
-  file.name = PublishedFileName{
-      tail.name.collector,
-      {name->stream, name->minute, name->sequence + kTailSequence + tail.name.published_bytes,
-       true}}.ToString();
+  file.name = NameOfTail(tail.name);
   DATABUS_ASSIGN_OR_RETURN(
       const uint64_t bytes,
       Compress(staging, {tail.path, tail.name.published_bytes, tail.name.collector}, file));

@@ -154,6 +154,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
+  NoteUnread(writer);  // the index asks for more
   DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
   DATABUS_RETURN_IF_ERROR(ReadDoubtful(writer, group));
   ForgetRefused(group);
@@ -278,6 +279,9 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
                       copy));
   if (!begin.empty()) {
     DATABUS_RETURN_IF_ERROR(index_.Of(writer, group).status());
+    NoteUnread(writer);
+    std::erase_if(begin, [&](const auto* stream) { return waiting_.contains(stream->name); });
+    std::erase_if(begun, [&](const auto& one) { return waiting_.contains(one.first); });
     DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, begin));
   }
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
@@ -337,6 +341,7 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
+    NoteUnread(writer);
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
                              salvage_.Next(writer, *index, waiting_, kFilesPerCommitMax));
     CommitRequest request;

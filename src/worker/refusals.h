@@ -30,6 +30,10 @@ inline constexpr const char* kLetWrite =
     "let the worker's user write there, or move away what is in the way";
 inline constexpr const char* kLetRead =
     "let the worker's user read there, or move away what is damaged or in the way";
+// Of one stream of a group that cannot be read.
+inline constexpr const char* kUnreadWaits =
+    "the stream waits, the others go on; let the worker's user read there, or move away what is "
+    "damaged or in the way; looked at again once a minute";
 inline constexpr const char* kLetReadAndWrite =
     "let the worker's user read and write there, or move away what is in the way";
 

@@ -117,10 +117,7 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
 void Writers::TellRefused(Group group, const GroupWriter& writer) {
   options_.problems.RaiseByStream(TopicOf(group, "minutes"), writer.refused_minutes(),
                                   fmt::format("they are made later; {}", kLetWrite));
-  options_.problems.RaiseByStream(
-      TopicOf(group, "streams"), writer.Unread(),
-      fmt::format("the stream waits, the others go on; {}; looked at again once a minute",
-                  kLetRead));
+  options_.problems.RaiseByStream(TopicOf(group, "streams"), writer.Unread(), kUnreadWaits);
 }
 
 std::set<Group> Writers::ActiveGroups() {

@@ -8,6 +8,7 @@
 
 #include "base/planted.h"
 #include "cluster/paths.h"
+#include "telemetry/iso_time.h"
 #include "telemetry/log.h"
 
 namespace databus {
@@ -40,7 +41,8 @@ Deliverer::Deliverer(const DeliverySeams& seams, DeliverySettings settings)
       settings_(std::move(settings)),
       stager_(seams, settings_, counts_),
       mover_(seams, settings_, counts_),
-      hand_overs_(seams, settings_, counts_) {
+      hand_overs_(seams, settings_, counts_),
+      opened_with_(seams.spool.Stats().last_intent) {
   if (seams_.cluster != nullptr) {
     guard_.emplace(*seams_.cluster, seams_.clock, CollectorProcess(settings_.collector),
                    seams_.spool.identity().incarnation);
@@ -92,7 +94,7 @@ BootTime Deliverer::Step() {
   if (hurry_.exchange(false)) EndPauses();
   if (spool_unsure_) {
     // Nothing is delivered any more; the heartbeat, which tells so, still wants the right cluster.
-    reached_ = seams_.cluster != nullptr &&
+    reached_ = is_no_older_copy_ &&
                CheckClusterId(*seams_.cluster, seams_.spool.identity().cluster_id).ok();
     return seams_.clock.Boot() + settings_.rotate_period;
   }
@@ -233,6 +235,7 @@ Status Deliverer::Reach() {
   DATABUS_ASSIGN_OR_RETURN(cluster_, CheckClusterId(*seams_.cluster, remembered));
   if (remembered.empty()) DATABUS_RETURN_IF_ERROR(seams_.spool.RememberCluster(cluster_.id));
   DATABUS_RETURN_IF_ERROR(guard_->Check());
+  if (!is_no_older_copy_) DATABUS_RETURN_IF_ERROR(CheckNotOlder());
   if (!prepared_) {
     DATABUS_RETURN_IF_ERROR(Prepare());
     // Backlog is also, after a pause, all that piled up in it.
@@ -244,6 +247,32 @@ Status Deliverer::Reach() {
     reached_ = true;
   }
   return Status::Ok();
+}
+
+// P17: whether more was numbered in this spool than it knows of. Before anything is staged.
+Status Deliverer::CheckNotOlder() {
+  const std::string was = seams_.spool.identity().incarnation;
+  const uint64_t told = LastToldOf(guard_->told(), was);
+  if (told <= opened_with_) {
+    MutexLock lock(mutex_);
+    told_ = guard_->told();
+    is_no_older_copy_ = true;
+    return Status::Ok();
+  }
+  const std::string why = fmt::format(
+      "on {} the spool was an older copy of itself: it knew of {} deliveries, and of {} its "
+      "collector had told before. Nothing is named twice, as its files are of another incarnation "
+      "from then on; until then it was {}. What it held and had delivered after it was copied is "
+      "doubled; what came after that and was not delivered is in the spool that it replaced",
+      ToIsoMs(seams_.clock.Wall()), opened_with_, told, was);
+  LogError("collector", "the spool is renewed", {{"why", why}});
+  DATABUS_RETURN_IF_ERROR(seams_.spool.Renew(why).WithContext("renewing the spool"));
+  return {Code::kStopped, "is renewed, being an older copy of itself"};
+}
+
+ToldSpools Deliverer::ToldOfSpools() const {
+  MutexLock lock(mutex_);
+  return told_;
 }
 
 void Deliverer::MarkBacklog() {

@@ -85,6 +85,8 @@ class Deliverer {
   bool reached() const { return reached_; }
   // The spool cannot say what was recorded (P21): nothing is delivered until it is opened again.
   bool spool_unsure() const { return spool_unsure_; }
+  // What is to be carried on in heartbeats. Complete where reached().
+  ToldSpools ToldOfSpools() const;
   const DeliveryCounts& counts() const { return counts_; }
   // Acceptance of the oldest message under an intent.
   std::optional<WallTime> OldestSealed() const;
@@ -122,6 +124,7 @@ class Deliverer {
   Status Attempt(Extent extent);
   Status ServeCluster();
   Status Reach();
+  Status CheckNotOlder();
   Status Prepare();
   void MarkBacklog();
   Status HandOver();
@@ -158,12 +161,14 @@ class Deliverer {
   std::atomic<bool> wants_marks_{false};
   ClusterIdentity cluster_;
   std::atomic<bool> spool_unsure_{false};
-  bool cluster_up_ = false;      // files can be staged and moved
-  bool prepared_ = false;        // our directories are there
-  BootTime not_before_{};        // of the next attempt at the cluster
-  BootTime spool_not_before_{};  // of the next attempt at anything
-  BootTime next_cut_{};          // of live data
-  BootTime next_allowance_{};    // for what has piled up
+  const uint64_t opened_with_;     // the spool's last intent when it was opened
+  bool is_no_older_copy_ = false;  // of the spool, as far as heartbeats tell
+  bool cluster_up_ = false;        // files can be staged and moved
+  bool prepared_ = false;          // our directories are there
+  BootTime not_before_{};          // of the next attempt at the cluster
+  BootTime spool_not_before_{};    // of the next attempt at anything
+  BootTime next_cut_{};            // of live data
+  BootTime next_allowance_{};      // for what has piled up
   BootTime next_publish_{};
   int64_t allowance_ = 0;  // cuts of it until then
   // What lay in the spool when the cluster was reached (again), or was held until now: (segment,
@@ -172,6 +177,7 @@ class Deliverer {
   mutable Mutex mutex_;
   std::optional<WallTime> oldest_sealed_;         // guarded by mutex_
   std::map<std::string, StreamBacklog> backlog_;  // guarded by mutex_
+  ToldSpools told_;                               // guarded by mutex_
 };
 
 }  // namespace databus

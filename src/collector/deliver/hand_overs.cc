@@ -11,11 +11,9 @@
 namespace databus {
 namespace {
 
-std::string CounterOf(uint64_t sender) { return ".hand-over." + FormatSender(sender); }
-
-// Under which a collector's batches are known to one receiver.
-uint64_t SenderOf(const std::string& own, const std::string& receiver) {
-  uint64_t mixed = ParseSender(own).value_or(0) + 0x9e3779b97f4a7c15u;
+// Under which a collector's batches of this life are known to one receiver.
+uint64_t SenderOf(uint64_t life, const std::string& receiver) {
+  uint64_t mixed = life + 0x9e3779b97f4a7c15u;
   for (const uint64_t part : {ParseSender(receiver).value_or(0), uint64_t{1}}) {
     mixed = (mixed ^ (mixed >> 30) ^ part) * 0xbf58476d1ce4e5b9u;
     mixed = (mixed ^ (mixed >> 27)) * 0x94d049bb133111ebu;
@@ -87,14 +85,11 @@ void HandOvers::AddTo(SpoolPlan& plan, const Courier& courier, const BatchPlan& 
                     .batches = batches.begins,
                     .streams = std::move(streams)};
   if (!note.incarnation.empty()) {
-    note.sender = SenderOf(seams_.spool.identity().incarnation, note.incarnation);
-    const std::string counter = CounterOf(note.sender);
-    uint64_t last = seams_.spool.Counter(counter);
-    for (const auto& [name, number] : plan.counters) {
-      if (name == counter) last = number;  // another way to the same receiver
-    }
+    if (!life_) life_ = seams_.random.Next();
+    note.sender = SenderOf(*life_, note.incarnation);
+    uint64_t& last = numbered_[note.sender];
     note.first = last + 1;
-    plan.counters.emplace_back(counter, last + note.batches.size());
+    last += note.batches.size();  // also where the plan comes to nothing
   }
   plan.intents.push_back({.stream = {}, .note = EncodeHandOverNote(note)});
 }

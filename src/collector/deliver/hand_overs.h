@@ -107,6 +107,10 @@ class HandOvers {
   std::map<std::string, Endpoint> kept_to_;      // of several receivers, by all their names
   std::map<std::string, std::string> troubles_;  // raised at present
   bool given_ = false;
+  // What is numbered in one life has a sender of its own, drawn when it is needed: so no number is
+  // given twice, though the spool may be an older copy of itself.
+  std::optional<uint64_t> life_;
+  std::map<uint64_t, uint64_t> numbered_;  // by sender: the last number
 
   Mutex mutex_;  // guards what follows
   std::map<std::pair<std::string, uint64_t>, uint64_t> marks_;

@@ -230,8 +230,8 @@ Status Mover::Collide(Tracked& tracked) {
     Result<std::string> head = (*reader)->Read(0, kSealedHeaderBytesMax);
     if (!head.ok()) return head.status().WithContext("look at " + path);
     const auto decoded = DecodeSealedHeader(*head);
-    const SpoolIdentity spool = seams_.spool.identity();
-    const FileIdentity own{spool.cluster_id, spool.incarnation, tracked.note.counter};
+    const FileIdentity own{seams_.spool.identity().cluster_id, IncarnationOf(tracked.intent),
+                           tracked.note.counter};
     if (decoded.ok() && decoded->header.identity == own &&
         decoded->header.stream == tracked.intent.stream) {
       const Status removed = seams_.cluster->Remove(tracked.intent.staged_path);
@@ -309,7 +309,7 @@ Status Mover::Announce(const ClusterIdentity& cluster) {
                        .identity = {}});
       // A file without header has no identity: it is known by name, length and checksum (P18).
       if (!HasHeader(tracked->intent)) continue;
-      files.back().identity = {identity.cluster_id, identity.incarnation, note.counter};
+      files.back().identity = {identity.cluster_id, IncarnationOf(tracked->intent), note.counter};
     }
     const std::string name = paths::AnnouncementName{group, numbers[moves.size()]}.ToString();
     moves.push_back({paths::Join(paths::CollectorStaging(settings_.collector),

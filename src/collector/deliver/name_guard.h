@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "collector/deliver/told_spools.h"
 #include "storage/storage.h"
 
 namespace databus {
@@ -34,6 +35,8 @@ class NameGuard {
   bool watching() const { return watched_.has_value() && !clear_; }
   // Whether it is certain that nobody else has it.
   bool clear() const { return clear_; }
+  // What the heartbeat that was there told of spools.
+  const ToldSpools& told() const { return told_; }
 
  private:
   struct Watched {
@@ -46,6 +49,7 @@ class NameGuard {
   const std::string incarnation_;
   bool clear_ = false;
   std::optional<Watched> watched_;
+  ToldSpools told_;
 };
 
 }  // namespace databus

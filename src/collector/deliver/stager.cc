@@ -20,6 +20,11 @@ constexpr size_t kGatheredMax = 64;
 
 std::string StagedPrefix(const SpoolIdentity& identity) { return identity.incarnation + "."; }
 
+std::string IncarnationOf(const SpoolIntent& intent) {
+  const std::string_view name = paths::BaseName(intent.staged_path);
+  return std::string(name.substr(0, name.find('.')));
+}
+
 std::vector<SpoolDeferral> SpoolLook::Shares() const {
   std::vector<SpoolDeferral> shares;
   for (const StreamMessages* stream : regrouped->Streams()) {

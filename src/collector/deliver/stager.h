@@ -21,6 +21,8 @@ namespace databus {
 
 // Staged files begin with the spool's incarnation, so that a collector knows its own.
 std::string StagedPrefix(const SpoolIdentity& identity);
+// Under which incarnation the file of an intent is sealed: not the spool's, if that was renewed.
+std::string IncarnationOf(const SpoolIntent& intent);
 
 // What lies in some ranges of the spool.
 struct SpoolLook {

@@ -7,9 +7,11 @@
 #include <set>
 
 #include "cluster/names.h"
+#include "cluster/paths.h"
 #include "cluster/steering.h"
 #include "collector/service/collector_impl.h"
 #include "collector/service/metrics.h"
+#include "collector/spool/files.h"
 #include "net/batch_id.h"
 #include "telemetry/facts.h"
 
@@ -61,6 +63,11 @@ void CollectorImpl::WatchSpool() {
                    fmt::join(spool.stray_segments, ", ")),
        "move them out of the spool; before you delete one, compare what 'databus spool cat' prints "
        "of it with the views");
+  tell("renewed", !spool.renewed.empty(), spool.renewed,
+       fmt::format(
+           "publish what is missing from the spool that was replaced, if it is there (databus "
+           "spool cat), or was staged by it in {}; then remove {}/{}",
+           paths::CollectorStaging(self_.name), dir, kRenewed));
   const bool refusing = !spool.refusing.empty() && spool.retired.empty();
   tell("refusing", refusing,
        fmt::format("producers are told TRY_LATER: {} ({} bytes free for {})", spool.refusing,
@@ -164,6 +171,8 @@ Heartbeat CollectorImpl::Describe() const {
   facts[facts::kPort] = server_ ? server_->port() : config_.Get()->port;
   facts[facts::kAddress] = Address().ToString();
   facts[facts::kIncarnation] = identity.incarnation;
+  facts[facts::kSpools] =
+      ToJson(TellSpool(deliverer_->ToldOfSpools(), identity.incarnation, spool.last_intent));
   facts["cluster_id"] = identity.cluster_id;
   facts[facts::kLagMs] = LagMs(spool);
   facts[facts::kSpoolBytes] = spool.unsealed_bytes + spool.sealed_bytes;

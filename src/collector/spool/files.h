@@ -25,6 +25,7 @@ inline constexpr std::string_view kJournalPrefix = "journal-";
 inline constexpr std::string_view kTemporarySuffix = ".tmp";
 inline constexpr std::string_view kDamagedDir = "damaged";
 inline constexpr std::string_view kRejectedDir = "rejected";
+inline constexpr std::string_view kRenewed = "renewed";
 
 std::string SegmentPath(const std::string& dir, uint64_t segment);
 // What recovery writes before it becomes that segment.

@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kName = "identity";
 constexpr std::string_view kKind = "spool-identity";
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;  // 1: never renewed
 
 }  // namespace
 
@@ -25,18 +25,23 @@ Result<SpoolIdentity> ReadIdentity(Disk& disk, const std::string& dir) {
   for (const TextLine& line : lines) {
     if (line.size() != 2) continue;
     if (line[0] == "incarnation") identity.incarnation = line[1];
+    if (line[0] == "first") identity.first = line[1];
     if (line[0] == "collector") identity.collector = line[1];
     if (line[0] == "cluster-id") identity.cluster_id = line[1];
   }
-  if (!ParseSender(identity.incarnation) || identity.collector.empty()) {
+  if (identity.first.empty()) identity.first = identity.incarnation;
+  const bool valid = ParseSender(identity.incarnation) && ParseSender(identity.first);
+  if (!valid || identity.collector.empty()) {
     return {Code::kCorrupt, path + ": incarnation or collector missing"};
   }
   return identity;
 }
 
 Status WriteIdentity(Disk& disk, const std::string& dir, const SpoolIdentity& identity) {
-  TextWriter text(kKind, kVersion);
+  const bool renewed = identity.first != identity.incarnation;
+  TextWriter text(kKind, renewed ? kVersion : 1);
   text.Line({"incarnation", identity.incarnation});
+  if (renewed) text.Line({"first", identity.first});
   text.Line({"collector", identity.collector});
   text.Line({"cluster-id", identity.cluster_id});
   return WriteFileDurably(disk, dir, std::string(kName), std::move(text).Finish());

@@ -379,7 +379,7 @@ std::optional<uint64_t> SegmentFates::EndFrom(uint64_t offset) const {
 
 Result<uint64_t> FindIncarnation(Disk& disk, const std::string& dir) {
   const Result<SpoolIdentity> identity = ReadIdentity(disk, dir);
-  if (identity.ok()) return ParseSender(identity->incarnation).value();
+  if (identity.ok()) return ParseSender(identity->first).value();
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> segments,
                            ListNumbered(disk, dir, kSegmentPrefix));
   for (const uint64_t segment : segments) {

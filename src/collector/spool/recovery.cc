@@ -105,7 +105,8 @@ Status SpoolImpl::OpenIdentity() {
     }
     // Once there is an identity, the way to it is known to be durable.
     DATABUS_RETURN_IF_ERROR(SyncAncestors(disk_, options_.dir));
-    const SpoolIdentity made{random_.Hex(16), options_.collector, {}};
+    SpoolIdentity made{random_.Hex(16), options_.collector, {}, {}};
+    made.first = made.incarnation;
     DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, made));
     read = made;
   }
@@ -115,7 +116,7 @@ Status SpoolImpl::OpenIdentity() {
                                 ", this collector is " + options_.collector};
   }
   identity_ = *read;
-  incarnation_ = ParseSender(identity_.incarnation).value();
+  incarnation_ = ParseSender(identity_.first).value();
   return Status::Ok();
 }
 

@@ -495,6 +495,7 @@ SpoolStats SpoolImpl::Stats() const {
     }
   }
   journal_->Look([&](const SpoolState& state) {
+    stats.last_intent = state.last_intent;
     for (const auto& [id, cut] : state.cuts) {
       stats.open_intents += cut.intents.size();
       for (const SpoolRange& range : cut.ranges) stats.sealed_bytes += range.end - range.begin;

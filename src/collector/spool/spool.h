@@ -8,8 +8,9 @@
 // is held back are deferred, and their ranges are read again when it may go.
 //
 // A directory holds `identity`, numbered data segments, one numbered control journal, `damaged/`
-// and `rejected/`. All data of all streams goes to one segment at a time; sealing regroups it. A
-// segment is never appended to after a restart or an error, and is removed when all of it is freed.
+// and `rejected/`, and `renewed` after a Renew. All data of all streams goes to one segment at a
+// time; sealing regroups it. A segment is never appended to after a restart or an error, and is
+// removed when all of it is freed.
 //
 // Life of a record: Append (durable when its outcome says kKept) -> unsealed (UnsealedRanges, Read)
 // -> AddCut makes its range part of a cut, for ever -> all intents of the cut settled, and no
@@ -125,6 +126,11 @@ class Spool {
   // Remembers the id of the cluster this collector delivers to (P1). Durable on return.
   //   kRefused  another id is remembered already
   virtual Status RememberCluster(const std::string& cluster_id) = 0;
+  // P17: this spool is an older copy of itself, and what it would number has its numbers already.
+  // It gets another incarnation, and is to be opened again before anything is numbered. `why`
+  // stands in its file `renewed` from then on, for people, until somebody takes that away. Durable
+  // on return; else opening it again shows whether it is done.
+  virtual Status Renew(const std::string& why) = 0;
 
   // What is durable and under no cut, oldest first, one range for each gap-free piece of a segment.
   virtual std::vector<UnsealedRange> UnsealedRanges() const = 0;
@@ -146,9 +152,6 @@ class Spool {
   // The next number of each stream's counter (P17): from 1, never twice, with gaps after a restart.
   // Names may repeat. Durable before it returns.
   virtual Result<std::vector<uint64_t>> NextCounters(std::span<const std::string> streams) = 0;
-
-  // The highest number that a SpoolPlan gave to a counter, 0: none. Not one of NextCounters.
-  virtual uint64_t Counter(const std::string& name) const = 0;
 
   // A cut: from now on exactly `ranges` stand behind exactly the intents of the plan, whose staged
   // files are durable, and its deferred streams. Durable on return. An empty plan: the ranges hold

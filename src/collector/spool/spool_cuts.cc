@@ -60,6 +60,17 @@ Status SpoolImpl::RememberCluster(const std::string& cluster_id) {
   return Status::Ok();
 }
 
+// The note first: of who finds no new incarnation nobody has to be told.
+Status SpoolImpl::Renew(const std::string& why) {
+  SpoolIdentity renewed = identity();
+  renewed.incarnation = random_.Hex(16);
+  DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, options_.dir, std::string(kRenewed), why + "\n"));
+  DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, renewed));
+  MutexLock lock(mutex_);
+  identity_ = renewed;
+  return Status::Ok();
+}
+
 std::vector<UnsealedRange> SpoolImpl::UnsealedRanges() const {
   MutexLock lock(mutex_);
   return table_.Unsealed();
@@ -168,13 +179,6 @@ Result<std::vector<uint64_t>> SpoolImpl::NextCounters(std::span<const std::strin
   return numbers;
 }
 
-uint64_t SpoolImpl::Counter(const std::string& name) const {
-  return journal_->Look([&](const SpoolState& state) -> uint64_t {
-    const auto found = state.counters.find(name);
-    return found == state.counters.end() ? 0 : found->second;
-  });
-}
-
 Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges, SpoolPlan plan) {
   {
     MutexLock lock(mutex_);
@@ -188,7 +192,6 @@ Result<SpoolCut> SpoolImpl::AddCut(std::vector<SpoolRange> ranges, SpoolPlan pla
   });
   for (SpoolIntent& intent : cut.intents) intent.id = ++last_intent;
   SpoolChange change;
-  change.counters = std::move(plan.counters);
   change.marks = std::move(plan.marks);
   change.cuts.push_back(cut);
   DATABUS_RETURN_IF_ERROR(Commit(change));
@@ -215,7 +218,6 @@ Result<SpoolCut> SpoolImpl::Resolve(uint64_t cut, SpoolPlan plan) {
   uint64_t last_intent = journal_->Look([](const SpoolState& state) { return state.last_intent; });
   for (SpoolIntent& intent : plan.intents) intent.id = ++last_intent;
   SpoolChange change;
-  change.counters = std::move(plan.counters);
   change.changed.push_back({cut, plan.deferred, plan.intents});
   DATABUS_RETURN_IF_ERROR(Commit(change));
   if (plan.intents.empty()) RemoveFreed();

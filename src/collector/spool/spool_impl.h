@@ -53,13 +53,13 @@ class SpoolImpl final : public Spool {
   bool FlushOnce() override;
   SpoolIdentity identity() const override;
   Status RememberCluster(const std::string& cluster_id) override;
+  Status Renew(const std::string& why) override;
   std::vector<UnsealedRange> UnsealedRanges() const override;
   Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
                           const std::function<void(const SpoolRecord&)>& visit) override;
   Status ReadAgain(const SpoolRange& range,
                    const std::function<void(const SpoolRecord&)>& visit) override;
   Result<std::vector<uint64_t>> NextCounters(std::span<const std::string> streams) override;
-  uint64_t Counter(const std::string& name) const override;
   Result<SpoolCut> AddCut(std::vector<SpoolRange> ranges, SpoolPlan plan) override;
   Result<SpoolCut> Resolve(uint64_t cut, SpoolPlan plan) override;
   Status Return(uint64_t cut, uint64_t intent_id, std::vector<SpoolDeferral> streams) override;
@@ -106,6 +106,7 @@ class SpoolImpl final : public Spool {
   // --- watching, see spool_watch.cc ---
   Result<std::set<std::string>> DamagedNames() const;
   Result<bool> IsStray(uint64_t segment) const;
+  void LookAtRenewed();
 
   // --- the delivering thread ---
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,

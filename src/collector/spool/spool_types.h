@@ -20,6 +20,8 @@ struct SpoolIdentity {
   std::string collector;
   // P1: empty until RememberCluster.
   std::string cluster_id;
+  // The first incarnation, by which the spool's own files know it. Another one: it was renewed.
+  std::string first;
 };
 
 // The records of one segment that begin in [begin, end), offsets in bytes. Both are record
@@ -113,8 +115,6 @@ struct SpoolCut {
 struct SpoolPlan {
   std::vector<SpoolIntent> intents{};
   std::vector<SpoolDeferral> deferred{};
-  // Counters (Spool::Counter) that are this high as soon as the intents stand.
-  std::vector<std::pair<std::string, uint64_t>> counters{};
   // Of the batches in the cut's ranges (P22): from now on no damage to those can make a sender's
   // repeat look new.
   std::vector<BatchMark> marks{};
@@ -163,6 +163,10 @@ struct SpoolStats {
   std::string refusing;
   // Why freed segments are still there; empty while all is well.
   std::string cleanup_error;
+  // The number of the last intent.
+  uint64_t last_intent = 0;
+  // What is written in `renewed`, as long as that file is there; or empty.
+  std::string renewed;
 };
 
 }  // namespace databus

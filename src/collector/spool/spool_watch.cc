@@ -29,7 +29,17 @@ Result<bool> SpoolImpl::IsStray(uint64_t segment) const {
   return is_stray(size);
 }
 
+void SpoolImpl::LookAtRenewed() {
+  auto note = ReadWholeFile(disk_, options_.dir + "/" + std::string(kRenewed));
+  if (!note.ok() && note.code() != Code::kNotFound) return;
+  std::string text = note.ok() ? *std::move(note) : "";
+  while (text.ends_with('\n')) text.pop_back();
+  MutexLock lock(mutex_);
+  stats_.renewed = std::move(text);
+}
+
 void SpoolImpl::LookAtFiles() {
+  if (const SpoolIdentity own = identity(); own.first != own.incarnation) LookAtRenewed();
   MutexLock naming(segments_mutex_);
   std::vector<SpoolEnd> in_use;
   {
