@@ -263,9 +263,11 @@ void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, P
       there != taken.end() && (there->second == file.facts || Planted(Bug::kSameNameDropped));
   if (there != taken.end() && !is_same) {
     const std::string beside = NameBeside(file);
+    const bool same_identity = there->second.identity == file.facts.identity;
     incidents_.push_back(
         {fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
-                     options_.storage.Describe(), file.stream, file.name, minute.ToIso(), beside)});
+                     options_.storage.Describe(), file.stream, file.name, minute.ToIso(), beside),
+         same_identity ? Incident::Asks::kForPeople : Incident::Asks::kNothing});
     file.name = beside;
   }
   const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);

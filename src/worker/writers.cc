@@ -21,6 +21,8 @@ constexpr const char* kLookAtIt =
     "look at it, and publish it by hand or delete it; what is published under its name may be "
     "something else: compare the two before";
 
+constexpr const char* kNothingToDo = "nothing: it is another file, and published under that name";
+
 }  // namespace
 
 std::string Writers::TopicOf(Group group, const std::string& what) const {
@@ -107,7 +109,8 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
   std::set<std::string> told;
   for (const Incident& incident : incidents) {
     if (!told_[group].contains(incident.what)) {
-      options_.problems.Report(incident.what, kLookAtIt);
+      const bool asks = incident.asks == Incident::Asks::kForPeople;
+      options_.problems.Report(incident.what, asks ? kLookAtIt : kNothingToDo);
     }
     told.insert(incident.what);
   }

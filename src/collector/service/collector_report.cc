@@ -184,6 +184,7 @@ Heartbeat CollectorImpl::Describe() const {
   if (spool.free_bytes > 0) facts[facts::kFreeBytes] = spool.free_bytes;
   facts[facts::kDamagedFiles] = spool.damaged_files;
   facts[facts::kMissingSegments] = spool.missing_segments.size();
+  facts[facts::kRenewed] = spool.renewed.empty() ? 0U : 1U;
   facts["retired"] = spool.retired;
   facts["refusing"] = spool.refusing;
   facts["messages_received"] = received.received_good.load();

@@ -65,8 +65,8 @@ std::map<uint64_t, std::string> FilesOf(const Snapshot& snapshot) {
 }
 
 // The last two are the collector's own: the topology it obeys, and what it tries a disk with.
-constexpr std::string_view kOurs[] = {"identity",   kDiskLockName, kDamagedDir,
-                                      kRejectedDir, "topology",    "probe"};
+constexpr std::string_view kOurs[] = {"identity", kDiskLockName, kDamagedDir, kRejectedDir,
+                                      kRenewed,   "topology",    "probe"};
 
 bool IsOurs(const std::string& name) {
   return std::ranges::count(kOurs, name) > 0 || name.ends_with(kTemporarySuffix) ||

@@ -54,21 +54,46 @@ Status SpoolImpl::RememberCluster(const std::string& cluster_id) {
                                 ", not to " + cluster_id};
   }
   changed.cluster_id = cluster_id;
+  return ChangeIdentity(std::move(changed));
+}
+
+Status SpoolImpl::ChangeIdentity(SpoolIdentity changed) {
   DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, changed));
   MutexLock lock(mutex_);
-  identity_ = changed;
+  identity_ = std::move(changed);
   return Status::Ok();
+}
+
+uint64_t SpoolImpl::LastIntent() const {
+  return journal_->Look([](const SpoolState& state) { return state.last_intent; });
 }
 
 // The note first: of who finds no new incarnation nobody has to be told.
 Status SpoolImpl::Renew(const std::string& why) {
   SpoolIdentity renewed = identity();
   renewed.incarnation = random_.Hex(16);
-  DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, options_.dir, std::string(kRenewed), why + "\n"));
-  DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, renewed));
-  MutexLock lock(mutex_);
-  identity_ = renewed;
-  return Status::Ok();
+  renewed.since = LastIntent();
+  renewed.unchecked.reset();
+  // Behind what nobody has looked at yet.
+  const auto before = ReadWholeFile(disk_, options_.dir + "/" + std::string(kRenewed));
+  if (!before.ok() && before.code() != Code::kNotFound) return before.status();
+  const std::string notes = (before.ok() ? *before : "") + why + "\n";
+  DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, options_.dir, std::string(kRenewed), notes));
+  return ChangeIdentity(std::move(renewed));
+}
+
+Status SpoolImpl::BeginUnchecked() {
+  SpoolIdentity changed = identity();
+  if (changed.unchecked) return Status::Ok();
+  changed.unchecked = LastIntent();
+  return ChangeIdentity(std::move(changed));
+}
+
+Status SpoolImpl::Checked() {
+  SpoolIdentity changed = identity();
+  if (!changed.unchecked) return Status::Ok();
+  changed.unchecked.reset();
+  return ChangeIdentity(std::move(changed));
 }
 
 std::vector<UnsealedRange> SpoolImpl::UnsealedRanges() const {

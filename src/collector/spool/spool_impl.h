@@ -54,6 +54,8 @@ class SpoolImpl final : public Spool {
   SpoolIdentity identity() const override;
   Status RememberCluster(const std::string& cluster_id) override;
   Status Renew(const std::string& why) override;
+  Status BeginUnchecked() override;
+  Status Checked() override;
   std::vector<UnsealedRange> UnsealedRanges() const override;
   Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
                           const std::function<void(const SpoolRecord&)>& visit) override;
@@ -107,6 +109,8 @@ class SpoolImpl final : public Spool {
   Result<std::set<std::string>> DamagedNames() const;
   Result<bool> IsStray(uint64_t segment) const;
   void LookAtRenewed();
+  uint64_t LastIntent() const;
+  Status ChangeIdentity(SpoolIdentity changed);
 
   // --- the delivering thread ---
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,

@@ -22,6 +22,11 @@ struct SpoolIdentity {
   std::string cluster_id;
   // The first incarnation, by which the spool's own files know it. Another one: it was renewed.
   std::string first;
+  // The last intent when this incarnation began.
+  uint64_t since = 0;
+  // P17: the last intent when deliveries began before the spool was compared with what heartbeats
+  // had told of it. What is numbered later says nothing of how old it is.
+  std::optional<uint64_t> unchecked;
 };
 
 // The records of one segment that begin in [begin, end), offsets in bytes. Both are record
