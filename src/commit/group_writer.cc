@@ -218,7 +218,8 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   for (const TrashedFile& file : request.trashed) {
     const auto copy = std::ranges::find(request.files, file.staged, &NewFile::original);
     const uint64_t number = copy == request.files.end() ? 0 : staged::Parse(copy->staged).number;
-    plan.draft.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, number, 0});
+    plan.draft.record.moves.push_back(
+        {.kind = MoveKind::kTrash, .staged = file.staged, .to = file.to, .copy_number = number});
   }
   MinuteDirs present;  // after the missing ones, which alone have a limit (CatchUp)
   for (const auto& [stream, files] : plan.names) {

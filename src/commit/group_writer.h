@@ -4,8 +4,10 @@
 //
 // Error handling is one rule: after any answer that is not ok the writer must be dropped and opened
 // again; the new epoch finds what the old one had staged, claimed and recorded, and finishes or
-// undoes it. Only codes that say so leave the writer usable. One thread at a time. Before a call
-// that publishes, the caller sees that it holds the lease still; the fence catches what it misses.
+// undoes it. Only codes that say so leave the writer usable.
+//
+// One thread at a time. Before a call that publishes, the caller makes sure it still holds the
+// lease; that it did not after all is caught by the fence.
 #pragma once
 
 #include <functional>
@@ -22,6 +24,7 @@
 #include "base/status.h"
 #include "cluster/topology.h"
 #include "commit/apply.h"
+#include "commit/commit_request.h"
 #include "commit/ledger.h"
 #include "commit/manifest.h"
 #include "commit/minute_tree.h"
@@ -53,78 +56,6 @@ class StreamRules {
   virtual Status MayPublish(const std::string& stream) const;
 };
 
-// A staged file that is to become visible.
-struct NewFile {
-  std::string stream;
-  std::string staged;  // its name in the staging area
-  std::string name;    // the name it wants in the minute directory
-  ManifestFile facts;
-  // What it was compressed from: a claim's staged name, or a path in the trash; empty: nothing.
-  std::string original{};
-};
-
-// A staged file that must not be published: it goes to quarantine.
-struct UnfitFile {
-  std::string stream;
-  std::string staged;
-  std::string name;
-  uint64_t length = 0;
-  uint32_t crc32c = 0;
-  std::string reason;
-};
-
-// The staged original of a file that is published as a copy.
-struct TrashedFile {
-  std::string staged;
-  std::string to;  // below system/trash/
-};
-
-struct CommitRequest {
-  std::vector<NewFile> files;
-  std::vector<UnfitFile> unfit;
-  std::vector<TrashedFile> trashed;
-  std::vector<CleanUp> clean_ups;  // done when all of the above is durable (G7)
-
-  bool Empty() const {
-    return files.empty() && unfit.empty() && trashed.empty() && clean_ups.empty();
-  }
-};
-
-struct PublishedFile {
-  std::string stream;
-  std::string name;
-  ManifestFile facts;
-};
-
-struct CommitReport {
-  Minute minute;
-  std::vector<PublishedFile> published;
-  // Files: claims wait in staging for the caller's next commits; copies are to be made again, and
-  // none of the request's entries of queues was removed.
-  std::vector<Refusal> refused;
-};
-
-// A file in data/.
-struct DataFileRef {
-  std::string stream;
-  std::string collector;
-  std::string name;
-};
-
-// What a change of primary makes of one minute of a group's streams (P32).
-struct MinuteChange {
-  struct OfStream {
-    MinuteFiles out;          // of its directory: these go to system/divergent/
-    std::vector<NewFile> in;  // these come, none under the name of one that goes
-    MinuteFiles holds;        // what it holds then
-    // kGoes: the directory goes with its files; the primary has not got that minute (yet).
-    enum class Directory : uint8_t { kStays, kGoes } directory = Directory::kStays;
-  };
-  std::string primary;  // as whose minute it is to stand; empty: as this cluster's own
-  Minute minute;
-  std::map<std::string, OfStream> streams;
-};
-
 class GroupWriter {
  public:
   struct Options {
@@ -139,7 +70,8 @@ class GroupWriter {
     std::string root_url;  // the prefix of queue lines
     // The latest minute that can have been published by now; what is later is somebody else's.
     Minute latest = kLastMinute;
-    // Asked between commits, if it is given. Not ok: the process stops, or obeys another topology.
+    // Asked between the commits of a call that makes many, and by callers between calls. Not ok:
+    // the process stops, or is to obey another topology. Empty: always ok.
     std::function<Status()> go_on{};
   };
 
@@ -258,7 +190,8 @@ class GroupWriter {
   // as many as a record may hold, and of a stream that was refused one only the first.
   void AddMissingMinutes(const std::string& stream, Minute newest, Minute last, MinuteDirs& dirs,
                          std::map<std::string, std::string>& queue_texts) const;
-  // Makes empty minutes of `streams` up to `last`, until what is left fits into one more record.
+  // Makes empty minutes of `streams` up to `last`, in records of their own, until what is left fits
+  // into one more.
   Status CatchUp(Ledger& ledger, const std::set<std::string>& streams, Minute last);
   Status AddMinuteDirs(const MinuteDirs& dirs, Record& record);
   // By a record of their own. `dirs`: of each stream in order.

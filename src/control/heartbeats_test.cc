@@ -96,5 +96,23 @@ TEST_F(HeartbeatsTest, ATreeThatDoesNotAnswerIsNotAskedForAllOfThem) {
   EXPECT_EQ(ReadHeartbeats(faulty_, beats).code(), Code::kRefused);
 }
 
+// It does answer: with a heartbeat, or that one may not be read.
+TEST_F(HeartbeatsTest, ThoseWithoutAnAnswerCountInARowOnly) {
+  for (const char* part : {"collector-c1", "collector-c2", "worker-dc1", "worker-dc3"}) {
+    plan_.Add({.verb = Verb::kOpen, .path_part = part, .fault = Fault::RequestLost()});
+  }
+  plan_.Add({.verb = Verb::kOpen, .path_part = "worker-dc2", .fault = Fault::Denied()});
+  for (const char* process : {"worker-dc2", "worker-dc3", "worker-dc4"}) {
+    Heartbeat beat;
+    beat.process = process;
+    Put(process, EncodeHeartbeat(beat));
+  }
+  TreeBeats beats;
+  ASSERT_TRUE(ReadHeartbeats(faulty_, beats).ok());
+  EXPECT_THAT(Names(beats.read), ElementsAre("failover-x", "worker-dc4"));
+  EXPECT_THAT(Names(beats.unread), ElementsAre("collector-c1", "collector-c2", "worker-dc1",
+                                               "worker-dc2", "worker-dc3"));
+}
+
 }  // namespace
 }  // namespace databus

@@ -145,6 +145,23 @@ TEST_P(OriginalsMinuteTest, WhereNoneMayBeReadOnlyItsStreamWaits) {
   ExpectOnlyClicksWaits();
 }
 
+// Wherever that one stands among those that may not be read: what gives no answer now may yet tell.
+TEST_P(OriginalsMinuteTest, WhereOneGivesNoAnswerTheGroupWaits) {
+  for (const std::string silent : {"old-1", "old-2", "old-3"}) {
+    site_.Stop("dc1");
+    site_.Start("dc1");
+    for (const std::string collector : {"old-1", "old-2", "old-3"}) {
+      const std::string path = PathOf(minute_, collector);
+      collector == silent ? LoseBlocks(path) : Deny(path, GetParam());
+    }
+    EXPECT_EQ(MergeOneMore(), 0U) << silent;
+    EXPECT_THAT(site_.Problems("dc1"), HasSubstr("nothing of the group is merged")) << silent;
+    EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("the stream waits"))) << silent;
+    site_.of("dc1").plan.Clear();
+    site_.Step(6);
+  }
+}
+
 TEST_P(OriginalsMinuteTest, WhereItMayNotBeListedOnlyItsStreamWaits) {
   Deny(paths::MinuteDir(View::kMerged, "clicks", minute_), Verb::kList);
   ExpectOnlyClicksWaits();
