@@ -239,6 +239,7 @@ TEST_F(OlderCopyTest, WhatIsThereAlreadyUnderItsOldIdentityIsNotDeliveredBesideI
 TEST_F(OlderCopyTest, ADeathAtAnyCallOfTheRenewalChangesNothing) {
   for (uint64_t call = 1;; ++call) {
     SCOPED_TRACE(call);
+    collector_.reset();
     spool_ = std::make_unique<MemoryDisk>();
     static_cast<void>(world_.cluster.Remove(paths::StatusFile("collector-c1")));
     const std::string first = "first" + std::to_string(call);
