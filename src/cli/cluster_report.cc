@@ -10,6 +10,7 @@
 #include "commit/cluster_id.h"
 #include "commit/record.h"
 #include "commit/staged_walk.h"
+#include "control/heartbeats.h"
 
 namespace databus {
 namespace {
@@ -60,18 +61,13 @@ class Observer {
   void Note(const Status& status) { report_.unreadable.push_back(status.ToString()); }
 
   void Heartbeats() {
-    for (const DirEntry& entry : Entries(paths::StatusRoot())) {
-      if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
-      const std::string path = paths::Join(paths::StatusRoot(), entry.name);
-      const auto text = storage_.ReadFile(path, kSmallFileMax);
-      if (text.code() == Code::kNotFound) continue;
-      auto heartbeat = text.ok() ? DecodeHeartbeat(*text, path) : Result<Heartbeat>(text.status());
-      if (!heartbeat.ok()) {
-        Note(heartbeat.status());
-        continue;
-      }
-      if (heartbeat->process.empty()) heartbeat->process = entry.name;
-      report_.processes.push_back(std::move(heartbeat).value());
+    TreeBeats beats;
+    const Status read = ReadHeartbeats(storage_, beats);
+    if (!read.ok() && read.code() != Code::kNotFound) Note(read);
+    for (const UnreadBeat& unread : beats.unread) Note(unread.why);
+    for (ReadBeat& one : beats.read) {
+      if (one.beat.process.empty()) one.beat.process = one.process;
+      report_.processes.push_back(std::move(one.beat));
     }
   }
 

@@ -93,6 +93,13 @@ TEST_F(StatusTest, ASilentProcessIsNamedWithSinceWhenAndWhatToDo) {
   EXPECT_THAT(ran.out, HasSubstr("next: start it again"));
 }
 
+TEST_F(StatusTest, AHeartbeatThatCannotBeReadIsSaidToHideItsProcess) {
+  ASSERT_TRUE(world_.trees["dc1"]->Replace(paths::StatusFile("collector-c1"), "{").ok());
+  const std::string out = Status().out;
+  EXPECT_THAT(out, HasSubstr("dc1: could not be read: system/status/collector-c1.json"));
+  EXPECT_THAT(out, HasSubstr("next: that process is missing in this report"));
+}
+
 TEST_F(StatusTest, ALateProcessIsAProblemBeforeItIsSilent) {
   Beat("dc1", "collector-c1", seconds(4));
   EXPECT_THAT(Status().out, HasSubstr("All is well."));

@@ -333,7 +333,11 @@ class TroubleFinder {
           {}, "look below system/quarantine");
     }
     for (const std::string& what : cluster.unreadable) {
-      Add(cluster.name, "could not be read: " + what, {}, "the rest of this report is complete");
+      const bool is_beat = what.find(paths::StatusRoot() + "/") != std::string::npos;
+      Add(cluster.name, "could not be read: " + what, {},
+          is_beat ? "that process is missing in this report: it writes the file anew when it is "
+                    "started; if it may not be read, give the right to it"
+                  : "the rest of this report is complete");
     }
   }
 

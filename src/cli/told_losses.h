@@ -9,11 +9,19 @@
 
 namespace databus {
 
-// One for each problem, with whose it is. What a tree does not tell now is left out: its collectors
-// are waited for, and told of, by others.
-std::vector<std::string> LossesToldOf(const std::map<std::string, Storage*>& trees);
+struct ToldLosses {
+  std::vector<std::string> losses;  // one for each problem, with whose it is
+  // Heartbeats of collectors that cannot be read, and why: they may tell of more.
+  std::vector<std::string> unread;
+
+  bool empty() const { return losses.empty() && unread.empty(); }
+};
+
+// What a tree that is not among them tells is left out: its collectors are waited for, and told of,
+// by others.
+ToldLosses LossesToldOf(const std::map<std::string, Storage*>& trees);
 
 // Behind a sentence that says that nothing is lost in the views; empty: nothing is told.
-std::string SentenceOfLossesTold(const std::vector<std::string>& told);
+std::string SentenceOfLossesTold(const ToldLosses& told);
 
 }  // namespace databus

@@ -49,8 +49,8 @@ struct Outcome {
   std::vector<ViewCount> counts;
   std::vector<Finding> findings;
   Travellers on_its_way;
-  bool awaited_are_here = true;     // of what was on its way at the first look
-  std::vector<std::string> told{};  // by collectors, of what may be lost with their spools
+  bool awaited_are_here = true;  // of what was on its way at the first look
+  ToldLosses told{};             // by collectors, of what may be lost with their spools
 
   uint64_t Files(Verdict verdict) const { return Sum(verdict, &Finding::files); }
   uint64_t Messages(Verdict verdict) const { return Sum(verdict, &Finding::messages); }
@@ -198,7 +198,8 @@ std::string Render(const Outcome& outcome, Exit exit) {
 nlohmann::ordered_json ToJson(const Outcome& outcome, Exit exit) {
   nlohmann::ordered_json json = {
       {"version", 1}, {"exit", static_cast<int>(exit)}, {"result", Sentence(outcome, exit)}};
-  json["told_by_collectors"] = outcome.told;
+  json["told_by_collectors"] = outcome.told.losses;
+  json["collectors_unread"] = outcome.told.unread;
   json["views"] = nlohmann::ordered_json::array();
   for (const ViewCount& count : outcome.counts) {
     json["views"].push_back({{"stream", count.stream},

@@ -96,6 +96,21 @@ TEST_F(VerifyTest, NothingIsSaidToBeLostOnlyWhereNoCollectorTellsOfLoss) {
   EXPECT_THAT(Verify().out, HasSubstr("dc1/c1: gone from the spool: 1 (and 1 more"));
 }
 
+// What it would tell, nobody knows; the views are compared all the same.
+TEST_F(VerifyTest, AHeartbeatOfACollectorThatCannotBeReadIsTold) {
+  Storage& tree = *world_.trees["dc1"];
+  ASSERT_TRUE(EnsureDirsBelow(tree, "", paths::StatusRoot()).ok());
+  const std::string path = paths::StatusFile("collector-c1");
+  ASSERT_TRUE(tree.Replace(path, "damaged").ok());
+  ASSERT_TRUE(tree.Replace(paths::StatusFile("worker-dc1"), "damaged").ok());
+  const Ran ran = Verify();
+  EXPECT_EQ(ran.code, 0) << "the views are equal";
+  EXPECT_THAT(ran.out, HasSubstr("In the views nothing is lost, nothing is doubled. What a "
+                                 "collector tells could not be read: dc1: " +
+                                 path + ": not a heartbeat."));
+  EXPECT_EQ(nlohmann::json::parse(Verify({"--json"}).out)["collectors_unread"].size(), 1U);
+}
+
 TEST_F(VerifyTest, ALocalFileThatIsNowhereElseIsLost) {
   Publish("dc2", View::kLocal, "dc2", 2);
   const Ran ran = Verify();

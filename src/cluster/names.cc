@@ -10,6 +10,7 @@ namespace {
 
 constexpr size_t kDashedMinuteBytes = 16;  // "YYYY-MM-DD-HH-MM"
 constexpr std::string_view kGzipSuffix = ".gz";
+constexpr std::string_view kWorkerPrefix = "worker-";
 constexpr std::string_view kStandbyInfix = "-standby-";
 constexpr std::string_view kShareInfix = "-share-";
 constexpr std::string_view kCollectorPrefix = "collector-";
@@ -77,11 +78,13 @@ std::optional<CollectorProcessName> CollectorProcessName::Parse(std::string_view
 
 std::string WorkerProcessName(std::string_view cluster, WorkerPart part, std::string_view host,
                               int64_t pid) {
-  const std::string leader = fmt::format("worker-{}", cluster);
+  const std::string leader = fmt::format("{}{}", kWorkerPrefix, cluster);
   if (part == WorkerPart::kLeads) return leader;
   return fmt::format("{}{}{}-{}", leader, part == WorkerPart::kShares ? kShareInfix : kStandbyInfix,
                      host, pid);
 }
+
+bool IsWorkerProcess(std::string_view name) { return name.starts_with(kWorkerPrefix); }
 
 bool IsOfOneWorkerProcess(std::string_view cluster, std::string_view name) {
   const std::string leader = WorkerProcessName(cluster, WorkerPart::kLeads, "", 0);

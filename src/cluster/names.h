@@ -74,6 +74,8 @@ struct CollectorProcessName {
 enum class WorkerPart : uint8_t { kLeads, kShares, kStandsBy };
 std::string WorkerProcessName(std::string_view cluster, WorkerPart part, std::string_view host,
                               int64_t pid);
+// Whether a worker of any cluster is called so.
+bool IsWorkerProcess(std::string_view name);
 // Whether it is the name of the only process that will ever have it.
 bool IsOfOneWorkerProcess(std::string_view cluster, std::string_view name);
 

@@ -389,7 +389,9 @@ class Applier {
     if (!sum.ok() && there->kind == NodeKind::kFile) {
       return sum.code() == Code::kNotFound ? Status::Ok() : sum.status();
     }
-    if (sum.ok() && *sum == FileSum{move.length, move.crc32c}) {
+    // With the number of a copy no sum is recorded: an empty file in the way is not the same.
+    const bool is_same = move.copy_number == 0 && sum.ok();
+    if (is_same && *sum == FileSum{move.length, move.crc32c}) {
       context_.rows.Hit(RecoveryRow::kMoveSourceAndSameThere);
       return DropSource(i);
     }

@@ -22,6 +22,8 @@ using FindCluster = std::function<Storage*(const std::string& cluster)>;
 // What happened that somebody should hear of.
 struct Incident {
   std::string what;  // one line: which file, why, where it is now
+  // Whether people have to see to it; else it is just told.
+  enum class Asks : uint8_t { kForPeople, kNothing } asks = Asks::kForPeople;
 };
 
 // P33: where a file goes instead, of a stream whose minutes this cluster may publish no more by its

@@ -218,7 +218,8 @@ Result<CommitReport> GroupWriter::Commit(Ledger& ledger, Minute minute, CommitRe
   for (const TrashedFile& file : request.trashed) {
     const auto copy = std::ranges::find(request.files, file.staged, &NewFile::original);
     const uint64_t number = copy == request.files.end() ? 0 : staged::Parse(copy->staged).number;
-    plan.draft.record.moves.push_back({MoveKind::kTrash, file.staged, file.to, number, 0});
+    plan.draft.record.moves.push_back(
+        {.kind = MoveKind::kTrash, .staged = file.staged, .to = file.to, .copy_number = number});
   }
   MinuteDirs present;  // after the missing ones, which alone have a limit (CatchUp)
   for (const auto& [stream, files] : plan.names) {
@@ -263,9 +264,11 @@ void GroupWriter::PlanFile(const Ledger& ledger, Minute minute, NewFile& file, P
       there != taken.end() && (there->second == file.facts || Planted(Bug::kSameNameDropped));
   if (there != taken.end() && !is_same) {
     const std::string beside = NameBeside(file);
+    const bool same_identity = there->second.identity == file.facts.identity;
     incidents_.push_back(
         {fmt::format("{}: {} {}: name taken by another file in {}; published as {}",
-                     options_.storage.Describe(), file.stream, file.name, minute.ToIso(), beside)});
+                     options_.storage.Describe(), file.stream, file.name, minute.ToIso(), beside),
+         same_identity ? Incident::Asks::kForPeople : Incident::Asks::kNothing});
     file.name = beside;
   }
   const std::string to = paths::MinuteFile(options_.view, file.stream, minute, file.name);

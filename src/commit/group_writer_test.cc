@@ -236,6 +236,22 @@ TEST_F(GroupWriterTest, AClaimOfUnknownOutcomeEndsTheEpoch) {
   EXPECT_THAT(Names("clicks", start_), SizeIs(1));
 }
 
+// It may be made late, for as long as this epoch's staging directory stands.
+TEST_F(GroupWriterTest, AMoveThatIsRefusedAfterItsAnswerWasLostEndsTheEpoch) {
+  world_.Deliver("clicks", "c1", start_, 1);
+  const std::string minute = paths::MinuteDir(View::kLocal, "clicks", start_);
+  int tried = 0;
+  process_.plan().SetCallback([&](const Call& call) {
+    if (call.verb != Verb::kRename || !call.to.starts_with(minute + "/")) return Fault{};
+    return ++tried == 1 ? Fault::RequestLost() : Fault::Denied();
+  });
+  EXPECT_TRUE(process_.Publish(start_).unknown());
+  EXPECT_EQ(tried, 2);
+  process_.plan().Clear();
+  ExpectOk(process_.Publish(start_));
+  EXPECT_THAT(Names("clicks", start_), SizeIs(1));
+}
+
 // Disk full at any call of staging, recording and applying: the file is published when there is
 // room.
 TEST_F(GroupWriterTest, WhenTheDiskIsFullNothingIsLostAndItGoesOnWhenThereIsRoom) {

@@ -40,18 +40,15 @@ Result<std::optional<Minute>> NewestDescribed(MinuteContent& content, const std:
   return std::optional<Minute>();
 }
 
-// The minute before the stream's oldest one, if a manifest of ours says nothing of that. Nothing:
-// it is of the original system, from before there were manifests.
-Result<std::optional<Minute>> BeforeFirst(Storage& storage, Group group,
-                                          const std::string& stream) {
-  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> oldest,
-                           OldestMinute(storage, paths::Stream(View::kMerged, stream)));
-  if (!oldest) return std::optional<Minute>();
-  const auto manifest = ReadManifest(storage, View::kMerged, group, *oldest, "");
+// The minute before `oldest`, the stream's oldest one, if a manifest of ours says nothing of that.
+// Nothing: it is of the original system, from before there were manifests.
+Result<std::optional<Minute>> BeforeFirst(Storage& storage, Group group, const std::string& stream,
+                                          Minute oldest) {
+  const auto manifest = ReadManifest(storage, View::kMerged, group, oldest, "");
   const bool absent = manifest.code() == Code::kNotFound || manifest.code() == Code::kCorrupt;
   if (!manifest.ok() && !absent) return manifest.status();
   if (!manifest.ok() || manifest->streams.contains(stream)) return std::optional<Minute>();
-  return std::optional<Minute>(*oldest + -1);
+  return std::optional<Minute>(oldest + -1);
 }
 
 // The streams that the manifest names and whose minute was taken out of the view since (P32).
@@ -106,7 +103,7 @@ class StreamsLoader {
   Status Run() {
     DATABUS_RETURN_IF_ERROR(FindNewest());
     for (auto& [stream, minutes] : ledger_.streams) {
-      DATABUS_RETURN_IF_ERROR(NoteUnread(stream, Read(stream, minutes)));
+      DATABUS_RETURN_IF_ERROR(CanBeRead(stream, Read(stream, minutes)).status());
     }
     for (const auto& [stream, why] : ledger_.unread) ledger_.streams.erase(stream);
     return Status::Ok();
@@ -127,7 +124,7 @@ class StreamsLoader {
         ledger_.streams[stream].newest = manifest_->minute;
         continue;
       }
-      DATABUS_RETURN_IF_ERROR(NoteUnread(stream, Add(stream, cut)));
+      DATABUS_RETURN_IF_ERROR(Add(stream, cut));
     }
     if (newest_of_all_ && (!ledger_.open || *newest_of_all_ > *ledger_.open)) {
       ledger_.open = newest_of_all_;
@@ -137,11 +134,13 @@ class StreamsLoader {
     return Status::Ok();
   }
 
-  // Ok of a stream that cannot be read: only it waits.
-  Status NoteUnread(const std::string& stream, const Status& status) {
+  // Of what was looked for below the stream's own directory. False: only it waits. Manifests are of
+  // the whole group: of those it is not asked.
+  Result<bool> CanBeRead(const std::string& stream, const Status& status) {
+    if (status.ok()) return true;
     if (!CannotBeRead(status)) return status;
     ledger_.unread[stream] = status.message();
-    return Status::Ok();
+    return false;
   }
 
   // Streams that the manifest names have their newest directory there, or in the minute after it.
@@ -152,10 +151,11 @@ class StreamsLoader {
   // One that is new since, or left out of the manifest, or of the original system, or of another
   // primary.
   Status Add(const std::string& stream, std::optional<Minute> cut) {
-    DATABUS_ASSIGN_OR_RETURN(
-        const std::optional<Minute> newest,
-        NewestOf(storage_, load_.view, stream, cut ? std::max(latest_, *cut) : latest_, ledger_));
-    if (!newest) return Status::Ok();
+    const auto found =
+        NewestOf(storage_, load_.view, stream, cut ? std::max(latest_, *cut) : latest_, ledger_);
+    DATABUS_ASSIGN_OR_RETURN(const bool is_read, CanBeRead(stream, found.status()));
+    if (!is_read || !*found) return Status::Ok();
+    const std::optional<Minute> newest = *found;
     StreamMinutes minutes{.newest = newest};
     if (load_.view == View::kMerged) {
       DATABUS_ASSIGN_OR_RETURN(minutes.history, NewestDescribed(content_, stream, *newest, cut));
@@ -165,7 +165,13 @@ class StreamsLoader {
                                 ledger_.primary.empty() && manifest_ != nullptr &&
                                 *newest <= manifest_->minute;
     if (closed_without) {
-      DATABUS_ASSIGN_OR_RETURN(minutes.history, BeforeFirst(storage_, load_.group, stream));
+      const auto oldest = OldestMinute(storage_, paths::Stream(View::kMerged, stream));
+      DATABUS_ASSIGN_OR_RETURN(const bool is_known, CanBeRead(stream, oldest.status()));
+      if (!is_known) return Status::Ok();
+      if (*oldest) {
+        DATABUS_ASSIGN_OR_RETURN(minutes.history,
+                                 BeforeFirst(storage_, load_.group, stream, **oldest));
+      }
     }
     if (!minutes.history && IsAnothersFirst(load_, ledger_, *newest, cut)) {
       minutes.history = *newest + -1;

@@ -10,6 +10,7 @@ namespace databus {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Key;
 
@@ -131,17 +132,72 @@ TEST_F(LedgerTest, AStreamThatWaitedFromItsFirstMinuteOnIsDescribedFromThere) {
   EXPECT_EQ(ledger->streams.at("clicks").history, start_);
   EXPECT_EQ(ledger->streams.at("orders").history, std::nullopt);
   EXPECT_EQ(ledger->streams.at("views").history, std::nullopt);
-  // A manifest that may not be read is not one that was never written.
+  // A manifest that may not be read is not one that was never written, and is of all streams.
   FaultPlan plan;
   FaultStorage storage(world_.dc1, plan);
-  plan.Add({.verb = Verb::kOpen,
-            .path_part = paths::Manifest(View::kMerged, 0, start_ + 1, ""),
-            .times = FaultRule::kAlways,
-            .fault = Fault::Refused(Code::kRefused)});
-  const auto denied = LoadLedger(storage, View::kMerged, 0, "", {"clicks"}, kLastMinute);
-  ASSERT_TRUE(denied.ok());
-  EXPECT_THAT(denied->streams, IsEmpty());
-  EXPECT_THAT(denied->unread, ElementsAre(Key("clicks")));
+  const std::string manifest = paths::Manifest(View::kMerged, 0, start_ + 1, "");
+  const auto load_with = [&](const Fault& fault, Verb verb, const std::string& path) {
+    plan.Clear();
+    plan.Add({.verb = verb, .path_part = path, .times = FaultRule::kAlways, .fault = fault});
+    return LoadLedger(storage, View::kMerged, 0, "", {"clicks", "orders"}, kLastMinute);
+  };
+  const auto denied = load_with(Fault::Denied(), Verb::kOpen, manifest);
+  EXPECT_EQ(denied.code(), Code::kRefused);
+  EXPECT_THAT(denied.status().message(), HasSubstr(manifest));
+  const std::string hour(paths::Parent(manifest));
+  const auto unlisted = load_with(Fault::Denied(), Verb::kList, hour);
+  EXPECT_EQ(unlisted.code(), Code::kRefused);
+  EXPECT_THAT(unlisted.status().message(), HasSubstr(hour));
+  // Whatever lies below the stream's own directory is its own.
+  const auto alone =
+      load_with(Fault::Denied(), Verb::kList, paths::Stream(View::kMerged, "clicks"));
+  ASSERT_TRUE(alone.ok()) << alone.status().ToString();
+  EXPECT_THAT(alone->unread, ElementsAre(Key("clicks")));
+  EXPECT_THAT(alone->streams, ElementsAre(Key("orders")));
+}
+
+// Whether its text makes no sense or its bytes have not their checksum: it closes its minute, and
+// says nothing else.
+TEST_F(LedgerTest, AManifestWhoseBytesAreDamagedIsADamagedOne) {
+  const auto close = [&](Minute minute) {
+    Manifest manifest{View::kMerged, 0, minute, "", {{"clicks", {}}, {"orders", {}}}};
+    const std::string path = paths::Manifest(View::kMerged, 0, minute, "");
+    EXPECT_TRUE(EnsureDirsBelow(world_.dc1, "system", std::string(paths::Parent(path))).ok());
+    EXPECT_TRUE(world_.dc1.WriteFile(path, manifest.Encode()).ok());
+    for (const std::string stream : {"clicks", "orders"}) {
+      EXPECT_TRUE(
+          EnsureDirsBelow(world_.dc1, "streams", paths::MinuteDir(View::kMerged, stream, minute))
+              .ok());
+    }
+  };
+  for (int i = 0; i < 3; ++i) close(start_ + i);
+  const auto expect_same = [&](const std::string& path) {
+    FaultPlan plan;
+    FaultStorage storage(world_.dc1, plan);
+    plan.Add({.verb = Verb::kOpen,
+              .path_part = path,
+              .times = FaultRule::kAlways,
+              .fault = Fault::Refused(Code::kCorrupt)});
+    const Cuts cuts{{"clicks", start_ + 2}, {"orders", start_ + 2}};
+    const auto load = [&](Storage& tree) {
+      return LoadLedger(tree, View::kMerged, 0, "", {"clicks", "orders"}, start_ + 40, cuts);
+    };
+    const auto bytes = load(storage);
+    ASSERT_TRUE(bytes.ok()) << bytes.status().ToString();
+    EXPECT_THAT(bytes->unread, IsEmpty());
+    const std::string whole = *world_.dc1.ReadFile(path);
+    ASSERT_TRUE(world_.dc1.Replace(path, "databus-manifest 1\nminu").ok());
+    const auto text = load(world_.dc1);
+    ASSERT_TRUE(text.ok());
+    EXPECT_EQ(bytes->open, text->open);
+    EXPECT_EQ(bytes->closed, text->closed);
+    for (const std::string stream : {"clicks", "orders"}) {
+      EXPECT_EQ(bytes->streams.at(stream).newest, text->streams.at(stream).newest);
+      EXPECT_EQ(bytes->streams.at(stream).history, text->streams.at(stream).history);
+    }
+    ASSERT_TRUE(world_.dc1.Replace(path, whole).ok());
+  };
+  for (int i = 0; i < 3; ++i) expect_same(paths::Manifest(View::kMerged, 0, start_ + i, ""));
 }
 
 // It was a mirror in its first minute, which no manifest names, when it became the primary.

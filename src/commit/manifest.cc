@@ -121,11 +121,16 @@ uint32_t Digest(const MinuteFiles& files) {
   return crc;
 }
 
+Result<Manifest> ReadManifestAt(Storage& storage, const std::string& path) {
+  const std::string where = storage.Describe() + ": " + path;
+  const auto text = storage.ReadFile(path);
+  if (text.ok()) return Manifest::Decode(*text, where);
+  return text.code() == Code::kCorrupt ? text.status().WithContext(where) : text.status();
+}
+
 Result<Manifest> ReadManifest(Storage& storage, View view, Group group, Minute minute,
                               std::string_view primary) {
-  const std::string path = paths::Manifest(view, group, minute, primary);
-  DATABUS_ASSIGN_OR_RETURN(const std::string text, storage.ReadFile(path));
-  return Manifest::Decode(text, storage.Describe() + ": " + path);
+  return ReadManifestAt(storage, paths::Manifest(view, group, minute, primary));
 }
 
 Result<std::vector<Minute>> ListManifests(Storage& storage, View view, Group group,

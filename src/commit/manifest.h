@@ -45,7 +45,11 @@ struct Manifest {
 // A checksum over names, lengths and checksums: equal digests, equal minutes.
 uint32_t Digest(const MinuteFiles& files);
 
-// kNotFound: the minute is not closed, or its manifest is purged.
+// By its path below the root. It is of all streams of its group: that it may not be read is trouble
+// of none of them.
+//   kNotFound  the minute is not closed, or its manifest is purged
+//   kCorrupt   its text or its bytes are damaged: it closes the minute, and tells nothing of it
+Result<Manifest> ReadManifestAt(Storage& storage, const std::string& path);
 Result<Manifest> ReadManifest(Storage& storage, View view, Group group, Minute minute,
                               std::string_view primary);
 

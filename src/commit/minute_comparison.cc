@@ -86,6 +86,11 @@ Result<MinuteVerdict> MinuteComparison::Compare(const std::string& stream, Minut
   return Judge(files_here, files_there);
 }
 
+Status MinuteComparison::ReadManifests(Minute minute) {
+  DATABUS_RETURN_IF_ERROR(here_.Described(minute).status());
+  return there_.Described(minute).status();
+}
+
 Result<bool> MinuteComparison::IsDescribedThere(const std::string& stream, Minute minute) {
   DATABUS_ASSIGN_OR_RETURN(const MinuteContent::Streams* there, there_.Described(minute));
   return there->contains(stream);

@@ -47,7 +47,10 @@ class MinuteComparison {
         here_(trees.here, View::kMerged, group),
         there_(trees.there, View::kMerged, group) {}
 
-  // kUnavailable, kCorrupt: it cannot be known now.
+  // Those of the minute at both sides, which are of all its streams; here first, as by Compare.
+  // What Compare cannot read of the minute after that is the stream's own.
+  Status ReadManifests(Minute minute);
+  // kUnavailable, kRefused, kCorrupt: it cannot be known now.
   Result<MinuteVerdict> Compare(const std::string& stream, Minute minute);
   // Whether a manifest there, or here, names the stream.
   Result<bool> IsDescribedThere(const std::string& stream, Minute minute);

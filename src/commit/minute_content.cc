@@ -52,12 +52,9 @@ Status MinuteContent::LoadHour(Minute minute) {
 }
 
 Result<std::optional<Manifest>> MinuteContent::ReadNamed(const std::string& name) {
-  const std::string path = paths::Join(hour_, name);
   ++reads_;
-  const auto text = storage_.ReadFile(path);
-  if (text.code() == Code::kNotFound) return std::optional<Manifest>();  // purged meanwhile
-  if (!text.ok()) return text.status();
-  auto manifest = Manifest::Decode(*text, storage_.Describe() + ": " + path);
+  auto manifest = ReadManifestAt(storage_, paths::Join(hour_, name));
+  if (manifest.code() == Code::kNotFound) return std::optional<Manifest>();  // purged meanwhile
   if (manifest.code() == Code::kCorrupt) {
     damaged_ = manifest.status().message();
     return std::optional<Manifest>();

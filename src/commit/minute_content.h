@@ -25,7 +25,8 @@ class MinuteContent {
   MinuteContent(Storage& storage, View view, Group group)
       : storage_(storage), view_(view), group_(group) {}
 
-  // All streams that the manifests of the minute name. A damaged manifest names none.
+  // All streams that the manifests of the minute name. A damaged manifest names none. kRefused: one
+  // may not be read, and nothing is known of any stream.
   Result<const Streams*> Described(Minute minute);
   // One of them; nothing: no manifest names it.
   Result<std::optional<MinuteFiles>> Described(const std::string& stream, Minute minute);

@@ -25,6 +25,48 @@ Result<bool> Stands(Storage& storage, const RecordedMove& copy) {
   return false;
 }
 
+// By their names: in a record of a version that did not say more. One collector's name may end as
+// another's.
+std::optional<size_t> OriginalByName(const Record& record, const RecordedMove& copy) {
+  std::optional<size_t> found;
+  size_t longest = 0;
+  for (size_t i = 0; i < record.moves.size(); ++i) {
+    const RecordedMove& move = record.moves[i];
+    const staged::Name claim = staged::Parse(move.staged);
+    if (move.kind != MoveKind::kTrash || claim.kind != staged::Kind::kClaim) continue;
+    const std::string name = NameOncePublished(claim.collector, claim.data_name);
+    if (!IsNamed(copy, name) || name.size() <= longest) continue;
+    found = i;
+    longest = name.size();
+  }
+  return found;
+}
+
+std::string TailNameOf(const CleanUp& clean_up) {
+  const auto trashed = paths::TrashName::Parse(paths::BaseName(clean_up.remove));
+  return !trashed || clean_up.trash.empty() ? "" : NameOfTail(*trashed);
+}
+
+// The clean-up that says of a file in the trash how much of it is published, with its late tail.
+// Tails of one name come in the order of their clean-ups.
+const CleanUp* TrashedOf(const Record& record, const RecordedMove& tail) {
+  std::string name;
+  for (const CleanUp& clean_up : record.clean_ups) {
+    std::string known = TailNameOf(clean_up);
+    if (known.size() > name.size() && IsNamed(tail, known)) name = std::move(known);
+  }
+  if (name.empty()) return nullptr;
+  size_t before = 0;
+  for (const RecordedMove& move : record.moves) {
+    if (&move == &tail) break;
+    if (move.kind == MoveKind::kFile && IsNamed(move, name)) ++before;
+  }
+  for (const CleanUp& clean_up : record.clean_ups) {
+    if (TailNameOf(clean_up) == name && before-- == 0) return &clean_up;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 Result<FileSum> SumFile(Storage& storage, const std::string& path) {
@@ -51,59 +93,13 @@ std::string NameOfTail(const paths::TrashName& trashed) {
   return PublishedFileName{trashed.collector, *std::move(data)}.ToString();
 }
 
-namespace {
-
-// By their names: in a record of a version that did not say more. One collector's name may end as
-// another's.
-std::optional<size_t> OriginalByName(const Record& record, const RecordedMove& copy) {
-  std::optional<size_t> found;
-  size_t longest = 0;
-  for (size_t i = 0; i < record.moves.size(); ++i) {
-    const RecordedMove& move = record.moves[i];
-    const staged::Name claim = staged::Parse(move.staged);
-    if (move.kind != MoveKind::kTrash || claim.kind != staged::Kind::kClaim) continue;
-    const std::string name = NameOncePublished(claim.collector, claim.data_name);
-    if (!IsNamed(copy, name) || name.size() <= longest) continue;
-    found = i;
-    longest = name.size();
-  }
-  return found;
-}
-
-std::string NameOfTail(const CleanUp& clean_up) {
-  const auto trashed = paths::TrashName::Parse(paths::BaseName(clean_up.remove));
-  return !trashed || clean_up.trash.empty() ? "" : databus::NameOfTail(*trashed);
-}
-
-// The clean-up that says of a file in the trash how much of it is published, with its late tail.
-// Tails of one name come in the order of their clean-ups.
-const CleanUp* TrashedOf(const Record& record, const RecordedMove& tail) {
-  std::string name;
-  for (const CleanUp& clean_up : record.clean_ups) {
-    std::string known = NameOfTail(clean_up);
-    if (known.size() > name.size() && IsNamed(tail, known)) name = std::move(known);
-  }
-  if (name.empty()) return nullptr;
-  size_t before = 0;
-  for (const RecordedMove& move : record.moves) {
-    if (&move == &tail) break;
-    if (move.kind == MoveKind::kFile && IsNamed(move, name)) ++before;
-  }
-  for (const CleanUp& clean_up : record.clean_ups) {
-    if (NameOfTail(clean_up) == name && before-- == 0) return &clean_up;
-  }
-  return nullptr;
-}
-
-}  // namespace
-
 std::optional<size_t> OriginalOf(const Record& record, const RecordedMove& copy) {
   const uint64_t number = staged::Parse(copy.staged).number;
   bool said = false;
   for (size_t i = 0; i < record.moves.size(); ++i) {
     const RecordedMove& move = record.moves[i];
-    if (move.kind != MoveKind::kTrash || move.length == 0) continue;
-    if (move.length == number) return i;
+    if (move.kind != MoveKind::kTrash || move.copy_number == 0) continue;
+    if (move.copy_number == number) return i;
     said = true;
   }
   return said ? std::nullopt : OriginalByName(record, copy);

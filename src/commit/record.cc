@@ -22,12 +22,17 @@ std::optional<MoveKind> ParseMoveKind(std::string_view name) {
   return std::nullopt;
 }
 
+// What the number of its line is.
+auto& NumberOf(auto& move) {
+  return move.kind == MoveKind::kTrash ? move.copy_number : move.length;
+}
+
 Result<RecordedMove> DecodeMove(MoveKind kind, const TextLine& line) {
   RecordedMove move;
   move.kind = kind;
   move.staged = line[1];
   move.to = line[2];
-  DATABUS_ASSIGN_OR_RETURN(move.length, ParseNumber(line[3]));
+  DATABUS_ASSIGN_OR_RETURN(NumberOf(move), ParseNumber(line[3]));
   DATABUS_ASSIGN_OR_RETURN(move.crc32c, ParseHex32(line[4]));
   return move;
 }
@@ -41,7 +46,7 @@ std::string Record::Encode() const {
   for (const Take& take : takes) text.Line({"take", take.staged, take.from});
   for (const RecordedMove& move : moves) {
     text.Line({kMoveNames[static_cast<size_t>(move.kind)], move.staged, move.to,
-               std::to_string(move.length), Hex32(move.crc32c)});
+               std::to_string(NumberOf(move)), Hex32(move.crc32c)});
   }
   for (const CleanUp& clean_up : clean_ups) {
     text.Line({"clean-up", clean_up.cluster, clean_up.remove, clean_up.trash});

@@ -24,12 +24,13 @@ enum class MoveKind : uint8_t {
 
 struct RecordedMove {
   MoveKind kind = MoveKind::kFile;
-  std::string staged;  // the name within the staging directory
-  std::string to;      // the path it gets
+  std::string staged;   // the name within the staging directory
+  std::string to;       // the path it gets
+  uint64_t length = 0;  // of what is published, as the checksum; P10
+  uint32_t crc32c = 0;
   // Of kTrash: the number in the staged name of the copy. 0: nothing was published of it, or an
-  // earlier version did not say.
-  uint64_t length = 0;
-  uint32_t crc32c = 0;  // of what is published; P10
+  // earlier version did not say. It is written in the place of the length, which a kTrash has not.
+  uint64_t copy_number = 0;
   friend bool operator==(const RecordedMove&, const RecordedMove&) = default;
 };
 

@@ -1,5 +1,7 @@
 #include "commit/record.h"
 
+#include <utility>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
@@ -10,12 +12,16 @@ namespace databus {
 namespace {
 
 rc::Gen<RecordedMove> AnyMove() {
-  return rc::gen::build<RecordedMove>(
+  const auto any = rc::gen::build<RecordedMove>(
       rc::gen::set(&RecordedMove::kind,
                    rc::gen::element(MoveKind::kMinuteDir, MoveKind::kFile, MoveKind::kManifest,
                                     MoveKind::kQueueEntry, MoveKind::kTrash)),
       rc::gen::set(&RecordedMove::staged), rc::gen::set(&RecordedMove::to),
       rc::gen::set(&RecordedMove::length), rc::gen::set(&RecordedMove::crc32c));
+  return rc::gen::map(any, [](RecordedMove move) {
+    if (move.kind == MoveKind::kTrash) move.copy_number = std::exchange(move.length, 0);
+    return move;
+  });
 }
 
 rc::Gen<CleanUp> AnyCleanUp() {
@@ -55,6 +61,17 @@ TEST(RecordTest, DamagedAtAnyByteIsNeverTakenForAnotherRecord) {
   DamageEveryByte(
       record.Encode(), [](const std::string& text) { return Record::Decode(text, "here"); },
       [&](const Record& read) { return read == record; });
+}
+
+// As earlier versions wrote it, and read it.
+TEST(RecordTest, TheNumberOfACopyIsWrittenInThePlaceOfTheLength) {
+  Record record;
+  record.moves = {{.kind = MoveKind::kTrash, .staged = "c2", .to = "t", .copy_number = 7},
+                  {MoveKind::kFile, "f7", "x.gz", 9, 0xAB}};
+  const std::string text = record.Encode();
+  EXPECT_THAT(text, testing::HasSubstr("\ntrash c2 t 7 00000000\n"));
+  EXPECT_THAT(text, testing::HasSubstr("\nfile f7 x.gz 9 000000ab\n"));
+  EXPECT_EQ(*Record::Decode(text, "here"), record);
 }
 
 TEST(RecordTest, UnknownLinesAreRefused) {

@@ -1,9 +1,6 @@
-// What a group's writer knows of streams that wait (P11): of those whose minutes the view refuses
-// to have made one minute is tried at a time, however long that lasts; of those that cannot be read
-// nothing is known.
+// What a group's writer knows of streams whose minutes the view refuses to have made (P11): one
+// minute of each is tried at a time, however long that lasts. And the files of all that wait.
 #include <algorithm>
-
-#include <fmt/format.h>
 
 #include "base/planted.h"
 #include "cluster/names.h"
@@ -40,47 +37,6 @@ Status GroupWriter::ProbeRefused(Ledger& ledger, const std::set<std::string>& st
     AddMissingMinutes(stream, *known->second.newest, last, dirs, queue_texts);
   }
   return dirs.empty() ? Status::Ok() : MakeMinutes(ledger, dirs, queue_texts).status();
-}
-
-std::map<std::string, std::string> GroupWriter::Unread() const {
-  std::map<std::string, std::string> unread;
-  for (const auto& [primary, ledger] : ledgers_) {
-    for (const auto& [stream, why] : ledger.unread) {
-      unread[stream] = fmt::format("{}: {}: {}", options_.storage.Describe(),
-                                   paths::Stream(options_.view, stream), why);
-    }
-  }
-  return unread;
-}
-
-bool GroupWriter::IsUnread(const std::string& stream) const {
-  return std::ranges::any_of(
-      ledgers_, [&](const auto& ledger) { return ledger.second.unread.contains(stream); });
-}
-
-// What such a record has published and told nobody of may lie in what cannot be read.
-Status GroupWriter::CheckAllRead() const {
-  const auto unread = Unread();
-  if (unread.empty()) return Status::Ok();
-  return {Code::kRefused,
-          "a commit record is damaged, and what it published has to be looked for: " +
-              unread.begin()->second};
-}
-
-// The stream by itself, and what the others' open minute asks of it beside that.
-bool GroupWriter::CanReadMore() const {
-  for (const auto& [primary, ledger] : ledgers_) {
-    for (const auto& [stream, why] : ledger.unread) {
-      const auto now = LoadLedger(options_.storage, options_.view, options_.group, primary,
-                                  {stream}, options_.latest, CutsOf({stream}));
-      if (!now.ok() || !now->unread.empty()) continue;
-      if (!ledger.open || now->open == ledger.open) return true;
-      const auto in_open =
-          ReadMinuteFiles(options_.storage, paths::MinuteDir(options_.view, stream, *ledger.open));
-      if (in_open.ok() || in_open.code() == Code::kNotFound) return true;
-    }
-  }
-  return false;
 }
 
 Status GroupWriter::PutOff(const Ledger& ledger, Minute minute, CommitRequest& request,

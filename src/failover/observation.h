@@ -79,6 +79,8 @@ struct SeenWorker {
   std::vector<Problem> problems{};
   // One that lives and does not hold the lease, and what it waits for; empty: there is none.
   std::string standby{};
+  // Not empty: what one of them says cannot be read; it may live.
+  std::string why_unreadable{};
   // Groups that nobody who lives holds, though others are held; empty: there are none.
   std::vector<Group> unheld{};
 

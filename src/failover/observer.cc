@@ -208,12 +208,17 @@ const Problem* SeenWorker::WhyWaits(std::string_view stream) const {
 
 // A standby needs to be told nothing: it works as soon as it holds the lease.
 std::string SeenWorker::WhyNone(const std::string& cluster) const {
+  std::string why;
   if (!unheld.empty()) {
-    return fmt::format("no worker of {} that is alive has group {}", cluster,
-                       fmt::join(unheld, ", "));
+    why =
+        fmt::format("no worker of {} that is alive has group {}", cluster, fmt::join(unheld, ", "));
+  } else if (standby.empty()) {
+    why = fmt::format("no worker of {} is alive", cluster);
+  } else {
+    why = fmt::format("no worker of {} holds its lease: {}", cluster, standby);
   }
-  if (standby.empty()) return fmt::format("no worker of {} is alive", cluster);
-  return fmt::format("no worker of {} holds its lease: {}", cluster, standby);
+  if (!why_unreadable.empty()) why += "; one says what cannot be read: " + why_unreadable;
+  return why;
 }
 
 std::string LabelOf(const std::string& cluster, const std::string& collector) {

@@ -12,6 +12,7 @@
 namespace databus::failover {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -260,6 +261,21 @@ TEST_F(ObserverTest, AHeartbeatOfAnotherVersionIsOfACollectorThatIsSilent) {
   EXPECT_EQ(seen.collectors[1].life, Life::kSilent);
   EXPECT_THAT(seen.collectors[1].Silence(), HasSubstr("says what cannot be read"));
   EXPECT_EQ(seen.collectors[4].Label(), "dc3/far");
+}
+
+TEST_F(ObserverTest, AHeartbeatThatCannotBeReadHidesNoOther) {
+  world_.Put("dc1", paths::StatusFile("collector-c0"), "damaged");
+  const std::string too_long(kHeartbeatBytesMax + 1, ' ');
+  ASSERT_TRUE(world_.trees["dc1"]->Replace(paths::StatusFile("worker-dc1"), too_long).ok());
+  const Observation seen = Look({});
+  EXPECT_EQ(seen.TreeOf("dc1").why_away, "");
+  EXPECT_EQ(seen.collectors.at(0).Label(), "dc1/c0");
+  EXPECT_EQ(seen.collectors.at(1).Label(), "dc1/c1");
+  EXPECT_EQ(seen.collectors.at(1).life, Life::kAlive);
+  EXPECT_EQ(seen.WorkerOf("dc1").life, Life::kSilent);
+  EXPECT_THAT(seen.WorkerOf("dc1").WhyNone("dc1"),
+              AllOf(HasSubstr("is alive; one says what cannot be read: "),
+                    HasSubstr("system/status/worker-dc1.json: longer than")));
 }
 
 TEST_F(ObserverTest, AnAcknowledgementThatCannotBeReadIsNone) {

@@ -108,35 +108,26 @@ Life LifeWatch::LifeOf(const std::string& tree, const Heartbeat& beat, const Mom
 
 Status ProcessReader::Read(const std::string& cluster, Storage& storage) {
   clock_ahead_.reset();
-  const auto entries = storage.List(paths::StatusRoot());
-  if (!entries.ok()) return entries.status();
+  TreeBeats beats;
+  const Status read = ReadHeartbeats(storage, beats);
+  for (const UnreadBeat& unread : beats.unread) TakeUnreadable(cluster, unread);
   // By the tree's clock: a clock that is right again does not overtake what was written while it
   // was ahead.
   std::optional<WallTime> youngest;
-  for (const DirEntry& entry : *entries) {
-    if (!entry.name.ends_with(".json") || entry.info.kind != NodeKind::kFile) continue;
-    const std::string path = paths::Join(paths::StatusRoot(), entry.name);
-    const auto text = storage.ReadFile(path, kHeartbeatBytesMax);
-    if (text.code() == Code::kNotFound) continue;
-    if (!text.ok()) return text.status();
-    const auto beat = DecodeHeartbeat(*text, path);
-    if (!beat.ok()) {
-      TakeUnreadable(cluster, entry.name, beat.status());
-      continue;
-    }
-    Take(cluster, *beat);
-    if (youngest && entry.info.modified <= *youngest) continue;
-    youngest = entry.info.modified;
+  for (const ReadBeat& one : beats.read) {
+    Take(cluster, one.beat);
+    if (youngest && one.modified <= *youngest) continue;
+    youngest = one.modified;
     // What is dated in our future was written by a clock that is ahead, the tree's own or not.
-    clock_ahead_ = std::max(entry.info.modified - beat->written, beat->written - now_.wall);
+    clock_ahead_ = std::max(one.modified - one.beat.written, one.beat.written - now_.wall);
   }
-  return Status::Ok();
+  return read;
 }
 
 // Its process is silent, but for what it says elsewhere: it may be of a newer version.
-void ProcessReader::TakeUnreadable(const std::string& cluster, const std::string& file,
-                                   const Status& why) {
-  const auto name = CollectorProcessName::Parse(file.substr(0, file.rfind('.')));
+void ProcessReader::TakeUnreadable(const std::string& cluster, const UnreadBeat& unread) {
+  if (IsWorkerProcess(unread.process)) workers_[cluster].why_unreadable = unread.why.message();
+  const auto name = CollectorProcessName::Parse(unread.process);
   if (!name) return;
   const std::string& home = name->Home(cluster);
   SeenCollector& known = collectors_[{home, name->collector}];
@@ -144,7 +135,7 @@ void ProcessReader::TakeUnreadable(const std::string& cluster, const std::string
   known.cluster = home;
   known.name = name->collector;
   known.life = Life::kSilent;
-  known.why_unreadable = why.message();
+  known.why_unreadable = unread.why.message();
 }
 
 void ProcessReader::Take(const std::string& cluster, const Heartbeat& beat) {
@@ -185,6 +176,7 @@ void ProcessReader::TakeWorker(const std::string& cluster, const Heartbeat& beat
 SeenWorker ProcessReader::AtWork::Together() const {
   SeenWorker all = leader.value_or(SeenWorker{});
   all.standby = standby;
+  all.why_unreadable = why_unreadable;
   std::set<Group> held;
   Group groups = 0;
   for (const auto& [worker, share] : shares) {

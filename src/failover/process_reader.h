@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/status.h"
+#include "control/heartbeats.h"
 #include "failover/observation.h"
 #include "storage/storage.h"
 #include "telemetry/heartbeat.h"
@@ -62,10 +63,11 @@ class ProcessReader {
     std::optional<SeenWorker> leader{};  // whose share may be among the next
     std::vector<Sharer> shares{};
     std::string standby{};
+    std::string why_unreadable{};
     SeenWorker Together() const;
   };
   void TakeWorker(const std::string& cluster, const Heartbeat& beat, Life life);
-  void TakeUnreadable(const std::string& cluster, const std::string& file, const Status& why);
+  void TakeUnreadable(const std::string& cluster, const UnreadBeat& unread);
 
   const Moment now_;
   LifeWatch& watch_;

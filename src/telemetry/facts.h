@@ -31,12 +31,14 @@ inline constexpr const char* kOpenIntents = "open_intents";  // deliveries under
 inline constexpr const char* kBacklog = "backlog";
 inline constexpr const char* kUnsealedBytes = "unsealed_bytes";
 inline constexpr const char* kDeferredBytes = "deferred_bytes";
-// More than 0 of either: it tells of messages which may never come (telemetry/told_loss.h).
+// More than 0 of any: it tells of messages which may never come, or twice (telemetry/told_loss.h).
 inline constexpr const char* kMissingSegments = "missing_segments";
 inline constexpr const char* kDamagedFiles = "damaged_files";
+inline constexpr const char* kRenewed = "renewed";  // 1: nobody has looked yet after that (P17)
 // In the problems that say more of that.
 inline constexpr const char* kGoneFromSpool = "gone from the spool";
 inline constexpr const char* kDamagedPieces = "damaged pieces of the spool";
+inline constexpr const char* kOlderCopy = "the spool was an older copy of itself";
 
 // Of a worker.
 inline constexpr const char* kRunIntervalMs = "run_interval_ms";

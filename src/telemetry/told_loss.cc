@@ -15,7 +15,8 @@ struct Loss {
 };
 
 constexpr Loss kLosses[] = {{facts::kMissingSegments, facts::kGoneFromSpool},
-                            {facts::kDamagedFiles, facts::kDamagedPieces}};
+                            {facts::kDamagedFiles, facts::kDamagedPieces},
+                            {facts::kRenewed, facts::kOlderCopy}};
 
 }  // namespace
 

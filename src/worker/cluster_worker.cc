@@ -10,6 +10,7 @@
 #include "cluster/steering.h"
 #include "cluster/text_format.h"
 #include "commit/cluster_id.h"
+#include "control/heartbeats.h"
 #include "lease/tree_lease.h"
 #include "storage/probe.h"
 #include "telemetry/facts.h"
@@ -303,15 +304,20 @@ void ClusterWorker::RememberFromHeartbeats() {
 
 // Workers tell in their heartbeats which ids they have seen.
 void ClusterWorker::RememberFrom(Storage& storage) {
-  const auto entries = storage.List(paths::StatusRoot());
-  if (!entries.ok()) return;
-  for (const DirEntry& entry : *entries) {
-    if (!entry.name.starts_with("worker-")) continue;
-    const auto text = storage.ReadFile(paths::Join(paths::StatusRoot(), entry.name));
-    if (!text.ok()) continue;
-    const auto beat = DecodeHeartbeat(*text, entry.name);
-    if (!beat.ok() || !beat->facts.contains(facts::kClusterIds)) continue;
-    for (const auto& [name, id] : beat->facts[facts::kClusterIds].items()) {
+  TreeBeats beats;
+  const Status read = ReadHeartbeats(storage, IsWorkerProcess, beats);
+  if (!read.ok() && read.code() != Code::kNotFound) {
+    LogWarning("worker", "heartbeats cannot be read",
+               {{"tree", storage.Describe()}, {"why", read}});
+  }
+  for (const UnreadBeat& unread : beats.unread) {
+    LogWarning("worker", "heartbeat cannot be read",
+               {{"tree", storage.Describe()}, {"why", unread.why}});
+  }
+  for (const ReadBeat& one : beats.read) {
+    const auto ids = one.beat.facts.find(facts::kClusterIds);
+    if (ids == one.beat.facts.end()) continue;
+    for (const auto& [name, id] : ids->items()) {
       if (id.is_string()) options_.clusters.Remember(name, id.get<std::string>());
     }
   }

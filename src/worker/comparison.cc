@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "commit/ledger.h"
+
 namespace databus {
 namespace {
 
@@ -58,8 +60,9 @@ void Conclude(Compared& of, Minute kept_from) {
 Result<std::optional<Comparison::ByStream>> Comparison::Compare(
     const MinuteComparison::Trees& trees, Group group, const Cuts& streams, uint64_t& budget) {
   const auto has_all = [&] {
-    return std::ranges::all_of(streams,
-                               [&](const auto& stream) { return walks_.contains(stream.first); });
+    return std::ranges::all_of(streams, [&](const auto& stream) {
+      return walks_.contains(stream.first) || unread_.contains(stream.first);
+    });
   };
   bool of_this_call = false;
   while (true) {
@@ -79,7 +82,9 @@ Result<std::optional<Comparison::ByStream>> Comparison::Compare(
   }
   ByStream all;
   for (auto& [stream, walk] : walks_) {
-    databus::Conclude(walk.of, streams.at(stream).kept_from);
+    const auto asked = streams.find(stream);
+    if (asked == streams.end()) continue;
+    databus::Conclude(walk.of, asked->second.kept_from);
     all.emplace(stream, std::move(walk.of));
   }
   walks_.clear();
@@ -88,9 +93,16 @@ Result<std::optional<Comparison::ByStream>> Comparison::Compare(
 
 Status Comparison::ListAll(const MinuteComparison::Trees& trees, const Cuts& streams) {
   walks_.clear();
+  unread_.clear();
   std::map<std::string, Walk> walks;
   for (const auto& [stream, bounds] : streams) {
-    DATABUS_ASSIGN_OR_RETURN(walks[stream], List(trees, stream, bounds));
+    auto walk = List(trees, stream, bounds);
+    if (CannotBeRead(walk.status())) {
+      unread_[stream] = {.why = walk.status()};
+      continue;
+    }
+    DATABUS_RETURN_IF_ERROR(walk.status());
+    walks.emplace(stream, *std::move(walk));
   }
   walks_ = std::move(walks);
   return Status::Ok();
@@ -140,11 +152,19 @@ Result<bool> Comparison::GoOn(const MinuteComparison::Trees& trees, Group group,
     if (!minute) return true;
     if (budget == 0) return false;
     const uint64_t before = comparison.reads();
+    // Before: what cannot be read after that is the stream's own.
+    DATABUS_RETURN_IF_ERROR(comparison.ReadManifests(*minute));
     for (auto& [stream, walk] : walks_) {
       if (walk.left.empty() || walk.left.back() != *minute) continue;
       walk.left.pop_back();
-      DATABUS_RETURN_IF_ERROR(CompareMinute(comparison, stream, *minute, walk));
+      const Status compared = CompareMinute(comparison, stream, *minute, walk);
+      if (CannotBeRead(compared)) {
+        unread_[stream] = {compared, *minute};
+        continue;
+      }
+      DATABUS_RETURN_IF_ERROR(compared);
     }
+    for (const auto& [stream, unread] : unread_) walks_.erase(stream);
     budget -= std::min(budget, comparison.reads() - before);
     compared_to_ = *minute;
   }

@@ -8,6 +8,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "commit/minute_comparison.h"
@@ -54,9 +55,18 @@ class Comparison {
 
   // Reads no more files than `budget`, and takes them off it. Nothing: that was not enough, the
   // next call goes on. What is answered is true of what was there during this call, but for closed
-  // minutes that were compared before. More streams may be asked for by a later call.
+  // minutes that were compared before. More streams may be asked for by a later call, or less.
+  // Those of which something certainly cannot be read are not in the answer, the others are.
+  //   kRefused  a manifest may not be read, which is of all of them
   Result<std::optional<ByStream>> Compare(const MinuteComparison::Trees& trees, Group group,
                                           const Cuts& streams, uint64_t& budget);
+  // What could not be read, here or there, since the last call: a file of that minute, or which
+  // minutes there are.
+  struct Unread {
+    Status why{};
+    std::optional<Minute> minute{};
+  };
+  std::map<std::string, Unread> TakeUnread() { return std::exchange(unread_, {}); }
   // Up to which minute it has come; nothing: it has not begun.
   std::optional<Minute> compared_to() const { return compared_to_; }
 
@@ -84,6 +94,7 @@ class Comparison {
 
   std::map<std::string, Judged> judged_;
   std::map<std::string, Walk> walks_;  // empty: not listed
+  std::map<std::string, Unread> unread_;
   std::optional<Minute> compared_to_;
 };
 

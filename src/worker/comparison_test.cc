@@ -9,7 +9,10 @@ namespace {
 
 using testing::Contains;
 using testing::ElementsAre;
+using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Key;
+using testing::Not;
 using testing::SizeIs;
 
 constexpr int kStreams = 10;
@@ -174,6 +177,69 @@ TEST_F(ComparisonTest, AManifestThatCannotBeReadDecidesNothing) {
   const auto all = Compare(kMuch);
   ASSERT_TRUE(all.has_value());
   EXPECT_THAT(all->at("s0").wrong, IsEmpty());
+}
+
+// At either side; by which minutes it has, or by what lies in one that no manifest describes.
+class UnreadComparisonTest : public ComparisonTest,
+                             public testing::WithParamInterface<std::string> {
+ protected:
+  void Deny(Verb verb, const std::string& path, Fault fault = Fault::Denied()) {
+    trees_.plan.Add({.verb = verb,
+                     .store_part = GetParam(),
+                     .path_part = path,
+                     .times = FaultRule::kAlways,
+                     .fault = std::move(fault)});
+  }
+  void ExpectOthers(const std::optional<Comparison::ByStream>& all) {
+    ASSERT_TRUE(all.has_value());
+    EXPECT_THAT(*all, SizeIs(kStreams - 1));
+    EXPECT_THAT(*all, Not(Contains(Key("s3"))));
+    EXPECT_EQ(all->at("s4").equal, last_);
+  }
+};
+INSTANTIATE_TEST_SUITE_P(At, UnreadComparisonTest, testing::Values("memory:here", "memory:there"));
+
+TEST_P(UnreadComparisonTest, AStreamThatMayNotBeListedIsNotCompared) {
+  Deny(Verb::kList, paths::Stream(View::kMerged, "s3"));
+  ExpectOthers(Compare(kMuch));
+  const auto unread = comparison_.TakeUnread();
+  ASSERT_THAT(unread, ElementsAre(Key("s3")));
+  EXPECT_THAT(unread.at("s3").why.message(), HasSubstr("streams/s3"));
+  EXPECT_EQ(unread.at("s3").minute, std::nullopt);
+  trees_.plan.Clear();
+  EXPECT_THAT(*Compare(kMuch), SizeIs(kStreams));
+  EXPECT_THAT(comparison_.TakeUnread(), IsEmpty());
+}
+
+TEST_P(UnreadComparisonTest, AMinuteThatMayNotBeListedLeavesOutItsStream) {
+  const Minute minute = trees_.first + 4;
+  ASSERT_TRUE(trees_.here.Remove(paths::Manifest(View::kMerged, 3, minute, "dc1")).ok());
+  ASSERT_TRUE(trees_.there.Remove(paths::Manifest(View::kMerged, 3, minute, "")).ok());
+  Deny(Verb::kList, paths::MinuteDir(View::kMerged, "s3", minute));
+  ExpectOthers(Compare(kMuch));
+  const auto unread = comparison_.TakeUnread();
+  ASSERT_THAT(unread, ElementsAre(Key("s3")));
+  EXPECT_EQ(unread.at("s3").minute, minute);
+}
+
+TEST_P(UnreadComparisonTest, AManifestThatMayNotBeReadIsOfAll) {
+  const Minute minute = trees_.first + 4;
+  const std::string manifest(paths::Parent(paths::Manifest(View::kMerged, 3, minute, "")));
+  Deny(Verb::kOpen, manifest);
+  uint64_t budget = kMuch;
+  const auto failed = comparison_.Compare({trees_.counted_here, trees_.counted_there},
+                                          TwoTrees::kGroup, cuts_, budget);
+  EXPECT_EQ(failed.code(), Code::kRefused);
+  EXPECT_THAT(failed.status().message(), HasSubstr(manifest));
+  EXPECT_THAT(comparison_.TakeUnread(), IsEmpty());
+}
+
+TEST_P(UnreadComparisonTest, AnAnswerThatDoesNotComeIsOfAll) {
+  Deny(Verb::kList, paths::Stream(View::kMerged, "s3"), Fault::RequestLost());
+  uint64_t budget = kMuch;
+  const auto failed = comparison_.Compare({trees_.counted_here, trees_.counted_there},
+                                          TwoTrees::kGroup, cuts_, budget);
+  EXPECT_EQ(failed.code(), Code::kUnavailable);
 }
 
 }  // namespace

@@ -59,7 +59,7 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
       if (plans_.contains(key) || comparing_.contains(key)) break;  // says more
       Say(name, fmt::format("{}: is compared with {}", name, of.primary));
     }
-    DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(of, due));
+    DATABUS_ASSIGN_OR_RETURN(outcome.waiting, TakeWaiting(writer, of, due));
     ForgetSettled(of, due, outcome.waiting);
     if (due.empty()) {
       plans_.erase(key);
@@ -70,22 +70,52 @@ Result<Divergence::Outcome> Divergence::Run(GroupWriter& writer, const Streams& 
     const auto known = plans_.find(key);
     if (known == plans_.end() || known->second.epoch != writer.staging().epoch()) {
       DATABUS_ASSIGN_OR_RETURN(std::optional<Plan> made, Prepare(writer, of, due, outcome.waiting));
+      if (!made && LeavesOut(of.names, outcome.waiting)) continue;  // without it
       if (!made) return outcome;
       comparing_.erase(key);
       plans_[key] = *std::move(made);
     }
     Plan& plan = plans_[key];
     Tell(of, plan);
-    Sides sides{{writer.staging().storage(), View::kMerged, of.group},
-                {of.source, View::kMerged, of.group}};
-    DATABUS_RETURN_IF_ERROR(SetAside(writer, of, sides, plan));
-    if (!plan.surplus.empty() || !plan.leading.empty()) return outcome;
-    DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
-    DATABUS_RETURN_IF_ERROR(Fetch(writer, of, sides, plan));
-    if (!plan.missing.empty() || !plan.undescribed.empty()) return outcome;
-    DATABUS_RETURN_IF_ERROR(Finish(writer, of, sides, plan));
+    DATABUS_ASSIGN_OR_RETURN(const Went went, CarryOut(writer, of, plan));
+    if (went == Went::kOn) return outcome;
     plans_.erase(key);  // and what became due meanwhile is next
+    // What was changed by then stays so, if nothing more is to be done about the others.
+    if (went == Went::kWithout) DATABUS_RETURN_IF_ERROR(writer.Reload());
   }
+}
+
+Result<Divergence::Went> Divergence::CarryOut(GroupWriter& writer, const Streams& of, Plan& plan) {
+  Sides sides{{writer.staging().storage(), View::kMerged, of.group},
+              {of.source, View::kMerged, of.group}};
+  DATABUS_ASSIGN_OR_RETURN(Went went, SetAside(writer, of, sides, plan));
+  if (went == Went::kWithout || !plan.surplus.empty() || !plan.leading.empty()) return went;
+  DATABUS_RETURN_IF_ERROR(PurgeOlder(writer, plan));
+  DATABUS_ASSIGN_OR_RETURN(went, Fetch(writer, of, sides, plan));
+  if (went == Went::kWithout || !plan.missing.empty() || !plan.undescribed.empty()) return went;
+  return Finish(writer, of, sides, plan);
+}
+
+UnreadStreams::Sides Divergence::SidesOf(const std::string& cluster, GroupWriter& writer,
+                                         const Streams& of) {
+  return {of.group, {cluster, writer.staging().storage()}, {of.primary, of.source}};
+}
+
+Result<bool> Divergence::IsRead(GroupWriter& writer, const Streams& of, const std::string& stream,
+                                std::optional<Minute> minute, const Status& looked) {
+  if (looked.ok()) return true;
+  const auto sides = SidesOf(options_.cluster, writer, of);
+  if (!unread_.Note(sides, stream, minute, looked)) return looked;
+  // What the others go on with meanwhile, it lacks.
+  doubted_.insert(stream);
+  return false;
+}
+
+bool Divergence::LeavesOut(const std::vector<std::string>& streams,
+                           const std::set<std::string>& waiting) const {
+  return std::ranges::any_of(streams, [&](const std::string& name) {
+    return unread_.Contains(name) && !waiting.contains(name);
+  });
 }
 
 // Without a cut there is a reason only where minutes are somebody else's, after roles were changed
@@ -101,15 +131,22 @@ Result<Divergence::Due> Divergence::FindDue(GroupWriter& writer, const Streams& 
     const bool is_new = !eras->HasBegun(stream) || (history && !eras->IsIn(stream));
     if (is_new) {
       due.emplace(name, Reason::kNewEra);
-    } else if (doubted_.contains(name)) {
+    } else if (doubted_.contains(name) || unread_.Contains(name)) {
       due.emplace(name, Reason::kDoubt);
     }
   }
   return due;
 }
 
-Result<std::set<std::string>> Divergence::TakeWaiting(const Streams& of, Due& due) {
-  std::set<std::string> waiting;
+Result<std::set<std::string>> Divergence::TakeWaiting(GroupWriter& writer, const Streams& of,
+                                                      Due& due) {
+  std::set<std::string> asked;
+  for (const auto& [name, reason] : due) asked.insert(name);
+  std::set<std::string> waiting = unread_.Waiting(SidesOf(options_.cluster, writer, of), asked);
+  for (const std::string& name : waiting) {
+    Say(name, fmt::format("{}: is compared with {} when it can be read", name, of.primary));
+    due.erase(name);
+  }
   if (due.empty() || Planted(Bug::kEraNotAwaited)) return waiting;
   DATABUS_ASSIGN_OR_RETURN(const Eras there, ReadEras(of.source, of.group));
   for (const auto& [name, reason] : due) {
@@ -171,6 +208,13 @@ Result<std::optional<Divergence::Plan>> Divergence::Compare(GroupWriter& writer,
   while (true) {
     DATABUS_ASSIGN_OR_RETURN(auto compared,
                              state.comparison.Compare(trees, of.group, state.streams, budget));
+    bool without = false;
+    for (const auto& [name, unread] : state.comparison.TakeUnread()) {
+      state.streams.erase(name);
+      DATABUS_RETURN_IF_ERROR(IsRead(writer, of, name, unread.minute, unread.why).status());
+      without = true;
+    }
+    if (without) return std::optional<Plan>();
     if (!compared) {
       TellProgress(of, due, state.comparison);
       return std::optional<Plan>();
@@ -298,45 +342,54 @@ bool Divergence::IsBeforeWhatStays(const Plan& plan, const Compared& compared, M
 
 // The newest first; but what comes before minutes that stay goes as it would in a purge, the oldest
 // first: there is never a hole.
-Status Divergence::SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
+Result<Divergence::Went> Divergence::SetAside(GroupWriter& writer, const Streams& of, Sides& sides,
+                                              Plan& plan) {
   for (int i = 0; i < kMinutesPerRunMax; ++i) {
     const bool leads = plan.surplus.empty();
     Places& places = leads ? plan.leading : plan.surplus;
     if (places.empty()) break;
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     const auto next = leads ? places.begin() : std::prev(places.end());
-    DATABUS_RETURN_IF_ERROR(SetAsideMinute(writer, of, sides, plan, *next));
+    DATABUS_ASSIGN_OR_RETURN(const Went went, SetAsideMinute(writer, of, sides, plan, *next));
+    if (went == Went::kWithout) return went;
     for (const std::string& name : next->second) --plan.left[name].surplus;
     places.erase(next);
   }
-  return Status::Ok();
+  return Went::kOn;
 }
 
-Status Divergence::SetAsideMinute(GroupWriter& writer, const Streams& of, Sides& sides,
-                                  const Plan& plan, const Places::value_type& place) {
+Result<Divergence::Went> Divergence::SetAsideMinute(GroupWriter& writer, const Streams& of,
+                                                    Sides& sides, const Plan& plan,
+                                                    const Places::value_type& place) {
   const auto& [minute, names] = place;
   MinuteChange change{of.primary, minute, {}};
   bool compared = false;
   for (const std::string& name : names) {
     MinuteChange::OfStream of_stream;
-    DATABUS_ASSIGN_OR_RETURN(of_stream.out, ReadOrNothing(sides.here, name, minute));
+    auto present = ReadOrNothing(sides.here, name, minute);
+    DATABUS_ASSIGN_OR_RETURN(bool read, IsRead(writer, of, name, minute, present.status()));
+    if (!read) return Went::kWithout;
+    of_stream.out = *std::move(present);
     const Compared& compared_stream = plan.streams.at(name);
     if (minute > plan.last || !compared_stream.there.contains(minute) ||
         compared_stream.begins_late == Compared::BeginsLate::kYes) {
       of_stream.directory = MinuteChange::OfStream::Directory::kGoes;
     } else {
-      DATABUS_ASSIGN_OR_RETURN(const MinuteFiles right, ReadOrNothing(sides.there, name, minute));
+      const auto right = ReadOrNothing(sides.there, name, minute);
+      DATABUS_ASSIGN_OR_RETURN(read, IsRead(writer, of, name, minute, right.status()));
+      if (!read) return Went::kWithout;
       compared = true;
       of_stream.holds = of_stream.out;
-      of_stream.out = Without(of_stream.out, right);
+      of_stream.out = Without(of_stream.out, *right);
       if (of_stream.out.empty()) continue;
       for (const auto& [file, facts] : of_stream.out) of_stream.holds.erase(file);
     }
     change.streams.emplace(name, std::move(of_stream));
   }
   if (compared) DATABUS_RETURN_IF_ERROR(CheckThere(of));
-  if (change.streams.empty()) return Status::Ok();
-  return writer.ChangeMinute(std::move(change), sides.here);
+  if (change.streams.empty()) return Went::kOn;
+  DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), sides.here));
+  return Went::kOn;
 }
 
 // P35: of the streams of which all that is here is older than anything at the primary.
@@ -358,7 +411,8 @@ Status Divergence::PurgeOlder(GroupWriter& writer, const Plan& plan) {
 // What is missing is fetched, what no manifest here names is described: it would be merged again if
 // this cluster became the primary (P19). The oldest first, since a primary takes what is older than
 // anything that is described for known.
-Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan) {
+Result<Divergence::Went> Divergence::Fetch(GroupWriter& writer, const Streams& of, Sides& sides,
+                                           Plan& plan) {
   for (int i = 0; i < kMinutesPerRunMax; ++i) {
     const bool all_here = plan.missing.empty();
     if (all_here && plan.undescribed.empty()) break;
@@ -367,32 +421,37 @@ Status Divergence::Fetch(GroupWriter& writer, const Streams& of, Sides& sides, P
                      plan.undescribed.begin()->first < plan.missing.begin()->first);
     Places& places = describes ? plan.undescribed : plan.missing;
     const auto oldest = places.begin();
-    DATABUS_RETURN_IF_ERROR(FetchMinute(writer, of, sides, *oldest));
+    DATABUS_ASSIGN_OR_RETURN(const Went went, FetchMinute(writer, of, sides, *oldest));
+    if (went == Went::kWithout) return went;
     for (const std::string& name : oldest->second) {
       if (!describes) --plan.left[name].missing;
     }
     places.erase(oldest);
   }
-  return Status::Ok();
+  return Went::kOn;
 }
 
 // What was fetched before a file that cannot be is not fetched again.
-Status Divergence::FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
-                               const Places::value_type& place) {
+Result<Divergence::Went> Divergence::FetchMinute(GroupWriter& writer, const Streams& of,
+                                                 Sides& sides, const Places::value_type& place) {
   const auto& [minute, names] = place;
   MinuteChange change{of.primary, minute, {}};
   Status failed;
+  Went went = Went::kOn;
   for (const std::string& name : names) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     auto fetched = FetchStream(writer, of, sides, name, minute);
     if (!fetched.ok()) {
-      failed = fetched.status();
+      const auto read = IsRead(writer, of, name, minute, fetched.status());
+      failed = read.status();
+      if (read.ok()) went = Went::kWithout;
       break;
     }
     if (*fetched) change.streams.emplace(name, *std::move(*fetched));
   }
-  if (failed.ok() && change.streams.size() < names.size()) DATABUS_RETURN_IF_ERROR(CheckThere(of));
-  if (change.streams.empty()) return failed;
+  const bool all_read = failed.ok() && went == Went::kOn;
+  if (all_read && change.streams.size() < names.size()) DATABUS_RETURN_IF_ERROR(CheckThere(of));
+  if (change.streams.empty()) return failed.ok() ? Result<Went>(went) : failed;
   for (const auto& [name, of_stream] : change.streams) {
     for (const NewFile& file : of_stream.in) {
       options_.stats.AddFile("mirror", name, file.facts.messages, file.facts.length,
@@ -400,7 +459,8 @@ Status Divergence::FetchMinute(GroupWriter& writer, const Streams& of, Sides& si
     }
   }
   DATABUS_RETURN_IF_ERROR(writer.ChangeMinute(std::move(change), sides.here));
-  return failed;
+  DATABUS_RETURN_IF_ERROR(failed);
+  return went;
 }
 
 Result<std::optional<MinuteChange::OfStream>> Divergence::FetchStream(
@@ -427,13 +487,17 @@ Result<MinuteFiles> Divergence::Present(GroupWriter& writer, Sides& sides, const
   return ReadOrNothing(sides.here, name, minute);
 }
 
-Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan) {
+Result<Divergence::Went> Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides,
+                                            const Plan& plan) {
   if (plan.last > writer.CopyLedger(of.primary).closed) {
     Manifest manifest{View::kMerged, of.group, *plan.last, of.primary, {}};
     for (const auto& [name, compared] : plan.streams) {
       if (!compared.there.contains(*plan.last)) continue;
-      DATABUS_ASSIGN_OR_RETURN(manifest.streams[name],
-                               ReadOrNothing(sides.there, name, *plan.last));
+      auto files = ReadOrNothing(sides.there, name, *plan.last);
+      DATABUS_ASSIGN_OR_RETURN(const bool read,
+                               IsRead(writer, of, name, *plan.last, files.status()));
+      if (!read) return Went::kWithout;
+      manifest.streams[name] = *std::move(files);
     }
     DATABUS_RETURN_IF_ERROR(CheckThere(of));
     DATABUS_RETURN_IF_ERROR(writer.SkipCopies(manifest));
@@ -449,7 +513,7 @@ Status Divergence::Finish(GroupWriter& writer, const Streams& of, Sides& sides, 
     doubted_.erase(name);
     ClearNotice(name);
   }
-  return Status::Ok();
+  return Went::kToTheEnd;
 }
 
 // Another worker may have finished it, while this one had lost the lease.

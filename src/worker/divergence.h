@@ -22,6 +22,7 @@
 #include "worker/comparison.h"
 #include "worker/era_book.h"
 #include "worker/run_stats.h"
+#include "worker/unread_streams.h"
 
 namespace databus {
 
@@ -38,7 +39,9 @@ class Divergence {
     RunStats& stats;
     int copy_threads = 1;
   };
-  explicit Divergence(Options options) : options_(std::move(options)) {}
+  explicit Divergence(Options options)
+      : options_(std::move(options)),
+        unread_(options_.cluster, options_.clock, options_.problems) {}
 
   // Streams of one group that are mirrored from one primary.
   struct Streams {
@@ -50,7 +53,8 @@ class Divergence {
   enum class Progress : uint8_t { kDone, kUnderWay };
   struct Outcome {
     Progress progress = Progress::kDone;
-    // Streams that the primary has not begun to publish; they are left as they are.
+    // Streams that the primary has not begun to publish, or of which something cannot be read; they
+    // are left as they are.
     std::set<std::string> waiting;
   };
 
@@ -65,6 +69,13 @@ class Divergence {
   void Doubt(const std::string& stream) { doubted_.insert(stream); }
   // Whether it is still to be compared for that.
   bool Doubts(const std::string& stream) const { return doubted_.contains(stream); }
+  // After a look at what the stream has, here or at its primary (UnreadStreams::Note). False: it
+  // cannot be read; the stream waits from now on, and is compared when it can be.
+  Result<bool> IsRead(GroupWriter& writer, const Streams& of, const std::string& stream,
+                      std::optional<Minute> minute, const Status& looked);
+  // Whether one of them waits so, beside `waiting`.
+  bool LeavesOut(const std::vector<std::string>& streams,
+                 const std::set<std::string>& waiting) const;
 
  private:
   using Places = std::map<Minute, std::set<std::string>>;  // streams
@@ -100,13 +111,16 @@ class Divergence {
   enum class Reason : uint8_t { kNewEra, kDoubt };
   using Due = std::map<std::string, Reason>;  // by stream
   Result<Due> FindDue(GroupWriter& writer, const Streams& of);
-  // Takes out of `due` the streams whose era the primary has not begun; until then it may still
-  // change.
-  Result<std::set<std::string>> TakeWaiting(const Streams& of, Due& due);
+  // Takes out of `due` the streams whose era the primary has not begun, as it may still change
+  // until then; and those that cannot be read.
+  Result<std::set<std::string>> TakeWaiting(GroupWriter& writer, const Streams& of, Due& due);
+  static UnreadStreams::Sides SidesOf(const std::string& cluster, GroupWriter& writer,
+                                      const Streams& of);
   // P1: nothing is absent from a cluster that went away in the middle, or another in its place.
   Status CheckThere(const Streams& of);
-  // Compares `due`, and what has to be compared with them, without those that wait. Nothing: there
-  // is more to compare than one run may, or the primary has not closed all of it; the next goes on.
+  // Compares `due`, and what has to be compared with them, without those that wait. Nothing: one
+  // cannot be read (LeavesOut); or there is more to compare than one run may, or the primary has
+  // not closed all of it, and the next goes on.
   Result<std::optional<Plan>> Prepare(GroupWriter& writer, const Streams& of, const Due& due,
                                       const std::set<std::string>& waiting);
   Result<std::optional<Plan>> Compare(GroupWriter& writer, const Streams& of, const Due& due,
@@ -120,28 +134,33 @@ class Divergence {
   Result<bool> IsClosedThere(const Streams& of, const Plan& plan);
   void Tell(const Streams& of, const Plan& plan);
   static bool IsBeforeWhatStays(const Plan& plan, const Compared& compared, Minute minute);
+  // Does the next part of the plan. kWithout: a stream of it cannot be read and waits from now on,
+  // and the others need another one.
+  enum class Went : uint8_t { kOn, kToTheEnd, kWithout };
+  Result<Went> CarryOut(GroupWriter& writer, const Streams& of, Plan& plan);
   // Up to so many minutes of the plan, which loses them. A minute is one commit, whatever the
   // number of its streams.
-  Status SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
-  Status SetAsideMinute(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan,
-                        const Places::value_type& place);
+  Result<Went> SetAside(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Result<Went> SetAsideMinute(GroupWriter& writer, const Streams& of, Sides& sides,
+                              const Plan& plan, const Places::value_type& place);
   static Status PurgeOlder(GroupWriter& writer, const Plan& plan);
-  Status Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
-  Status FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
-                     const Places::value_type& place);
+  Result<Went> Fetch(GroupWriter& writer, const Streams& of, Sides& sides, Plan& plan);
+  Result<Went> FetchMinute(GroupWriter& writer, const Streams& of, Sides& sides,
+                           const Places::value_type& place);
   static Result<MinuteFiles> Present(GroupWriter& writer, Sides& sides, const std::string& name,
                                      Minute minute);
   // What has to be done about the stream's minute; nothing: the primary has purged it meanwhile.
   Result<std::optional<MinuteChange::OfStream>> FetchStream(GroupWriter& writer, const Streams& of,
                                                             Sides& sides, const std::string& name,
                                                             Minute minute);
-  Status Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan);
+  Result<Went> Finish(GroupWriter& writer, const Streams& of, Sides& sides, const Plan& plan);
   void ForgetSettled(const Streams& of, const Due& due, const std::set<std::string>& waiting);
   void Say(const std::string& stream, const std::string& what);
   void Notice(const std::string& stream, const std::string& what, const std::string& next);
   void ClearNotice(const std::string& stream);
 
   const Options options_;
+  UnreadStreams unread_;
   std::set<std::string> doubted_;
   std::set<std::string> said_;  // streams of which it is told that they are being put right
   using Key = std::pair<std::string, Group>;  // of the primary

@@ -26,13 +26,21 @@ Result<std::vector<NewFile>> FetchFiles(GroupWriter& writer, const FetchFrom& fr
   }
   if (jobs.empty()) return files;
   const std::vector<CopyOutcome> outcomes = CopyFiles(staging.storage(), jobs, from.copy_threads);
-  for (size_t i = 0; i < outcomes.size(); ++i) {
-    DATABUS_RETURN_IF_ERROR(outcomes[i].status.WithContext(jobs[i].from));
-    if (SameBytes(outcomes[i].facts.file, files[i].facts)) continue;
-    return Status(Code::kCorrupt, fmt::format("{}: {}: differs from the manifest",
-                                              from.source.Describe(), jobs[i].from));
+  Status failed;
+  for (size_t i = 0; i < outcomes.size() && failed.ok(); ++i) {
+    failed = outcomes[i].status.WithContext(jobs[i].from);
+    if (!failed.ok() || SameBytes(outcomes[i].facts.file, files[i].facts)) continue;
+    failed = Status(Code::kCorrupt, fmt::format("{}: {}: differs from the manifest",
+                                                from.source.Describe(), jobs[i].from));
   }
-  return files;
+  if (failed.ok()) return files;
+  // The writer may go on without the stream: what is staged of it is in nobody's way.
+  std::vector<std::string> staged;
+  for (const CopyJob& job : jobs) staged.push_back(job.to);
+  for (const Status& removed : staging.storage().Removes(staged)) {
+    if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
+  }
+  return failed;
 }
 
 MinuteFiles Without(const MinuteFiles& files, const MinuteFiles& others) {

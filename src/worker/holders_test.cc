@@ -5,6 +5,8 @@
 
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "commit/manifest.h"
 #include "commit/minute_content.h"
 #include "worker/test_site.h"

@@ -154,6 +154,7 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
   DATABUS_RETURN_IF_ERROR(writer.CloseFrozen());
   DATABUS_RETURN_IF_ERROR(BeginEras(writer, group));
   DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
+  NoteUnread(writer);  // the index asks for more
   DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, {}));
   DATABUS_RETURN_IF_ERROR(ReadDoubtful(writer, group));
   ForgetRefused(group);
@@ -182,10 +183,9 @@ Status MergeService::MergeGroup(GroupWriter& writer, Group group, Minute now) {
 // Only people mend that.
 Status MergeService::ReadDoubtful(GroupWriter& writer, Group group) {
   doubtful_.erase(group);
-  const BootTime now = options_.clock.Boot();
-  const auto last = read_again_.find(group);
-  if (last != read_again_.end() && now - last->second < kRefusedPause) return Status::Ok();
-  read_again_[group] = now;
+  RefusedPause& pause = read_again_[group];
+  if (!pause.IsOver(options_.clock.Boot())) return Status::Ok();
+  pause.Begin(options_.clock.Boot());
   return index_.ReadAgain(writer, group);
 }
 
@@ -220,7 +220,7 @@ void MergeService::PutOff(Group group, const std::vector<Refusal>& refused) {
     const Wanted& wanted = fetched->second;
     if (!Planted(Bug::kRefusedForgotten)) wanted.entry->settled.erase(wanted.line);
     const std::string& stream = wanted.entry->lines[wanted.line].stream;
-    refused_[stream] = options_.clock.Boot() + kRefusedPause;
+    refused_[stream].Begin(options_.clock.Boot());
     options_.problems.Raise(
         RefusedTopic(stream), options_.cluster + ": " + one.ToString(),
         fmt::format("its files wait in the queues; {}; tried again once a minute", kLetWrite),
@@ -238,7 +238,7 @@ void MergeService::Accepted(const std::string& stream) {
 
 void MergeService::ForgetRefused(Group group) {
   std::set<std::string> gone;
-  for (const auto& [stream, until] : refused_) {
+  for (const auto& [stream, pause] : refused_) {
     if (GroupOf(stream, options_.writers.groups()) == group) gone.insert(stream);
   }
   if (gone.empty()) return;
@@ -279,6 +279,9 @@ Status MergeService::BeginEras(GroupWriter& writer, Group group) {
                       copy));
   if (!begin.empty()) {
     DATABUS_RETURN_IF_ERROR(index_.Of(writer, group).status());
+    NoteUnread(writer);
+    std::erase_if(begin, [&](const auto* stream) { return waiting_.contains(stream->name); });
+    std::erase_if(begun, [&](const auto& one) { return waiting_.contains(one.first); });
     DATABUS_RETURN_IF_ERROR(DescribeUnnamed(writer, group, begin));
   }
   DATABUS_RETURN_IF_ERROR(writer.CompleteHistory());
@@ -338,6 +341,7 @@ Status MergeService::SalvageGroup(GroupWriter& writer, Group group, Minute now) 
   while (salvage_.DueGroups().contains(group)) {
     DATABUS_RETURN_IF_ERROR(writer.GoOn());
     DATABUS_ASSIGN_OR_RETURN(IdentityIndex * index, index_.Of(writer, group));
+    NoteUnread(writer);
     DATABUS_ASSIGN_OR_RETURN(const Salvage::Batch batch,
                              salvage_.Next(writer, *index, waiting_, kFilesPerCommitMax));
     CommitRequest request;
@@ -447,7 +451,7 @@ bool MergeService::IsDue(const std::string& source, QueueEntry& entry, size_t i)
   if (stream != nullptr && stream->Primary() == options_.cluster) {
     if (waiting_.contains(line.stream)) return false;
     const auto refused = refused_.find(line.stream);
-    if (refused != refused_.end() && options_.clock.Boot() < refused->second) return false;
+    if (refused != refused_.end() && !refused->second.IsOver(options_.clock.Boot())) return false;
     const std::string* const may_be = index_.MayBeHere(line.stream, line.file);
     if (may_be != nullptr) {
       doubtful_[GroupOf(line.stream, options_.writers.groups())].try_emplace(

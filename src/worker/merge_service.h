@@ -15,6 +15,7 @@
 #include "worker/era_book.h"
 #include "worker/merged_index.h"
 #include "worker/queue.h"
+#include "worker/refusals.h"
 #include "worker/run_stats.h"
 #include "worker/salvage.h"
 #include "worker/writers.h"
@@ -114,14 +115,13 @@ class MergeService {
   // Streams that queues name and that are not merged here, and what is to be said, by source.
   std::map<std::string, std::map<std::string, std::string>> strangers_;
   MergedIndex index_;
-  std::map<Group, BootTime> read_again_;                          // what the index could not read
+  std::map<Group, RefusedPause> read_again_;                      // what the index could not read
   std::map<Group, std::map<std::string, std::string>> doubtful_;  // what waits for that, by stream
   std::map<std::string, Era> own_eras_;
   Salvage salvage_;
-  IdentityIndex in_request_;               // of the commit under way
-  std::map<std::string, Wanted> fetched_;  // the same: by staged name
-  // Streams of which the view refused a file, and until when they are left alone.
-  std::map<std::string, BootTime> refused_;
+  IdentityIndex in_request_;                     // of the commit under way
+  std::map<std::string, Wanted> fetched_;        // the same: by staged name
+  std::map<std::string, RefusedPause> refused_;  // streams of which the view refused a file
 };
 
 }  // namespace databus

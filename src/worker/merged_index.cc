@@ -37,7 +37,7 @@ struct SealedSearch {
   bool found = false;
   bool answered = false;            // one could be read
   std::vector<std::string> unread;  // paths of those that could not
-  Status failure{};                 // of the first of them
+  Status failure{};                 // of one of them: where any gave no answer, of such a one
 };
 
 // Whether one of the files was sealed by us. Their names do not tell: the original's are of the
@@ -56,14 +56,10 @@ SealedSearch FindSealed(Storage& storage, std::span<const std::string> files) {
       if (search.found) return search;
       if (sealed.ok() || sealed.code() == Code::kNotFound) continue;
       search.unread.push_back(batch[i]);
-      if (search.failure.ok()) search.failure = sealed.status();
+      if (search.failure.ok() || sealed.unknown()) search.failure = sealed.status();
     }
   }
   return search;
-}
-
-bool IsAmong(const std::set<std::string>* only, const std::string& stream) {
-  return only == nullptr || only->contains(stream);
 }
 
 Status GroupWaits(const Status& why, const std::string& stream, Minute minute) {
@@ -95,14 +91,33 @@ MergedIndex::Learnt MergedIndex::TakeLearnt() {
   return std::move(known_);
 }
 
+bool MergedIndex::IsLookedAt(Only only, const std::string& stream) const {
+  return (only == nullptr || only->contains(stream)) && !unreadable_.contains(stream);
+}
+
+bool MergedIndex::WaitsAlone(const std::string& stream, const Status& read, Again again) {
+  if (!CannotBeRead(read)) return false;
+  unreadable_.try_emplace(stream, Unreadable{read.message(), std::move(again)});
+  return true;
+}
+
+// Not before the walk is over: it goes through what the writer knows.
+void MergedIndex::LeaveOut(GroupWriter& writer, Known& known) {
+  for (const auto& [stream, unreadable] : unreadable_) {
+    writer.LeaveOut(stream, unreadable.why, unreadable.again);
+  }
+  NoteLeftOut(writer, known);
+}
+
 // A stream that cannot be read waits, and what is to be known of the others does not grow with
 // that: it is looked through by itself, when it can be.
 Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
+  unreadable_.clear();
   if (known.built == Known::Built::kNo) {
     DATABUS_RETURN_IF_ERROR(AddWhole(writer, group, nullptr, known));
     known.built = Known::Built::kYes;
     known.left_out.clear();
-    NoteLeftOut(writer, known);
+    LeaveOut(writer, known);
     return Status::Ok();
   }
   const Minute from = known.covered ? known.covered->Next() : kFirstMinute;
@@ -114,7 +129,7 @@ Status MergedIndex::Extend(GroupWriter& writer, Group group, Known& known) {
   }
   if (!readable.empty()) DATABUS_RETURN_IF_ERROR(AddWhole(writer, group, &readable, known));
   for (const std::string& stream : readable) known.left_out.erase(stream);
-  NoteLeftOut(writer, known);
+  LeaveOut(writer, known);
   if (walked.closed) known.covered = walked.closed;  // now that all of them are read
   return Status::Ok();
 }
@@ -157,9 +172,14 @@ Result<MergedIndex::Walked> MergedIndex::AddMinutes(GroupWriter& writer, Group g
                                "the minute's files were read instead; remove the manifest");
     }
     for (const auto& [stream, own] : writer.OwnLedger().streams) {
-      if (streams->contains(stream) || !IsAmong(only, stream)) continue;
-      DATABUS_ASSIGN_OR_RETURN(const bool may_hold, oldest.MayHold(stream, minute));
-      if (!may_hold) continue;
+      if (streams->contains(stream) || !IsLookedAt(only, stream)) continue;
+      const auto may_hold = oldest.MayHold(stream, minute);
+      const auto again = [&storage, root = paths::Stream(View::kMerged, stream)] {
+        return OldestMinute(storage, root).status();
+      };
+      if (WaitsAlone(stream, may_hold.status(), again)) continue;
+      DATABUS_RETURN_IF_ERROR(may_hold.status());
+      if (!*may_hold) continue;
       DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, minute, known.index));
     }
   }
@@ -175,7 +195,7 @@ Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<
                                 Only only, IdentityIndex& index) {
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
     const auto own = options_.own.find(stream);
-    if (own == options_.own.end() || !minutes.newest || !IsAmong(only, stream)) continue;
+    if (own == options_.own.end() || !minutes.newest || !IsLookedAt(only, stream)) continue;
     const std::optional<Minute>& cut = own->second.cut;
     const Minute to = std::max(*minutes.newest, cut.value_or(kFirstMinute));
     for (Minute m = last ? last->Next() : *minutes.newest; m <= to; m = m.Next()) {
@@ -188,9 +208,12 @@ Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<
 
 Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::string& stream,
                                Minute minute, IdentityIndex& index) {
-  auto files =
-      ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, minute));
+  Storage& storage = writer.staging().storage();
+  const std::string dir = paths::MinuteDir(View::kMerged, stream, minute);
+  auto files = ReadMinuteFiles(storage, dir);
   if (files.code() == Code::kNotFound) return Status::Ok();
+  const auto again = [&storage, dir] { return ReadMinuteFiles(storage, dir).status(); };
+  if (WaitsAlone(stream, files.status(), again)) return Status::Ok();
   DATABUS_RETURN_IF_ERROR(GroupWaits(files.status(), stream, minute));
   index.AddAll(stream, *files);
   unnamed_[group][minute][stream] = *std::move(files);
@@ -199,15 +222,17 @@ Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::stri
 
 // The minutes that the primary before this one had not closed yet.
 Status MergedIndex::AddUndescribed(GroupWriter& writer, Only only, IdentityIndex& index) {
+  Storage& storage = writer.staging().storage();
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
-    if (!minutes.history || !IsAmong(only, stream)) continue;
+    if (!minutes.history || !IsLookedAt(only, stream)) continue;
     for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
-      const auto files =
-          ReadMinuteFiles(writer.staging().storage(), paths::MinuteDir(View::kMerged, stream, m));
+      const std::string dir = paths::MinuteDir(View::kMerged, stream, m);
+      const auto files = ReadMinuteFiles(storage, dir);
       if (files.ok()) index.AddAll(stream, *files);
-      if (!files.ok() && files.code() != Code::kNotFound) {
-        return GroupWaits(files.status(), stream, m);
-      }
+      if (files.ok() || files.code() == Code::kNotFound) continue;
+      const auto again = [&storage, dir] { return ReadMinuteFiles(storage, dir).status(); };
+      if (!WaitsAlone(stream, files.status(), again)) return GroupWaits(files.status(), stream, m);
+      break;
     }
   }
   return Status::Ok();
@@ -217,13 +242,23 @@ Status MergedIndex::AddUndescribed(GroupWriter& writer, Only only, IdentityIndex
 // collectors. A file that cannot be read holds nothing up where another one tells: the original may
 // have left it so, and then it is in no queue any more. But it may be a sealed one beside foreign
 // ones: what a queue names by its name waits (MayBeHere), or it might be published twice.
-Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& stream,
-                                          Minute minute, const std::vector<DirEntry>& entries,
-                                          Known& known) {
+Result<MergedIndex::Holds> MergedIndex::LookForSealed(Storage& storage, const std::string& stream,
+                                                      Minute minute,
+                                                      const std::vector<DirEntry>& entries,
+                                                      Known& known) {
   known.unread.erase(stream);
-  const SealedSearch search = FindSealed(storage, VisibleFiles(stream, minute, entries));
-  if (search.found || search.failure.ok()) return search.found;
-  if (!search.answered) return GroupWaits(search.failure, stream, minute);
+  const std::vector<std::string> files = VisibleFiles(stream, minute, entries);
+  const SealedSearch search = FindSealed(storage, files);
+  if (search.found) return Holds::kSealed;
+  if (search.failure.ok()) return Holds::kForeign;
+  if (!search.answered) {
+    const auto again = [&storage, files] {
+      const SealedSearch now = FindSealed(storage, files);
+      return now.answered ? Status::Ok() : now.failure;
+    };
+    if (WaitsAlone(stream, search.failure, again)) return Holds::kUnread;
+    return GroupWaits(search.failure, stream, minute);
+  }
   for (const std::string& path : search.unread) {
     known.unread[stream].emplace(paths::BaseName(path), path);
   }
@@ -231,7 +266,7 @@ Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& s
       fmt::format("{} of {} is taken for the original's, and this file for one of it: {}",
                   minute.ToIso(), stream, search.failure.ToString()),
       "restore the file, or remove it");
-  return false;
+  return Holds::kForeign;
 }
 
 // Minutes from before there were manifests are of the original system, and its files are known by
@@ -239,29 +274,43 @@ Result<bool> MergedIndex::HoldsSealedFile(Storage& storage, const std::string& s
 // open still. What came after it is described, or empty.
 Status MergedIndex::AddTheOriginals(GroupWriter& writer, Group group, Minute before, Only only,
                                     Known& known) {
-  Storage& storage = writer.staging().storage();
   for (const auto& [stream, own] : options_.own) {
-    if (!IsAmong(only, stream)) continue;
+    if (!IsLookedAt(only, stream)) continue;
     if (GroupOf(stream, options_.groups) != group || writer.IsUnread(stream)) continue;
-    DATABUS_ASSIGN_OR_RETURN(
-        const std::vector<Minute> minutes,
-        ListMinutes(storage, paths::Stream(View::kMerged, stream), kFirstMinute, before + -1));
-    bool is_last = true;  // of those that hold anything
-    for (auto minute = minutes.rbegin(); minute != minutes.rend(); ++minute) {
-      const auto entries = storage.List(paths::MinuteDir(View::kMerged, stream, *minute));
-      if (entries.code() == Code::kNotFound) continue;
-      if (!entries.ok()) return entries.status();
-      if (entries->empty()) continue;
-      if (std::exchange(is_last, false)) {
-        DATABUS_ASSIGN_OR_RETURN(const bool sealed,
-                                 HoldsSealedFile(storage, stream, *minute, *entries, known));
-        if (sealed) {
-          DATABUS_RETURN_IF_ERROR(AddUnnamed(writer, group, stream, *minute, known.index));
-          continue;
-        }
-      }
-      for (const DirEntry& entry : *entries) known.index.AddName(stream, entry.name);
+    DATABUS_RETURN_IF_ERROR(AddOriginalsOf(writer, stream, before, known));
+  }
+  return Status::Ok();
+}
+
+Status MergedIndex::AddOriginalsOf(GroupWriter& writer, const std::string& stream, Minute before,
+                                   Known& known) {
+  Storage& storage = writer.staging().storage();
+  const auto list = [&storage, root = paths::Stream(View::kMerged, stream), before] {
+    return ListMinutes(storage, root, kFirstMinute, before + -1);
+  };
+  const auto minutes = list();
+  if (WaitsAlone(stream, minutes.status(), [list] { return list().status(); })) return Status::Ok();
+  DATABUS_RETURN_IF_ERROR(minutes.status());
+  bool is_last = true;  // of those that hold anything
+  for (auto minute = minutes->rbegin(); minute != minutes->rend(); ++minute) {
+    const std::string dir = paths::MinuteDir(View::kMerged, stream, *minute);
+    const auto entries = storage.List(dir);
+    if (entries.code() == Code::kNotFound) continue;
+    const auto again = [&storage, dir] { return storage.List(dir).status(); };
+    if (WaitsAlone(stream, entries.status(), again)) return Status::Ok();
+    if (!entries.ok()) return entries.status();
+    if (entries->empty()) continue;
+    Holds holds = Holds::kForeign;
+    if (std::exchange(is_last, false)) {
+      DATABUS_ASSIGN_OR_RETURN(holds, LookForSealed(storage, stream, *minute, *entries, known));
     }
+    if (holds == Holds::kUnread) return Status::Ok();
+    if (holds == Holds::kSealed) {
+      DATABUS_RETURN_IF_ERROR(
+          AddUnnamed(writer, writer.staging().group(), stream, *minute, known.index));
+      continue;
+    }
+    for (const DirEntry& entry : *entries) known.index.AddName(stream, entry.name);
   }
   return Status::Ok();
 }

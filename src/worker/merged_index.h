@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <set>
@@ -34,7 +35,7 @@ class MergedIndex {
     enum class Built : uint8_t { kNo, kYes } built = Built::kNo;
     // Every file of minutes that were closed by then is in it; later ones may be, too.
     std::optional<Minute> covered{};
-    // Of all that, these lack what no manifest names: they could not be read.
+    // Of all that, these lack what no manifest names: they could not be read, and wait.
     std::set<std::string> left_out{};
     // In which eras the streams were then. Who begins another one copies into minutes that are
     // covered, and describes them.
@@ -75,6 +76,13 @@ class MergedIndex {
  private:
   // The streams that are looked at; null: all that can be read.
   using Only = const std::set<std::string>*;
+  bool IsLookedAt(Only only, const std::string& stream) const;
+  using Again = std::function<Status()>;
+  // Whether the stream waits alone: something of it certainly cannot be read. `again` tries it. For
+  // an answer that does not come the group waits.
+  bool WaitsAlone(const std::string& stream, const Status& read, Again again);
+  // Has those that wait alone left out by the writer, until all of them can be read.
+  void LeaveOut(GroupWriter& writer, Known& known);
   Status Extend(GroupWriter& writer, Group group, Known& known);
   // All of these streams, from their beginning.
   Status AddWhole(GroupWriter& writer, Group group, Only only, Known& known);
@@ -90,17 +98,25 @@ class MergedIndex {
   // What lies in a minute, and is named by no manifest.
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);
-  static Status AddUndescribed(GroupWriter& writer, Only only, IdentityIndex& index);
-  Result<bool> HoldsSealedFile(Storage& storage, const std::string& stream, Minute minute,
-                               const std::vector<DirEntry>& entries, Known& known);
+  Status AddUndescribed(GroupWriter& writer, Only only, IdentityIndex& index);
+  enum class Holds : uint8_t { kSealed, kForeign, kUnread };
+  Result<Holds> LookForSealed(Storage& storage, const std::string& stream, Minute minute,
+                              const std::vector<DirEntry>& entries, Known& known);
   Status AddTheOriginals(GroupWriter& writer, Group group, Minute before, Only only, Known& known);
+  Status AddOriginalsOf(GroupWriter& writer, const std::string& stream, Minute before,
+                        Known& known);
   static void NoteLeftOut(GroupWriter& writer, Known& known) {
     for (const auto& [stream, why] : writer.OwnLedger().unread) known.left_out.insert(stream);
   }
 
+  struct Unreadable {
+    std::string why;
+    Again again;
+  };
   const Options options_;
   Learnt known_;
   std::map<Group, Unnamed> unnamed_;
+  std::map<std::string, Unreadable> unreadable_;  // streams, of the walk that is under way
 };
 
 }  // namespace databus

@@ -95,8 +95,7 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
   std::erase_if(readable.streams, [&](const std::string& one) { return writer.IsUnread(one); });
   std::set<std::string> waiting;
   for (int i = 0; i < kMinutesPerRunMax && !readable.streams.empty(); ++i) {
-    const Divergence::Streams streams{flow.primary, flow.group, flow.source, readable.streams};
-    DATABUS_ASSIGN_OR_RETURN(const auto compared, divergence_.Run(writer, streams));
+    DATABUS_ASSIGN_OR_RETURN(const auto compared, divergence_.Run(writer, StreamsOf(readable)));
     if (compared.progress == Divergence::Progress::kUnderWay) return Status::Ok();
     waiting = compared.waiting;
     Flow going = readable;
@@ -111,16 +110,27 @@ Status MirrorService::MirrorGroup(GroupWriter& writer, const Flow& flow) {
   return writer.RetryCleanUps();
 }
 
+Result<MirrorService::Next> MirrorService::FindNext(GroupWriter& writer, const Flow& flow) {
+  Next next;
+  DATABUS_ASSIGN_OR_RETURN(next.minute, OpenMinute(writer, flow));
+  if (!next.minute) return next;
+  DATABUS_ASSIGN_OR_RETURN(next.manifest, ClosedMinute(writer, flow, *next.minute));
+  return next;
+}
+
 Result<bool> MirrorService::MirrorMinute(GroupWriter& writer, const Flow& flow) {
-  DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> minute, OpenMinute(writer, flow));
+  const auto next = FindNext(writer, flow);
+  if (divergence_.LeavesOut(flow.streams, {})) return true;  // then without it
+  DATABUS_RETURN_IF_ERROR(next.status());
+  const auto& [minute, manifest] = *next;
   if (!minute) return false;
-  DATABUS_ASSIGN_OR_RETURN(std::optional<Manifest> manifest, ClosedMinute(flow, *minute));
   if (manifest) {
     DATABUS_ASSIGN_OR_RETURN(const bool whole, IsWithoutHoles(writer, flow, *manifest));
     if (!whole) return true;
   }
   DATABUS_RETURN_IF_ERROR(CopyMinute(writer, flow, *minute, manifest ? &*manifest : nullptr));
   if (!manifest) return false;
+  if (divergence_.LeavesOut(flow.streams, {})) return true;  // then it is closed without it
   DATABUS_RETURN_IF_ERROR(SetAsideSurplus(writer, *manifest));
   const Status closed = writer.CloseCopy(*manifest);
   const std::string topic =
@@ -172,27 +182,29 @@ Result<bool> MirrorService::WasLeftOut(MinuteContent& here, const std::string& s
 
 Result<bool> MirrorService::IsWithoutHoles(GroupWriter& writer, const Flow& flow,
                                            const Manifest& manifest) {
-  const Ledger& ledger = writer.CopyLedger(flow.primary);
   MinuteContent here(writer.staging().storage(), View::kMerged, flow.group);
   bool whole = true;
   for (const auto& [stream, files] : manifest.streams) {
     DATABUS_ASSIGN_OR_RETURN(const bool hole,
-                             HasHoleBefore(here, flow, ledger, {stream, manifest.minute}));
+                             HasHoleBefore(writer, here, flow, {stream, manifest.minute}));
     if (hole && DoubtOnce(stream, manifest.minute)) whole = false;
   }
   return whole;
 }
 
-Result<bool> MirrorService::HasHoleBefore(MinuteContent& here, const Flow& flow,
-                                          const Ledger& ledger, const Beginning& begins) {
+Result<bool> MirrorService::HasHoleBefore(GroupWriter& writer, MinuteContent& here,
+                                          const Flow& flow, const Beginning& begins) {
+  const Ledger& ledger = writer.CopyLedger(flow.primary);
   const auto known = ledger.streams.find(begins.stream);
   if (known == ledger.streams.end() || !known->second.newest) {
     if (ledger.closed) return true;
     // What others have here tells nothing of this one: this cluster may have published it itself.
+    const auto first = OldestMinute(flow.source, paths::Stream(View::kMerged, begins.stream));
     DATABUS_ASSIGN_OR_RETURN(
-        const std::optional<Minute> first,
-        OldestMinute(flow.source, paths::Stream(View::kMerged, begins.stream)));
-    if (first) return *first < begins.minute;
+        const bool read,
+        divergence_.IsRead(writer, StreamsOf(flow), begins.stream, {}, first.status()));
+    if (!read) return true;
+    if (*first) return **first < begins.minute;
     DATABUS_RETURN_IF_ERROR(options_.clusters.CheckStill(flow.primary));
     return false;
   }
@@ -285,20 +297,23 @@ Result<std::optional<Minute>> MirrorService::OpenMinute(GroupWriter& writer, con
   DATABUS_ASSIGN_OR_RETURN(std::optional<Minute> oldest,
                            OldestManifest(flow.source, View::kMerged, flow.group, ""));
   for (const std::string& stream : flow.streams) {
-    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> first,
-                             OldestMinute(flow.source, paths::Stream(View::kMerged, stream)));
+    const auto first = OldestMinute(flow.source, paths::Stream(View::kMerged, stream));
+    DATABUS_ASSIGN_OR_RETURN(
+        const bool read, divergence_.IsRead(writer, StreamsOf(flow), stream, {}, first.status()));
+    if (!read) return oldest;
     if (Planted(Bug::kMirrorBeginsAtNewest)) {
       return NewestMinute(flow.source, paths::Stream(View::kMerged, stream));
     }
-    if (first && (!oldest || *first < *oldest)) oldest = first;
+    if (*first && (!oldest || **first < *oldest)) oldest = *first;
   }
   return oldest;
 }
 
-Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Minute minute) {
+Result<std::optional<Manifest>> MirrorService::ClosedMinute(GroupWriter& writer, const Flow& flow,
+                                                            Minute minute) {
   auto manifest = ReadManifest(flow.source, View::kMerged, flow.group, minute, "");
   if (manifest.code() == Code::kNotFound) {
-    if (Planted(Bug::kMirrorsOpenMinute)) return ClosedByListing(flow, minute);
+    if (Planted(Bug::kMirrorsOpenMinute)) return ClosedByListing(writer, flow, minute);
     // Open, or a minute of the original system, from before there were manifests.
     const auto key = std::pair(flow.primary, flow.group);
     const auto seen = seen_open_.find(key);
@@ -312,7 +327,7 @@ Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Mi
       seen_open_.insert_or_assign(key, SeenOpen{minute, now + kSeenOpen});
       return std::optional<Manifest>();
     }
-    return ClosedByListing(flow, minute);
+    return ClosedByListing(writer, flow, minute);
   }
   if (!manifest.ok()) return manifest.status();
   MinuteContent there(flow.source, View::kMerged, flow.group);
@@ -330,32 +345,32 @@ Result<std::optional<Manifest>> MirrorService::ClosedMinute(const Flow& flow, Mi
 }
 
 // As the original's readers knew it: a minute is closed when the next one exists.
-Result<std::optional<Manifest>> MirrorService::ClosedByListing(const Flow& flow, Minute minute) {
+Result<std::optional<Manifest>> MirrorService::ClosedByListing(GroupWriter& writer,
+                                                               const Flow& flow, Minute minute) {
   Manifest manifest;
   manifest.view = View::kMerged;
   manifest.group = flow.group;
   manifest.minute = minute;
   manifest.primary = flow.primary;
+  std::optional<Minute> last;  // that any has
   for (const std::string& stream : flow.streams) {
-    DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
-                             NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
-    if (!newest || *newest < minute) continue;
-    if (*newest == minute && !Planted(Bug::kMirrorsOpenMinute)) return std::optional<Manifest>();
+    const auto newest = NewestMinute(flow.source, paths::Stream(View::kMerged, stream));
+    DATABUS_ASSIGN_OR_RETURN(
+        bool read, divergence_.IsRead(writer, StreamsOf(flow), stream, {}, newest.status()));
+    if (!read) return std::optional<Manifest>();
+    last = std::max(last, *newest);
+    if (!*newest || **newest < minute) continue;
+    if (**newest == minute && !Planted(Bug::kMirrorsOpenMinute)) return std::optional<Manifest>();
     auto files = ReadMinuteFiles(flow.source, paths::MinuteDir(View::kMerged, stream, minute));
     if (files.code() == Code::kNotFound) continue;  // began later, or a hole of the original
-    if (!files.ok()) return files.status();
+    DATABUS_ASSIGN_OR_RETURN(
+        read, divergence_.IsRead(writer, StreamsOf(flow), stream, minute, files.status()));
+    if (!read) return std::optional<Manifest>();
     manifest.streams[stream] = std::move(*files);
   }
-  if (manifest.streams.empty()) {
-    // Nobody has this minute: go on only where a later one proves that it is over.
-    bool later = false;
-    for (const std::string& stream : flow.streams) {
-      DATABUS_ASSIGN_OR_RETURN(const std::optional<Minute> newest,
-                               NewestMinute(flow.source, paths::Stream(View::kMerged, stream)));
-      later = later || (newest && *newest > minute);
-    }
-    if (!later) return std::optional<Manifest>();
-  }
+  // Nobody has this minute: go on only where a later one proves that it is over.
+  const bool nobody = manifest.streams.empty();
+  if (nobody && (!last || *last <= minute)) return std::optional<Manifest>();
   DATABUS_RETURN_IF_ERROR(options_.clusters.CheckStill(flow.primary));
   return std::optional<Manifest>(std::move(manifest));
 }
@@ -387,7 +402,7 @@ Result<MirrorService::MissingFiles> MirrorService::Missing(GroupWriter& writer, 
       const auto [hole, fresh] = holes.try_emplace(line.stream, false);
       if (fresh) {
         DATABUS_ASSIGN_OR_RETURN(const bool has,
-                                 HasHoleBefore(here, flow, ledger, {line.stream, minute}));
+                                 HasHoleBefore(writer, here, flow, {line.stream, minute}));
         hole->second = has && DoubtOnce(line.stream, minute);
       }
       if (!hole->second) {
@@ -435,6 +450,12 @@ Status MirrorService::MakeWayForAll(GroupWriter& writer, const Flow& flow, Minut
   return Status::Ok();
 }
 
+bool MirrorService::LeavesOut(GroupWriter& writer, const Flow& flow, const std::string& stream,
+                              Minute minute, const Status& copied) {
+  const auto read = divergence_.IsRead(writer, StreamsOf(flow), stream, minute, copied);
+  return read.ok() && !*read;
+}
+
 Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute,
                                  const Manifest* manifest) {
   DATABUS_ASSIGN_OR_RETURN(MissingFiles missing, Missing(writer, flow, minute, manifest));
@@ -461,6 +482,7 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
     const Status& status = outcomes[i].status;
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
     if (!status.ok()) {
+      if (manifest != nullptr && LeavesOut(writer, flow, files[i].stream, minute, status)) continue;
       trouble = status.WithContext(jobs[i].from);
       // Described and not there: perhaps purged (P35).
       if (status.code() == Code::kNotFound && manifest != nullptr) {
@@ -481,7 +503,9 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
     if (as_promised) {
       request.files.push_back(std::move(files[i]));
     } else {
-      trouble = Status(Code::kCorrupt, fmt::format("{}: differs from the manifest", jobs[i].from));
+      const Status differs(Code::kCorrupt,
+                           fmt::format("{}: differs from the manifest", jobs[i].from));
+      if (!LeavesOut(writer, flow, files[i].stream, minute, differs)) trouble = differs;
     }
   }
   const std::string topic =
@@ -550,7 +574,12 @@ Result<MirrorService::Line> MirrorService::Judge(GroupWriter& writer, const Flow
   if (divergence_.Doubts(line.stream)) return Line::kDue;
   const auto there = flow.source.Stat(FilePath(line.stream, line.minute, line.file));
   if (there.ok()) return Line::kDue;
-  if (there.code() != Code::kNotFound) return there.status();
+  if (there.code() != Code::kNotFound) {
+    DATABUS_ASSIGN_OR_RETURN(
+        const bool read,
+        divergence_.IsRead(writer, StreamsOf(flow), line.stream, line.minute, there.status()));
+    if (!read) return Line::kDue;
+  }
   return options_.clusters.CheckStill(flow.primary).ok() ? Line::kGone : Line::kDue;
 }
 

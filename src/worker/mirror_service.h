@@ -55,6 +55,15 @@ class MirrorService {
   Status MirrorGroup(GroupWriter& writer, const Flow& flow);
   // One minute, which may be open still. False: there is nothing more to be done in this run.
   Result<bool> MirrorMinute(GroupWriter& writer, const Flow& flow);
+  // The next one; nothing: there is none. `manifest`: as it was closed at the primary.
+  struct Next {
+    std::optional<Minute> minute{};
+    std::optional<Manifest> manifest{};
+  };
+  Result<Next> FindNext(GroupWriter& writer, const Flow& flow);
+  static Divergence::Streams StreamsOf(const Flow& flow) {
+    return {flow.primary, flow.group, flow.source, flow.streams};
+  }
   // Has those streams of `manifest` compared that have a hole here before its minute: they were
   // frozen, or are mirrored only since; or whose minute before was closed here without them. True:
   // there is nothing to be done about any.
@@ -81,15 +90,17 @@ class MirrorService {
     const std::string& stream;
     Minute minute;
   };
-  Result<bool> HasHoleBefore(MinuteContent& here, const Flow& flow, const Ledger& ledger,
+  Result<bool> HasHoleBefore(GroupWriter& writer, MinuteContent& here, const Flow& flow,
                              const Beginning& begins);
   // Has the stream compared. False: for this minute it was already.
   bool DoubtOnce(const std::string& stream, Minute minute);
   // The minute to work on: the open one, or the primary's oldest. Nothing: it has none.
   Result<std::optional<Minute>> OpenMinute(GroupWriter& writer, const Flow& flow);
   // What the primary's minute holds, once it is closed there. Nothing: it is open.
-  Result<std::optional<Manifest>> ClosedMinute(const Flow& flow, Minute minute);
-  Result<std::optional<Manifest>> ClosedByListing(const Flow& flow, Minute minute);
+  Result<std::optional<Manifest>> ClosedMinute(GroupWriter& writer, const Flow& flow,
+                                               Minute minute);
+  Result<std::optional<Manifest>> ClosedByListing(GroupWriter& writer, const Flow& flow,
+                                                  Minute minute);
   // What `manifest` names of `minute`, or the queue if it is open, and is not here: not at all, or
   // not with the bytes that the manifest says. By stream.
   using MissingFiles = std::map<std::string, WantedFiles>;
@@ -102,6 +113,9 @@ class MirrorService {
   void Block(const std::string& stream, const std::string& why);
   // Copies and publishes them.
   Status CopyMinute(GroupWriter& writer, const Flow& flow, Minute minute, const Manifest* manifest);
+  // Whether the stream waits from now on, as its minute cannot be read at the primary (0014).
+  bool LeavesOut(GroupWriter& writer, const Flow& flow, const std::string& stream, Minute minute,
+                 const Status& copied);
   Status PublishMinute(GroupWriter& writer, const Flow& flow, Minute minute, CommitRequest request);
   // A line of the queue: its file is still to be copied, is here, or is gone at the primary.
   enum class Line : uint8_t { kDue, kDone, kGone };

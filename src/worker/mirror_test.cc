@@ -185,7 +185,8 @@ TEST_F(MirrorTest, AFileThatIsNotWhatThePrimarysManifestPromisesIsNotTaken) {
   EXPECT_THAT(Problems(), HasSubstr("differs from the manifest"));
   ASSERT_TRUE(primary.Remove(path).ok());
   ASSERT_TRUE(primary.WriteFile(path, clicks->content).ok());
-  Step(4);
+  world_.clock.Advance(minutes(1));
+  Step(15);
   EXPECT_THAT(world_.Violations(Settled::kYes), IsEmpty());
 }
 

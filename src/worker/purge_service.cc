@@ -73,12 +73,12 @@ void PurgeService::Tell(const std::string& topic, const Status& status,
 
 void PurgeService::Again(const std::string& topic, std::function<void()> again) {
   again_[topic] = std::move(again);
-  failed_ = options_.clock.Boot();
+  failed_.Begin(options_.clock.Boot());
 }
 
 // Seldom, as only people mend most of it; not as seldom as all is looked at.
 void PurgeService::RetryFailed() {
-  if (again_.empty() || options_.clock.Boot() - failed_ < kRefusedPause) return;
+  if (again_.empty() || !failed_.IsOver(options_.clock.Boot())) return;
   for (const auto& [topic, again] : std::exchange(again_, {})) again();
   holdings_.clear();
   eras_.clear();
@@ -161,14 +161,14 @@ void PurgeService::PurgeStream(const std::string& stream) {
   }
   const auto due = FindDue(stream);
   if (!due.ok()) return Tell(topic, due.status(), [this, stream] { PurgeStream(stream); });
-  if (PurgeDue(topic, stream, *due) == Tried::kYes) return;
-  // Of an earlier try: nobody asks the writer again before another hour is due.
+  if (PurgeDue(topic, stream, *due)) return;
+  // Of an earlier look: nobody asks the writer again before another hour is due.
   options_.writers.Settled(GroupOf(stream, options_.writers.groups()), PurgeOf(stream));
 }
 
-PurgeService::Tried PurgeService::PurgeDue(const std::string& topic, const std::string& stream,
-                                           const std::vector<Due>& due) {
-  Tried tried = Tried::kNo;
+bool PurgeService::PurgeDue(const std::string& topic, const std::string& stream,
+                            const std::vector<Due>& due) {
+  bool asked = false;
   bool dropped = false;
   for (const Due& hour : due) {
     const Result<Need> need = WhoNeeds(hour);
@@ -183,17 +183,17 @@ PurgeService::Tried PurgeService::PurgeDue(const std::string& topic, const std::
                   : fmt::format("{}; {}", WayOut(stream),
                                 need.ok() ? WhenAgain() : "tried again in a minute"));
       if (!need.ok()) Again(topic, [this, stream] { PurgeStream(stream); });
-      if (!dropped) return tried;
+      if (!dropped) return asked;
     }
-    tried = Tried::kYes;
+    asked = true;
     const Status removed = RemoveHour(hour);
     if (!removed.ok()) {
       Again(topic, [this, stream] { PurgeStream(stream); });
-      if (EndsWriter(removed)) return tried;  // the writers tell of it
+      if (EndsWriter(removed)) return asked;  // the writers tell of it
       options_.problems.Raise(
           topic, removed.ToString(),
           fmt::format("nothing else waits for it; tried again in a minute; {}", kLetWrite));
-      return tried;
+      return asked;
     }
     LogInfo("worker", "hour purged",
             {{"cluster", options_.cluster},
@@ -203,7 +203,7 @@ PurgeService::Tried PurgeService::PurgeDue(const std::string& topic, const std::
   }
   // Not before: what lasts keeps its since.
   if (!dropped) options_.problems.Clear(topic);
-  return tried;
+  return asked;
 }
 
 Status PurgeService::RemoveHour(const Due& due) {

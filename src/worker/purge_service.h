@@ -14,6 +14,7 @@
 #include "commit/eras.h"
 #include "worker/clusters.h"
 #include "worker/era_book.h"
+#include "worker/refusals.h"
 #include "worker/writers.h"
 
 namespace databus {
@@ -65,8 +66,8 @@ class PurgeService {
   // Whether it has a next minute here, some time.
   bool GoesOn(const std::string& stream) const;
   void PurgeStream(const std::string& stream);
-  enum class Tried : uint8_t { kNo, kYes };  // to remove something
-  Tried PurgeDue(const std::string& topic, const std::string& stream, const std::vector<Due>& due);
+  // True when the writer was asked to remove something, whatever came of it.
+  bool PurgeDue(const std::string& topic, const std::string& stream, const std::vector<Due>& due);
   // What ends the writer is told by the writers, everything else is for the caller to tell.
   Status RemoveHour(const Due& due);
   // Out of what is past the limit and needed still.
@@ -120,7 +121,7 @@ class PurgeService {
   std::map<HoldingsKey, Eras> eras_;
   Result<const Eras*> ErasOf(Storage& storage, const std::string& cluster, Group group);
   std::map<std::string, std::function<void()>> again_;  // by topic
-  BootTime failed_{};                                   // the last of them
+  RefusedPause failed_;                                 // of the last of them
   std::set<std::string> told_divergent_;                // topics of the last look
 };
 

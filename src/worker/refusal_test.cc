@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "commit/manifest.h"
 #include "commit/test_world.h"
 #include "worker/test_installation.h"
 
@@ -41,6 +42,25 @@ std::string Quarantined(Storage& tree) {
     const auto entries = tree.List(paths::Quarantine(view, "clicks"));
     if (!entries.ok()) continue;
     for (const DirEntry& entry : *entries) paths += entry.name + "\n";
+  }
+  return paths;
+}
+
+// Minutes that a manifest describes though they do not stand. `primary`: of a mirror's manifests.
+std::string DescribedTooEarly(Storage& tree, View view, const std::string& primary) {
+  std::string paths;
+  const auto minutes = ListManifests(tree, view, 0, primary, kFirstMinute, kLastMinute);
+  EXPECT_TRUE(minutes.ok()) << minutes.status().ToString();
+  if (!minutes.ok()) return paths;
+  EXPECT_THAT(*minutes, Not(IsEmpty()));
+  for (const Minute minute : *minutes) {
+    const auto manifest = ReadManifest(tree, view, 0, minute, primary);
+    EXPECT_TRUE(manifest.ok()) << manifest.status().ToString();
+    if (!manifest.ok()) continue;
+    for (const auto& [stream, files] : manifest->streams) {
+      const std::string dir = paths::MinuteDir(view, stream, minute);
+      if (!tree.Stat(dir).ok()) paths += dir + "\n";
+    }
   }
   return paths;
 }
@@ -120,6 +140,7 @@ TEST_P(RefusalTest, MinutesOfAnIdleStreamAreMadeLaterWithoutAHole) {
   for (int minute = 0; minute < 3; ++minute) {
     world().clock.Advance(minutes(1));
     processes_.Step(15);  // after such a pause the lease is taken anew
+    EXPECT_EQ(DescribedTooEarly(world().at("dc1"), Refused(), ""), "");
   }
   EXPECT_THAT(Problems(), HasSubstr("they are made later"));
   EXPECT_THAT(world().Violations(Settled::kNo), IsEmpty());
@@ -189,6 +210,22 @@ TEST_P(RefusalTest, AMinuteThatTakesNoFileIsFollowedByEveryOther) {
   EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
 }
 
+// Not even the directories above its minutes.
+TEST_P(RefusalTest, AnHourThatMayNotBeMadeHoldsUpItsStreamOnly) {
+  processes_.dc1.plan.SetCallback([this](const Call& call) {
+    const bool above = call.verb == Verb::kMakeDir && call.path.starts_with(GetParam() + "/clicks");
+    return above ? Fault::Denied() : Fault{};
+  });
+  DeliverAll();
+  processes_.Step(5);
+  EXPECT_EQ(FilesOf("views", View::kMerged), 2U);
+  EXPECT_EQ(FilesOf("clicks", Refused()), 0U);
+  EXPECT_THAT(Problems(), HasSubstr("permission denied by plan"));
+  EXPECT_THAT(Problems(), Not(HasSubstr("streams of this group wait")));
+  Mend(processes_.dc1);
+  EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
+}
+
 // Something else has the name of a minute. The whole group goes on, run after run.
 TEST_P(RefusalTest, AFileInTheWayOfAMinuteHoldsUpItsStreamOnly) {
   processes_.dc1.plan.Clear();
@@ -207,6 +244,27 @@ TEST_P(RefusalTest, AFileInTheWayOfAMinuteHoldsUpItsStreamOnly) {
   ASSERT_TRUE(world().at("dc1").Remove(in_the_way).ok());
   Mend(processes_.dc1);
   EXPECT_THAT(world().Violations(Settled::kYes), IsEmpty());
+}
+
+// P16: its manifest is the primary's, and stands whole or not at all.
+TEST(RefusalAtAMirrorTest, AMinuteOfWhichAStreamMayNotBeMadeIsNotClosed) {
+  TwoWorkers processes;
+  Deliver(processes.world);
+  processes.Step(3);
+  processes.world.clock.Advance(minutes(1));
+  processes.Step(15);
+  processes.dc2.plan.SetCallback(Refusing("streams/clicks"));
+  for (int minute = 0; minute < 3; ++minute) {
+    processes.world.clock.Advance(minutes(1));
+    processes.Step(15);
+    EXPECT_EQ(DescribedTooEarly(processes.world.at("dc2"), View::kMerged, "dc1"), "");
+  }
+  processes.dc2.plan.Clear();
+  for (int minute = 0; minute < 2; ++minute) {
+    processes.world.clock.Advance(minutes(1));
+    processes.Step(20);
+  }
+  EXPECT_THAT(processes.world.Violations(Settled::kYes), IsEmpty());
 }
 
 // Two collectors of the original, of which one's name ends as the other's.

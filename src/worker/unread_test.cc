@@ -2,12 +2,14 @@
 // damaged) lets that stream wait: nobody knows what it holds. The others of its group go on, and
 // all is published once when it can be read.
 #include <algorithm>
+#include <set>
 #include <tuple>
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "cluster/names.h"
+#include "commit/eras.h"
 #include "commit/minute_content.h"
 #include "worker/test_site.h"
 
@@ -244,6 +246,221 @@ TEST_P(UnreadMergedTest, NothingOfItIsPurged) {
   site_.Step(10);
   EXPECT_EQ(FilesOf("clicks"), before);
   EXPECT_LT(FilesOf("visits"), of_others);
+}
+
+// dc1 was the primary, comes back, and has to be compared with dc2, where it may not list clicks.
+// The others go on, and then it may, but not read a file that it lacks.
+class UnreadAtTheNewPrimaryTest : public ::testing::TestWithParam<What> {
+ protected:
+  UnreadAtTheNewPrimaryTest() : site_(OfOneGroup()) {
+    site_.Start("dc1");
+    site_.Start("dc2");
+    Minutes(2);
+    stale_ = site_.TakeUnheard();
+    site_.Swap("dc1", "dc2", "dc2");
+    site_.Start("dc2");
+    site_.CutOff("dc2", "dc1");
+    site_.Step(14);  // the lease of the one that was stopped
+    Minutes(3);
+    stale_->of().Finish();
+    site_.of("dc2").plan.Clear();
+    site_.Start("dc1");
+    Deny(What::kStream);
+  }
+  void Minutes(int count) {
+    for (int i = 0; i < count; ++i) {
+      for (const std::string cluster : {"dc1", "dc2"}) {
+        for (const std::string stream : {"clicks", "visits"}) {
+          site_.world.Deliver(cluster, stream, stream == "clicks" ? "c1" : "c2");
+        }
+      }
+      site_.Step(6);
+      site_.world.clock.Advance(minutes(1));
+      site_.Step(4);
+    }
+  }
+  // The directory of the first minute of clicks of which dc1 lacks a file.
+  std::string Lacking() {
+    std::set<std::string> here;
+    for (const SeenFile& file : site_.world.Files("dc1", View::kMerged)) {
+      here.insert(file.minute + file.name);
+    }
+    for (const SeenFile& file : site_.world.Files("dc2", View::kMerged)) {
+      if (file.stream != "clicks" || here.contains(file.minute + file.name)) continue;
+      return paths::MinuteDir(View::kMerged, "clicks", *Minute::ParseIso(file.minute));
+    }
+    ADD_FAILURE() << "it lacks none";
+    return "";
+  }
+  void Deny(What what) {
+    const std::string top = paths::Stream(View::kMerged, "clicks");
+    const std::string minute = Lacking();
+    site_.of("dc1").plan.SetCallback([=](const Call& call) -> Fault {
+      if (call.store != "dc2:") return {};
+      const bool lists = call.verb == Verb::kList && call.path.starts_with(top);
+      const bool opens = call.verb == Verb::kOpen && call.path.starts_with(minute + "/");
+      switch (what) {
+        case What::kFile: return opens ? Fault::Denied() : Fault{};
+        case What::kDamagedFile: return opens ? Fault::Refused(Code::kCorrupt) : Fault{};
+        default: return lists ? Fault::Denied() : Fault{};
+      }
+    });
+  }
+  void Mend() {
+    site_.of("dc1").plan.Clear();
+    site_.world.clock.Advance(minutes(1));
+    Minutes(2);
+    site_.world.clock.Advance(minutes(11));  // the next pass of the salvage
+    site_.Step(20);
+    EXPECT_THAT(site_.world.Violations(Settled::kYes), IsEmpty());
+    EXPECT_FALSE(Tells());
+    EXPECT_THAT(site_.of("dc1").of().stats().Divergent(), Not(Contains(Key("clicks"))));
+  }
+  size_t CountOf(const std::string& stream) {
+    const auto files = site_.world.Files("dc1", View::kMerged);
+    return static_cast<size_t>(std::ranges::count(files, stream, &SeenFile::stream));
+  }
+  bool Tells() {
+    const auto problems = site_.of("dc1").of().ListProblems();
+    return std::ranges::any_of(problems, [](const Problem& problem) {
+      return problem.streams == std::vector<std::string>{"clicks"} &&
+             problem.what.find("dc2") != std::string::npos &&
+             problem.next.find("the stream waits, the others go on") != std::string::npos;
+    });
+  }
+  void ExpectOthersGoOn() {
+    const size_t clicks = CountOf("clicks");
+    const size_t visits = CountOf("visits");
+    Minutes(4);
+    EXPECT_EQ(CountOf("clicks"), clicks);
+    EXPECT_GE(CountOf("visits"), visits + 6) << site_.Problems("dc1");
+    EXPECT_GE(site_.world.Newest("dc1", "visits"), Minute::Of(site_.world.clock.Wall()) + -3);
+    EXPECT_THAT(site_.of("dc1").of().stats().Divergent(), Contains(Key("clicks")));
+    EXPECT_TRUE(Tells()) << site_.Problems("dc1");
+    EXPECT_THAT(site_.Problems("dc1"), Not(HasSubstr("streams of this group wait")));
+  }
+
+  Site site_;
+  std::unique_ptr<WorkerProcess> stale_;
+};
+INSTANTIATE_TEST_SUITE_P(What, UnreadAtTheNewPrimaryTest,
+                         ::testing::Values(What::kStream, What::kFile, What::kDamagedFile));
+
+TEST_P(UnreadAtTheNewPrimaryTest, OnlyItsStreamIsNotCompared) {
+  Minutes(1);
+  ExpectOthersGoOn();
+  Deny(GetParam());
+  Minutes(1);
+  ExpectOthersGoOn();
+  Mend();
+}
+
+TEST_P(UnreadAtTheNewPrimaryTest, WhoTakesOverMeanwhileFindsWhatItLacks) {
+  Minutes(2);
+  Deny(GetParam());
+  Minutes(2);
+  site_.Stop("dc1");
+  site_.Start("dc1");
+  Minutes(1);
+  Mend();
+}
+
+// The same of a file that is new, in a minute that the others close without it.
+using UncopiedTest = UnreadAtTheNewPrimaryTest;
+INSTANTIATE_TEST_SUITE_P(What, UncopiedTest, ::testing::Values(What::kFile, What::kDamagedFile));
+
+TEST_P(UncopiedTest, ItsStreamWaitsAlone) {
+  site_.of("dc1").plan.Clear();
+  Minutes(2);
+  EXPECT_FALSE(Tells());
+  site_.Stop("dc1");
+  Minutes(2);
+  site_.Start("dc1");
+  Deny(GetParam());
+  Minutes(2);
+  ExpectOthersGoOn();
+  site_.Stop("dc1");
+  site_.Start("dc1");
+  Deny(GetParam());
+  Minutes(1);
+  Mend();
+}
+
+// The primary may not read an older minute that no manifest names: it was copied without clicks,
+// which had to wait at its primary then (P28). What lies there must not be merged again.
+class UnreadUnnamedTest : public ::testing::TestWithParam<What> {
+ protected:
+  UnreadUnnamedTest() : site_(OfOneGroup()) {
+    site_.Start("dc1");
+    site_.Start("dc2");
+    Minutes(3);
+    site_.Freeze("dc1");
+    const Minute unnamed = site_.world.Newest("dc2", "clicks") + -1;
+    MemoryStorage& tree = site_.world.at("dc2");
+    auto manifest = *ReadManifest(tree, View::kMerged, 0, unnamed, "dc1");
+    EXPECT_EQ(manifest.streams.erase("clicks"), 1U);
+    EXPECT_TRUE(
+        tree.Replace(paths::Manifest(View::kMerged, 0, unnamed, "dc1"), manifest.Encode()).ok());
+    dir_ = paths::MinuteDir(View::kMerged, "clicks", unnamed);
+    EXPECT_THAT(*tree.List(dir_), Not(IsEmpty()));
+    site_.Swap("dc1", "dc2", "dc1");
+    site_.of("dc2").plan.SetCallback([dir = dir_](const Call& call) -> Fault {
+      if (call.store != "dc2:") return {};
+      const bool lists = call.verb == Verb::kList && call.path == dir;
+      const bool opens = call.verb == Verb::kOpen && call.path.starts_with(dir + "/");
+      switch (GetParam()) {
+        case What::kMinute: return lists ? Fault::Denied() : Fault{};
+        case What::kFile: return opens ? Fault::Denied() : Fault{};
+        default: return opens ? Fault::Refused(Code::kCorrupt) : Fault{};
+      }
+    });
+  }
+  void Minutes(int count) {
+    for (int i = 0; i < count; ++i) {
+      for (const std::string stream : {"clicks", "visits"}) {
+        site_.world.Deliver("dc1", stream, stream == "clicks" ? "c1" : "c2");
+        site_.world.Deliver("dc2", stream, stream == "clicks" ? "c1" : "c2");
+      }
+      site_.Step(6);
+      site_.world.clock.Advance(minutes(1));
+      site_.Step(4);
+    }
+  }
+  size_t CountOf(const std::string& stream) {
+    const auto files = site_.world.Files("dc2", View::kMerged);
+    return static_cast<size_t>(std::ranges::count(files, stream, &SeenFile::stream));
+  }
+  bool HasBegun(const std::string& stream) {
+    return ReadEras(site_.world.at("dc2"), 0)->HasBegun(*site_.world.topology.FindStream(stream));
+  }
+
+  Site site_;
+  std::string dir_;
+};
+INSTANTIATE_TEST_SUITE_P(What, UnreadUnnamedTest,
+                         ::testing::Values(What::kMinute, What::kFile, What::kDamagedFile));
+
+TEST_P(UnreadUnnamedTest, OnlyItsStreamWaits) {
+  site_.Step(3);
+  const size_t clicks = CountOf("clicks");
+  const size_t visits = CountOf("visits");
+  Minutes(3);
+  EXPECT_EQ(CountOf("clicks"), clicks);
+  EXPECT_EQ(CountOf("visits"), visits + 6) << site_.Problems("dc2");
+  EXPECT_FALSE(HasBegun("clicks"));
+  EXPECT_TRUE(HasBegun("visits"));
+  EXPECT_THAT(site_.Problems("dc2"), HasSubstr("the stream waits, the others go on"));
+  EXPECT_THAT(site_.Problems("dc2"), HasSubstr(dir_));
+  EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("streams of this group wait")));
+  site_.Obey();  // who takes over knows no more
+  site_.of("dc2").plan.Clear();
+  site_.world.clock.Advance(minutes(1));
+  Minutes(2);
+  site_.world.clock.Advance(minutes(11));
+  site_.Step(20);
+  EXPECT_TRUE(HasBegun("clicks"));
+  EXPECT_THAT(site_.world.Violations(Settled::kYes), IsEmpty());
+  EXPECT_THAT(site_.Problems("dc2"), Not(HasSubstr("the stream waits")));
 }
 
 }  // namespace

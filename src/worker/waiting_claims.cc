@@ -21,13 +21,13 @@ constexpr size_t kTakenAtOnce = 1000;
 std::vector<Claim> WaitingClaims::Take(uint64_t epoch, BootTime now) {
   if (std::exchange(epoch_, epoch) != epoch) {
     unreadable_.clear();
-    refused_at_.reset();
+    unreadable_pause_ = {};
     refused_.clear();
   }
   std::vector<Claim> claims;
   TakeRefused(now, claims);
-  if (refused_at_ && now - *refused_at_ < kRefusedPause) return claims;
-  refused_at_.reset();
+  if (!unreadable_pause_.IsOver(now)) return claims;
+  unreadable_pause_ = {};
   const size_t count = std::min(unreadable_.size(), kWaitingClaimsAtOnce);
   for (size_t i = 0; i < count; ++i) {
     claims.push_back(std::move(unreadable_.front().claim));
@@ -40,11 +40,11 @@ void WaitingClaims::TakeRefused(BootTime now, std::vector<Claim>& claims) {
   for (auto at = refused_.begin(); at != refused_.end();) {
     Refused& stream = at->second;
     const bool takes = stream.view == Refused::View::kTakes;
-    if (!takes && now - stream.tried < kRefusedPause) {
+    if (!takes && !stream.pause.IsOver(now)) {
       ++at;
       continue;
     }
-    stream.tried = now;
+    stream.pause.Begin(now);
     for (size_t most = takes ? kTakenAtOnce : 1; most > 0 && !stream.claims.empty(); --most) {
       claims.push_back(std::move(stream.claims.front()));
       stream.claims.pop_front();
@@ -55,7 +55,7 @@ void WaitingClaims::TakeRefused(BootTime now, std::vector<Claim>& claims) {
 }
 
 void WaitingClaims::Add(Claim claim, const Status& why, BootTime now) {
-  if (!why.unknown()) refused_at_ = now;
+  if (!why.unknown()) unreadable_pause_.Begin(now);
   unreadable_.push_back({std::move(claim), why.ToString()});
 }
 
@@ -65,7 +65,7 @@ void WaitingClaims::AddRefused(const std::string& stream, Claim claim, const std
   Refused& of_stream = refused_[stream];
   of_stream.claims.push_back(std::move(claim));
   of_stream.why = why;
-  of_stream.tried = now;
+  of_stream.pause.Begin(now);
   of_stream.view = Refused::View::kRefuses;
 }
 
@@ -96,7 +96,7 @@ void WaitingClaims::Tell(ProblemBoard& problems, const std::string& topic) const
     whats.push_back(one.claim.data_name + ": " + one.why);
     if (const auto name = DataFileName::ParseAny(one.claim.data_name)) streams.insert(name->stream);
   }
-  const bool refused = refused_at_ || !refused_.empty();
+  const bool refused = unreadable_pause_.HasBegun() || !refused_.empty();
   problems.RaiseEach(
       topic, whats,
       refused ? fmt::format("they wait in staging; {}; tried again once a minute", kLetReadAndWrite)

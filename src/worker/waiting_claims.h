@@ -7,13 +7,13 @@
 #include <cstdint>
 #include <deque>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/clock.h"
 #include "commit/group_writer.h"
 #include "telemetry/problems.h"
+#include "worker/refusals.h"
 
 namespace databus {
 
@@ -51,14 +51,14 @@ class WaitingClaims {
   struct Refused {
     std::deque<Claim> claims;
     std::string why;
-    BootTime tried;
+    RefusedPause pause;
     enum class View : uint8_t { kRefuses, kTakes } view = View::kRefuses;
   };
   void TakeRefused(BootTime now, std::vector<Claim>& claims);
 
   uint64_t epoch_ = 0;
   std::deque<Waiting> unreadable_;
-  std::optional<BootTime> refused_at_;      // the last of them that may not be read
+  RefusedPause unreadable_pause_;           // begun by the last of them that may not be read
   std::map<std::string, Refused> refused_;  // by stream
 };
 

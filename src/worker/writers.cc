@@ -21,6 +21,8 @@ constexpr const char* kLookAtIt =
     "look at it, and publish it by hand or delete it; what is published under its name may be "
     "something else: compare the two before";
 
+constexpr const char* kNothingToDo = "nothing: it is another file, and published under that name";
+
 }  // namespace
 
 std::string Writers::TopicOf(Group group, const std::string& what) const {
@@ -41,14 +43,14 @@ Result<GroupWriter*> Writers::Get(Group group) {
   DATABUS_RETURN_IF_ERROR(MayPublish());
   DATABUS_ASSIGN_OR_RETURN(std::unique_ptr<GroupWriter> writer, GroupWriter::Open(options));
   DATABUS_RETURN_IF_ERROR(MayPublish());
-  looked_[group] = options_.clock.Boot();
+  looked_[group].Begin(options_.clock.Boot());
   return (open_[group] = std::move(writer)).get();
 }
 
 bool Writers::ReadsMore(Group group, const GroupWriter& writer) {
   const BootTime now = options_.clock.Boot();
-  if (writer.Unread().empty() || now - looked_[group] < kRefusedPause) return false;
-  looked_[group] = now;
+  if (writer.Unread().empty() || !looked_[group].IsOver(now)) return false;
+  looked_[group].Begin(now);
   return writer.CanReadMore();
 }
 
@@ -107,7 +109,8 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
   std::set<std::string> told;
   for (const Incident& incident : incidents) {
     if (!told_[group].contains(incident.what)) {
-      options_.problems.Report(incident.what, kLookAtIt);
+      const bool asks = incident.asks == Incident::Asks::kForPeople;
+      options_.problems.Report(incident.what, asks ? kLookAtIt : kNothingToDo);
     }
     told.insert(incident.what);
   }
@@ -117,10 +120,7 @@ void Writers::ReportNew(Group group, const std::vector<Incident>& incidents) {
 void Writers::TellRefused(Group group, const GroupWriter& writer) {
   options_.problems.RaiseByStream(TopicOf(group, "minutes"), writer.refused_minutes(),
                                   fmt::format("they are made later; {}", kLetWrite));
-  options_.problems.RaiseByStream(
-      TopicOf(group, "streams"), writer.Unread(),
-      fmt::format("the stream waits, the others go on; {}; looked at again once a minute",
-                  kLetRead));
+  options_.problems.RaiseByStream(TopicOf(group, "streams"), writer.Unread(), kUnreadWaits);
 }
 
 std::set<Group> Writers::ActiveGroups() {

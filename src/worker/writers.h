@@ -13,6 +13,7 @@
 #include "commit/group_writer.h"
 #include "lease/lease.h"
 #include "telemetry/problems.h"
+#include "worker/refusals.h"
 #include "worker/run_stats.h"
 
 namespace databus {
@@ -86,7 +87,7 @@ class Writers {
 
   const Options options_;
   std::map<Group, std::unique_ptr<GroupWriter>> open_;
-  std::map<Group, BootTime> looked_;             // for what could not be read
+  std::map<Group, RefusedPause> looked_;         // for what could not be read
   std::map<Group, std::set<std::string>> told_;  // the last incidents
   std::set<Group> held_;                         // at the last run
   std::set<Group> active_;

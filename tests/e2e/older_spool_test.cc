@@ -4,6 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <iterator>
+#include <sstream>
+#include <string>
+#include <vector>
 
 #include "tests/e2e/site.h"
 
@@ -11,6 +15,7 @@ namespace databus {
 namespace {
 
 using testing::HasSubstr;
+using testing::UnorderedElementsAre;
 namespace fs = std::filesystem;
 
 class OlderSpoolTest : public testing::Test {
@@ -60,8 +65,10 @@ TEST_F(OlderSpoolTest, WhatComesAfterwardsIsMergedAndItIsTold) {
   const std::string status =
       site_.Run({"status", "--topology", site_.PathOf("databus.xml")}).output;
   EXPECT_THAT(status, HasSubstr("the spool was an older copy of itself"));
-  const std::string merged = Merged();
-  EXPECT_EQ(merged, "one\ntwo\nthree\n");
+  // In the order of their files' names, which are of two incarnations.
+  std::istringstream merged(Merged());
+  const std::vector<std::string> lines{std::istream_iterator<std::string>(merged), {}};
+  EXPECT_THAT(lines, UnorderedElementsAre("one", "two", "three"));
   site_.StopAll();
 }
 

@@ -253,5 +253,31 @@ def spool():
     seed("spool", "erased", damage(1, 2, 10, b"x" * 60))
 
 
-for make in (thrift, texts, configs, addresses, journals, gzips, spool):
+def spool_pieces():
+    def damage(what, at, data):
+        return bytes([what]) + struct.pack(">H", at) + bytes([len(data)]) + data
+
+    def part(value):
+        return bytes([len(value)]) + value
+
+    for name in ("segment-7", "copy-7", "segment-7-4096", "segment-7-0"):
+        seed("spool_piece", name, b"\0" + name.encode())
+    two = entries((b"clicks", b"one"), (b"views", entry(b"clicks", b"inner")))
+    seed("spool_piece", "entries", b"\1" + two + b"x" * 9 + entry(b"orders", b""))
+    for name, place in (("begin", b"\7\0\0\0"), ("far", b"\7\1\1\0"), ("too-far", b"\7\1\0\3")):
+        seed("spool_piece", f"bytes-{name}", b"\2" + place + b"DBR1" * 20 + two)
+    records = (b"\2" + part(b"clicks") + part(b"one") + part(b"views") + part(b"two")
+               + b"\1" + part(b"-") + part(entry(b"clicks", b"inner")))
+    for name, damages in (("sound", b""), ("overwritten", damage(0, 70, b"zz")),
+                          ("cut", damage(3, 150, b"")), ("grown", damage(1, 20, b"DBR")),
+                          ("erased", damage(2, 64, b"x" * 9)), ("repeated", damage(4, 90, b"x"))):
+        seed("spool_piece", f"records-{name}", b"\3" + records + damages)
+    seed("spool_piece", "inventory-sound", b"\4")
+    for file in range(10):
+        for name, how in (("overwritten", damage(0, 90, b"\0" * 4)), ("cut", damage(3, 100, b"")),
+                          ("empty", damage(3, 0, b""))):
+            seed("spool_piece", f"inventory-{name}-{file}", b"\4" + bytes([file]) + how)
+
+
+for make in (thrift, texts, configs, addresses, journals, gzips, spool, spool_pieces):
     make()

@@ -169,6 +169,8 @@ void CallProxy::CarryAnswers(Link& link) {
     EndAll();
     break;
   }
+  // A client that is kept at a call sleeps: it does not hear meanwhile that the server has died.
+  MutexLock turn(turn_);
   End(link.client);
   End(link.server);
 }

@@ -255,7 +255,7 @@ void CommitDrill::ExpectFencedAfterSleep(uint64_t n, const std::function<void()>
 void CommitDrill::ExpectFenced(Place& tree, Asleep& first, const std::function<void()>& on_waking) {
   Holder next(tree.direct(), rules_, *random_);
   const Status taken = next.OpenAndCommit(tree.InData(), StartMinute() + 1);
-  EXPECT_TRUE(taken.ok()) << taken.ToString();
+  ASSERT_TRUE(taken.ok()) << taken.ToString();
   const Tree before = tree.View();
   if (on_waking) on_waking();
   const Status& old = first.Wake();

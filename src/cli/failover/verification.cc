@@ -89,7 +89,7 @@ enum class Lost : uint8_t { kIsAway, kIsBack };
 // What is said when nothing that was read is lost or doubled: that, and what could not be read.
 // `unread`: views, and what waits at clusters. `told`: by collectors, of their spools.
 std::string SentenceOfEqual(const Journal& journal, uint64_t unread, Lost lost,
-                            const std::vector<std::string>& told) {
+                            const ToldLosses& told) {
   const auto statement = failover::LossFromJson(journal.loss);
   const bool open = statement.ok() && !statement->lines.empty();
   std::string text = unread == 0 && !open && journal.without.empty() && told.empty()
@@ -229,7 +229,7 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
   const Lost lost_cluster =
       desk_.AnsweringTrees().contains(journal.change.from) ? Lost::kIsBack : Lost::kIsAway;
   const Json alarms = AlarmsOf(all);
-  const std::vector<std::string> told = LossesToldOf(desk_.AnsweringTrees());
+  const ToldLosses told = LossesToldOf(desk_.AnsweringTrees());
   outcome.report = {
       {"equal", equal},
       {"sentence",
@@ -242,7 +242,8 @@ Result<Verification> FailoverVerification::Check(const Journal& journal) {
       {"doubled", {{"files", doubled.files}, {"messages", doubled.messages}}},
       {"unknown", unread},
       {"alarms", alarms},
-      {"told_by_collectors", told},
+      {"told_by_collectors", told.losses},
+      {"collectors_unread", told.unread},
       {"streams", std::move(streams)}};
   return outcome;
 }

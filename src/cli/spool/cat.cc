@@ -10,6 +10,7 @@
 #include <ostream>
 
 #include "cli/spool/commands.h"
+#include "cli/spool/fate_names.h"
 #include "cli/table.h"
 #include "collector/seal/base64.h"
 #include "collector/spool/files.h"
@@ -32,9 +33,6 @@ struct Options {
   bool base64 = false;
   bool json = false;
 };
-
-constexpr std::array<std::string_view, kRecordFates> kFateNames = {
-    "delivered", "sealed", "held back", "not sealed", "void", "not known"};
 
 // A file that can be read, and what is known about it.
 struct Source {
@@ -76,6 +74,8 @@ Result<Source> OpenSource(const std::string& typed, const Options& options, Disk
   }
   source.incarnation = *incarnation;
   const Result<SpoolState> state = Journal::Read(disk, spool, source.incarnation);
+  // Once more: one that a collector has removed meanwhile is in its journal no longer.
+  DATABUS_ASSIGN_OR_RETURN(source.file, disk.Open(source.path));
   if (state.ok()) source.fates = SegmentFates(&*state, place->segment);
   const Status walked =
       WalkPiece(*source.file, source.place, source.incarnation, [&](const PieceRecord& record) {
@@ -165,10 +165,9 @@ class Printing {
 
   void DescribeSegment(const Source& source) {
     std::vector<std::string> fates;
-    for (size_t i = 0; i < kRecordFates; ++i) {
-      if (source.records[i] > 0) {
-        fates.push_back(fmt::format("{} {}", Grouped(source.records[i]), kFateNames[i]));
-      }
+    for (const FateName& name : kFateNames) {
+      const uint64_t records = source.records[static_cast<size_t>(name.fate)];
+      if (records > 0) fates.push_back(fmt::format("{} {}", Grouped(records), name.of_one));
     }
     if (fates.empty()) return;
     Tell(
@@ -221,7 +220,7 @@ class Printing {
                  {"whole", record.state == State::kWhole},
                  {"segment", source.place.segment},
                  {"offset", record.bytes.begin},
-                 {"fate", kFateNames[static_cast<size_t>(source.fates.At(record.bytes.begin))]}};
+                 {"fate", NameOf(source.fates.At(record.bytes.begin)).of_one}};
     json["accepted"] =
         record.header ? Json(ToIsoMs(WallTime(Milliseconds(record.header->accepted_ms)))) : Json();
     json["message"] = message.message;

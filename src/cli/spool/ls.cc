@@ -8,6 +8,7 @@
 #include <ostream>
 
 #include "cli/spool/commands.h"
+#include "cli/spool/fate_names.h"
 #include "cli/table.h"
 #include "collector/spool/inventory.h"
 #include "telemetry/iso_time.h"
@@ -26,18 +27,6 @@ struct Options {
 
 // So many streams are named in a cell.
 constexpr size_t kStreamsShown = 4;
-
-struct FateName {
-  RecordFate fate;
-  std::string_view text;
-  std::string_view json;
-};
-constexpr FateName kFates[] = {{RecordFate::kDelivered, "delivered", "delivered"},
-                               {RecordFate::kSealed, "sealed and waiting", "sealed"},
-                               {RecordFate::kHeldBack, "held back", "held_back"},
-                               {RecordFate::kUnsealed, "not sealed", "not_sealed"},
-                               {RecordFate::kVoid, "void", "void"},
-                               {RecordFate::kUnknown, "not known", "not_known"}};
 
 std::string_view PresenceName(SegmentPresence presence) {
   switch (presence) {
@@ -113,14 +102,20 @@ std::string RenderSegments(const SpoolInventory& inventory) {
   return table.empty() ? "" : "\nSegments (the fates in bytes)\n" + table.ToString("  ");
 }
 
+// How much is missing of a piece of which there is nothing.
+std::string MissingText(const PieceInventory& piece) {
+  if (piece.summary->bytes > 0) return "";
+  return piece.missing_bytes ? "up to " + Grouped(*piece.missing_bytes) : "unknown";
+}
+
 std::string RenderPieces(const SpoolInventory& inventory) {
-  Table table({"PIECE", ">BYTES", ">WHOLE RECORDS", ">MESSAGES", ">SUSPECT MESSAGES",
+  Table table({"PIECE", ">BYTES", ">MISSING", ">WHOLE RECORDS", ">MESSAGES", ">SUSPECT MESSAGES",
                "SEALED BEFORE", "STREAMS"});
   for (const PieceInventory& piece : inventory.pieces) {
     const std::string before = piece.may_have_been_cut ? "perhaps" : "no";
     const std::string name = piece.path.substr(inventory.dir.size() + 1);
     if (!piece.summary) {
-      table.Row({name, "?", "?", "?", "?", before, "?"});
+      table.Row({name, "?", "?", "?", "?", "?", before, "?"});
       continue;
     }
     const PieceSummary& summary = *piece.summary;
@@ -129,7 +124,7 @@ std::string RenderPieces(const SpoolInventory& inventory) {
     for (const auto& [stream, count] : summary.streams) {
       streams.emplace_back(stream, count.whole + count.suspect);
     }
-    table.Row({name, Grouped(summary.bytes), Grouped(summary.whole_records),
+    table.Row({name, Grouped(summary.bytes), MissingText(piece), Grouped(summary.whole_records),
                Grouped(summary.whole_messages()), Grouped(summary.suspect_messages()), before,
                StreamsText(streams)});
   }
@@ -162,7 +157,7 @@ std::string RenderSum(const SpoolInventory& inventory) {
     gone += segment.presence == SegmentPresence::kGone ? 1 : 0;
     stray += segment.presence == SegmentPresence::kStray ? 1 : 0;
     bytes += segment.bytes;
-    for (const FateName& name : kFates) {
+    for (const FateName& name : kFateNames) {
       all.Of(name.fate).messages += segment.Of(name.fate).messages;
     }
   }
@@ -173,11 +168,11 @@ std::string RenderSum(const SpoolInventory& inventory) {
     suspect += piece.summary ? piece.summary->suspect_messages() : 0;
   }
   std::vector<std::string> fates;
-  for (const FateName& name : kFates) {
+  for (const FateName& name : kFateNames) {
     const uint64_t messages = all.Of(name.fate).messages;
     const bool usual = name.fate != RecordFate::kVoid && name.fate != RecordFate::kUnknown;
     if (messages == 0 && (!usual || !inventory.has_journal)) continue;
-    fates.push_back(fmt::format("{} {}", Grouped(messages), name.text));
+    fates.push_back(fmt::format("{} {}", Grouped(messages), name.of_messages));
   }
   return fmt::format(
       "{}, {} gone, {} stray, {} bytes; messages: {}; {} under way; {} set aside, {} whole and {} "
@@ -208,9 +203,9 @@ Json SegmentJson(const SegmentInventory& segment) {
                {"path", segment.path},
                {"state", PresenceName(segment.presence)},
                {"bytes", segment.bytes}};
-  for (const FateName& name : kFates) {
+  for (const FateName& name : kFateNames) {
     const Tally& tally = segment.Of(name.fate);
-    json[name.json] = {
+    json[name.key] = {
         {"bytes", tally.bytes}, {"records", tally.records}, {"messages", tally.messages}};
   }
   json["damaged_bytes"] = segment.damaged_bytes;
@@ -232,6 +227,9 @@ Json PieceJson(const PieceInventory& piece) {
   if (!piece.summary) return json;
   const PieceSummary& summary = *piece.summary;
   json["bytes"] = summary.bytes;
+  if (summary.bytes == 0) {
+    json["missing_bytes_max"] = piece.missing_bytes ? Json(*piece.missing_bytes) : Json();
+  }
   json["whole_records"] = summary.whole_records;
   json["suspect_records"] = summary.suspect_records;
   json["suspect_bytes"] = summary.suspect_bytes;
@@ -306,6 +304,9 @@ const Command kSpoolLs{
         "(there though the collector has removed it or given it up; it is not read).\n"
         "DELIVERED: where it belongs. SEALED: decided, and under way. HELD BACK: read again when\n"
         "one of its streams may go; the others went. NOT SEALED: still to be done.\n"
+        "MISSING, of a piece without a byte: the segment's file ended before it; so much there "
+        "was,\n"
+        "at most, as far as the journal knows it still.\n"
         "The last line is the sum, in messages. Exit 1 when something cannot be read or does not\n"
         "belong there: it is named on standard error, and the rest is shown. Exit 3 when there is\n"
         "nothing in the spool.",

@@ -105,6 +105,24 @@ TEST_F(SpoolCommands, LsTellsWhatCannotBeReadAndShowsTheRest) {
   EXPECT_EQ(Run({"spool", "ls"}).code, 2);
 }
 
+TEST_F(SpoolCommands, LsSaysHowMuchIsMissingOfAPieceWithoutAByteOrThatItIsUnknown) {
+  spool_.Put("one");
+  spool_.spool->Stop();
+  spool_.Open();
+  const SpoolRange range = spool_.spool->UnsealedRanges().at(0).range;
+  spool_.SetContent(kSegment, "");
+  ASSERT_TRUE(spool_.spool->Read(range, range.end, [](const SpoolRecord&) {}).ok());
+  const std::string bytes = std::to_string(range.end - range.begin);
+  EXPECT_THAT(Run({"spool", "ls", "/var/spool"}).out, HasSubstr("  up to " + bytes + "  "));
+  const auto piece = [&] {
+    return nlohmann::json::parse(Run({"spool", "ls", "/var/spool", "--json"}).out)["pieces"][0];
+  };
+  EXPECT_EQ(piece()["missing_bytes_max"], range.end - range.begin);
+  ASSERT_TRUE(spool_.spool->AddCut({range}, {}).ok());
+  EXPECT_THAT(Run({"spool", "ls", "/var/spool"}).out, HasSubstr("  unknown  "));
+  EXPECT_TRUE(piece()["missing_bytes_max"].is_null());
+}
+
 TEST_F(SpoolCommands, LsOfAnEmptySpoolIsNothingToDo) {
   EXPECT_EQ(Run({"spool", "ls", "/var/spool"}).code, 3);
 }
@@ -148,6 +166,32 @@ TEST_F(SpoolCommands, CatWantsOneStreamChosenOrPrintsJson) {
   EXPECT_EQ(json["message"], "one");
   EXPECT_EQ(json["whole"], true);
   EXPECT_EQ(json["fate"], "not sealed");
+}
+
+// The collector writes its journal anew between our finding it and opening it.
+TEST_F(SpoolCommands, CatKnowsTheFatesBesideACollectorThatWorks) {
+  spool_.Put("one");
+  spool_.plan.Add(
+      {.verb = Verb::kOpen, .path_part = "journal-", .fault = Fault::Refused(Code::kNotFound)});
+  const Ran ran = Run({"spool", "cat", kSegment}, spool_.fault_disk);
+  EXPECT_EQ(ran.out, "one\n");
+  EXPECT_THAT(ran.err, HasSubstr("by what the journal says: 1 not sealed"));
+}
+
+TEST_F(SpoolCommands, CatOfASegmentThatIsDeliveredAndRemovedMeanwhileSaysThatItIsGone) {
+  spool_.options.segment_bytes = 1;
+  spool_.Open();
+  spool_.Put("one");
+  const SpoolRange range = spool_.spool->UnsealedRanges().at(0).range;
+  spool_.Put("two");
+  spool_.plan.Add(
+      {.verb = Verb::kOpen,
+       .path_part = "journal-",
+       .fault = Fault::Delayed([&] { EXPECT_TRUE(spool_.spool->AddCut({range}, {}).ok()); })});
+  const std::string path = "/var/spool/segment-" + std::to_string(range.segment);
+  const Ran ran = Run({"spool", "cat", path}, spool_.fault_disk);
+  EXPECT_EQ(ran.code, 1);
+  EXPECT_THAT(ran.err, AllOf(HasSubstr(path), HasSubstr("not found"), Not(HasSubstr("not known"))));
 }
 
 TEST_F(SpoolCommands, AnyBytesTravelByBase64AndANewlineIsNeverCutInTwo) {

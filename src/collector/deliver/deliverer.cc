@@ -32,6 +32,13 @@ uint64_t Bytes(const std::vector<SpoolRange>& ranges) {
   return bytes;
 }
 
+std::string KnewOf(uint64_t deliveries) {
+  return fmt::format("it knew of {} deliveries, and ", deliveries);
+}
+std::string ToldOfMore(uint64_t deliveries) {
+  return fmt::format("of {} its collector had told before", deliveries);
+}
+
 }  // namespace
 
 std::string CollectorProcess(const std::string& collector) { return "collector-" + collector; }
@@ -42,7 +49,7 @@ Deliverer::Deliverer(const DeliverySeams& seams, DeliverySettings settings)
       stager_(seams, settings_, counts_),
       mover_(seams, settings_, counts_),
       hand_overs_(seams, settings_, counts_),
-      opened_with_(seams.spool.Stats().last_intent) {
+      opened_with_(seams.spool.identity().unchecked.value_or(seams.spool.Stats().last_intent)) {
   if (seams_.cluster != nullptr) {
     guard_.emplace(*seams_.cluster, seams_.clock, CollectorProcess(settings_.collector),
                    seams_.spool.identity().incarnation);
@@ -92,6 +99,10 @@ void Deliverer::EndPauses() {
 
 BootTime Deliverer::Step() {
   if (hurry_.exchange(false)) EndPauses();
+  if (!spool_unsure_ && told_since_ > seams_.spool.Stats().last_intent) {
+    static_cast<void>(Fail(Culprit::kSpool, Renew(KnewOf(seams_.spool.Stats().last_intent) +
+                                                  ToldOfMore(told_since_))));
+  }
   if (spool_unsure_) {
     // Nothing is delivered any more; the heartbeat, which tells so, still wants the right cluster.
     reached_ = is_no_older_copy_ &&
@@ -215,6 +226,7 @@ Status Deliverer::Attempt(Extent extent) {
     return Status::Ok();
   }
   if (!cluster_up_ && !routed()) return served;
+  if (Status may = MayNumber(); !may.ok()) return Fail(Culprit::kSpool, std::move(may));
   DATABUS_RETURN_IF_ERROR(CutDue(extent));
   seams_.problems.Clear(kSpoolProblem);
   if (cluster_up_) seams_.problems.Clear(kClusterProblem);
@@ -251,23 +263,37 @@ Status Deliverer::Reach() {
 
 // P17: whether more was numbered in this spool than it knows of. Before anything is staged.
 Status Deliverer::CheckNotOlder() {
-  const std::string was = seams_.spool.identity().incarnation;
-  const uint64_t told = LastToldOf(guard_->told(), was);
-  if (told <= opened_with_) {
-    MutexLock lock(mutex_);
-    told_ = guard_->told();
-    is_no_older_copy_ = true;
-    return Status::Ok();
+  const SpoolIdentity own = seams_.spool.identity();
+  const std::optional<ToldSpools>& told = guard_->told();
+  if (!told && opened_with_ > own.since) {
+    return Renew(KnewOf(opened_with_) + "what its collector had told before cannot be read");
   }
+  const uint64_t last = told ? LastToldOf(*told, own.incarnation) : 0;
+  if (last > opened_with_) return Renew(KnewOf(opened_with_) + ToldOfMore(last));
+  DATABUS_RETURN_IF_ERROR(seams_.spool.Checked());
+  MutexLock lock(mutex_);
+  told_ = told.value_or(ToldSpools());
+  is_no_older_copy_ = true;
+  return Status::Ok();
+}
+
+Status Deliverer::Renew(const std::string& told) {
   const std::string why = fmt::format(
-      "on {} the spool was an older copy of itself: it knew of {} deliveries, and of {} its "
-      "collector had told before. Nothing is named twice, as its files are of another incarnation "
-      "from then on; until then it was {}. What it held and had delivered after it was copied is "
-      "doubled; what came after that and was not delivered is in the spool that it replaced",
-      ToIsoMs(seams_.clock.Wall()), opened_with_, told, was);
+      "on {} the spool was an older copy of itself: {}. No identity is given twice, as its "
+      "files are of another incarnation from then on; until then it was {}. What it held and had "
+      "delivered "
+      "after it was copied is doubled; what came after that and was not delivered, and what it was "
+      "handing over, may be only in the spool that it replaced",
+      ToIsoMs(seams_.clock.Wall()), told, seams_.spool.identity().incarnation);
   LogError("collector", "the spool is renewed", {{"why", why}});
   DATABUS_RETURN_IF_ERROR(seams_.spool.Renew(why).WithContext("renewing the spool"));
   return {Code::kStopped, "is renewed, being an older copy of itself"};
+}
+
+// What is handed over while the cluster is away is numbered in the spool as well: it must not pass
+// for what an older copy knew.
+Status Deliverer::MayNumber() {
+  return is_no_older_copy_ ? Status::Ok() : seams_.spool.BeginUnchecked();
 }
 
 ToldSpools Deliverer::ToldOfSpools() const {

@@ -85,6 +85,9 @@ class Deliverer {
   bool reached() const { return reached_; }
   // The spool cannot say what was recorded (P21): nothing is delivered until it is opened again.
   bool spool_unsure() const { return spool_unsure_; }
+  // A heartbeat of this incarnation tells of so many deliveries. Of more than there were: the spool
+  // was put back under a process that lives, with its machine or without (P17).
+  void ToldOf(uint64_t last_intent) { told_since_ = last_intent; }
   // What is to be carried on in heartbeats. Complete where reached().
   ToldSpools ToldOfSpools() const;
   const DeliveryCounts& counts() const { return counts_; }
@@ -125,6 +128,9 @@ class Deliverer {
   Status ServeCluster();
   Status Reach();
   Status CheckNotOlder();
+  Status Renew(const std::string& told);
+  // P17: whether it is known, and if not, that this is remembered.
+  Status MayNumber();
   Status Prepare();
   void MarkBacklog();
   Status HandOver();
@@ -161,7 +167,8 @@ class Deliverer {
   std::atomic<bool> wants_marks_{false};
   ClusterIdentity cluster_;
   std::atomic<bool> spool_unsure_{false};
-  const uint64_t opened_with_;     // the spool's last intent when it was opened
+  const uint64_t opened_with_;  // the spool's last intent that says how old it is
+  std::atomic<uint64_t> told_since_{0};
   bool is_no_older_copy_ = false;  // of the spool, as far as heartbeats tell
   bool cluster_up_ = false;        // files can be staged and moved
   bool prepared_ = false;          // our directories are there

@@ -232,8 +232,13 @@ Status Mover::Collide(Tracked& tracked) {
     const auto decoded = DecodeSealedHeader(*head);
     const FileIdentity own{seams_.spool.identity().cluster_id, IncarnationOf(tracked.intent),
                            tracked.note.counter};
-    if (decoded.ok() && decoded->header.identity == own &&
-        decoded->header.stream == tracked.intent.stream) {
+    // An older copy of a spool that was not known as one may have given the identity again.
+    const bool is_this =
+        decoded.ok() && decoded->header.identity == own &&
+        decoded->header.stream == tracked.intent.stream &&
+        decoded->header.messages == tracked.note.messages &&
+        decoded->header_bytes + decoded->header.payload_bytes == tracked.note.length;
+    if (is_this) {
       const Status removed = seams_.cluster->Remove(tracked.intent.staged_path);
       if (removed.unknown()) tracked.state = IntentState::kUnknown;
       if (removed.ok() || removed.code() == Code::kNotFound) {

@@ -21,8 +21,11 @@ Status NameGuard::Check() {
   if (!content.ok()) return {Code::kUnavailable, content.status().ToString()};
   // One that cannot be read is watched all the same: somebody writes it or does not.
   Heartbeat other;
-  if (auto decoded = DecodeHeartbeat(*content, path); decoded.ok()) other = *std::move(decoded);
-  told_ = ReadToldSpools(other);
+  told_.reset();
+  if (auto decoded = DecodeHeartbeat(*content, path); decoded.ok()) {
+    other = *std::move(decoded);
+    told_ = ReadToldSpools(other);
+  }
   if (other.facts.value("incarnation", "") == incarnation_) {
     clear_ = true;
     return Status::Ok();

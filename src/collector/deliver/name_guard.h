@@ -35,8 +35,8 @@ class NameGuard {
   bool watching() const { return watched_.has_value() && !clear_; }
   // Whether it is certain that nobody else has it.
   bool clear() const { return clear_; }
-  // What the heartbeat that was there told of spools.
-  const ToldSpools& told() const { return told_; }
+  // What the heartbeat that was there told of spools. Nothing: it says nothing that can be read.
+  const std::optional<ToldSpools>& told() const { return told_; }
 
  private:
   struct Watched {
@@ -49,7 +49,7 @@ class NameGuard {
   const std::string incarnation_;
   bool clear_ = false;
   std::optional<Watched> watched_;
-  ToldSpools told_;
+  std::optional<ToldSpools> told_ = ToldSpools();
 };
 
 }  // namespace databus

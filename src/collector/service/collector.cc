@@ -13,6 +13,7 @@
 #include "collector/service/collector_impl.h"
 #include "collector/spool/files.h"
 #include "collector/spool/identity.h"
+#include "telemetry/facts.h"
 #include "telemetry/log.h"
 
 namespace databus {
@@ -358,7 +359,11 @@ void CollectorImpl::ReportNamesake(const std::string& path) {
   if (!content.ok()) return;
   if (last_beat_.empty() || *content == last_beat_) return problems_.Clear(kNameProblem);
   const auto other = DecodeHeartbeat(*content, path);
-  if (!other.ok() || other->facts.value("incarnation", "") == spool_->identity().incarnation) {
+  if (!other.ok()) return problems_.Clear(kNameProblem);
+  const std::string own = spool_->identity().incarnation;
+  const bool is_own = other->facts.value(facts::kIncarnation, "") == own;
+  if (is_own) deliverer_->ToldOf(LastToldOf(ReadToldSpools(*other), own));
+  if (is_own && other->host == process_.host && other->pid == process_.pid) {
     return problems_.Clear(kNameProblem);
   }
   problems_.Raise(kNameProblem,

@@ -28,10 +28,17 @@ void CollectorImpl::WatchSpool() {
                         const std::string& next) {
     wrong ? problems_.Raise(key, what, next) : problems_.Clear(key);
   };
+  const std::string missing =
+      spool.damaged_missing_bytes == 0
+          ? ""
+          : fmt::format(
+                "; {} bytes of what was set aside since the start are missing: the files "
+                "ended before them",
+                spool.damaged_missing_bytes);
   tell("damaged", spool.damaged_files > 0,
        fmt::format("{} {} are set aside in {}/damaged; what was acknowledged in them, if anything, "
-                   "is not delivered, but for what went before",
-                   spool.damaged_files, facts::kDamagedPieces, dir),
+                   "is not delivered, but for what went before{}",
+                   spool.damaged_files, facts::kDamagedPieces, dir, missing),
        fmt::format(
            "look at them with databus spool ls {}, publish what can be saved of them (databus "
            "spool cat) and is in no view yet, then move them away",
@@ -177,6 +184,7 @@ Heartbeat CollectorImpl::Describe() const {
   if (spool.free_bytes > 0) facts[facts::kFreeBytes] = spool.free_bytes;
   facts[facts::kDamagedFiles] = spool.damaged_files;
   facts[facts::kMissingSegments] = spool.missing_segments.size();
+  facts[facts::kRenewed] = spool.renewed.empty() ? 0U : 1U;
   facts["retired"] = spool.retired;
   facts["refusing"] = spool.refusing;
   facts["messages_received"] = received.received_good.load();

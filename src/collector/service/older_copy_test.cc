@@ -239,7 +239,7 @@ TEST_F(OlderCopyTest, WhatIsThereAlreadyUnderItsOldIdentityIsNotDeliveredBesideI
 TEST_F(OlderCopyTest, ADeathAtAnyCallOfTheRenewalChangesNothing) {
   for (uint64_t call = 1;; ++call) {
     SCOPED_TRACE(call);
-    collector_.reset();
+    collector_.reset();  // before its disk
     spool_ = std::make_unique<MemoryDisk>();
     static_cast<void>(world_.cluster.Remove(paths::StatusFile("collector-c1")));
     const std::string first = "first" + std::to_string(call);
@@ -271,6 +271,75 @@ TEST_F(OlderCopyTest, ADeathAtAnyCallOfTheRenewalChangesNothing) {
     if (!crashed || HasFailure()) break;
     ASSERT_LT(call, 50U);
   }
+}
+
+// It cannot be told from another's, and may have told of more.
+TEST_F(OlderCopyTest, AHeartbeatThatCannotBeReadIsTakenForOneThatToldOfMore) {
+  Live("one");
+  auto copy = Copy();
+  Live("two");
+  ASSERT_TRUE(world_.cluster.Replace(paths::StatusFile("collector-c1"), "{\"x").ok());
+  StartOn(std::move(copy));
+  ASSERT_EQ(Log({{"clicks", "three"}}), "1:ok");
+  Run(20);
+  OpenAgain();
+  EXPECT_THAT(Problems(), HasSubstr("what its collector had told before cannot be read"));
+  EXPECT_THAT(world_.Lines(), SizeIs(3));
+  ExpectNamedOnce();
+  StartAgain();  // once is enough
+  Run(4);
+  EXPECT_FALSE(collector_->WantsReopening());
+}
+
+// A machine that is put back with its memory: its collector starts nothing, and goes on.
+TEST_F(OlderCopyTest, WhoIsPutBackWhileItLivesFindsItInItsHeartbeat) {
+  Live("one");
+  const std::string path = paths::StatusFile("collector-c1");
+  Heartbeat later = *DecodeHeartbeat(*world_.cluster.ReadFile(path), path);
+  later.facts[facts::kSpools][Incarnation()] = 1000U;
+  ASSERT_TRUE(world_.cluster.Replace(path, EncodeHeartbeat(later)).ok());
+  Run(8);
+  OpenAgain();
+  EXPECT_THAT(Problems(), HasSubstr("of 1000 its collector had told before"));
+}
+
+// A copy at rest that is started beside the living original, before either knows.
+TEST_F(OlderCopyTest, AnotherProcessOfTheSameIncarnationIsTold) {
+  Live("one");
+  const std::string path = paths::StatusFile("collector-c1");
+  Heartbeat other = *DecodeHeartbeat(*world_.cluster.ReadFile(path), path);
+  other.pid += 1;
+  ASSERT_TRUE(world_.cluster.Replace(path, EncodeHeartbeat(other)).ok());
+  std::string problems;
+  for (int i = 0; i < 20 && problems.empty(); ++i) {
+    Run(1);
+    problems = Problems();
+  }
+  EXPECT_THAT(problems, HasSubstr("another collector named c1 is alive"));
+}
+
+// What it hands over before it reaches its cluster is numbered in the spool as well.
+TEST(OlderCopyOfSenderTest, WhatItHandsOverBeforeDoesNotHideItsAge) {
+  testing_redirect::Installation world;
+  world.b.Start(world.b.ToCluster());
+  const auto live = [&](const std::string& conf, const std::string& message) {
+    world.a.Start(conf);
+    ASSERT_EQ(world.a.Log({{"clicks", message}}), "ok");
+    world.Run(20);
+  };
+  live(world.a.ToCluster(), "one");
+  world.a.Kill();
+  auto copy = CopyOf(*world.a.disk, "/spool/a");
+  for (const std::string message : {"two", "three"}) live(world.a.ToCluster(), message);
+  world.a.Kill();
+  world.a.disk = std::move(copy);
+  for (int i = 0; i < 4; ++i) live(world.a.ToReceiver("b"), "r" + std::to_string(i));
+  world.a.Start(world.a.ToCluster());
+  world.Run(20);
+  EXPECT_TRUE(world.a.collector->WantsReopening());
+  live(world.a.ToCluster(), "after");
+  EXPECT_THAT(world.a.Problems(), HasSubstr("the spool was an older copy of itself"));
+  EXPECT_THAT(world.Lines("dc1"), SizeIs(4));
 }
 
 // A receiver knows the numbers that were given after the copy was made.

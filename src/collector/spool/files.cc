@@ -41,15 +41,15 @@ Result<bool> IsBlank(DiskFile& from, const Interval& bytes) {
   return true;
 }
 
-// Whether more of these bytes is set aside already than their file still has.
-Result<bool> HasMoreAside(Disk& disk, DiskFile& from, const Interval& bytes,
-                          const std::string& path) {
+// How much of these bytes is set aside already, if it is more than their file still has; else 0.
+Result<uint64_t> MoreAside(Disk& disk, DiskFile& from, const Interval& bytes,
+                           const std::string& path) {
   const Result<std::unique_ptr<DiskFile>> before = disk.Open(path);
-  if (before.code() == Code::kNotFound) return false;
+  if (before.code() == Code::kNotFound) return 0;
   if (!before.ok()) return before.status();
   DATABUS_ASSIGN_OR_RETURN(const uint64_t kept, (*before)->Size());
   DATABUS_ASSIGN_OR_RETURN(const uint64_t size, from.Size());
-  return kept > std::min(size, bytes.end) - std::min(size, bytes.begin);
+  return kept > std::min(size, bytes.end) - std::min(size, bytes.begin) ? kept : 0;
 }
 
 }  // namespace
@@ -127,21 +127,23 @@ Status WriteFileDurably(Disk& disk, const std::string& dir, const std::string& n
   return SyncAndName(disk, *file, dir, name);
 }
 
-Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank blank,
-                      const std::pair<std::string, std::string>& dir_and_name) {
+Result<std::optional<uint64_t>> SetAside(Disk& disk, DiskFile& from, const Interval& bytes,
+                                         Blank blank,
+                                         const std::pair<std::string, std::string>& dir_and_name) {
   const auto& [dir, name] = dir_and_name;
   if (blank == Blank::kUnwritten) {
     DATABUS_ASSIGN_OR_RETURN(const bool nothing, IsBlank(from, bytes));
-    if (nothing) return false;
+    if (nothing) return std::optional<uint64_t>();
   }
   if (blank == Blank::kDamage) {
     // It may be the last copy of what the file has lost since.
-    DATABUS_ASSIGN_OR_RETURN(const bool more, HasMoreAside(disk, from, bytes, dir + "/" + name));
-    if (more) return true;
+    DATABUS_ASSIGN_OR_RETURN(const uint64_t more, MoreAside(disk, from, bytes, dir + "/" + name));
+    if (more > 0) return std::optional(more);
   }
   const std::string path = dir + "/" + name + std::string(kTemporarySuffix);
   DATABUS_ASSIGN_OR_RETURN(const std::unique_ptr<DiskFile> file, CreateTemporary(disk, path));
-  for (uint64_t at = bytes.begin; at < bytes.end;) {
+  uint64_t at = bytes.begin;
+  while (at < bytes.end) {
     DATABUS_ASSIGN_OR_RETURN(const std::string piece, ReadPiece(from, bytes, at));
     if (piece.empty()) break;
     const std::string_view parts[] = {piece};
@@ -149,7 +151,7 @@ Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank b
     at += piece.size();
   }
   DATABUS_RETURN_IF_ERROR(SyncAndName(disk, *file, dir, name));
-  return true;
+  return std::optional(at - bytes.begin);
 }
 
 }  // namespace databus

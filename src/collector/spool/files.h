@@ -54,9 +54,11 @@ enum class Blank : uint8_t {
   kDamage,     // the loss of what stood there
 };
 
-// Copies bytes of a file, as many as it has, durably to `dir`/`name`. False: they are blank, which
-// is nothing; there is no file then. What is there of them under this name stays if it is more.
-Result<bool> SetAside(Disk& disk, DiskFile& from, const Interval& bytes, Blank blank,
-                      const std::pair<std::string, std::string>& dir_and_name);
+// Copies bytes of a file, as many as it has, durably to `dir`/`name`; says how many lie there then.
+// Nothing: they are blank, which is nothing; there is no file then. What is there of them under
+// this name stays if it is more.
+Result<std::optional<uint64_t>> SetAside(Disk& disk, DiskFile& from, const Interval& bytes,
+                                         Blank blank,
+                                         const std::pair<std::string, std::string>& dir_and_name);
 
 }  // namespace databus

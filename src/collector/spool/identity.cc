@@ -28,6 +28,12 @@ Result<SpoolIdentity> ReadIdentity(Disk& disk, const std::string& dir) {
     if (line[0] == "first") identity.first = line[1];
     if (line[0] == "collector") identity.collector = line[1];
     if (line[0] == "cluster-id") identity.cluster_id = line[1];
+    if (line[0] == "since") {
+      DATABUS_ASSIGN_OR_RETURN(identity.since, ParseNumber(line[1]));
+    }
+    if (line[0] == "unchecked") {
+      DATABUS_ASSIGN_OR_RETURN(identity.unchecked, ParseNumber(line[1]));
+    }
   }
   if (identity.first.empty()) identity.first = identity.incarnation;
   const bool valid = ParseSender(identity.incarnation) && ParseSender(identity.first);
@@ -44,6 +50,8 @@ Status WriteIdentity(Disk& disk, const std::string& dir, const SpoolIdentity& id
   if (renewed) text.Line({"first", identity.first});
   text.Line({"collector", identity.collector});
   text.Line({"cluster-id", identity.cluster_id});
+  if (identity.since > 0) text.Line({"since", std::to_string(identity.since)});
+  if (identity.unchecked) text.Line({"unchecked", std::to_string(*identity.unchecked)});
   return WriteFileDurably(disk, dir, std::string(kName), std::move(text).Finish());
 }
 

@@ -14,9 +14,6 @@
 namespace databus {
 namespace {
 
-// A collector that runs may write its journal anew between our finding it and opening it.
-constexpr int kTries = 20;
-
 // A collector that runs makes and removes segments while they are looked at. It says in the journal
 // what it has made, and what it is about to remove. So a segment is missed only if it was known
 // before the later listing, is not in it, and is still wanted afterwards.
@@ -37,11 +34,7 @@ Result<SpoolState> ReadState(Disk& disk, const std::string& dir,
     return Status(Code::kNotFound,
                   dir + ": the journal cannot be read, as nobody knows whose it is");
   }
-  Result<SpoolState> state = Journal::Read(disk, dir, *incarnation);
-  for (int i = 1; i < kTries && state.code() == Code::kNotFound; ++i) {
-    state = Journal::Read(disk, dir, *incarnation);
-  }
-  return state;
+  return Journal::Read(disk, dir, *incarnation);
 }
 
 Result<Snapshot> TakeSnapshot(Disk& disk, const std::string& dir,
@@ -72,8 +65,8 @@ std::map<uint64_t, std::string> FilesOf(const Snapshot& snapshot) {
 }
 
 // The last two are the collector's own: the topology it obeys, and what it tries a disk with.
-constexpr std::string_view kOurs[] = {"identity",   kDiskLockName, kDamagedDir,
-                                      kRejectedDir, "topology",    "probe"};
+constexpr std::string_view kOurs[] = {"identity", kDiskLockName, kDamagedDir, kRejectedDir,
+                                      kRenewed,   "topology",    "probe"};
 
 bool IsOurs(const std::string& name) {
   return std::ranges::count(kOurs, name) > 0 || name.ends_with(kTemporarySuffix) ||
@@ -287,6 +280,13 @@ class InventoryReader {
     std::ranges::sort(inventory_.pieces, std::less<>(), [](const PieceInventory& piece) {
       return std::pair(piece.place.segment, piece.place.begin);
     });
+    // What is missing of one goes no further than to the next.
+    for (size_t i = 1; i < inventory_.pieces.size(); ++i) {
+      PieceInventory& piece = inventory_.pieces[i - 1];
+      const PiecePlace& next = inventory_.pieces[i].place;
+      if (!piece.missing_bytes || next.segment != piece.place.segment) continue;
+      piece.missing_bytes = std::min(*piece.missing_bytes, next.begin - piece.place.begin);
+    }
   }
 
   Status ReadPiece(PieceInventory& piece) const {
@@ -295,6 +295,8 @@ class InventoryReader {
     const SegmentFates fates(StateOf(snapshot_), piece.place.segment);
     const Interval bytes{piece.place.begin, piece.place.begin + size};
     piece.may_have_been_cut = fates.MayHaveBeenCut(bytes);
+    const auto end = fates.EndFrom(piece.place.begin);
+    if (size == 0 && end) piece.missing_bytes = *end - piece.place.begin;
     if (!incarnation_) return {Code::kCorrupt, "nobody knows whose it is: it is not read"};
     DATABUS_ASSIGN_OR_RETURN(piece.summary, SummarisePiece(*file, piece.place, *incarnation_));
     return Status::Ok();
@@ -332,6 +334,7 @@ SegmentFates::SegmentFates(const SpoolState* state, uint64_t segment) {
   if (const auto found = state->voids.find(segment); found != state->voids.end()) {
     voids = found->second;
     for (const Interval& piece : voids.pieces()) reach = std::max(reach, piece.begin);
+    if (end_is_known) end = voids.pieces().back().begin;
   }
   if (const auto found = state->freed.find(segment); found != state->freed.end()) {
     freed = found->second;
@@ -360,9 +363,18 @@ RecordFate SegmentFates::At(uint64_t offset) const {
   return holds(voids) ? RecordFate::kVoid : RecordFate::kUnsealed;
 }
 
-bool SegmentFates::MayHaveBeenCut(const Interval& bytes) const {
+bool SegmentFates::MayHaveBeenCut(const Interval& piece) const {
+  const Interval bytes{piece.begin, std::max(piece.end, piece.begin + 1)};
   return !voids.Covers(bytes) || freed.Touches(bytes) || sealed.Touches(bytes) ||
          held_back.Touches(bytes);
+}
+
+std::optional<uint64_t> SegmentFates::EndFrom(uint64_t offset) const {
+  for (const IntervalSet* cut : {&held_back, &sealed}) {
+    const Interval found = cut->Find(offset);
+    if (found.begin != found.end) return found.end;
+  }
+  return end > offset ? std::optional(end) : std::nullopt;
 }
 
 Result<uint64_t> FindIncarnation(Disk& disk, const std::string& dir) {

@@ -39,9 +39,12 @@ struct SegmentFates {
   SegmentFates(const SpoolState* state, uint64_t segment);
 
   RecordFate At(uint64_t offset) const;
-  // Whether some of these bytes, set aside, may have been part of a cut before. What of them was
-  // sound then may be delivered.
-  bool MayHaveBeenCut(const Interval& bytes) const;
+  // Whether some of these bytes, set aside, may have been part of a cut before; of none, those that
+  // are missing. What of them was sound then may be delivered.
+  bool MayHaveBeenCut(const Interval& piece) const;
+  // How far the bytes from this offset on went at most: to the end of what is cut together with
+  // them, else of the segment. Nothing: the journal does not say, or no longer.
+  std::optional<uint64_t> EndFrom(uint64_t offset) const;
 
   bool known = false;
   bool end_is_known = false;
@@ -51,6 +54,7 @@ struct SegmentFates {
   IntervalSet sealed;
   std::set<std::string> waiting;  // streams that are held back in it
   uint64_t reach = 0;             // so far the segment went at least
+  uint64_t end = 0;               // where it ends, if that is known
 };
 
 struct Tally {
@@ -90,7 +94,10 @@ struct SegmentInventory {
 struct PieceInventory {
   std::string path;
   PiecePlace place;
-  bool may_have_been_cut = true;          // see SegmentFates
+  bool may_have_been_cut = true;  // see SegmentFates
+  // Of one without a byte, as its segment's file ended before it: how many there were, at most.
+  // Nothing: that is not known.
+  std::optional<uint64_t> missing_bytes{};
   std::optional<PieceSummary> summary{};  // nothing: see the problems
 };
 

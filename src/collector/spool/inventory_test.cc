@@ -3,7 +3,10 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
 #include <atomic>
+#include <filesystem>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -142,6 +145,52 @@ TEST_F(InventoryTest, APieceOfACutMayHaveBeenDeliveredInPart) {
   EXPECT_TRUE(inventory.pieces[0].may_have_been_cut);
 }
 
+// Nothing of it is left in any file; the journal knows how far it went, until the segment is done.
+TEST_F(InventoryTest, OfAPieceWithoutAByteItIsToldHowMuchIsMissing) {
+  for (const char* message : {"first", "second", "third", "fourth"}) world_.Put(message);
+  const std::vector<SpoolRange> records = Records();
+  world_.spool->Stop();  // notes where the segment ends
+  world_.Open();
+  ASSERT_TRUE(world_.spool->AddCut({records[3]}, {}).ok());
+  const SpoolRange held{1, records[1].begin, records[2].end};
+  world_.SetContent(kSegment, world_.Content(kSegment).substr(0, held.begin));
+  const SpoolRange rest{1, records[0].begin, held.end};
+  ASSERT_TRUE(world_.spool->Read(rest, SpoolWorld::kOffsetMaxForTests, [](const auto&) {}).ok());
+  const auto look = [&] {
+    const SpoolInventory inventory = Look();
+    EXPECT_THAT(inventory.problems, IsEmpty());
+    EXPECT_THAT(inventory.pieces, SizeIs(1));
+    const PieceInventory piece = inventory.pieces.at(0);
+    EXPECT_EQ(piece.place, (PiecePlace{1, held.begin}));
+    EXPECT_EQ(piece.summary->bytes, 0u);
+    EXPECT_TRUE(piece.may_have_been_cut);
+    return piece.missing_bytes;
+  };
+  EXPECT_EQ(look(), records[3].end - held.begin) << "to where the segment ends";
+  const auto cut =
+      world_.spool->AddCut({rest}, {.deferred = {{.stream = "clicks", .bytes = 5, .oldest = {}}}});
+  ASSERT_TRUE(cut.ok());
+  EXPECT_EQ(look(), held.end - held.begin) << "to where the cut ends";
+  ASSERT_TRUE(world_.spool->Resolve(cut->id, {}).ok());
+  EXPECT_EQ(look(), std::nullopt) << "the segment is delivered and forgotten";
+}
+
+TEST_F(InventoryTest, WhatIsMissingOfAPieceGoesNoFurtherThanToTheNext) {
+  for (const char* message : {"first", "second", "third"}) world_.Put(message);
+  const std::vector<SpoolRange> records = Records();
+  world_.spool->Stop();
+  world_.Open();
+  world_.SetContent(kSegment, "");
+  for (const size_t i : {0, 2}) {
+    ASSERT_TRUE(
+        world_.spool->Read(records[i], SpoolWorld::kOffsetMaxForTests, [](const auto&) {}).ok());
+  }
+  const SpoolInventory inventory = Look();
+  ASSERT_THAT(inventory.pieces, SizeIs(2));
+  EXPECT_EQ(inventory.pieces[0].missing_bytes, records[2].begin - records[0].begin);
+  EXPECT_EQ(inventory.pieces[1].missing_bytes, records[2].end - records[2].begin);
+}
+
 TEST_F(InventoryTest, SegmentsThatAreGoneOrThereAgainAreTold) {
   world_.options.segment_bytes = 1;  // one for each flush
   world_.Open();
@@ -169,31 +218,138 @@ TEST_F(InventoryTest, SegmentsThatAreGoneOrThereAgainAreTold) {
   EXPECT_EQ(inventory.segments[1].missing_bytes, records[1].end - records[1].begin);
 }
 
-// Each look is right though segments and journals come and go.
-TEST_F(InventoryTest, NothingIsMissedBesideACollectorThatWorks) {
-  world_.options.segment_bytes = 1;
-  world_.options.journal_bytes = 1;
-  world_.machine = &world_.disk;
-  world_.Open();
-  std::atomic<bool> done = false;
-  Thread collector("collector", [&] {
-    for (int i = 0; i < 300; ++i) {
-      world_.Put("message " + std::to_string(i));
-      for (const SpoolRange& record : Records()) {
-        EXPECT_TRUE(world_.spool->AddCut({record}, {}).ok());
-      }
+// A collector at work: each message, which has a stream of its own, is sealed when the next one has
+// come, and delivered two later. Segments are begun and removed, the journal is written anew.
+class AtWork {
+ public:
+  explicit AtWork(SpoolWorld& world) : world_(world) {}
+
+  // Messages below it were acknowledged.
+  int acknowledged() const { return acknowledged_; }
+  // Messages from it on are not delivered.
+  int delivered() const { return delivered_; }
+  bool done() const { return done_; }
+  static std::string StreamOf(int message) { return "stream-" + std::to_string(message); }
+
+  void Run(int messages) {
+    for (int i = 0; i < messages; ++i) {
+      Put(i);
+      if (i >= 1) Seal(i - 1);
+      if (i >= 3) Deliver(i - 3);
     }
-    done = true;
-  });
-  while (!done) {
-    const SpoolInventory inventory = Look();
-    EXPECT_THAT(inventory.problems, IsEmpty());
-    for (const SegmentInventory& segment : inventory.segments) {
-      EXPECT_EQ(segment.presence, SegmentPresence::kPresent);
-      EXPECT_EQ(segment.damaged_bytes + segment.missing_bytes, 0u);
+    Seal(messages - 1);
+    for (int i = std::max(messages - 3, 0); i < messages; ++i) Deliver(i);
+    done_ = true;
+  }
+
+ private:
+  void Put(int message) {
+    EntryList list;
+    list.Add(StreamOf(message), std::string(static_cast<size_t>(message % 50), 'x'));
+    Frame frame = Frame::Copy(list.bytes());
+    const std::string_view entries = frame.bytes();
+    EXPECT_EQ(world_.Put({std::move(frame), entries, 1, {}, {}}).answer, SpoolAnswer::kKept);
+    acknowledged_ = message + 1;
+  }
+  // In turn: by an intent, held back, not at all.
+  void Seal(int message) {
+    if (message % 3 == 2) return;
+    SpoolPlan plan;
+    if (message % 3 == 0) plan.intents = {{.stream = StreamOf(message)}};
+    if (message % 3 == 1) plan.deferred = {{StreamOf(message), 1, world_.clock.Wall()}};
+    Cut(message, std::move(plan));
+  }
+  void Cut(int message, SpoolPlan plan) {
+    std::vector<SpoolRange> ranges;
+    for (const UnsealedRange& unsealed : world_.spool->UnsealedRanges()) {
+      const auto read = world_.spool->Read(
+          unsealed.range, SpoolWorld::kOffsetMaxForTests, [&](const SpoolRecord& record) {
+            EXPECT_TRUE(ForEachEntry(record.entries, [&](std::string_view stream, auto) {
+                          if (stream == StreamOf(message)) ranges.push_back(record.range);
+                        }).ok());
+          });
+      EXPECT_TRUE(read.ok()) << read.status().ToString();
+    }
+    ASSERT_THAT(ranges, SizeIs(1));
+    const auto cut = world_.spool->AddCut(ranges, std::move(plan));
+    ASSERT_TRUE(cut.ok()) << cut.status().ToString();
+    cuts_[message] = *cut;
+  }
+  void Deliver(int message) {
+    delivered_ = message + 1;
+    if (message % 3 == 2) return Cut(message, {});
+    const SpoolCut cut = cuts_[message];
+    if (!cut.deferred.empty()) {
+      EXPECT_TRUE(world_.spool->Resolve(cut.id, {}).ok());
+    }
+    for (const SpoolIntent& intent : cut.intents) {
+      const uint64_t ids[] = {intent.id};
+      EXPECT_TRUE(world_.spool->Settle(ids).ok());
     }
   }
-  collector.Join();
+
+  SpoolWorld& world_;
+  std::map<int, SpoolCut> cuts_;
+  std::atomic<int> acknowledged_ = 0;
+  std::atomic<int> delivered_ = 0;
+  std::atomic<bool> done_ = false;
+};
+
+// What was acknowledged before the look and is not delivered after it is listed, once.
+void CheckLook(Disk& disk, const std::string& dir, ReadDepth depth, const AtWork& collector) {
+  const int acknowledged = collector.acknowledged();
+  const Result<SpoolInventory> inventory = ReadInventory(disk, dir, depth);
+  const int delivered = collector.delivered();
+  ASSERT_TRUE(inventory.ok()) << inventory.status().ToString();
+  EXPECT_THAT(inventory->problems, IsEmpty());
+  std::map<std::string, uint64_t, std::less<>> listed;
+  uint64_t waiting = 0;
+  for (const SegmentInventory& segment : inventory->segments) {
+    EXPECT_EQ(segment.presence, SegmentPresence::kPresent) << segment.path;
+    EXPECT_EQ(segment.damaged_bytes + segment.missing_bytes, 0u) << segment.path;
+    EXPECT_EQ(segment.Of(RecordFate::kUnknown).records, 0u) << segment.path;
+    for (const RecordFate fate :
+         {RecordFate::kUnsealed, RecordFate::kSealed, RecordFate::kHeldBack}) {
+      waiting += segment.Of(fate).messages;
+    }
+    for (const auto& [stream, messages] : segment.streams) listed[stream] += messages;
+  }
+  EXPECT_GE(waiting + static_cast<uint64_t>(delivered), static_cast<uint64_t>(acknowledged));
+  if (depth == ReadDepth::kHeaders) return;
+  for (int i = delivered; i < acknowledged; ++i) {
+    EXPECT_EQ(listed[AtWork::StreamOf(i)], 1u) << AtWork::StreamOf(i);
+  }
+}
+
+void LookBesideOneThatWorks(SpoolWorld& world, int messages) {
+  world.options.journal_bytes = 1;
+  for (const uint64_t segment_bytes : {1, 600}) {
+    world.options.segment_bytes = segment_bytes;
+    world.Open();
+    AtWork collector(world);
+    Thread working("collector", [&] { collector.Run(messages); });
+    while (!collector.done() && !testing::Test::HasFailure()) {
+      for (const ReadDepth depth : {ReadDepth::kBodies, ReadDepth::kHeaders}) {
+        CheckLook(*world.machine, world.options.dir, depth, collector);
+      }
+    }
+    working.Join();
+  }
+}
+
+TEST_F(InventoryTest, BesideACollectorThatWorksNothingThatWaitsIsMissed) {
+  world_.machine = &world_.disk;
+  LookBesideOneThatWorks(world_, 300);
+}
+
+TEST_F(InventoryTest, BesideACollectorThatWorksOnTheMachinesOwnDiskTheSame) {
+  const std::filesystem::path dir = std::filesystem::path(testing::TempDir()) / "inventory_test";
+  std::filesystem::remove_all(dir);
+  world_.machine = &LocalDisk();
+  world_.options.dir = dir.string();
+  LookBesideOneThatWorks(world_, 60);
+  world_.spool.reset();
+  std::filesystem::remove_all(dir);
 }
 
 TEST_F(InventoryTest, ASegmentThatIsCutShortMissesItsEnd) {

@@ -15,6 +15,8 @@ namespace {
 constexpr uint32_t kMagic = 0x4c4a4244;  // "DBJL"
 constexpr uint32_t kVersion = kChangeVersion;
 constexpr size_t kHeaderBytes = 40;
+// A collector that runs may write its journal anew between our finding it and opening it.
+constexpr int kReadTries = 20;
 
 struct Header {
   uint32_t version = 0;
@@ -103,6 +105,14 @@ Result<std::unique_ptr<Journal>> Journal::Open(Disk& disk, const JournalOptions&
 }
 
 Result<SpoolState> Journal::Read(Disk& disk, const std::string& dir, uint64_t incarnation) {
+  Result<SpoolState> state = ReadOnce(disk, dir, incarnation);
+  for (int i = 1; i < kReadTries && state.code() == Code::kNotFound; ++i) {
+    state = ReadOnce(disk, dir, incarnation);
+  }
+  return state;
+}
+
+Result<SpoolState> Journal::ReadOnce(Disk& disk, const std::string& dir, uint64_t incarnation) {
   DATABUS_ASSIGN_OR_RETURN(const std::vector<uint64_t> numbers,
                            ListNumbered(disk, dir, kJournalPrefix));
   if (numbers.empty()) return Status(Code::kNotFound, dir + ": there is no journal");

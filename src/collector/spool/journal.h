@@ -35,7 +35,7 @@ class Journal {
   static Result<std::unique_ptr<Journal>> Open(Disk& disk, const JournalOptions& options);
 
   // What the newest file says, for who only looks: writes nothing, and may be called while another
-  // process has the journal open. kNotFound: there is none. Else as Open.
+  // process has the journal open, and begins a new file. kNotFound: there is none. Else as Open.
   static Result<SpoolState> Read(Disk& disk, const std::string& dir, uint64_t incarnation);
 
   // Makes the change durable, then visible in the state.
@@ -61,6 +61,8 @@ class Journal {
 
   Journal(Disk& disk, const JournalOptions& options) : disk_(disk), options_(options) {}
 
+  // As Read, but kNotFound also when the file went while it was looked for.
+  static Result<SpoolState> ReadOnce(Disk& disk, const std::string& dir, uint64_t incarnation);
   Status Replay(std::string_view bytes, uint64_t number);
   Status Append(const SpoolChange& change);
   // After a failed append nothing is known about the end of the file: a new one takes its place,

@@ -131,6 +131,10 @@ class Spool {
   // stands in its file `renewed` from then on, for people, until somebody takes that away. Durable
   // on return; else opening it again shows whether it is done.
   virtual Status Renew(const std::string& why) = 0;
+  // P17: deliveries begin before it was looked whether this is an older copy; and it is none.
+  // Durable on return, and told by identity().
+  virtual Status BeginUnchecked() = 0;
+  virtual Status Checked() = 0;
 
   // What is durable and under no cut, oldest first, one range for each gap-free piece of a segment.
   virtual std::vector<UnsealedRange> UnsealedRanges() const = 0;

@@ -54,21 +54,46 @@ Status SpoolImpl::RememberCluster(const std::string& cluster_id) {
                                 ", not to " + cluster_id};
   }
   changed.cluster_id = cluster_id;
+  return ChangeIdentity(std::move(changed));
+}
+
+Status SpoolImpl::ChangeIdentity(SpoolIdentity changed) {
   DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, changed));
   MutexLock lock(mutex_);
-  identity_ = changed;
+  identity_ = std::move(changed);
   return Status::Ok();
+}
+
+uint64_t SpoolImpl::LastIntent() const {
+  return journal_->Look([](const SpoolState& state) { return state.last_intent; });
 }
 
 // The note first: of who finds no new incarnation nobody has to be told.
 Status SpoolImpl::Renew(const std::string& why) {
   SpoolIdentity renewed = identity();
   renewed.incarnation = random_.Hex(16);
-  DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, options_.dir, std::string(kRenewed), why + "\n"));
-  DATABUS_RETURN_IF_ERROR(WriteIdentity(disk_, options_.dir, renewed));
-  MutexLock lock(mutex_);
-  identity_ = renewed;
-  return Status::Ok();
+  renewed.since = LastIntent();
+  renewed.unchecked.reset();
+  // Behind what nobody has looked at yet.
+  const auto before = ReadWholeFile(disk_, options_.dir + "/" + std::string(kRenewed));
+  if (!before.ok() && before.code() != Code::kNotFound) return before.status();
+  const std::string notes = (before.ok() ? *before : "") + why + "\n";
+  DATABUS_RETURN_IF_ERROR(WriteFileDurably(disk_, options_.dir, std::string(kRenewed), notes));
+  return ChangeIdentity(std::move(renewed));
+}
+
+Status SpoolImpl::BeginUnchecked() {
+  SpoolIdentity changed = identity();
+  if (changed.unchecked) return Status::Ok();
+  changed.unchecked = LastIntent();
+  return ChangeIdentity(std::move(changed));
+}
+
+Status SpoolImpl::Checked() {
+  SpoolIdentity changed = identity();
+  if (!changed.unchecked) return Status::Ok();
+  changed.unchecked.reset();
+  return ChangeIdentity(std::move(changed));
 }
 
 std::vector<UnsealedRange> SpoolImpl::UnsealedRanges() const {
@@ -136,12 +161,19 @@ Status SpoolImpl::ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_ma
 Status SpoolImpl::SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank) {
   const std::string name = PieceName({bytes.segment, bytes.begin});
   const Interval piece{bytes.begin, bytes.end};
-  DATABUS_ASSIGN_OR_RETURN(const bool set_aside,
+  DATABUS_ASSIGN_OR_RETURN(const std::optional<uint64_t> kept,
                            SetAside(disk_, file, piece, blank, {DamagedDir(), name}));
-  if (!set_aside) return Status::Ok();
-  MutexLock lock(mutex_);
-  damaged_names_.insert(name);
-  stats_.damaged_files = damaged_names_.size();
+  if (!kept) return Status::Ok();
+  const uint64_t missing = bytes.end - bytes.begin - std::min(*kept, bytes.end - bytes.begin);
+  {
+    MutexLock lock(mutex_);
+    const auto known = damaged_.find(name);
+    if (known != damaged_.end() && known->second == missing) return Status::Ok();
+    damaged_[name] = missing;
+    CountDamaged();
+  }
+  LogWarning("collector", "part of a segment set aside",
+             {{"piece", DamagedDir() + "/" + name}, {"bytes", *kept}, {"missing_bytes", missing}});
   return Status::Ok();
 }
 

@@ -54,6 +54,8 @@ class SpoolImpl final : public Spool {
   SpoolIdentity identity() const override;
   Status RememberCluster(const std::string& cluster_id) override;
   Status Renew(const std::string& why) override;
+  Status BeginUnchecked() override;
+  Status Checked() override;
   std::vector<UnsealedRange> UnsealedRanges() const override;
   Result<SpoolRange> Read(const SpoolRange& range, uint64_t bytes_max,
                           const std::function<void(const SpoolRecord&)>& visit) override;
@@ -107,11 +109,15 @@ class SpoolImpl final : public Spool {
   Result<std::set<std::string>> DamagedNames() const;
   Result<bool> IsStray(uint64_t segment) const;
   void LookAtRenewed();
+  uint64_t LastIntent() const;
+  Status ChangeIdentity(SpoolIdentity changed);
 
   // --- the delivering thread ---
   Status ReadPiece(DiskFile& file, SpoolRange& piece, uint64_t bytes_max,
                    const std::function<void(const SpoolRecord&)>& visit, std::string& rejected);
   Status SetAsideDamage(DiskFile& file, const SpoolRange& bytes, Blank blank);
+  // REQUIRES: mutex_ is held.
+  void CountDamaged();
   // kNotFound says who may remove it.
   Result<std::unique_ptr<DiskFile>> OpenSegmentFile(uint64_t segment);
   void RemoveFreed();
@@ -189,7 +195,9 @@ class SpoolImpl final : public Spool {
   std::set<uint64_t> missing_;
   std::set<uint64_t> returned_;  // of those: they are read at the next start
   SpoolStats stats_;
-  std::set<std::string> damaged_names_;
+  // In damaged/, by name: how much of it was missing when it was set aside; 0 also if that is not
+  // known any more.
+  std::map<std::string, uint64_t> damaged_;
 
   Thread flusher_;
 };

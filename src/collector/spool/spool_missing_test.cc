@@ -403,6 +403,36 @@ TEST_F(SpoolMissing, ASegmentThatTheVersionBeforeWouldMissIsMissed) {
   EXPECT_THAT(world_->ReadAll(), UnorderedElementsAre("first", "third"));
 }
 
+// As an operator leaves it who has nothing to put back.
+TEST_F(SpoolMissing, OfWhatIsSetAsideItIsToldHowMuchIsMissing) {
+  for (const std::string& message : kMessages) {
+    world_->Put(message);
+    world_->Open();  // each has a segment of its own, or two
+  }
+  const std::vector<SpoolRange> records = Records();
+  ASSERT_THAT(records, SizeIs(3));
+  const auto path = [&](size_t i) { return SegmentPath(world_->options.dir, records[i].segment); };
+  world_->SetContent(path(0), "");
+  const std::string bytes = world_->Content(path(1));
+  world_->SetContent(path(1), bytes.substr(0, records[1].begin + 10));
+  for (int restart = 0; restart < 2; ++restart) {
+    if (restart > 0) world_->Open();
+    EXPECT_THAT(world_->ReadAll(), ElementsAre("third"));
+    EXPECT_EQ(world_->spool->Stats().damaged_files, 2u);
+    const uint64_t all = records[0].end - records[0].begin + records[1].end - records[1].begin;
+    EXPECT_EQ(world_->spool->Stats().damaged_missing_bytes, all - 10);
+    world_->spool->LookAtFiles();
+    EXPECT_EQ(world_->spool->Stats().damaged_missing_bytes, all - 10);
+  }
+  ASSERT_TRUE(world_->disk
+                  .Remove(world_->options.dir + "/damaged/segment-" +
+                          std::to_string(records[0].segment) + "-" +
+                          std::to_string(records[0].begin))
+                  .ok());
+  world_->spool->LookAtFiles();
+  EXPECT_EQ(world_->spool->Stats().damaged_missing_bytes, records[1].end - records[1].begin - 10);
+}
+
 TEST_F(SpoolMissing, WhatIsSetAsideIsNotReplacedByLess) {
   const std::string dir = world_->options.dir;
   PutBack(dir + "/whole", "evidence");

@@ -22,6 +22,11 @@ struct SpoolIdentity {
   std::string cluster_id;
   // The first incarnation, by which the spool's own files know it. Another one: it was renewed.
   std::string first;
+  // The last intent when this incarnation began.
+  uint64_t since = 0;
+  // P17: the last intent when deliveries began before the spool was compared with what heartbeats
+  // had told of it. What is numbered later says nothing of how old it is.
+  std::optional<uint64_t> unchecked;
 };
 
 // The records of one segment that begin in [begin, end), offsets in bytes. Both are record
@@ -135,6 +140,9 @@ struct SpoolStats {
   std::optional<WallTime> oldest_deferred;
   // Files in damaged/, torn tails of killed runs included.
   uint64_t damaged_files = 0;
+  // Bytes that should be in those which were set aside since the spool was opened, and were in no
+  // file any more.
+  uint64_t damaged_missing_bytes = 0;
   // Files of segments that are gone, though nobody but the spool may remove them: what of them was
   // not sealed is lost, unless they come back.
   std::vector<std::string> missing_segments;

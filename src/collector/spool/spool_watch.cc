@@ -47,7 +47,7 @@ void SpoolImpl::LookAtFiles() {
     in_use = table_.Ends();
   }
   const auto there = ListNumbered(disk_, options_.dir, kSegmentPrefix);
-  auto damaged = DamagedNames();
+  const auto damaged = DamagedNames();
   if (!there.ok() || !damaged.ok()) return;  // a disk that cannot be read is told by who must
   std::vector<std::string> strays;
   for (const uint64_t segment : *there) {
@@ -68,9 +68,16 @@ void SpoolImpl::LookAtFiles() {
     returned_.clear();
     std::ranges::set_intersection(missing_, *there, std::inserter(returned_, returned_.end()));
     stats_.stray_segments = std::move(strays);
-    damaged_names_ = *std::move(damaged);
-    stats_.damaged_files = damaged_names_.size();
+    std::erase_if(damaged_, [&](const auto& piece) { return !damaged->contains(piece.first); });
+    for (const std::string& name : *damaged) damaged_.try_emplace(name, 0);
+    CountDamaged();
   });
+}
+
+void SpoolImpl::CountDamaged() {
+  stats_.damaged_files = damaged_.size();
+  stats_.damaged_missing_bytes = 0;
+  for (const auto& [name, missing] : damaged_) stats_.damaged_missing_bytes += missing;
 }
 
 }  // namespace databus

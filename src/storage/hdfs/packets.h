@@ -15,8 +15,8 @@ namespace databus::hdfs {
 
 inline constexpr uint32_t kChunkBytes = 512;  // of what we write; each has a checksum
 // The data of a packet of ours: whole chunks, so that the whole packet has less than 512 KiB. What
-// a data node does for each packet counts: with 64 KiB, as Hadoop's own client has it, large files
-// cost it a quarter more of its processor. It takes 16 MiB.
+// a data node does for each packet counts (docs/evidence/bench.md, large files); Hadoop's own
+// client sends 64 KiB. It takes 16 MiB.
 inline constexpr size_t kPacketBytes = 1015 * size_t{kChunkBytes};
 
 enum class ChecksumKind : uint8_t { kCrc32 = 1, kCrc32c = 2 };
