@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "telemetry/log.h"
 #include "worker/copier.h"
 
 namespace databus {
@@ -38,7 +39,8 @@ Result<std::vector<NewFile>> FetchFiles(GroupWriter& writer, const FetchFrom& fr
   std::vector<std::string> staged;
   for (const CopyJob& job : jobs) staged.push_back(job.to);
   for (const Status& removed : staging.storage().Removes(staged)) {
-    if (!removed.ok() && removed.code() != Code::kNotFound) return removed;
+    if (removed.ok() || removed.code() == Code::kNotFound) continue;
+    LogInfo("worker", "a copy that is of no use stays until the next epoch", {{"why", removed}});
   }
   return failed;
 }

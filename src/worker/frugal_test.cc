@@ -272,5 +272,35 @@ TEST(UnreadIndexTest, AReopeningReadsNoHistory) {
   EXPECT_LE(read[30], read[5] + 3);
 }
 
+// What cannot be copied of a minute is asked after once, not once for each of its files.
+TEST(UncopiedFilesTest, TheirStreamIsLookedAtOnce) {
+  std::map<int, int> looks;  // by how many files
+  for (const int files : {3, 20}) {
+    Site site(OfOneGroup());
+    site.Start("dc1");
+    site.Start("dc2");
+    PublishOfEach(site);
+    site.Stop("dc2");
+    for (int i = 0; i < files; ++i) site.world.Deliver("dc1", "clicks", "c1");
+    PublishOfEach(site);
+    const std::string minute =
+        paths::MinuteDir(View::kMerged, "clicks", site.world.Newest("dc1", "clicks"));
+    site.Start("dc2");
+    site.of("dc2").plan.SetCallback([&](const Call& call) -> Fault {
+      if (call.store != "dc1:") return {};
+      if (call.verb == Verb::kList && call.path == minute) ++looks[files];
+      const bool opens = call.verb == Verb::kOpen && call.path.starts_with(minute + "/");
+      return opens ? Fault::Denied() : Fault{};
+    });
+    site.world.Deliver("dc1", "visits", "c2");
+    site.Step(6);
+    site.world.clock.Advance(minutes(1));
+    site.Step(10);
+    EXPECT_THAT(site.Problems("dc2"), HasSubstr("the stream waits, the others go on"));
+  }
+  EXPECT_GT(looks[3], 0);
+  EXPECT_EQ(looks[20], looks[3]);
+}
+
 }  // namespace
 }  // namespace databus

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/planted.h"
+#include "commit/ledger.h"
 #include "commit/minute_tree.h"
 #include "control/epoch_store.h"
 #include "telemetry/log.h"
@@ -478,11 +479,15 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
       CopyFiles(staging.storage(), jobs, options_.copy_threads);
   CommitRequest request;
   Status trouble;
+  std::map<std::string, Status> unread;  // the first failure, by stream
   for (size_t i = 0; i < outcomes.size(); ++i) {
     const Status& status = outcomes[i].status;
     if (status.code() == Code::kNoSpace || status.code() == Code::kStale) return status;
     if (!status.ok()) {
-      if (manifest != nullptr && LeavesOut(writer, flow, files[i].stream, minute, status)) continue;
+      if (manifest != nullptr && CannotBeRead(status)) {
+        unread.try_emplace(files[i].stream, status.WithContext(jobs[i].from));
+        continue;
+      }
       trouble = status.WithContext(jobs[i].from);
       // Described and not there: perhaps purged (P35).
       if (status.code() == Code::kNotFound && manifest != nullptr) {
@@ -503,10 +508,14 @@ Status MirrorService::CopyMinute(GroupWriter& writer, const Flow& flow, Minute m
     if (as_promised) {
       request.files.push_back(std::move(files[i]));
     } else {
-      const Status differs(Code::kCorrupt,
-                           fmt::format("{}: differs from the manifest", jobs[i].from));
-      if (!LeavesOut(writer, flow, files[i].stream, minute, differs)) trouble = differs;
+      unread.try_emplace(files[i].stream, Code::kCorrupt,
+                         fmt::format("{}: differs from the manifest", jobs[i].from));
     }
+  }
+  // Once for each stream, however many of its files failed: the answer costs its whole minute.
+  for (const auto& [stream, why] : unread) {
+    DATABUS_RETURN_IF_ERROR(writer.GoOn());
+    if (!LeavesOut(writer, flow, stream, minute, why)) trouble = why;
   }
   const std::string topic =
       fmt::format("{} mirror of {} group {} copy", options_.cluster, flow.primary, flow.group);
