@@ -116,7 +116,7 @@ const std::vector<Case> kQuick = {
     {Bug::kNoFullScan, {"G10"}, 30},
     {Bug::kPendingForgotten,
      {"G3", "G10"},
-     135,
+     300,
      {.size = Size::kOrdinary, .denials = Denials::kNone, .hadoop = Hadoop::kNone}},
     {Bug::kEarlierMinute,
      {"G4", "G5"},
