@@ -1,5 +1,4 @@
 #include "cli/installation.h"
-#include "commit/minute_tree.h"
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
@@ -10,6 +9,8 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "commit/minute_tree.h"
 
 namespace databus {
 namespace {

@@ -195,10 +195,14 @@ class TroubleFinder {
     });
   }
 
+  // Whether what could not be read is one of them, or all.
+  static bool IsOfHeartbeats(const std::string& what) {
+    return what.find(paths::StatusRoot()) != std::string::npos;
+  }
   // Null: they could be listed.
   static const std::string* WhyHeartbeatsAreHidden(const ClusterReport& cluster) {
     for (const std::string& what : cluster.unreadable) {
-      if (what.find(paths::StatusRoot()) != std::string::npos) return &what;
+      if (IsOfHeartbeats(what)) return &what;
     }
     return nullptr;
   }
@@ -333,11 +337,11 @@ class TroubleFinder {
           {}, "look below system/quarantine");
     }
     for (const std::string& what : cluster.unreadable) {
-      const bool is_beat = what.find(paths::StatusRoot()) != std::string::npos;
       Add(cluster.name, "could not be read: " + what, {},
-          is_beat ? "that process is missing in this report: it writes the file anew when it is "
-                    "started; if it may not be read, give the right to it"
-                  : "the rest of this report is complete");
+          IsOfHeartbeats(what)
+              ? "that process is missing in this report: it writes the file anew when it is "
+                "started; if it may not be read, give the right to it"
+              : "the rest of this report is complete");
     }
   }
 

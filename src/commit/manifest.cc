@@ -113,6 +113,10 @@ Result<Manifest> Manifest::Decode(std::string_view text, std::string_view where)
   return manifest;
 }
 
+bool SameBytes(const ManifestFile& a, const ManifestFile& b) {
+  return a.length == b.length && a.crc32c == b.crc32c;
+}
+
 uint32_t Digest(const MinuteFiles& files) {
   uint32_t crc = 0;
   for (const auto& [name, file] : files) {

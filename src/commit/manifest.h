@@ -26,6 +26,9 @@ struct ManifestFile {
   friend bool operator==(const ManifestFile&, const ManifestFile&) = default;
 };
 
+// Whether the content is the same, as far as length and checksum tell.
+bool SameBytes(const ManifestFile& a, const ManifestFile& b);
+
 // The files of one stream's minute directory, by name. Empty: the directory exists and is empty.
 using MinuteFiles = std::map<std::string, ManifestFile>;
 

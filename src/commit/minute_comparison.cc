@@ -1,18 +1,17 @@
 #include "commit/minute_comparison.h"
-#include "commit/minute_tree.h"
 
 #include <map>
 #include <optional>
 #include <utility>
+
+#include "commit/minute_tree.h"
 
 namespace databus {
 namespace {
 
 using Kind = MinuteVerdict::Kind;
 
-bool SameFile(const ManifestFile& one, const ManifestFile& other) {
-  return one.length == other.length && one.crc32c == other.crc32c;
-}
+bool SameFile(const ManifestFile& one, const ManifestFile& other) { return SameBytes(one, other); }
 bool SameFile(uint64_t one, uint64_t other) { return one == other; }
 
 template <typename Files>

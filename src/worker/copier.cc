@@ -43,15 +43,9 @@ Result<FileFacts> CopyToNewFile(Storage& target, FileReader& reader, const std::
   return CopyBytes(reader, **created);
 }
 
-void RemovePart(Storage& target, const std::string& path) {
-  const Status removed = target.Remove(path);
-  if (removed.ok() || removed.code() == Code::kNotFound) return;
-  LogInfo("worker", "part of a copy stays until the next epoch", {{"why", removed}});
-}
-
 void CopyAlone(Storage& target, FileReader& reader, const std::string& to, CopyOutcome& outcome) {
   Result<FileFacts> facts = CopyToNewFile(target, reader, to);
-  if (!facts.ok()) RemovePart(target, to);
+  if (!facts.ok()) RemoveCopies(target, {to});
   outcome.status = facts.status();
   if (facts.ok()) outcome.facts = std::move(*facts);
 }
@@ -75,7 +69,7 @@ void WriteGathered(Storage& target, const Gathered& gathered) {
     const SmallFile& file = gathered.files[i];
     gathered.outcomes[i]->status = StagingIsThere(written[i], file.path);
     if (!written[i].ok()) {
-      RemovePart(target, file.path);
+      RemoveCopies(target, {file.path});
       continue;
     }
     FactsOfBytes facts;
@@ -164,6 +158,13 @@ class Pool {
 };
 
 }  // namespace
+
+void RemoveCopies(Storage& target, const std::vector<std::string>& paths) {
+  for (const Status& removed : target.Removes(paths)) {
+    if (removed.ok() || removed.code() == Code::kNotFound) continue;
+    LogInfo("worker", "part of a copy stays until the next epoch", {{"why", removed}});
+  }
+}
 
 std::vector<CopyOutcome> CopyFiles(Storage& target, const std::vector<CopyJob>& jobs, int threads) {
   std::vector<CopyOutcome> outcomes(jobs.size());

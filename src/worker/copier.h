@@ -26,4 +26,7 @@ struct CopyOutcome {
 // that a source that fails at every run does not fill staging.
 std::vector<CopyOutcome> CopyFiles(Storage& target, const std::vector<CopyJob>& jobs, int threads);
 
+// Takes out of staging what is of no use, whole or in part. What stays goes with the next epoch.
+void RemoveCopies(Storage& target, const std::vector<std::string>& paths);
+
 }  // namespace databus

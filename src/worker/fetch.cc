@@ -2,17 +2,9 @@
 
 #include <fmt/format.h>
 
-#include "telemetry/log.h"
 #include "worker/copier.h"
 
 namespace databus {
-namespace {
-
-bool SameBytes(const ManifestFile& a, const ManifestFile& b) {
-  return a.length == b.length && a.crc32c == b.crc32c;
-}
-
-}  // namespace
 
 Result<std::vector<NewFile>> FetchFiles(GroupWriter& writer, const FetchFrom& from,
                                         const MinuteFiles& wanted) {
@@ -37,11 +29,9 @@ Result<std::vector<NewFile>> FetchFiles(GroupWriter& writer, const FetchFrom& fr
   if (failed.ok()) return files;
   // The writer may go on without the stream: what is staged of it is in nobody's way.
   std::vector<std::string> staged;
+  staged.reserve(jobs.size());
   for (const CopyJob& job : jobs) staged.push_back(job.to);
-  for (const Status& removed : staging.storage().Removes(staged)) {
-    if (removed.ok() || removed.code() == Code::kNotFound) continue;
-    LogInfo("worker", "a copy that is of no use stays until the next epoch", {{"why", removed}});
-  }
+  RemoveCopies(staging.storage(), staged);
   return failed;
 }
 

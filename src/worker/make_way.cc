@@ -18,10 +18,6 @@ Status ClearPathTo(GroupWriter& writer, const std::string& minute_dir) {
   return Status::Ok();
 }
 
-bool SameBytes(const ManifestFile& a, const ManifestFile& b) {
-  return a.length == b.length && a.crc32c == b.crc32c;
-}
-
 std::string WhyWrong(const ManifestFile& here, const WantedMinute& at, const ManifestFile& there) {
   return fmt::format("has length {} and checksum {:08x}, {} holds it with {} and {:08x}",
                      here.length, here.crc32c, at.primary, there.length, there.crc32c);

@@ -206,15 +206,22 @@ Status MergedIndex::AddUnclosed(GroupWriter& writer, Group group, std::optional<
   return Status::Ok();
 }
 
-Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::string& stream,
-                               Minute minute, IdentityIndex& index) {
-  Storage& storage = writer.staging().storage();
+Result<std::optional<MinuteFiles>> MergedIndex::ReadMinute(Storage& storage,
+                                                           const std::string& stream,
+                                                           Minute minute) {
   const std::string dir = paths::MinuteDir(View::kMerged, stream, minute);
   auto files = ReadMinuteFiles(storage, dir);
-  if (files.code() == Code::kNotFound) return Status::Ok();
+  if (files.ok()) return std::optional(*std::move(files));
   const auto again = [&storage, dir] { return ReadMinuteFiles(storage, dir).status(); };
-  if (WaitsAlone(stream, files.status(), again)) return Status::Ok();
-  DATABUS_RETURN_IF_ERROR(GroupWaits(files.status(), stream, minute));
+  const bool absent = files.code() == Code::kNotFound;
+  if (absent || WaitsAlone(stream, files.status(), again)) return std::optional<MinuteFiles>();
+  return GroupWaits(files.status(), stream, minute);
+}
+
+Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::string& stream,
+                               Minute minute, IdentityIndex& index) {
+  DATABUS_ASSIGN_OR_RETURN(auto files, ReadMinute(writer.staging().storage(), stream, minute));
+  if (!files) return Status::Ok();
   index.AddAll(stream, *files);
   unnamed_[group][minute][stream] = *std::move(files);
   return Status::Ok();
@@ -222,17 +229,12 @@ Status MergedIndex::AddUnnamed(GroupWriter& writer, Group group, const std::stri
 
 // The minutes that the primary before this one had not closed yet.
 Status MergedIndex::AddUndescribed(GroupWriter& writer, Only only, IdentityIndex& index) {
-  Storage& storage = writer.staging().storage();
   for (const auto& [stream, minutes] : writer.OwnLedger().streams) {
-    if (!minutes.history || !IsLookedAt(only, stream)) continue;
+    if (!minutes.history) continue;
     for (Minute m = minutes.history->Next(); m <= *minutes.newest; m = m.Next()) {
-      const std::string dir = paths::MinuteDir(View::kMerged, stream, m);
-      const auto files = ReadMinuteFiles(storage, dir);
-      if (files.ok()) index.AddAll(stream, *files);
-      if (files.ok() || files.code() == Code::kNotFound) continue;
-      const auto again = [&storage, dir] { return ReadMinuteFiles(storage, dir).status(); };
-      if (!WaitsAlone(stream, files.status(), again)) return GroupWaits(files.status(), stream, m);
-      break;
+      if (!IsLookedAt(only, stream)) break;
+      DATABUS_ASSIGN_OR_RETURN(const auto files, ReadMinute(writer.staging().storage(), stream, m));
+      if (files) index.AddAll(stream, *files);
     }
   }
   return Status::Ok();

@@ -95,6 +95,9 @@ class MergedIndex {
   // Minutes of own streams without any manifest that are later than `last`.
   Status AddUnclosed(GroupWriter& writer, Group group, std::optional<Minute> last, Only only,
                      IdentityIndex& index);
+  // Nothing: there is no such minute, or the stream waits alone.
+  Result<std::optional<MinuteFiles>> ReadMinute(Storage& storage, const std::string& stream,
+                                                Minute minute);
   // What lies in a minute, and is named by no manifest.
   Status AddUnnamed(GroupWriter& writer, Group group, const std::string& stream, Minute minute,
                     IdentityIndex& index);

@@ -5,7 +5,6 @@
 #include "commit/ledger.h"
 #include "commit/minute_content.h"
 #include "commit/minute_tree.h"
-#include "worker/refusals.h"
 
 namespace databus {
 namespace {
@@ -18,8 +17,7 @@ Status CheckAsDescribed(Storage& tree, Group group, const std::string& stream, M
   if (!described.ok() || !*described) return Status::Ok();
   for (const auto& [name, facts] : **described) {
     const auto found = files.find(name);
-    if (found == files.end()) continue;
-    if (found->second.length == facts.length && found->second.crc32c == facts.crc32c) continue;
+    if (found == files.end() || SameBytes(found->second, facts)) continue;
     return {Code::kCorrupt, fmt::format("{}: differs from the manifest",
                                         paths::MinuteFile(View::kMerged, stream, minute, name))};
   }
@@ -51,7 +49,8 @@ bool UnreadStreams::Note(const Sides& sides, const std::string& stream,
   if (!CannotBeRead(why)) return false;
   const Status read = Read(sides, stream, minute);
   if (!CannotBeRead(read)) return false;
-  const Unread unread{minute, read.message(), clock_.Boot() + kRefusedPause};
+  Unread unread{minute, read.message(), {}};
+  unread.pause.Begin(clock_.Boot());
   Tell(stream, unread_.insert_or_assign(stream, unread).first->second);
   return true;
 }
@@ -63,7 +62,7 @@ std::set<std::string> UnreadStreams::Waiting(const Sides& sides,
   for (const std::string& stream : streams) {
     const auto known = unread_.find(stream);
     if (known == unread_.end()) continue;
-    if (now >= known->second.again) {
+    if (known->second.pause.IsOver(now)) {
       const Status read = Read(sides, stream, known->second.minute);
       if (read.ok()) {
         problems_.Clear(Topic(stream));
@@ -71,7 +70,7 @@ std::set<std::string> UnreadStreams::Waiting(const Sides& sides,
         continue;
       }
       known->second.why = read.message();
-      known->second.again = now + kRefusedPause;
+      known->second.pause.Begin(now);
     }
     Tell(stream, known->second);
     waiting.insert(stream);

@@ -14,6 +14,7 @@
 #include "cluster/paths.h"
 #include "storage/storage.h"
 #include "telemetry/problems.h"
+#include "worker/refusals.h"
 
 namespace databus {
 
@@ -45,7 +46,7 @@ class UnreadStreams {
   struct Unread {
     std::optional<Minute> minute;
     std::string why;
-    BootTime again;  // not before
+    RefusedPause pause;
   };
   static Status Read(const Sides& sides, const std::string& stream, std::optional<Minute> minute);
   std::string Topic(const std::string& stream) const;

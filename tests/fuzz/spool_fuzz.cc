@@ -104,16 +104,7 @@ struct Origin {
 std::vector<File> Damaged(std::vector<File> files, fuzz::Parts parts) {
   while (!parts.empty()) {
     std::string& content = files[parts.Byte() % files.size()].content;
-    const uint8_t what = parts.Byte();
-    const size_t at = content.empty() ? 0 : parts.Short() % (content.size() + 1);
-    const std::string_view bytes = parts.Bytes(parts.Byte());
-    switch (what % 5) {
-      case 0: content.replace(at, bytes.size(), bytes); break;
-      case 1: content.insert(at, bytes); break;
-      case 2: content.erase(at, bytes.size()); break;
-      case 3: content.resize(at); break;
-      case 4: content.insert(at, content.substr(at / 2, bytes.size() * 16)); break;
-    }
+    fuzz::Damage(parts, content);
   }
   return files;
 }

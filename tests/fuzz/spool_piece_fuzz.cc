@@ -123,20 +123,6 @@ void CheckAnyBytes(fuzz::Parts parts) {
   CheckWalk(**disk.Open("/piece"), place, kIncarnation);
 }
 
-// How bytes are damaged: what, where, and other bytes.
-void Damage(fuzz::Parts& parts, std::string& content) {
-  const uint8_t what = parts.Byte();
-  const size_t at = content.empty() ? 0 : parts.Short() % (content.size() + 1);
-  const std::string_view bytes = parts.Bytes(parts.Byte());
-  switch (what % 5) {
-    case 0: content.replace(at, bytes.size(), bytes); break;
-    case 1: content.insert(at, bytes); break;
-    case 2: content.erase(at, bytes.size()); break;
-    case 3: content.resize(at); break;
-    case 4: content.insert(at, content.substr(at / 2, bytes.size() * 16)); break;
-  }
-}
-
 // Two records of any messages: the number of entries of each, streams and texts, then damages.
 void CheckRecords(fuzz::Parts parts) {
   const SegmentId id{kIncarnation, 7};
@@ -163,7 +149,7 @@ void CheckRecords(fuzz::Parts parts) {
     all.insert(all.end(), messages.begin(), messages.end());
   }
   const std::string sound = piece;
-  while (!parts.empty()) Damage(parts, piece);
+  while (!parts.empty()) fuzz::Damage(parts, piece);
   MemoryDisk disk;
   Write(disk, "/piece", piece);
   const auto whole = CheckWalk(**disk.Open("/piece"), {7, begin}, kIncarnation);
@@ -274,7 +260,8 @@ void CheckInventory(fuzz::Parts parts) {
   static const Origin kOrigin;
   std::map<std::string, std::string> files = kOrigin.files;
   while (!parts.empty()) {
-    Damage(parts, std::next(files.begin(), parts.Byte() % static_cast<int>(files.size()))->second);
+    fuzz::Damage(parts,
+                 std::next(files.begin(), parts.Byte() % static_cast<int>(files.size()))->second);
   }
   const bool sound = files == kOrigin.files;
   MemoryDisk disk;

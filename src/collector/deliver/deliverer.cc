@@ -99,10 +99,7 @@ void Deliverer::EndPauses() {
 
 BootTime Deliverer::Step() {
   if (hurry_.exchange(false)) EndPauses();
-  if (!spool_unsure_ && told_since_ > seams_.spool.Stats().last_intent) {
-    static_cast<void>(Fail(Culprit::kSpool, Renew(KnewOf(seams_.spool.Stats().last_intent) +
-                                                  ToldOfMore(told_since_))));
-  }
+  if (told_since_ > 0 && !spool_unsure_) CheckTold();
   if (spool_unsure_) {
     // Nothing is delivered any more; the heartbeat, which tells so, still wants the right cluster.
     reached_ = is_no_older_copy_ &&
@@ -277,13 +274,22 @@ Status Deliverer::CheckNotOlder() {
   return Status::Ok();
 }
 
+void Deliverer::CheckTold() {
+  uint64_t told = told_since_;
+  const uint64_t knows = seams_.spool.Stats().last_intent;
+  if (told > knows) {
+    static_cast<void>(Fail(Culprit::kSpool, Renew(KnewOf(knows) + ToldOfMore(told))));
+  } else {
+    told_since_.compare_exchange_strong(told, 0);  // unless more was told meanwhile
+  }
+}
+
 Status Deliverer::Renew(const std::string& told) {
   const std::string why = fmt::format(
-      "on {} the spool was an older copy of itself: {}. No identity is given twice, as its "
-      "files are of another incarnation from then on; until then it was {}. What it held and had "
-      "delivered "
-      "after it was copied is doubled; what came after that and was not delivered, and what it was "
-      "handing over, may be only in the spool that it replaced",
+      "on {} the spool was an older copy of itself: {}. No identity is given twice, as its files "
+      "are of another incarnation from then on; until then it was {}. What it held and had "
+      "delivered after it was copied is doubled; what came after that and was not delivered, and "
+      "what it was handing over, may be only in the spool that it replaced",
       ToIsoMs(seams_.clock.Wall()), told, seams_.spool.identity().incarnation);
   LogError("collector", "the spool is renewed", {{"why", why}});
   DATABUS_RETURN_IF_ERROR(seams_.spool.Renew(why).WithContext("renewing the spool"));

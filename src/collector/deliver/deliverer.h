@@ -128,6 +128,7 @@ class Deliverer {
   Status ServeCluster();
   Status Reach();
   Status CheckNotOlder();
+  void CheckTold();
   Status Renew(const std::string& told);
   // P17: whether it is known, and if not, that this is remembered.
   Status MayNumber();

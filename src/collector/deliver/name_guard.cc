@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "cluster/paths.h"
+#include "telemetry/facts.h"
 #include "telemetry/heartbeat.h"
 
 namespace databus {
@@ -26,7 +27,7 @@ Status NameGuard::Check() {
     other = *std::move(decoded);
     told_ = ReadToldSpools(other);
   }
-  if (other.facts.value("incarnation", "") == incarnation_) {
+  if (other.facts.value(facts::kIncarnation, "") == incarnation_) {
     clear_ = true;
     return Status::Ok();
   }

@@ -89,6 +89,17 @@ class OlderCopyTest : public CollectorTest {
     Run(4);
     ASSERT_THAT(world_.Lines(), Contains(Pair("clicks/" + message, 1)));
   }
+  // A run that takes and stages this, and cannot deliver it.
+  void StageOnly(const std::string& message) {
+    StartAgain();
+    plan_->Add({.verb = Verb::kRename,
+                .path_part = "data/clicks",
+                .times = FaultRule::kAlways,
+                .fault = Fault::RequestLost()});
+    ASSERT_EQ(Log({{"clicks", message}}), "1:ok");
+    Run(4);
+    ASSERT_THAT(world_.Staged(), SizeIs(1));
+  }
   void ExpectNamedOnce() {
     std::set<FileIdentity> identities;
     for (const auto& [path, bytes] : world_.DataFiles()) {
@@ -195,14 +206,7 @@ TEST_F(OlderCopyTest, ACopyBesideItsOriginalIsRefused) {
 
 // It is on its way under the name that it was sealed with.
 TEST_F(OlderCopyTest, WhatIsUnderAnIntentKeepsItsIdentity) {
-  StartAgain();
-  plan_->Add({.verb = Verb::kRename,
-              .path_part = "data/clicks",
-              .times = FaultRule::kAlways,
-              .fault = Fault::RequestLost()});
-  ASSERT_EQ(Log({{"clicks", "one"}}), "1:ok");
-  Run(4);
-  ASSERT_THAT(world_.Staged(), SizeIs(1));
+  StageOnly("one");
   auto copy = Copy();
   Live("two");
   StartOn(std::move(copy));
@@ -216,13 +220,7 @@ TEST_F(OlderCopyTest, WhatIsUnderAnIntentKeepsItsIdentity) {
 
 // Both at its place and staged, as after a rename that a power cut has undone in part.
 TEST_F(OlderCopyTest, WhatIsThereAlreadyUnderItsOldIdentityIsNotDeliveredBesideIt) {
-  StartAgain();
-  plan_->Add({.verb = Verb::kRename,
-              .path_part = "data/clicks",
-              .times = FaultRule::kAlways,
-              .fault = Fault::RequestLost()});
-  ASSERT_EQ(Log({{"clicks", "one"}}), "1:ok");
-  Run(4);
+  StageOnly("one");
   const std::string staged = paths::Join(paths::CollectorStaging("c1"), world_.Staged().at(0));
   const std::string bytes = *world_.cluster.ReadFile(staged);
   auto copy = Copy();
